@@ -1,0 +1,61 @@
+/*
+ * error.h - the one error vocabulary.
+ *
+ * Every fallible function returns 0 or a negative errno value, by value; never a count,
+ * never through errno. A negative return means that nothing happened: nothing was
+ * acquired, outputs are untouched, there is nothing to undo.
+ *
+ *   -ETIMEDOUT        the deadline passed (Python's Empty, Full and TimeoutError alike)
+ *   -EPIPE            the other side closed or died, and everything it sent was received
+ *   -ESHUTDOWN        the queue was shut down
+ *   -EMSGSIZE         a message is larger than the buffer or the limit; it stays where it is
+ *   -EBADF            a NULL or closed handle
+ *   -EINVAL           an argument is out of its documented range (names too)
+ *   -ENOENT, -EEXIST  a name that nobody made, or that is taken
+ *   -EACCES           the object belongs to another user
+ *   -EPROTO           the bytes are not what an ipk peer, object or typed message has
+ *   -EPROTOTYPE       an ipk object, but of another kind
+ *   -EPROTONOSUPPORT  the object or peer was made by another version or layout of ipk
+ *   -ELIBBAD          the object was made under another C library
+ *   -EXDEV            the object belongs to another pid namespace
+ *   -ENODATA          the object's file is shorter than its header says
+ *   -EBADMSG          the object's header is damaged
+ *   -ENOSPC           no room left in shared memory (or in the kernel's message queues)
+ *   -EOPNOTSUPP       this kind or transport cannot do that
+ */
+#ifndef IPK_ERROR_H
+#define IPK_ERROR_H
+
+#include "base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * ipk_strerror() - what an ipk error means and what to do about it
+ * @err: an ipk return value; the sign does not matter
+ *
+ * Callers: any thread, any time; async-signal-safe.
+ * Source:  lib/base/error.c         Since: 0.1
+ *
+ * Return: a static one-line text, never NULL.
+ */
+IPK_API const char *ipk_strerror(int err);
+
+/**
+ * ipk_errname() - the symbolic name of an ipk error, as in "ETIMEDOUT"
+ * @err: an ipk return value; the sign does not matter
+ *
+ * Callers: any thread, any time; async-signal-safe.
+ * Source:  lib/base/error.c         Since: 0.1
+ *
+ * Return: a static text, "E?" for a number that is none.
+ */
+IPK_API const char *ipk_errname(int err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * process.h - child processes (Python: multiprocessing.Process).
+ *
+ * A process runs a function in a fork of the caller; every handle made before is
+ * inherited. It is named by a pidfd, so no call here can hit another process that got
+ * the same pid later.
+ */
+#ifndef IPK_PROCESS_H
+#define IPK_PROCESS_H
+
+#include <sys/types.h>
+
+#include "deadline.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ipk_process ipk_process;
+
+/* What the child runs. 0 .. 255 is its exit code; anything else (an ipk error) makes it 255. */
+typedef int (*ipk_process_fn)(void *arg);
+
+enum {
+	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0, /* SIGKILL when the thread that started it ends */
+};
+
+typedef struct ipk_process_opts {
+	size_t size;      /* sizeof(ipk_process_opts) */
+	const char *name; /* [A-Za-z0-9._-]{1,200}; the first 15 are its comm; "ipk-N" by default */
+	unsigned flags;   /* IPK_PROCESS_* */
+} ipk_process_opts;
+
+#define IPK_PROCESS(...) IPK_OPTS(process, __VA_ARGS__)
+
+/* How a process ended. */
+typedef struct ipk_process_status {
+	int exit_code; /* 0 .. 255, or -1 when a signal ended it */
+	int signal;    /* the signal that ended it, or 0 */
+	bool core;     /* it left a core dump */
+} ipk_process_status;
+
+/**
+ * ipk_process_start() - run a function in a child process
+ * @fn:       runs in the child; returning from it ends the child without atexit handlers,
+ *            after stdio is flushed
+ * @arg:      passed to @fn; the child has its own copy of all memory
+ * @opts:     NULL for the defaults
+ * @ret_proc: the child
+ *
+ * stdio of the parent is flushed first, so that nothing is printed twice.
+ *
+ * Blocks:  no.
+ * Callers: any thread; in a program with several threads @fn may use only what is
+ *          async-signal-safe, as after any fork().
+ * Crash:   a child outlives a parent that is killed, unless IPK_PROCESS_DIE_WITH_PARENT.
+ * Cost:    one fork() and one fd.
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE; -ENFILE.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
+					     const ipk_process_opts *opts, ipk_process **ret_proc);
+
+/**
+ * ipk_process_close() - give up the handle
+ * @p: NULL is fine
+ *
+ * A child still running goes on; it is then reaped when the caller ends. One that has
+ * ended is reaped here. In a process that did not start it, only the handle goes.
+ *
+ * Blocks:  no.
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: NULL.
+ */
+IPK_API ipk_process *ipk_process_close(ipk_process *p);
+
+static inline void ipk_process_closep(ipk_process **p)
+{
+	*p = ipk_process_close(*p);
+}
+
+/**
+ * ipk_process_join() - wait until the child has ended
+ * @p:          child
+ * @deadline:   when to stop waiting
+ * @ret_status: how it ended; may be NULL; the same at every later call
+ *
+ * Blocks:  while the child runs.
+ * Callers: only the process that started it; any thread.
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: 0; -ETIMEDOUT it still runs; -ECHILD not the caller's child, or reaped by
+ * somebody else; -EBADF.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadline,
+					    ipk_process_status *ret_status);
+
+/**
+ * ipk_process_is_alive() - whether the child still runs
+ * @p: child; NULL counts as ended
+ *
+ * Blocks:  no.
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: true while it runs (a stopped one too).
+ */
+IPK_API bool ipk_process_is_alive(ipk_process *p);
+
+/**
+ * ipk_process_terminate() - ask the child to end (SIGTERM)
+ * @p: child
+ *
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_terminate(ipk_process *p);
+
+/**
+ * ipk_process_kill() - end the child at once (SIGKILL)
+ * @p: child
+ *
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_kill(ipk_process *p);
+
+/**
+ * ipk_process_pid() - the child's pid
+ * @p: child
+ *
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: the pid, -1 for NULL.
+ */
+IPK_API pid_t ipk_process_pid(const ipk_process *p);
+
+/**
+ * ipk_process_name() - the child's name
+ * @p: child
+ *
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: the name, valid until close; "" for NULL.
+ */
+IPK_API const char *ipk_process_name(const ipk_process *p);
+
+/**
+ * ipk_process_fd() - an fd that is readable (POLLIN) when the child has ended
+ * @p:      child
+ * @ret_fd: a pidfd, owned by @p
+ *
+ * Source:  lib/process/process.c    Since: 0.1
+ *
+ * Return: 0; -EBADF.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_fd(const ipk_process *p, int *ret_fd);
+
+/**
+ * ipk_cpu_count() - how many processors this process may use
+ *
+ * The smaller of its CPU affinity and its cgroup's CPU quota (v2, or v1), rounded up.
+ *
+ * Blocks:  reads a few small files the first time in each process.
+ * Source:  lib/os/cpu.c             Since: 0.1
+ *
+ * Return: 1 or more.
+ */
+IPK_API int ipk_cpu_count(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * base_internal.h - pure helpers, no system calls.
+ *
+ * name.c: which names are allowed. bits.h-like inlines: rounding. checksum.c: the header
+ * checksum.
+ */
+#ifndef IPK_BASE_INTERNAL_H
+#define IPK_BASE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define IPK__NAME_MAX 200
+#define IPK__CACHE_LINE 64
+
+#define IPK__MIN(a, b) ((a) < (b) ? (a) : (b))
+#define IPK__MAX(a, b) ((a) > (b) ? (a) : (b))
+#define IPK__N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* 0 when @name is [A-Za-z0-9._-]{1,200}, otherwise -EINVAL. */
+int ipk__name_check(const char *name);
+
+/* FNV-1a, 64 bits: tells accidents from intact headers; no defence against intent. */
+uint64_t ipk__checksum(const void *data, size_t n_bytes);
+
+static inline uint64_t ipk__round_up(uint64_t n, uint64_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+/* The next power of two; 0 and 1 give 1. */
+static inline uint64_t ipk__round_up_pow2(uint64_t n)
+{
+	return n <= 1 ? 1 : (uint64_t)1 << (64 - __builtin_clzll(n - 1));
+}
+
+/*
+ * The options a caller passed, as this library knows them: fields a smaller (older)
+ * struct lacks are zero. -EINVAL when a larger (newer) one has a non-zero field we do
+ * not know.
+ */
+int ipk__opts_copy(void *dst, size_t dst_bytes, const void *src);
+
+#endif

@@ -1,0 +1,140 @@
+/*
+ * os.h - the written contract between ipk and the operating system.
+ *
+ * The only room that makes system calls. Every wrapper returns 0 (or, where said, a value
+ * of 0 or more) or a negative errno value; nothing above reads errno. Calls cut short by
+ * a signal (EINTR) are made again here, except where a wait says otherwise. All fds are
+ * made close-on-exec. Tests replace these functions at link time (-Wl,--wrap) to make the
+ * k-th call fail.
+ */
+#ifndef IPK_OS_H
+#define IPK_OS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipk/deadline.h"
+
+struct ipk_process_status;
+
+/* --- clock.c ------------------------------------------------------------------------- */
+
+int64_t ipk__os_now_ns(void);      /* CLOCK_MONOTONIC */
+int64_t ipk__os_boot_ns(void);     /* CLOCK_BOOTTIME: comparable with process start times */
+
+/* --- memory.c: memory that processes share ------------------------------------------- */
+
+void *ipk__os_malloc(size_t n_bytes);           /* NULL when there is none; free() it */
+void *ipk__os_calloc(size_t n, size_t n_bytes); /* the same, zeroed */
+
+int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed */
+int ipk__os_seal(int fd);                         /* never shrinks again, seals are final */
+int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes); /* -ENOSPC, never SIGBUS later */
+int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes); /* give pages back, keep size */
+int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr);
+/* [0, fixed) once, then the ring [fixed, fixed + ring) twice, one after the other. */
+int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
+			 void **ret_addr);
+void ipk__os_unmap(void *addr, size_t n_bytes);
+int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset);
+int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset); /* -ENODATA at the end */
+
+struct ipk__os_stat {
+	uint64_t size_bytes;
+	uint64_t inode;
+	uint32_t uid;
+	uint32_t mode; /* type and permissions, as in struct stat */
+	uint32_t n_links;
+};
+int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat);
+
+/* --- shm.c: names in /dev/shm -------------------------------------------------------- */
+
+int ipk__os_shm_temp(int *ret_fd);                  /* a nameless file there, mode 0600 */
+int ipk__os_shm_link(int fd, const char *name);     /* -EEXIST; the file appears whole */
+int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
+int ipk__os_shm_unlink(const char *name);
+int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
+
+/* --- fd.c ---------------------------------------------------------------------------- */
+
+void ipk__os_close(int fd); /* -1 is fine */
+int ipk__os_dup(int fd, int *ret_fd);
+int ipk__os_eventfd(int *ret_fd);
+void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
+/* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
+int ipk__os_epoll(int *ret_fd);
+int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only);
+void ipk__os_epoll_drain(int epoll_fd); /* forget the edges seen so far */
+int ipk__os_ticker(int64_t period_ns, int *ret_fd); /* a timerfd, readable every period */
+
+enum { IPK__OS_IN = 1, IPK__OS_OUT = 2, IPK__OS_HUP = 4 };
+/* Waits for @events on one fd; *ret_events may be NULL. 0, -ETIMEDOUT, -EINTR never. */
+int ipk__os_poll1(int fd, int events, ipk_deadline deadline, int *ret_events);
+int ipk__os_is_hung_up(int fd); /* 1 the other side of the socket is gone, 0 not, or -errno */
+struct pollfd;
+int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline); /* 0 or -ETIMEDOUT */
+
+/* --- socket.c: Unix SOCK_SEQPACKET, with fds and credentials -------------------------- */
+
+enum { IPK__OS_FDS_MAX = 8 };
+
+int ipk__os_socketpair(int ret_fds[2]);
+int ipk__os_socket_buffer(int fd, int n_bytes); /* ask for a send buffer */
+/* One packet of @n_parts parts and @n_fds fds; never blocks: -EAGAIN. -EPIPE, no SIGPIPE. */
+struct iovec;
+int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds);
+/*
+ * One packet; never blocks: -EAGAIN. -EPIPE at the end of file. *ret_bytes is its full
+ * length, which may be more than there was room for. fds beyond IPK__OS_FDS_MAX, or for
+ * which this process has no room, are closed and make it -EMFILE, the packet is gone.
+ */
+int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
+		 int *ret_fds, size_t *ret_n_fds);
+int ipk__os_listen(const char *path, int *ret_fd);  /* -EADDRINUSE */
+int ipk__os_accept(int fd, int *ret_fd);            /* never blocks: -EAGAIN */
+int ipk__os_connect(const char *path, int *ret_fd); /* -ENOENT, -ECONNREFUSED, -EAGAIN */
+int ipk__os_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
+int ipk__os_directory_is_private(const char *path); /* 0: own directory, mode 0700; -EACCES */
+int ipk__os_is_socket(const char *path);            /* 1, 0 or -ENOENT */
+int ipk__os_unlink(const char *path);
+
+/* --- futex.c ------------------------------------------------------------------------- */
+
+/* Sleeps while *word == value: 0 woken (or it changed, or a signal came), -ETIMEDOUT. */
+int ipk__os_futex_wait(_Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
+int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
+
+/* --- cpu.c --------------------------------------------------------------------------- */
+
+int ipk__os_cpu(void); /* the processor this thread runs on now, about 2 ns */
+void ipk__os_yield(void);
+static inline void ipk__os_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* --- process.c ----------------------------------------------------------------------- */
+
+pid_t ipk__os_pid(void); /* of this process; a cached load, right after fork too */
+pid_t ipk__os_tid(void);
+uid_t ipk__os_uid(void);
+uint64_t ipk__os_pid_namespace(void); /* its inode; 0 when /proc is not there */
+/* When the process or thread was started, on the clock of ipk__os_boot_ns(); -ESRCH. */
+int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
+int ipk__os_pid_exists(pid_t pid); /* 1 (a zombie does not count), 0 */
+
+int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
+int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
+int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
+int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status); /* -EAGAIN, -ECHILD */
+int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
+void ipk__os_set_thread_name(const char *name);
+_Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
+
+#endif
