@@ -48,6 +48,9 @@ struct ipk__os_stat {
 	uint32_t n_links;
 };
 int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat);
+bool ipk__os_mode_is_file(uint32_t mode);
+bool ipk__os_is_sealed(int fd); /* whether it can never shrink */
+size_t ipk__os_page_bytes(void);
 
 /* --- shm.c: names in /dev/shm -------------------------------------------------------- */
 
@@ -67,7 +70,8 @@ void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fi
 int ipk__os_epoll(int *ret_fd);
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only);
 void ipk__os_epoll_drain(int epoll_fd); /* forget the edges seen so far */
-int ipk__os_ticker(int64_t period_ns, int *ret_fd); /* a timerfd, readable every period */
+int ipk__os_ticker(int64_t period_ns, int *ret_fd); /* a timerfd; ticks on after each read */
+void ipk__os_ticker_read(int fd);                   /* never blocks */
 
 enum { IPK__OS_IN = 1, IPK__OS_OUT = 2, IPK__OS_HUP = 4 };
 /* Waits for @events on one fd; *ret_events may be NULL. 0, -ETIMEDOUT, -EINTR never. */
@@ -98,7 +102,20 @@ int ipk__os_connect(const char *path, int *ret_fd); /* -ENOENT, -ECONNREFUSED, -
 int ipk__os_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
 int ipk__os_directory_is_private(const char *path); /* 0: own directory, mode 0700; -EACCES */
 int ipk__os_is_socket(const char *path);            /* 1, 0 or -ENOENT */
+/* An fd that keeps others from this call until it is closed; -EADDRINUSE: another has it. */
+int ipk__os_lock_directory(const char *path, int *ret_fd);
 int ipk__os_unlink(const char *path);
+
+/* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
+
+int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes,
+		      int *ret_fd); /* 0: defaults; -EEXIST; -ENOSPC over the kernel's limits */
+int ipk__os_mq_open(const char *name, int *ret_fd);
+void ipk__os_mq_close(int fd); /* -1 is fine */
+int ipk__os_mq_unlink(const char *name);
+int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, size_t *ret_n_items);
+int ipk__os_mq_send(int fd, const void *data, size_t len_bytes, unsigned priority);
+int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_bytes);
 
 /* --- futex.c ------------------------------------------------------------------------- */
 
@@ -108,6 +125,7 @@ int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
 
 /* --- cpu.c --------------------------------------------------------------------------- */
 
+int ipk__os_cpu_online(void); /* how many processors there are at all; cached */
 int ipk__os_cpu(void); /* the processor this thread runs on now, about 2 ns */
 void ipk__os_yield(void);
 static inline void ipk__os_pause(void)
@@ -125,14 +143,19 @@ pid_t ipk__os_pid(void); /* of this process; a cached load, right after fork too
 pid_t ipk__os_tid(void);
 uid_t ipk__os_uid(void);
 uint64_t ipk__os_pid_namespace(void); /* its inode; 0 when /proc is not there */
-/* When the process or thread was started, on the clock of ipk__os_boot_ns(); -ESRCH. */
+/*
+ * When the process or thread was started, on the clock of ipk__os_boot_ns(), in steps of
+ * 10 ms. -ESRCH there is none; -ENODATA there may be one, but /proc does not tell.
+ */
 int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
-int ipk__os_pid_exists(pid_t pid); /* 1 (a zombie does not count), 0 */
+int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
+void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
-int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status); /* -EAGAIN, -ECHILD */
+/* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */
+int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */

@@ -1,0 +1,56 @@
+/*
+ * clock.c - the two clocks ipk knows. CLOCK_MONOTONIC for deadlines: no clock step moves
+ * it. CLOCK_BOOTTIME only to compare with process start times, which count suspension.
+ */
+#include <time.h>
+
+#include "os/os.h"
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+int64_t ipk__os_now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t ipk__os_boot_ns(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+ipk_deadline ipk_in_ns(int64_t ns)
+{
+	int64_t now_ns;
+	ipk_deadline d;
+
+	if (ns <= 0)
+		return ipk_now();
+	now_ns = ipk__os_now_ns();
+	d.at_ns = ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + ns;
+	return d;
+}
+
+ipk_deadline ipk_in_ms(int64_t ms)
+{
+	if (ms <= 0)
+		return ipk_now();
+	return ipk_in_ns(ms > INT64_MAX / 1000000 ? INT64_MAX : ms * 1000000);
+}
+
+int64_t ipk_deadline_left_ns(ipk_deadline deadline)
+{
+	int64_t now_ns;
+
+	if (deadline.at_ns == INT64_MAX)
+		return INT64_MAX;
+	if (deadline.at_ns <= 0)
+		return 0;
+	now_ns = ipk__os_now_ns();
+	return deadline.at_ns > now_ns ? deadline.at_ns - now_ns : 0;
+}

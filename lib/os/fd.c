@@ -1,0 +1,158 @@
+/* fd.c - file descriptors: bells (eventfd), epoll sets, tickers, waiting with a deadline. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+void ipk__os_close(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+int ipk__os_dup(int fd, int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
+	return 0;
+}
+
+int ipk__os_eventfd(int *ret_fd)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+void ipk__os_bell(int fd)
+{
+	const uint64_t one = 1;
+	ssize_t n;
+
+	do {
+		n = write(fd, &one, sizeof one);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN) {
+		/* A FIFO nobody empties is full: make room, so that there is an edge again. */
+		char rest[4096];
+
+		while (read(fd, rest, sizeof rest) == (ssize_t)sizeof rest)
+			;
+		n = write(fd, &one, sizeof one);
+	}
+	(void)n;
+}
+
+int ipk__os_epoll(int *ret_fd)
+{
+	int fd = epoll_create1(EPOLL_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)
+{
+	struct epoll_event event = {
+		.events = (edge ? (uint32_t)EPOLLET : 0) | (hangup_only ? 0 : (uint32_t)EPOLLIN),
+		.data.fd = fd,
+	};
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void ipk__os_epoll_drain(int epoll_fd)
+{
+	struct epoll_event events[8];
+
+	while (epoll_wait(epoll_fd, events, 8, 0) < 0 && errno == EINTR)
+		;
+}
+
+int ipk__os_ticker(int64_t period_ns, int *ret_fd)
+{
+	struct timespec period = {period_ns / 1000000000, (long)(period_ns % 1000000000)};
+	struct itimerspec timer = {period, period};
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (timerfd_settime(fd, 0, &timer, NULL) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline)
+{
+	int r;
+
+	do {
+		int64_t left_ns = ipk_deadline_left_ns(deadline);
+		struct timespec ts = {left_ns / 1000000000, (long)(left_ns % 1000000000)};
+
+		r = ppoll(fds, n, left_ns == INT64_MAX ? NULL : &ts, NULL);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return -errno;
+	return r == 0 ? -ETIMEDOUT : 0;
+}
+
+int ipk__os_poll1(int fd, int events, ipk_deadline deadline, int *ret_events)
+{
+	struct pollfd p = {.fd = fd};
+	int r;
+
+	p.events = (short)(((events & IPK__OS_IN) ? POLLIN : 0) |
+			   ((events & IPK__OS_OUT) ? POLLOUT : 0));
+	r = ipk__os_poll(&p, 1, deadline);
+	if (r < 0)
+		return r;
+	if (p.revents & POLLNVAL)
+		return -EBADF;
+	if (ret_events)
+		*ret_events = ((p.revents & POLLIN) ? IPK__OS_IN : 0) |
+			      ((p.revents & POLLOUT) ? IPK__OS_OUT : 0) |
+			      ((p.revents & (POLLHUP | POLLERR)) ? IPK__OS_HUP : 0);
+	return 0;
+}
+
+int ipk__os_is_hung_up(int fd)
+{
+	int events;
+	int r = ipk__os_poll1(fd, 0, ipk_now(), &events);
+
+	if (r == -ETIMEDOUT)
+		return 0;
+	return r < 0 ? r : (events & IPK__OS_HUP) != 0;
+}
+
+void ipk__os_ticker_read(int fd)
+{
+	struct itimerspec timer;
+
+	/*
+	 * Asking an expired timer sets it going again, as a read would. It does no harm when
+	 * the program has closed our fd and the number is now another file's.
+	 */
+	(void)timerfd_gettime(fd, &timer);
+}

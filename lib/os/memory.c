@@ -1,0 +1,177 @@
+/*
+ * memory.c - memory that processes share: files in memory, their pages and mappings.
+ *
+ * Pages are allocated before they are mapped (posix_fallocate), so that a full /dev/shm
+ * is an error of the call that asked for memory and never a SIGBUS later.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+void *ipk__os_malloc(size_t n_bytes)
+{
+	return malloc(n_bytes ? n_bytes : 1);
+}
+
+void *ipk__os_calloc(size_t n, size_t n_bytes)
+{
+	return calloc(n, n_bytes);
+}
+
+int ipk__os_memfd(const char *name, int *ret_fd)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
+}
+
+int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
+{
+	int r;
+
+	do {
+		r = fallocate(fd, 0, (off_t)offset, (off_t)n_bytes) < 0 ? -errno : 0;
+	} while (r == -EINTR);
+	return r;
+}
+
+int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes)
+{
+	int r;
+
+	do {
+		r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+			      (off_t)n_bytes) < 0 ? -errno : 0;
+	} while (r == -EINTR);
+	return r;
+}
+
+int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr)
+{
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	void *addr = mmap(NULL, n_bytes, prot, MAP_SHARED | (writable ? MAP_POPULATE : 0), fd, 0);
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	*ret_addr = addr;
+	return 0;
+}
+
+static int map_over(void *addr, size_t n_bytes, int fd, uint64_t offset)
+{
+	void *got = mmap(addr, n_bytes, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, (off_t)offset);
+
+	return got == MAP_FAILED ? -errno : 0;
+}
+
+int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
+			 void **ret_addr)
+{
+	size_t whole = fixed_bytes + 2 * ring_bytes * (size_t)n_rings;
+	char *addr = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int r;
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	r = map_over(addr, fixed_bytes, fd, 0);
+	for (int i = 0; r == 0 && i < 2 * n_rings; i++)
+		r = map_over(addr + fixed_bytes + (size_t)i * ring_bytes, ring_bytes, fd,
+			     fixed_bytes + (uint64_t)(i / 2) * ring_bytes);
+	if (r < 0) {
+		munmap(addr, whole);
+		return r;
+	}
+	*ret_addr = addr;
+	return 0;
+}
+
+void ipk__os_unmap(void *addr, size_t n_bytes)
+{
+	if (addr)
+		munmap(addr, n_bytes);
+}
+
+int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset)
+{
+	const char *p = data;
+
+	while (n_bytes > 0) {
+		ssize_t n = pwrite(fd, p, n_bytes, (off_t)offset);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			p += n;
+			offset += (uint64_t)n;
+			n_bytes -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset)
+{
+	char *p = buf;
+
+	while (n_bytes > 0) {
+		ssize_t n = pread(fd, p, n_bytes, (off_t)offset);
+
+		if (n == 0)
+			return -ENODATA;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			p += n;
+			offset += (uint64_t)n;
+			n_bytes -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
+int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_stat = (struct ipk__os_stat){
+		.size_bytes = (uint64_t)st.st_size,
+		.inode = st.st_ino,
+		.uid = st.st_uid,
+		.mode = st.st_mode,
+		.n_links = (uint32_t)st.st_nlink,
+	};
+	return 0;
+}
+
+bool ipk__os_is_sealed(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
+bool ipk__os_mode_is_file(uint32_t mode)
+{
+	return S_ISREG(mode);
+}
+
+size_t ipk__os_page_bytes(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}

@@ -1,0 +1,240 @@
+/*
+ * process.c - processes: who this one is, whether another still is, fork and pidfds.
+ *
+ * This process's ids are cached, because every blocked call and every lock writes them
+ * down. Invariant: a cached id is right or 0. The child of any fork() clears them in an
+ * atfork handler, which runs in the one thread it has; where that handler could not be
+ * registered nothing is cached. (Children of vfork() and bare clone() may not use ipk.)
+ *
+ * Other processes are judged by /proc/PID/stat: kill(pid, 0) succeeds for a zombie too,
+ * and a zombie holds nothing any more. A zombie with further threads, though, is a process
+ * whose main thread has left by pthread_exit(): that one lives.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipk/process.h"
+#include "os/os.h"
+
+static _Atomic pid_t cached_pid;
+static _Thread_local pid_t cached_tid;
+static bool may_cache;
+
+static void forget_ids(void)
+{
+	atomic_store_explicit(&cached_pid, 0, memory_order_relaxed);
+	cached_tid = 0;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	may_cache = pthread_atfork(NULL, NULL, forget_ids) == 0;
+}
+
+pid_t ipk__os_pid(void)
+{
+	/* Relaxed: all threads of a process would store the same. */
+	pid_t pid = atomic_load_explicit(&cached_pid, memory_order_relaxed);
+
+	if (pid != 0)
+		return pid;
+	pid = getpid();
+	if (may_cache)
+		atomic_store_explicit(&cached_pid, pid, memory_order_relaxed);
+	return pid;
+}
+
+pid_t ipk__os_tid(void)
+{
+	pid_t tid = cached_tid;
+
+	if (tid != 0)
+		return tid;
+	tid = (pid_t)syscall(SYS_gettid);
+	if (may_cache)
+		cached_tid = tid;
+	return tid;
+}
+
+uid_t ipk__os_uid(void)
+{
+	return geteuid();
+}
+
+uint64_t ipk__os_pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 ? 0 : st.st_ino;
+}
+
+struct stat_line {
+	char state;
+	long n_threads;
+	unsigned long long start_ticks;
+};
+
+/* The text of /proc/PID/stat, proc(5). The name in it may itself have blanks and ')'. */
+static bool parse_stat(const char *text, struct stat_line *ret)
+{
+	const char *after_name = strrchr(text, ')');
+
+	/* Fields 3 (state), 20 (num_threads) and 22 (starttime). */
+	return after_name &&
+	       sscanf(after_name + 1,
+		      " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld "
+		      "%*s %llu",
+		      &ret->state, &ret->n_threads, &ret->start_ticks) == 3;
+}
+
+/* -ESRCH nobody has that pid; -ENODATA somebody may, but /proc does not tell. */
+static int read_stat(pid_t pid, struct stat_line *ret)
+{
+	char path[32], text[1024];
+	ssize_t n;
+	int fd;
+
+	if (pid <= 0)
+		return -ESRCH;
+	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n > 0) {
+		text[n] = '\0';
+		if (parse_stat(text, ret))
+			return 0;
+	}
+	return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -ENODATA;
+}
+
+int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns)
+{
+	int64_t ticks_per_s = sysconf(_SC_CLK_TCK);
+	struct stat_line line;
+	int r = read_stat(pid, &line);
+
+	if (r < 0)
+		return r;
+	*ret_boot_ns = (int64_t)line.start_ticks * (1000000000 / ticks_per_s);
+	return 0;
+}
+
+int ipk__os_pid_exists(pid_t pid)
+{
+	struct stat_line line;
+	int r = read_stat(pid, &line);
+
+	if (r < 0)
+		return r != -ESRCH;
+	if (line.state == 'Z')
+		return line.n_threads > 1;
+	return line.state != 'X' && line.state != 'x';
+}
+
+/*
+ * fflush(NULL) waits for every stream's lock, and a thread that sits in a read of stdin
+ * has one for as long as nobody types. Other streams are then flushed by whoever has them.
+ */
+static void flush_stdio(void)
+{
+	if (ftrylockfile(stdin) != 0) {
+		fflush(stdout);
+		fflush(stderr);
+		return;
+	}
+	fflush(NULL);
+	funlockfile(stdin);
+}
+
+int ipk__os_fork(pid_t *ret_pid)
+{
+	pid_t pid;
+
+	flush_stdio();
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	*ret_pid = pid;
+	return 0;
+}
+
+void ipk__os_unfork(pid_t child)
+{
+	kill(child, SIGKILL);
+	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+int ipk__os_pidfd_open(pid_t pid, int *ret_fd)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_pidfd_signal(int pidfd, int sig)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) == 0 || errno == ESRCH)
+		return 0;
+	return -errno;
+}
+
+int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
+{
+	const idtype_t by_pidfd = (idtype_t)3; /* P_PIDFD, which older C libraries lack */
+	siginfo_t info = {0};
+	bool is_exit;
+
+	while (waitid(by_pidfd, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (info.si_pid == 0)
+		return -EAGAIN;
+	is_exit = info.si_code == CLD_EXITED;
+	*ret_status = (ipk_process_status){
+		.exit_code = is_exit ? info.si_status : -1,
+		.signal = is_exit ? 0 : info.si_status,
+		.core = info.si_code == CLD_DUMPED,
+	};
+	return 0;
+}
+
+int ipk__os_die_with_parent(pid_t parent)
+{
+	pid_t now;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	/* Only now: a parent that dies after this look sends the signal. 0 is a parent in an
+	 * outer pid namespace, which nobody can tell from here. */
+	now = getppid();
+	return now == parent || now == 0 ? 0 : -ESRCH;
+}
+
+void ipk__os_set_thread_name(const char *name)
+{
+	prctl(PR_SET_NAME, name); /* the kernel keeps the first 15 bytes */
+}
+
+void ipk__os_exit(int code)
+{
+	fflush(NULL);
+	_exit(code);
+}

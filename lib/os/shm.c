@@ -1,0 +1,77 @@
+/*
+ * shm.c - names in /dev/shm (librt).
+ *
+ * A file is made nameless (O_TMPFILE), filled, and only then linked under its name: nobody
+ * ever sees half of one, and a maker that is killed leaves nothing behind.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+#define SHM_DIR "/dev/shm"
+
+static void shm_path(const char *name, char *path, size_t path_bytes)
+{
+	snprintf(path, path_bytes, SHM_DIR "/%s", name);
+}
+
+int ipk__os_shm_temp(int *ret_fd)
+{
+	int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_shm_link(int fd, const char *name)
+{
+	char from[64];
+	char to[300];
+
+	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
+	shm_path(name, to, sizeof to);
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+}
+
+int ipk__os_shm_open(const char *name, int *ret_fd)
+{
+	/* shm_open() adds O_CLOEXEC and O_NOFOLLOW. A FIFO in its place must not block us. */
+	int fd = shm_open(name, O_RDWR | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return errno == ELOOP ? -EPROTO : -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_shm_unlink(const char *name)
+{
+	return shm_unlink(name) < 0 ? -errno : 0;
+}
+
+int ipk__os_shm_fifo(const char *name, int *ret_fd)
+{
+	char path[300];
+	struct stat st;
+	int fd;
+
+	shm_path(name, path, sizeof path);
+	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+		return -errno;
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid()) {
+		close(fd);
+		return -EACCES;
+	}
+	*ret_fd = fd;
+	return 0;
+}

@@ -1,0 +1,248 @@
+/*
+ * socket.c - Unix SOCK_SEQPACKET sockets: packets stay whole, carry fds, and tell when the
+ * other side is gone.
+ *
+ * Nothing here blocks; waiting is done by ipk__os_poll1(). No abstract names: those have no
+ * permissions. The buffer for passed fds is always sized for the maximum, and what comes
+ * beyond that is closed by the kernel or here, never kept by accident.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+int ipk__os_socketpair(int ret_fds[2])
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+		return -errno;
+	ret_fds[0] = fds[0];
+	ret_fds[1] = fds[1];
+	return 0;
+}
+
+int ipk__os_socket_buffer(int fd, int n_bytes)
+{
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n_bytes, sizeof n_bytes) < 0 ? -errno : 0;
+}
+
+union control {
+	struct cmsghdr align;
+	char bytes[CMSG_SPACE(sizeof(int) * IPK__OS_FDS_MAX)];
+};
+
+int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds)
+{
+	union control control;
+	struct msghdr msg = {.msg_iov = (struct iovec *)parts, .msg_iovlen = n_parts};
+	ssize_t n;
+
+	if (n_fds > IPK__OS_FDS_MAX)
+		return -EINVAL;
+	if (n_fds > 0) {
+		struct cmsghdr *c;
+
+		memset(&control, 0, sizeof control);
+		msg.msg_control = control.bytes;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * n_fds);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int) * n_fds);
+		memcpy(CMSG_DATA(c), fds, sizeof(int) * n_fds);
+	}
+	do {
+		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
+	return 0;
+}
+
+/* Take the fds out of @msg; those there is no room for are closed. */
+static size_t take_fds(struct msghdr *msg, int *ret_fds, size_t max)
+{
+	size_t n = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		size_t count;
+
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+			continue;
+		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+			if (n < max)
+				ret_fds[n++] = fd;
+			else
+				close(fd);
+		}
+	}
+	return n;
+}
+
+int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
+		 int *ret_fds, size_t *ret_n_fds)
+{
+	union control control;
+	/* Without room for fds the kernel closes those that come; a peek gets copies. */
+	struct msghdr msg = {.msg_iov = (struct iovec *)parts, .msg_iovlen = n_parts,
+			     .msg_control = ret_fds ? control.bytes : NULL,
+			     .msg_controllen = ret_fds ? sizeof control.bytes : 0};
+	int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC | (peek ? MSG_PEEK : 0);
+	size_t n_fds;
+	ssize_t n;
+
+	/*
+	 * A peer that closes before it has read everything resets the connection: that is
+	 * told once, ahead of what it sent and of the end of file. Those come with a retry.
+	 */
+	do {
+		n = recvmsg(fd, &msg, flags);
+	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+	if (n < 0)
+		return errno == ENOTCONN ? -EPIPE : -errno;
+	if (n == 0)
+		return -EPIPE;
+	n_fds = ret_fds ? take_fds(&msg, ret_fds, IPK__OS_FDS_MAX) : 0;
+	if (ret_fds && (msg.msg_flags & MSG_CTRUNC)) {
+		for (size_t i = 0; i < n_fds; i++)
+			close(ret_fds[i]);
+		return -EMFILE;
+	}
+	*ret_bytes = (size_t)n;
+	if (ret_n_fds)
+		*ret_n_fds = n_fds;
+	return 0;
+}
+
+static int fill_address(const char *path, struct sockaddr_un *addr)
+{
+	size_t n = path ? strlen(path) : 0;
+
+	if (n == 0 || n >= sizeof addr->sun_path)
+		return -EINVAL;
+	memset(addr, 0, sizeof *addr);
+	addr->sun_family = AF_UNIX;
+	memcpy(addr->sun_path, path, n);
+	return 0;
+}
+
+static int new_socket(int *ret_fd)
+{
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_listen(const char *path, int *ret_fd)
+{
+	struct sockaddr_un addr;
+	int fd = -1;
+	int r = fill_address(path, &addr);
+
+	if (r == 0)
+		r = new_socket(&fd);
+	if (r == 0 && (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, 64) < 0))
+		r = -errno;
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_accept(int fd, int *ret_fd)
+{
+	int peer;
+
+	do {
+		peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	} while (peer < 0 && (errno == EINTR || errno == ECONNABORTED));
+	if (peer < 0)
+		return -errno;
+	*ret_fd = peer;
+	return 0;
+}
+
+int ipk__os_connect(const char *path, int *ret_fd)
+{
+	struct sockaddr_un addr;
+	int fd = -1;
+	int r = fill_address(path, &addr);
+
+	if (r == 0)
+		r = new_socket(&fd);
+	if (r == 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+		r = errno == EPROTOTYPE ? -EPROTO : -errno;
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_peer(int fd, pid_t *ret_pid, uid_t *ret_uid)
+{
+	struct ucred cred;
+	socklen_t n = sizeof cred;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
+		return -errno;
+	*ret_pid = cred.pid;
+	*ret_uid = cred.uid;
+	return 0;
+}
+
+int ipk__os_directory_is_private(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return -ENOTDIR;
+	return st.st_uid == geteuid() && (st.st_mode & 0077) == 0 ? 0 : -EACCES;
+}
+
+int ipk__os_is_socket(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	return S_ISSOCK(st.st_mode) ? 1 : 0;
+}
+
+int ipk__os_unlink(const char *path)
+{
+	return unlink(path) < 0 ? -errno : 0;
+}
+
+int ipk__os_lock_directory(const char *path, int *ret_fd)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	*ret_fd = fd;
+	return 0;
+}

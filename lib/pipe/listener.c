@@ -1,0 +1,313 @@
+/*
+ * listener.c - pipes between processes that are not related.
+ *
+ * They meet at a Unix socket in a directory that only their user can enter; the kernel
+ * tells each who the other is. The caller says hello, the listener makes the pipe's parts
+ * and sends the caller's share with its welcome; the connection itself becomes the side
+ * socket of the pipe. Everything is checked before it is used, and what does not speak
+ * like that is turned away.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+
+/* A caller says hello at once; one that is stopped must not keep the others waiting. */
+#define HELLO_NS ((int64_t)1000000000)
+/* Listeners that are just starting in the same directory are done within microseconds. */
+#define LOCK_TRIES 100
+#define LOCK_RETRY_NS 1000000
+
+struct ipk_listener {
+	int fd;
+	pid_t owner_pid;
+	ipk_pipe_opts opts;
+	char label[IPK__NAME_MAX + 1];
+	char path[108];
+};
+
+/* --- listening --- */
+
+static int directory_of(const char *path, char *dir, size_t dir_bytes)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+
+	if (strlen(path) >= dir_bytes)
+		return -EINVAL;
+	if (!slash) {
+		memcpy(dir, ".", 2);
+	} else {
+		memcpy(dir, path, n + (n == 0));
+		dir[n + (n == 0)] = '\0';
+	}
+	return 0;
+}
+
+/* Nobody may be listening at what is there, and it must be a socket: then remove it. */
+static int remove_stale(const char *path)
+{
+	int fd;
+	int r = ipk__os_is_socket(path);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (r == 0)
+		return -EEXIST;
+	r = ipk__os_connect(path, &fd);
+	if (r == 0)
+		ipk__os_close(fd);
+	return r == -ECONNREFUSED ? ipk__os_unlink(path) : -EADDRINUSE;
+}
+
+static int lock_directory(const char *dir, int *ret_fd)
+{
+	int r = ipk__os_lock_directory(dir, ret_fd);
+
+	for (int i = 0; r == -EADDRINUSE && i < LOCK_TRIES; i++) {
+		ipk__os_poll(NULL, 0, ipk_in_ns(LOCK_RETRY_NS));
+		r = ipk__os_lock_directory(dir, ret_fd);
+	}
+	return r;
+}
+
+static int listen_at(const char *path, int *ret_fd)
+{
+	char dir[108];
+	int lock_fd;
+	int r = directory_of(path, dir, sizeof dir);
+
+	if (r == 0)
+		r = ipk__os_directory_is_private(dir);
+	if (r == 0)
+		r = lock_directory(dir, &lock_fd);
+	if (r < 0)
+		return r;
+	r = remove_stale(path);
+	if (r == 0)
+		r = ipk__os_listen(path, ret_fd);
+	ipk__os_close(lock_fd);
+	return r;
+}
+
+int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listener **ret_listener)
+{
+	ipk_pipe_opts o;
+	ipk_listener *l;
+	int r = path && path[0] && strlen(path) < sizeof l->path && ret_listener ? 0 : -EINVAL;
+
+	if (r == 0)
+		r = ipk__pipe_opts(opts, &o);
+	if (r < 0)
+		return r;
+	l = ipk__os_calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	r = listen_at(path, &l->fd);
+	if (r < 0) {
+		free(l);
+		return r;
+	}
+	l->opts = o;
+	strcpy(l->label, o.label);
+	l->opts.label = l->label;
+	l->owner_pid = ipk__os_pid();
+	strcpy(l->path, path);
+	*ret_listener = l;
+	return 0;
+}
+
+int ipk_listener_fd(ipk_listener *l, int *ret_fd)
+{
+	if (!l || !ret_fd)
+		return l ? -EINVAL : -EBADF;
+	*ret_fd = l->fd;
+	return 0;
+}
+
+ipk_listener *ipk_listener_close(ipk_listener *l)
+{
+	if (!l)
+		return NULL;
+	ipk__os_close(l->fd);
+	if (l->owner_pid == ipk__os_pid())
+		ipk__os_unlink(l->path);
+	free(l);
+	return NULL;
+}
+
+/* --- meeting --- */
+
+static int check_peer(int fd)
+{
+	pid_t pid;
+	uid_t uid;
+	int r = ipk__os_peer(fd, &pid, &uid);
+
+	if (r < 0)
+		return r;
+	return uid == ipk__os_uid() ? 0 : -EACCES;
+}
+
+static int recv_packet(int fd, uint32_t type, ipk_deadline deadline,
+		       struct ipk__side_packet *packet, int *fds, size_t *n_fds)
+{
+	int r = ipk__side_recv(fd, type, deadline, packet, fds, n_fds);
+
+	if (r == 0 && packet->version != IPK__SEGMENT_VERSION)
+		r = -EPROTONOSUPPORT;
+	return r;
+}
+
+static void close_all(int *fds, size_t n_fds)
+{
+	for (size_t i = 0; i < n_fds; i++)
+		ipk__os_close(fds[i]);
+}
+
+static int recv_hello(int fd, ipk_deadline deadline)
+{
+	struct ipk__side_packet hello;
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_fds = 0;
+	int r = recv_packet(fd, IPK__SIDE_HELLO, deadline, &hello, fds, &n_fds);
+
+	close_all(fds, n_fds);
+	return r == 0 && n_fds > 0 ? -EPROTO : r;
+}
+
+/* The fds that end 1 needs, in the order open_parts() takes them. */
+static int send_welcome(int fd, const struct ipk__pipe_parts *parts, ipk_deadline deadline)
+{
+	int ring_fds[3] = {parts->segment_fd, parts->bell_fds[0], parts->bell_fds[1]};
+	bool is_socket = parts->flags & IPK_PIPE_SOCKET;
+	struct ipk__side_packet welcome;
+
+	ipk__side_packet_init(&welcome, IPK__SIDE_WELCOME);
+	welcome.flags = parts->flags;
+	welcome.max_message_bytes = parts->max_message_bytes;
+	return ipk__side_send(fd, &welcome, is_socket ? &parts->data_fds[1] : ring_fds,
+			      is_socket ? 1 : 3, deadline);
+}
+
+static int open_parts(const struct ipk__side_packet *welcome, const int *fds, size_t n_fds,
+		      struct ipk__pipe_parts *parts)
+{
+	bool is_socket = welcome->flags & IPK_PIPE_SOCKET;
+
+	if (n_fds != (is_socket ? 1 : 3) || welcome->max_message_bytes == 0 ||
+	    welcome->max_message_bytes > IPK_MESSAGE_MAX_BYTES)
+		return -EPROTO;
+	*parts = IPK__PIPE_NO_PARTS;
+	parts->flags = welcome->flags;
+	parts->max_message_bytes = welcome->max_message_bytes;
+	if (is_socket) {
+		parts->data_fds[1] = fds[0];
+	} else {
+		parts->segment_fd = fds[0];
+		parts->bell_fds[0] = fds[1];
+		parts->bell_fds[1] = fds[2];
+	}
+	return 0;
+}
+
+/* Turn the connection @fd into end 0 of a new pipe. Takes @fd over. */
+static int welcome_caller(ipk_listener *l, int fd, ipk_deadline deadline, ipk_pipe **ret_pipe)
+{
+	struct ipk__pipe_parts parts = IPK__PIPE_NO_PARTS;
+	ipk_deadline patience = {IPK__MIN(deadline.at_ns, ipk__os_now_ns() + HELLO_NS)};
+	int r = check_peer(fd);
+
+	if (r == 0)
+		r = recv_hello(fd, patience);
+	if (r == 0)
+		r = ipk__pipe_parts_make(&l->opts, &parts);
+	if (r == 0)
+		r = send_welcome(fd, &parts, deadline);
+	if (r == 0)
+		return ipk__pipe_end(&parts, 0, fd, ret_pipe);
+	ipk__pipe_parts_close(&parts);
+	ipk__os_close(fd);
+	return r;
+}
+
+int ipk_listener_accept(ipk_listener *l, ipk_deadline deadline, ipk_pipe **ret_pipe)
+{
+	int r;
+
+	if (!l || !ret_pipe)
+		return l ? -EINVAL : -EBADF;
+	for (;;) {
+		int fd;
+
+		r = ipk__os_accept(l->fd, &fd);
+		if (r == -EAGAIN)
+			r = ipk__os_poll1(l->fd, IPK__OS_IN, deadline, NULL);
+		else if (r == 0) {
+			r = welcome_caller(l, fd, deadline, ret_pipe);
+			/* It only looked whether we are here, or says nothing: on to the next. */
+			if ((r != -EPIPE && r != -ETIMEDOUT) || ipk_deadline_left_ns(deadline) == 0)
+				return r;
+			r = 0;
+		}
+		if (r < 0)
+			return r;
+	}
+}
+
+/* --- calling --- */
+
+/* Connect; a listener whose backlog is full is asked again every millisecond. */
+static int call(const char *path, ipk_deadline deadline, int *ret_fd)
+{
+	int r = ipk__os_connect(path, ret_fd);
+
+	while (r == -EAGAIN && ipk_deadline_left_ns(deadline) > 0) {
+		ipk_deadline soon = {IPK__MIN(deadline.at_ns, ipk__os_now_ns() + 1000000)};
+
+		ipk__os_poll(NULL, 0, soon);
+		r = ipk__os_connect(path, ret_fd);
+	}
+	return r == -EAGAIN ? -ETIMEDOUT : r;
+}
+
+static int meet(int fd, ipk_deadline deadline, struct ipk__pipe_parts *parts)
+{
+	struct ipk__side_packet packet;
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_fds = 0;
+	int r = check_peer(fd);
+
+	if (r == 0) {
+		ipk__side_packet_init(&packet, IPK__SIDE_HELLO);
+		r = ipk__side_send(fd, &packet, NULL, 0, deadline);
+	}
+	if (r == 0)
+		r = recv_packet(fd, IPK__SIDE_WELCOME, deadline, &packet, fds, &n_fds);
+	if (r == 0)
+		r = open_parts(&packet, fds, n_fds, parts);
+	if (r < 0)
+		close_all(fds, n_fds);
+	return r;
+}
+
+int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pipe)
+{
+	struct ipk__pipe_parts parts;
+	int fd;
+	int r;
+
+	if (!path || !ret_pipe)
+		return -EINVAL;
+	r = call(path, deadline, &fd);
+	if (r < 0)
+		return r;
+	r = meet(fd, deadline, &parts);
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
+	}
+	return ipk__pipe_end(&parts, 1, fd, ret_pipe);
+}

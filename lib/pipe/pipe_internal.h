@@ -1,0 +1,126 @@
+/*
+ * pipe_internal.h - what the files of this room share.
+ *
+ * pipe.c       the public calls, one set for both transports
+ * pipe_ring.c  the ring transport      pipe_socket.c  the socket transport
+ * pipe_side.c  the socket beside every pipe: fds, and the end of file
+ */
+#ifndef IPK_PIPE_INTERNAL_H
+#define IPK_PIPE_INTERNAL_H
+
+#include "ipk/pipe.h"
+#include "pipe/lane.h"
+#include "shm/pollset.h"
+#include "shm/segment.h"
+
+/* In shared memory, at the start of a pipe's segment. Lane 0 goes from end 0 to end 1. */
+struct ipk__shm_pipe {
+	struct ipk__shm_header header;
+	uint64_t max_message_bytes;
+	alignas(IPK__CACHE_LINE) struct ipk__shm_lane lanes[2];
+	struct ipk__waiters waiters;
+};
+
+/* A message that is put together from pieces, in memory of the handle. */
+struct ipk__stash {
+	char *bytes;
+	size_t room_bytes;
+	size_t total_bytes;
+	size_t got_bytes;
+	bool is_used; /* total and got mean something */
+};
+
+struct ipk__transport {
+	int (*send)(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadline deadline);
+	int (*recv)(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		    size_t *ret_len_bytes);
+	/* The next message in one piece, left in place; take() then removes it. */
+	int (*next)(ipk_pipe *p, ipk_deadline deadline, const void **ret_data,
+		    size_t *ret_len_bytes);
+	void (*take)(ipk_pipe *p);
+	int (*poll)(ipk_pipe *p, ipk_deadline deadline);
+	int (*fd)(ipk_pipe *p, int *ret_fd);
+	void (*arm)(ipk_pipe *p); /* before sleeping on fd */
+};
+
+extern const struct ipk__transport ipk__transport_ring;
+extern const struct ipk__transport ipk__transport_socket;
+
+struct ipk_pipe {
+	const struct ipk__transport *transport;
+	unsigned flags;
+	bool can_send;
+	bool can_recv;
+	bool is_peeked;
+	size_t max_message_bytes;
+	int side_fd;
+	struct ipk__stash stash;
+
+	/* ring transport */
+	struct ipk__segment segment;
+	struct ipk__lane tx;
+	struct ipk__lane rx;
+	size_t whole_max_bytes; /* longer messages go in pieces */
+	struct ipk__pollset pollset;
+
+	/* socket transport */
+	int data_fd;
+};
+
+/* What both ends of a pipe are made from; each fd belongs to it until an end takes it. */
+struct ipk__pipe_parts {
+	unsigned flags;
+	size_t max_message_bytes;
+	int segment_fd;
+	int bell_fds[2]; /* rung for the reader of lane 0, 1 */
+	int data_fds[2];
+};
+
+#define IPK__PIPE_NO_PARTS                                                               \
+	((struct ipk__pipe_parts){.segment_fd = -1, .bell_fds = {-1, -1}, .data_fds = {-1, -1}})
+
+/* pipe.c */
+int ipk__pipe_parts_make(const ipk_pipe_opts *opts, struct ipk__pipe_parts *ret_parts);
+void ipk__pipe_parts_close(struct ipk__pipe_parts *parts);
+/* End @which (0 or 1) of a pipe. Takes the fds over, also when it fails. */
+int ipk__pipe_end(struct ipk__pipe_parts *parts, int which, int side_fd, ipk_pipe **ret_end);
+int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts);
+
+/* stash.c */
+int ipk__stash_room(struct ipk__stash *stash, size_t n_bytes); /* -ENOMEM */
+void ipk__stash_begin(struct ipk__stash *stash, size_t total_bytes);
+void ipk__stash_end(struct ipk__stash *stash);
+void ipk__stash_close(struct ipk__stash *stash);
+static inline bool ipk__stash_is_whole(const struct ipk__stash *stash)
+{
+	return stash->is_used && stash->got_bytes == stash->total_bytes;
+}
+
+/* pipe_side.c */
+enum {
+	IPK__SIDE_FD = 1,
+	IPK__SIDE_QUEUE = 2,
+	IPK__SIDE_HELLO = 3,
+	IPK__SIDE_WELCOME = 4,
+};
+
+struct ipk__side_packet {
+	uint32_t magic;
+	uint32_t type;
+	uint32_t version;
+	uint32_t flags;
+	uint64_t max_message_bytes;
+};
+
+/* Whole packets over the side socket; a packet of another type stays and is -EPROTO. */
+int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds,
+		   size_t n_fds, ipk_deadline deadline);
+int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
+		   struct ipk__side_packet *ret_packet, int *ret_fds, size_t *ret_n_fds);
+void ipk__side_packet_init(struct ipk__side_packet *packet, uint32_t type);
+/* Pass @fds as @type over @p, or take such from it: for the rooms to the right. */
+int ipk__pipe_pass(ipk_pipe *p, uint32_t type, const int *fds, size_t n_fds, ipk_deadline deadline);
+int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_fds,
+		   size_t *ret_n_fds);
+
+#endif

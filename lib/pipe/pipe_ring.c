@@ -1,0 +1,399 @@
+/*
+ * pipe_ring.c - messages through a ring in shared memory.
+ *
+ * Invariant: a message is in the ring when the tail has passed its last record. A short
+ * message is one record; a long one is a FIRST record with its whole length, MOREs and a
+ * LAST. The reader puts the pieces together privately and hands out nothing before the
+ * LAST has come: a writer that dies or gives up in the middle has sent nothing, and the
+ * record that comes next (a WHOLE or another FIRST) tells the reader to forget the pieces.
+ *
+ * The end of file is the kernel's: the socket beside the pipe hangs up. Since that costs a
+ * system call, it is asked for only around sleeps, when a call would give up anyway, and
+ * at every 256th message.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+
+enum { WHOLE = 1, FIRST = 2, MORE = 3, LAST = 4 };
+
+#define PIECE_MAX_BYTES 32768u /* half a level-1 cache: the reader copies while we write on */
+#define HANGUP_CHECK_EVERY 256u
+
+/* --- waiting --- */
+
+struct room_wanted {
+	ipk_pipe *p;
+	uint64_t tail; /* ours: another process may damage the shared one */
+	uint32_t n_units;
+};
+
+static bool is_gone(const ipk_pipe *p)
+{
+	return ipk__os_is_hung_up(p->side_fd) == 1;
+}
+
+static int has_room(void *arg, bool slowly)
+{
+	const struct room_wanted *w = arg;
+	uint32_t n_free = 0;
+	int r;
+
+	if (slowly && is_gone(w->p))
+		return -EPIPE;
+	r = ipk__ring_room(&w->p->tx.ring, w->tail, w->n_units, &n_free);
+	return r < 0 ? r : n_free >= w->n_units;
+}
+
+static int has_record(void *arg, bool slowly)
+{
+	ipk_pipe *p = arg;
+
+	if (!ipk__ring_is_empty(&p->rx.ring))
+		return 1;
+	if (!slowly || !is_gone(p))
+		return 0;
+	/* It may have sent between our look and its end. */
+	return ipk__ring_is_empty(&p->rx.ring) ? -EPIPE : 1;
+}
+
+static void ring_arm(ipk_pipe *p)
+{
+	if (p->pollset.fd < 0)
+		return;
+	ipk__pollset_drain(&p->pollset);
+	ipk__event_arm(&p->rx.shared->data);
+}
+
+static int wait_record(ipk_pipe *p, ipk_deadline deadline)
+{
+	int r = ipk__lane_wait_data(&p->rx, has_record, p, deadline);
+
+	if (r != -ETIMEDOUT || p->pollset.fd < 0)
+		return r;
+	ring_arm(p);
+	r = has_record(p, true);
+	return r == 0 ? -ETIMEDOUT : IPK__MIN(r, 0);
+}
+
+/* --- sending --- */
+
+/* Wait until @n_units are free behind @tail. */
+static int make_room(ipk_pipe *p, uint64_t tail, uint32_t n_units, ipk_deadline deadline)
+{
+	struct room_wanted wanted = {p, tail, n_units};
+	int r = has_room(&wanted, false);
+
+	if (r != 0)
+		return IPK__MIN(r, 0);
+	return ipk__lane_wait_space(&p->tx, has_room, &wanted, deadline);
+}
+
+static int send_record(ipk_pipe *p, uint32_t type, const void *data, uint32_t len_bytes,
+		       uint32_t n_messages, ipk_deadline deadline)
+{
+	uint64_t tail = ipk__ring_tail(&p->tx.ring);
+	int r = make_room(p, tail, ipk__record_units(len_bytes), deadline);
+
+	if (r < 0)
+		return r;
+	tail = ipk__ring_write(&p->tx.ring, tail, type, data, len_bytes, n_messages);
+	ipk__lane_note_cpu(&p->tx.ring.shared->writer_cpu, (uint32_t)ipk__os_cpu());
+	ipk__ring_publish(&p->tx.ring, tail);
+	ipk__lane_wake_readers(&p->tx, 1);
+	return 0;
+}
+
+static int send_pieces(ipk_pipe *p, const char *data, size_t len_bytes, ipk_deadline deadline)
+{
+	uint64_t total = len_bytes;
+	size_t piece_bytes = IPK__MIN(PIECE_MAX_BYTES, p->whole_max_bytes);
+	int r = send_record(p, FIRST, &total, sizeof total, 0, deadline);
+
+	while (r == 0 && len_bytes > piece_bytes) {
+		r = send_record(p, MORE, data, (uint32_t)piece_bytes, 0, deadline);
+		data += piece_bytes;
+		len_bytes -= piece_bytes;
+	}
+	if (r == 0)
+		r = send_record(p, LAST, data, (uint32_t)len_bytes, 1, deadline);
+	return r;
+}
+
+static int ring_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadline deadline)
+{
+	if (ipk__ring_count(ipk__ring_tail(&p->tx.ring)) % HANGUP_CHECK_EVERY == 0 && is_gone(p))
+		return -EPIPE;
+	if (len_bytes <= p->whole_max_bytes)
+		return send_record(p, WHOLE, data, (uint32_t)len_bytes, 1, deadline);
+	return send_pieces(p, data, len_bytes, deadline);
+}
+
+/* --- receiving --- */
+
+struct front {
+	const struct ipk__record *record;
+	uint64_t head;
+	uint32_t len_bytes;
+	uint32_t type;
+};
+
+static int front(ipk_pipe *p, ipk_deadline deadline, struct front *ret)
+{
+	ret->head = ipk__ring_head(&p->rx.ring);
+	for (;;) {
+		int r = ipk__ring_front(&p->rx.ring, ret->head, &ret->record, &ret->len_bytes,
+					&ret->type);
+
+		if (r != 0)
+			return IPK__MIN(r, 0);
+		r = wait_record(p, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+static void consume(ipk_pipe *p, const struct front *f)
+{
+	uint32_t n_messages = f->type == WHOLE || f->type == LAST;
+
+	ipk__lane_note_cpu(&p->rx.ring.shared->reader_cpu, (uint32_t)ipk__os_cpu());
+	ipk__ring_free(&p->rx.ring, ipk__ring_behind(f->head, f->len_bytes, n_messages));
+	ipk__lane_wake_writers(&p->rx, 1);
+}
+
+/*
+ * Collect the pieces of the stashed message into @into, which has room for all of them.
+ * 0 it is whole; 1 its sender gave up, another message is in front.
+ */
+static int collect(ipk_pipe *p, char *into, ipk_deadline deadline)
+{
+	struct ipk__stash *stash = &p->stash;
+	struct front f;
+
+	while (stash->got_bytes < stash->total_bytes) {
+		int r = front(p, deadline, &f);
+
+		if (r < 0)
+			return r;
+		if (f.type == WHOLE || f.type == FIRST)
+			return 1;
+		if ((f.type != MORE && f.type != LAST) || f.len_bytes == 0 ||
+		    f.len_bytes > stash->total_bytes - stash->got_bytes ||
+		    (f.type == LAST) != (f.len_bytes == stash->total_bytes - stash->got_bytes))
+			return -EPROTO;
+		memcpy(into + stash->got_bytes, f.record->bytes, f.len_bytes);
+		stash->got_bytes += f.len_bytes;
+		consume(p, &f);
+	}
+	return 0;
+}
+
+/* The whole length of the message that begins with @f. */
+static int total_of(const ipk_pipe *p, const struct front *f, size_t *ret_bytes)
+{
+	uint64_t total;
+
+	if (f->type == WHOLE) {
+		*ret_bytes = f->len_bytes;
+		return 0;
+	}
+	if (f->type != FIRST || f->len_bytes != sizeof total)
+		return -EPROTO;
+	memcpy(&total, f->record->bytes, sizeof total);
+	if (total == 0 || total > p->max_message_bytes)
+		return -EPROTO;
+	*ret_bytes = total;
+	return 0;
+}
+
+/*
+ * The beginning of the next message. 0: *ret_f is its first record. 1: it is in the stash,
+ * whole or in part.
+ */
+static int begin(ipk_pipe *p, ipk_deadline deadline, struct front *ret_f, size_t *ret_total)
+{
+	int r;
+
+	if (p->stash.is_used) {
+		*ret_total = p->stash.total_bytes;
+		return 1;
+	}
+	do {
+		r = front(p, deadline, ret_f);
+		if (r < 0)
+			return r;
+		/* Pieces whose beginning a killed reader took along: pass them over. */
+		if (ret_f->type == MORE || ret_f->type == LAST)
+			consume(p, ret_f);
+	} while (ret_f->type == MORE || ret_f->type == LAST);
+	return total_of(p, ret_f, ret_total);
+}
+
+/* Put the next message together in the stash. */
+static int collect_in_stash(ipk_pipe *p, ipk_deadline deadline)
+{
+	int r = collect(p, p->stash.bytes, deadline);
+
+	if (r == 1)
+		ipk__stash_end(&p->stash);
+	return r;
+}
+
+static int start_pieces(ipk_pipe *p, const struct front *f, size_t total)
+{
+	int r = ipk__stash_room(&p->stash, total);
+
+	if (r < 0)
+		return r;
+	ipk__stash_begin(&p->stash, total);
+	consume(p, f);
+	return 0;
+}
+
+static int ring_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data,
+		     size_t *ret_len_bytes)
+{
+	struct front f;
+	size_t total;
+	int r;
+
+	do {
+		r = begin(p, deadline, &f, &total);
+		if (r < 0)
+			return r;
+		if (r == 0 && f.type == WHOLE) {
+			*ret_data = f.record->bytes;
+			*ret_len_bytes = total;
+			return 0;
+		}
+		if (r == 0)
+			r = start_pieces(p, &f, total);
+		if (r >= 0)
+			r = collect_in_stash(p, deadline);
+	} while (r == 1);
+	if (r < 0)
+		return r;
+	*ret_data = p->stash.bytes;
+	*ret_len_bytes = total;
+	return 0;
+}
+
+static void ring_take(ipk_pipe *p)
+{
+	struct front f;
+
+	if (p->stash.is_used)
+		ipk__stash_end(&p->stash);
+	else if (front(p, ipk_now(), &f) == 0)
+		consume(p, &f);
+}
+
+/* A long message straight into the caller's buffer; what has come is kept on a time-out. */
+static int recv_pieces(ipk_pipe *p, char *buf, const struct front *f, size_t total,
+		       ipk_deadline deadline)
+{
+	int r = start_pieces(p, f, total);
+
+	if (r < 0)
+		return r;
+	r = collect(p, buf, deadline);
+	if (r == -ETIMEDOUT)
+		memcpy(p->stash.bytes, buf, p->stash.got_bytes);
+	else
+		ipk__stash_end(&p->stash);
+	return r;
+}
+
+/*
+ * A message that an earlier call began, or that is too long for the buffer: whether it is
+ * -EMSGSIZE is known only when it is whole, until then its sender may yet give it up.
+ */
+static int recv_stashed(ipk_pipe *p, char *buf, size_t buf_bytes, ipk_deadline deadline)
+{
+	size_t total = p->stash.total_bytes;
+	int r = collect_in_stash(p, deadline);
+
+	if (r == 0 && total > buf_bytes)
+		r = -EMSGSIZE;
+	if (r == 0) {
+		memcpy(buf, p->stash.bytes, total);
+		ipk__stash_end(&p->stash);
+	}
+	return r;
+}
+
+static int recv_whole(ipk_pipe *p, char *buf, size_t buf_bytes, const struct front *f)
+{
+	if (f->len_bytes > buf_bytes)
+		return -EMSGSIZE;
+	if (f->len_bytes > 0)
+		memcpy(buf, f->record->bytes, f->len_bytes);
+	consume(p, f);
+	return 0;
+}
+
+static int ring_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		     size_t *ret_len_bytes)
+{
+	struct front f;
+	size_t total;
+	int r;
+
+	do {
+		r = begin(p, deadline, &f, &total);
+		if (r < 0)
+			return r;
+		if (r == 0 && f.type == WHOLE) {
+			r = recv_whole(p, buf, buf_bytes, &f);
+		} else if (r == 0 && total <= buf_bytes) {
+			r = recv_pieces(p, buf, &f, total, deadline);
+		} else {
+			if (r == 0)
+				r = start_pieces(p, &f, total);
+			if (r >= 0)
+				r = recv_stashed(p, buf, buf_bytes, deadline);
+		}
+	} while (r == 1);
+	if (r == 0 && ret_len_bytes)
+		*ret_len_bytes = total;
+	return r;
+}
+
+static int ring_poll(ipk_pipe *p, ipk_deadline deadline)
+{
+	const void *data;
+	size_t len_bytes;
+	int r = ipk__stash_is_whole(&p->stash) ? 0 : wait_record(p, deadline);
+
+	if (r < 0 || ipk__stash_is_whole(&p->stash) || ipk__ring_len(&p->rx.ring) > 0)
+		return r;
+	/* Only pieces: a longer message than the ring is never there unless we collect it. */
+	return ring_next(p, deadline, &data, &len_bytes);
+}
+
+static int ring_fd(ipk_pipe *p, int *ret_fd)
+{
+	bool is_new = p->pollset.fd < 0 || p->pollset.pid != ipk__os_pid();
+	int r = ipk__pollset_fd(&p->pollset, p->rx.bell_fd, p->side_fd, ret_fd);
+
+	/* What is there already rings now; what comes later finds the event armed. */
+	if (r == 0 && is_new) {
+		ipk__event_arm(&p->rx.shared->data);
+		if (has_record(p, false) != 0)
+			ipk__event_ring(&p->rx.shared->data, p->rx.bell_fd);
+	}
+	return r;
+}
+
+const struct ipk__transport ipk__transport_ring = {
+	.send = ring_send,
+	.recv = ring_recv,
+	.next = ring_next,
+	.take = ring_take,
+	.poll = ring_poll,
+	.fd = ring_fd,
+	.arm = ring_arm,
+};

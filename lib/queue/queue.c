@@ -1,0 +1,338 @@
+/*
+ * queue.c - making, opening and closing queues, and their two locks.
+ *
+ * A queue is one segment: the locks, a one-way pipe (lane), and a shelf for what is not in
+ * the ring. Named ones are files in /dev/shm, anonymous ones memory files whose fds are
+ * inherited or passed.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "queue/queue_internal.h"
+
+#define RING_DEFAULT_BYTES ((size_t)512 << 10)
+#define RING_BYTES_PER_ITEM 32u /* a spilled item takes 24; so max_items always fit */
+#define LOAN_SLOTS 1024u
+#define LOAN_BLOCKS 512u
+
+/* --- making --- */
+
+static int check_opts(const ipk_queue_opts *opts, ipk_queue_opts *ret)
+{
+	ipk_queue_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0)
+		return r;
+	if (!o.label)
+		o.label = o.name ? o.name : "queue";
+	if (o.max_message_bytes == 0)
+		o.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
+	if (o.ring_bytes == 0 && !ipk__mq_is_name(o.name))
+		o.ring_bytes = RING_DEFAULT_BYTES;
+	if (o.max_items > IPK_QUEUE_ITEMS_MAX || o.max_message_bytes > IPK_MESSAGE_MAX_BYTES ||
+	    o.ring_bytes > IPK__SEGMENT_RING_MAX)
+		return -EINVAL;
+	if (o.kind == IPK_QUEUE_MQ || ipk__mq_is_name(o.name)) {
+		o.kind = IPK_QUEUE_MQ;
+		*ret = o;
+		return ipk__mq_is_name(o.name) ? 0 : -EINVAL;
+	}
+	if ((unsigned)o.kind > IPK_QUEUE_PRIORITY || ipk__name_check(o.label) < 0 ||
+	    (o.name && ipk__name_check(o.name) < 0) || o.ring_bytes < IPK__SEGMENT_RING_MIN)
+		return -EINVAL;
+	o.ring_bytes = ipk__round_up_pow2(IPK__MAX(o.ring_bytes, ipk__os_page_bytes()));
+	*ret = o;
+	return 0;
+}
+
+struct sizes {
+	size_t ring_bytes;
+	uint32_t n_slots;
+	uint32_t n_blocks;
+};
+
+static struct sizes sizes_for(const ipk_queue_opts *o)
+{
+	struct sizes s = {0, LOAN_SLOTS, LOAN_BLOCKS};
+
+	if (o->kind == IPK_QUEUE_FIFO) {
+		s.ring_bytes = ipk__round_up_pow2(IPK__MAX(
+			o->ring_bytes, ipk__round_up((size_t)o->max_items * RING_BYTES_PER_ITEM,
+						     ipk__os_page_bytes())));
+	} else {
+		s.n_blocks = (uint32_t)(o->ring_bytes / IPK__BLOCK_BYTES);
+		s.n_slots = o->max_items ? o->max_items + LOAN_SLOTS : s.n_blocks + LOAN_SLOTS;
+	}
+	return s;
+}
+
+static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const struct sizes *s)
+{
+	int r = ipk__lock_init(&shm->put_lock);
+
+	if (r == 0)
+		r = ipk__lock_init(&shm->get_lock);
+	if (r < 0)
+		return r;
+	shm->kind = o->kind;
+	shm->max_items = o->max_items;
+	if (o->kind != IPK_QUEUE_FIFO && shm->max_items == 0)
+		shm->max_items = s->n_slots - LOAN_SLOTS;
+	shm->max_bytes = o->max_bytes;
+	shm->max_message_bytes = o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes)
+					      : o->max_message_bytes;
+	shm->spill_base = shm->header.fixed_bytes + shm->header.ring_bytes * shm->header.n_rings;
+	atomic_store(&shm->spill_next, shm->spill_base);
+	ipk__shelf_lay_out(&shm->shelf, ipk__round_up(sizeof *shm, IPK__CACHE_LINE), s->n_slots,
+			   s->n_blocks);
+	return 0;
+}
+
+/* From the header and the sizes in it; they are checked before they are used. */
+static bool is_sane(const struct ipk__segment *segment)
+{
+	const struct ipk__shm_queue *shm = (const struct ipk__shm_queue *)segment->header;
+	const struct ipk__shm_shelf *shelf = &shm->shelf;
+	struct ipk__shm_shelf expected;
+	uint64_t at = ipk__round_up(sizeof *shm, IPK__CACHE_LINE);
+
+	if (shm->header.fixed_bytes < sizeof *shm || shm->kind > IPK_QUEUE_PRIORITY ||
+	    shm->header.n_rings != (shm->kind == IPK_QUEUE_FIFO ? 1 : 0) ||
+	    shelf->n_slots > IPK_QUEUE_ITEMS_MAX + (1u << 23) ||
+	    shelf->n_blocks > IPK__SEGMENT_RING_MAX / IPK__BLOCK_BYTES)
+		return false;
+	ipk__shelf_lay_out(&expected, at, shelf->n_slots, shelf->n_blocks);
+	return shelf->slots_offset == expected.slots_offset &&
+	       shelf->links_offset == expected.links_offset &&
+	       shelf->blocks_offset == expected.blocks_offset &&
+	       at + ipk__shelf_bytes(shelf->n_slots, shelf->n_blocks) <= shm->header.fixed_bytes;
+}
+
+/* A handle for @segment and @bell_fd; takes both over, also when it fails. */
+static int new_handle(struct ipk__segment *segment, int bell_fd, const char *name,
+		      ipk_queue **ret_q)
+{
+	ipk_queue *q = ipk__os_calloc(1, sizeof *q);
+	struct ipk__shm_queue *shm = (struct ipk__shm_queue *)segment->header;
+
+	if (!q || !is_sane(segment) || (name && !(q->name = strdup(name)))) {
+		int r = q && !is_sane(segment) ? -EBADMSG : -ENOMEM;
+
+		free(q);
+		ipk__os_close(bell_fd);
+		ipk__segment_detach(segment);
+		return r;
+	}
+	q->segment = *segment;
+	q->shared = shm;
+	q->kind = (ipk_queue_kind)shm->kind;
+	q->mq_fd = -1;
+	q->pollset = IPK__POLLSET_NONE;
+	atomic_store(&q->join_patience.budget_ns, 0);
+	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
+		       ipk__queue_is_fifo(q) ? ipk__segment_ring(segment, 0) : NULL,
+		       shm->header.ring_bytes, bell_fd);
+	ipk__shelf_open(q);
+	*ret_q = q;
+	return 0;
+}
+
+static const char *file_name(const char *name, char *buf, size_t buf_bytes)
+{
+	snprintf(buf, buf_bytes, "ipk.%s", name);
+	return buf;
+}
+
+/* ':' is in no name, so this is no queue's file. */
+const char *ipk__queue_bell_name(const char *name, char *buf, size_t buf_bytes)
+{
+	snprintf(buf, buf_bytes, "ipk.%s:bell", name);
+	return buf;
+}
+
+static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
+{
+	struct sizes s = sizes_for(o);
+	struct ipk__segment_plan plan = {
+		.kind = IPK__KIND_QUEUE,
+		.flags = o->kind,
+		.label = o->label,
+		.is_named = o->name != NULL,
+		.fixed_bytes = ipk__round_up(sizeof(struct ipk__shm_queue), IPK__CACHE_LINE) +
+			       ipk__shelf_bytes(s.n_slots, s.n_blocks),
+		.ring_bytes = s.ring_bytes,
+		.n_rings = s.ring_bytes ? 1 : 0,
+	};
+	char file[256];
+	struct ipk__segment segment;
+	ipk_queue *q = NULL;
+	int bell_fd = -1;
+	int r = o->name ? 0 : ipk__os_eventfd(&bell_fd);
+
+	if (r == 0)
+		r = ipk__segment_create(&plan, &segment);
+	if (r < 0) {
+		ipk__os_close(bell_fd);
+		return r;
+	}
+	r = fill_queue((struct ipk__shm_queue *)segment.header, o, &s);
+	if (r < 0) {
+		ipk__os_close(bell_fd);
+		ipk__segment_detach(&segment);
+		return r;
+	}
+	r = new_handle(&segment, bell_fd, o->name, &q);
+	if (r < 0)
+		return r;
+	ipk__shelf_rebuild(q);
+	/* From here on others may see it: it is whole. */
+	r = ipk__segment_publish(&q->segment, o->name ? file_name(o->name, file, sizeof file) : NULL);
+	if (r < 0) {
+		ipk_queue_close(q);
+		return r;
+	}
+	*ret_q = q;
+	return 0;
+}
+
+int ipk_queue_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
+{
+	ipk_queue_opts o;
+	int r;
+
+	if (!ret_q)
+		return -EINVAL;
+	r = check_opts(opts, &o);
+	if (r < 0)
+		return r;
+	return o.kind == IPK_QUEUE_MQ ? ipk__mq_create(&o, ret_q) : create(&o, ret_q);
+}
+
+/* --- opening --- */
+
+int ipk__queue_attach(int fd, bool is_named, const char *name, int bell_fd, ipk_queue **ret_q)
+{
+	struct ipk__segment segment;
+	int r = ipk__segment_attach(fd, IPK__KIND_QUEUE, is_named, &segment);
+
+	if (r < 0) {
+		ipk__os_close(fd);
+		ipk__os_close(bell_fd);
+		return r;
+	}
+	return new_handle(&segment, bell_fd, name, ret_q);
+}
+
+int ipk_queue_open(const char *name, ipk_queue **ret_q)
+{
+	char file[256];
+	int fd;
+	int r;
+
+	if (!ret_q)
+		return -EINVAL;
+	if (ipk__mq_is_name(name))
+		return ipk__mq_open(name, ret_q);
+	r = ipk__name_check(name);
+	if (r == 0)
+		r = ipk__os_shm_open(file_name(name, file, sizeof file), &fd);
+	return r < 0 ? r : ipk__queue_attach(fd, true, name, -1, ret_q);
+}
+
+int ipk_queue_unlink(const char *name)
+{
+	char file[256];
+	int r;
+
+	if (ipk__mq_is_name(name))
+		return ipk__mq_unlink(name);
+	r = ipk__name_check(name);
+	if (r < 0)
+		return r;
+	/* The bell first: one left alone would be nobody's to remove. */
+	ipk__os_shm_unlink(ipk__queue_bell_name(name, file, sizeof file));
+	return ipk__os_shm_unlink(file_name(name, file, sizeof file));
+}
+
+ipk_queue *ipk_queue_close(ipk_queue *q)
+{
+	if (!q)
+		return NULL;
+	ipk__os_mq_close(q->mq_fd);
+	ipk__os_close(q->lane.bell_fd);
+	ipk__pollset_close(&q->pollset);
+	ipk__segment_detach(&q->segment);
+	free(q->name);
+	free(q);
+	return NULL;
+}
+
+/* --- locks and wake-ups --- */
+
+static void note_death(ipk_queue *q)
+{
+	atomic_store(&q->shared->needs_repair, 1);
+}
+
+int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
+{
+	bool recovered = false;
+	int r;
+
+	if (!ipk__queue_is_fifo(q))
+		return ipk__queue_lock_get(q, deadline);
+	r = ipk__lock_acquire(&q->shared->put_lock, &q->shared->waiters, IPK__WAIT_PUT_LOCK,
+			      deadline, &recovered);
+	if (recovered)
+		note_death(q);
+	return r;
+}
+
+int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline)
+{
+	bool recovered = false;
+	int r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK,
+				  deadline, &recovered);
+
+	if (recovered) {
+		/* The shelf's lists may be torn: nobody may use them before this. */
+		note_death(q);
+		ipk__shelf_rebuild(q);
+	}
+	return r;
+}
+
+void ipk__queue_unlock_put(ipk_queue *q)
+{
+	ipk__lock_release(ipk__queue_is_fifo(q) ? &q->shared->put_lock : &q->shared->get_lock);
+}
+
+void ipk__queue_unlock_get(ipk_queue *q)
+{
+	ipk__lock_release(&q->shared->get_lock);
+}
+
+/* Somebody polls a named queue: open its bell, if it is there. */
+static void open_bell(ipk_queue *q)
+{
+	char file[256];
+	int expected = -1;
+	int fd;
+
+	if (ipk__os_shm_open(ipk__queue_bell_name(q->name, file, sizeof file), &fd) < 0)
+		return;
+	if (!__atomic_compare_exchange_n(&q->lane.bell_fd, &expected, fd, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED))
+		ipk__os_close(fd);
+}
+
+void ipk__queue_wake_readers(ipk_queue *q, unsigned n)
+{
+	if (q->lane.bell_fd < 0 && q->name && ipk__event_is_armed(&q->lane.shared->data))
+		open_bell(q);
+	ipk__lane_wake_readers(&q->lane, n);
+}

@@ -1,0 +1,416 @@
+/*
+ * queue_get.c - the way out.
+ *
+ * Under the get lock the next item is found (on the shelf, where what came back from a
+ * loan has precedence, else at the head of the ring), its bytes are copied out, and one
+ * store takes it. Nobody waits holding the lock.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "queue/queue_internal.h"
+
+/* --- finding --- */
+
+static int find_in_ring(ipk_queue *q, struct ipk__found *f)
+{
+	const struct ipk__record *record;
+	uint32_t len_bytes;
+	uint32_t type;
+	int r;
+
+	f->slot = IPK__NONE;
+	f->head = ipk__ring_head(&q->lane.ring);
+	r = ipk__ring_front(&q->lane.ring, f->head, &record, &len_bytes, &type);
+	if (r <= 0)
+		return r < 0 ? r : -EAGAIN;
+	f->record_bytes = len_bytes;
+	f->bytes = record->bytes;
+	f->len_bytes = len_bytes;
+	f->extent = (struct ipk__extent){0, len_bytes};
+	if (type == IPK__RECORD_INLINE)
+		return 0;
+	if (type != IPK__RECORD_SPILLED || len_bytes != sizeof f->extent)
+		return -EPROTO;
+	memcpy(&f->extent, record->bytes, sizeof f->extent);
+	f->len_bytes = f->extent.len_bytes;
+	return f->extent.offset < q->shared->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES
+		       ? -EPROTO : 0;
+}
+
+static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
+{
+	uint32_t at = ipk__shelf_first(q);
+
+	if (at == IPK__NONE)
+		return -EAGAIN;
+	*f = (struct ipk__found){.slot = at, .len_bytes = q->slots[at].len_bytes};
+	return f->len_bytes > IPK_MESSAGE_MAX_BYTES ? -EPROTO : 0;
+}
+
+int ipk__queue_find(ipk_queue *q, struct ipk__found *ret_found)
+{
+	struct ipk__shm_queue *shm = q->shared;
+	uint32_t shutdown = atomic_load_explicit(&shm->shutdown, memory_order_acquire);
+	int r = -EAGAIN;
+
+	if (shutdown == IPK_NOW)
+		return -ESHUTDOWN;
+	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed) > 0)
+		r = find_on_shelf(q, ret_found);
+	if (r == -EAGAIN && ipk__queue_is_fifo(q))
+		r = find_in_ring(q, ret_found);
+	/* What is out on loan may come back. */
+	if (r == -EAGAIN && shutdown == IPK_DRAIN &&
+	    atomic_load_explicit(&shm->shelf.n_leased, memory_order_relaxed) == 0)
+		return -ESHUTDOWN;
+	return r;
+}
+
+int ipk__found_read(ipk_queue *q, const struct ipk__found *f, void *buf, size_t n_bytes)
+{
+	if (f->slot != IPK__NONE)
+		return ipk__shelf_read(q, f->slot, buf, n_bytes);
+	if (f->extent.offset != 0)
+		return ipk__spill_read(q, f->extent.offset, buf, n_bytes);
+	if (n_bytes > 0)
+		memcpy(buf, f->bytes, n_bytes);
+	return 0;
+}
+
+void ipk__found_take(ipk_queue *q, const struct ipk__found *f)
+{
+	ipk__count_add(&q->shared->bytes_got, f->len_bytes);
+	if (f->slot != IPK__NONE) {
+		atomic_store_explicit(&q->slots[f->slot].word, SLOT_FREE, memory_order_release);
+		ipk__shelf_unlink(q, f->slot);
+		ipk__shelf_free(q, f->slot);
+		return;
+	}
+	ipk__lane_note_cpu(&q->lane.ring.shared->reader_cpu, (uint32_t)ipk__os_cpu());
+	ipk__ring_free(&q->lane.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
+	if (f->extent.offset != 0)
+		ipk__spill_free(q, f->extent.offset, f->extent.len_bytes);
+}
+
+/* --- waiting --- */
+
+static bool looks_ready(const ipk_queue *q)
+{
+	const struct ipk__shm_queue *shm = q->shared;
+	uint32_t shutdown = atomic_load_explicit(&shm->shutdown, memory_order_acquire);
+
+	if (ipk__queue_is_fifo(q) && !ipk__ring_is_empty(&q->lane.ring))
+		return true;
+	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_acquire) > 0)
+		return true;
+	return shutdown == IPK_NOW ||
+	       (shutdown == IPK_DRAIN &&
+		atomic_load_explicit(&shm->shelf.n_leased, memory_order_acquire) == 0);
+}
+
+int ipk__queue_data_ready(void *arg, bool slowly)
+{
+	ipk_queue *q = arg;
+
+	if (looks_ready(q))
+		return 1;
+	if (!slowly || !ipk__lease_reclaim_is_due(q) || ipk__queue_lock_get(q, ipk_now()) < 0)
+		return 0;
+	ipk__lease_reclaim(q);
+	ipk__queue_unlock_get(q);
+	return looks_ready(q);
+}
+
+static int wait_data(ipk_queue *q, ipk_deadline deadline)
+{
+	int r = ipk__lane_wait_data(&q->lane, ipk__queue_data_ready, q, deadline);
+
+	if (r != -ETIMEDOUT || q->pollset.fd < 0)
+		return r;
+	/* Whoever polls us may sleep now: arm, and look once more. */
+	ipk__pollset_drain(&q->pollset);
+	ipk__event_arm(&q->lane.shared->data);
+	return ipk__queue_data_ready(q, true) ? 0 : -ETIMEDOUT;
+}
+
+static int use_next(ipk_queue *q, ipk_deadline deadline,
+		    int (*use)(ipk_queue *q, const struct ipk__found *f, void *arg), void *arg)
+{
+	struct ipk__found found;
+	int r = ipk__queue_lock_get(q, deadline);
+
+	if (r < 0)
+		return r;
+	if (ipk__lease_reclaim_is_due(q))
+		ipk__lease_reclaim(q);
+	r = ipk__queue_find(q, &found);
+	if (r == 0)
+		r = use(q, &found, arg);
+	ipk__queue_unlock_get(q);
+	return r;
+}
+
+int ipk__queue_next(ipk_queue *q, ipk_deadline deadline,
+		    int (*use)(ipk_queue *q, const struct ipk__found *f, void *arg), void *arg)
+{
+	int r;
+
+	ipk__queue_repair_if_due(q);
+	for (;;) {
+		r = use_next(q, deadline, use, arg);
+		if (r != -EAGAIN)
+			return r;
+		r = wait_data(q, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
+/* --- the calls --- */
+
+struct into {
+	void *buf;
+	size_t buf_bytes;
+	size_t len_bytes;
+};
+
+static int copy_and_take(ipk_queue *q, const struct ipk__found *f, void *arg)
+{
+	struct into *into = arg;
+	int r;
+
+	if (f->len_bytes > into->buf_bytes)
+		return -EMSGSIZE;
+	r = ipk__found_read(q, f, into->buf, f->len_bytes);
+	if (r < 0)
+		return r;
+	into->len_bytes = f->len_bytes;
+	ipk__found_take(q, f);
+	return 0;
+}
+
+int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		  size_t *ret_len_bytes)
+{
+	struct into into = {buf, buf_bytes, 0};
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if (!buf && buf_bytes > 0)
+		return -EINVAL;
+	if (q->kind == IPK_QUEUE_MQ)
+		return ipk__mq_get(q, buf, buf_bytes, deadline, ret_len_bytes);
+	r = ipk__queue_next(q, deadline, copy_and_take, &into);
+	if (r < 0)
+		return r;
+	ipk__lane_wake_writers(&q->lane, 1);
+	if (ret_len_bytes)
+		*ret_len_bytes = into.len_bytes;
+	return 0;
+}
+
+static int alloc_and_take(ipk_queue *q, const struct ipk__found *f, void *arg)
+{
+	struct into *into = arg;
+	int r;
+
+	into->buf = ipk__os_malloc(f->len_bytes);
+	if (!into->buf)
+		return -ENOMEM;
+	into->buf_bytes = f->len_bytes;
+	r = copy_and_take(q, f, into);
+	if (r < 0)
+		free(into->buf);
+	return r;
+}
+
+static int mq_get_alloc(ipk_queue *q, ipk_deadline deadline, struct into *into)
+{
+	int r;
+
+	into->buf = ipk__os_malloc(q->mq_message_bytes);
+	if (!into->buf)
+		return -ENOMEM;
+	r = ipk__mq_get(q, into->buf, q->mq_message_bytes, deadline, &into->len_bytes);
+	if (r < 0)
+		free(into->buf);
+	return r;
+}
+
+int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline, void **ret_data,
+			size_t *ret_len_bytes)
+{
+	struct into into = {0};
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if (!ret_data || !ret_len_bytes)
+		return -EINVAL;
+	if (q->kind == IPK_QUEUE_MQ) {
+		r = mq_get_alloc(q, deadline, &into);
+	} else {
+		r = ipk__queue_next(q, deadline, alloc_and_take, &into);
+		if (r == 0)
+			ipk__lane_wake_writers(&q->lane, 1);
+	}
+	if (r < 0)
+		return r;
+	*ret_data = into.buf;
+	*ret_len_bytes = into.len_bytes;
+	return 0;
+}
+
+static int copy_and_leave(ipk_queue *q, const struct ipk__found *f, void *arg)
+{
+	struct into *into = arg;
+
+	into->len_bytes = f->len_bytes;
+	return ipk__found_read(q, f, into->buf, IPK__MIN(f->len_bytes, into->buf_bytes));
+}
+
+int ipk_queue_peek(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		   size_t *ret_len_bytes)
+{
+	struct into into = {buf, buf_bytes, 0};
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if (q->kind == IPK_QUEUE_MQ)
+		return -EOPNOTSUPP;
+	if (!buf && buf_bytes > 0)
+		return -EINVAL;
+	r = ipk__queue_next(q, deadline, copy_and_leave, &into);
+	if (r == 0 && ret_len_bytes)
+		*ret_len_bytes = into.len_bytes;
+	return r;
+}
+
+/* --- several at once --- */
+
+struct batch {
+	char *buf;
+	size_t buf_bytes;
+	size_t used_bytes;
+	ipk_item *items;
+	size_t max_items;
+	size_t n_items;
+};
+
+/* Copy the found item behind the others: 1, or 0 when it does not fit, or an error. */
+static int add_to_batch(ipk_queue *q, const struct ipk__found *f, struct batch *b)
+{
+	size_t at = IPK__MIN(ipk__round_up(b->used_bytes, 8), b->buf_bytes);
+	int r;
+
+	if (f->len_bytes > b->buf_bytes - at)
+		return 0;
+	r = ipk__found_read(q, f, b->buf + at, f->len_bytes);
+	if (r < 0)
+		return r;
+	b->items[b->n_items++] = (ipk_item){b->buf + at, f->len_bytes};
+	b->used_bytes = at + f->len_bytes;
+	return 1;
+}
+
+/*
+ * In the ring: collect, then take all with one store. Items whose bytes lie in the ring
+ * only; others are taken one by one.
+ */
+static int take_run(ipk_queue *q, struct ipk__found *f, struct batch *b)
+{
+	const struct ipk__ring *ring = &q->lane.ring;
+	const struct ipk__record *record;
+	uint64_t head = f->head;
+	uint64_t n_bytes = 0;
+	uint32_t type;
+	int r;
+
+	do {
+		r = add_to_batch(q, f, b);
+		if (r <= 0)
+			break;
+		head = ipk__ring_behind(head, f->record_bytes, 1);
+		n_bytes += f->len_bytes;
+		if (b->n_items == b->max_items)
+			break;
+		r = ipk__ring_front(ring, head, &record, &f->record_bytes, &type);
+		f->bytes = r > 0 ? record->bytes : NULL;
+		f->len_bytes = f->record_bytes;
+	} while (r > 0 && type == IPK__RECORD_INLINE);
+	ipk__count_add(&q->shared->bytes_got, n_bytes);
+	ipk__lane_note_cpu(&ring->shared->reader_cpu, (uint32_t)ipk__os_cpu());
+	ipk__ring_free(ring, head);
+	return IPK__MIN(r, 0);
+}
+
+static int take_many(ipk_queue *q, const struct ipk__found *first, void *arg)
+{
+	struct ipk__found f = *first;
+	struct batch *b = arg;
+	int r = 0;
+
+	while (r == 0 && b->n_items < b->max_items) {
+		size_t n_before = b->n_items;
+
+		if (f.slot == IPK__NONE && f.extent.offset == 0) {
+			r = take_run(q, &f, b);
+		} else {
+			r = add_to_batch(q, &f, b);
+			if (r == 1)
+				ipk__found_take(q, &f);
+		}
+		if (r < 0 || b->n_items == n_before)
+			break;
+		r = ipk__queue_find(q, &f);
+	}
+	if (b->n_items > 0)
+		return 0;
+	return r < 0 ? r : -EMSGSIZE;
+}
+
+static int mq_get_many(ipk_queue *q, ipk_deadline deadline, struct batch *b)
+{
+	int r = 0;
+
+	while (r == 0 && b->n_items < b->max_items) {
+		size_t at = IPK__MIN(ipk__round_up(b->used_bytes, 8), b->buf_bytes);
+		size_t len_bytes;
+
+		r = ipk__mq_get(q, b->buf + at, b->buf_bytes - at,
+				b->n_items == 0 ? deadline : ipk_now(), &len_bytes);
+		if (r == 0) {
+			b->items[b->n_items++] = (ipk_item){b->buf + at, len_bytes};
+			b->used_bytes = at + len_bytes;
+		}
+	}
+	return b->n_items > 0 ? 0 : r;
+}
+
+int ipk_queue_get_many(ipk_queue *q, void *buf, size_t buf_bytes, size_t max_items,
+		       ipk_deadline deadline, ipk_item *ret_items, size_t *ret_n_items)
+{
+	struct batch b = {buf, buf_bytes, 0, ret_items, max_items, 0};
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if ((!buf && buf_bytes > 0) || max_items == 0 || !ret_items || !ret_n_items)
+		return -EINVAL;
+	if (q->kind == IPK_QUEUE_MQ) {
+		r = mq_get_many(q, deadline, &b);
+	} else {
+		r = ipk__queue_next(q, deadline, take_many, &b);
+		if (r == 0)
+			ipk__lane_wake_writers(&q->lane,
+					       (unsigned)IPK__MIN(b.n_items, IPK__WAITERS_MAX));
+	}
+	if (r == 0)
+		*ret_n_items = b.n_items;
+	return r;
+}

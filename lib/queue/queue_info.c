@@ -1,0 +1,174 @@
+/* queue_info.c - counts, task_done and join, shutdown, the pollable fd. */
+#include <errno.h>
+
+#include "os/os.h"
+#include "queue/queue_internal.h"
+
+/* --- counts --- */
+
+size_t ipk_queue_len(ipk_queue *q)
+{
+	size_t n;
+
+	if (!q)
+		return 0;
+	if (q->kind == IPK_QUEUE_MQ)
+		return ipk__mq_len(q);
+	n = atomic_load(&q->shared->shelf.n_live);
+	return ipk__queue_is_fifo(q) ? n + ipk__ring_len(&q->lane.ring) : n;
+}
+
+bool ipk_queue_is_empty(ipk_queue *q)
+{
+	return ipk_queue_len(q) == 0;
+}
+
+bool ipk_queue_is_full(ipk_queue *q)
+{
+	if (!q)
+		return false;
+	return q->kind == IPK_QUEUE_MQ ? ipk__mq_is_full(q) : !ipk__queue_has_room(q, 0);
+}
+
+/* --- task_done and join --- */
+
+/* Items put and not done. Modulo 2^32: more are never under way. */
+static uint32_t unfinished(const ipk_queue *q, uint64_t n_done)
+{
+	const struct ipk__shm_queue *shm = q->shared;
+	uint64_t n_put = ipk__queue_is_fifo(q) ? ipk__ring_n_written(&shm->lane.ring)
+					       : atomic_load(&shm->n_shelved);
+
+	return (uint32_t)(n_put - n_done - atomic_load(&shm->n_acked));
+}
+
+static int is_finished(void *arg, bool slowly)
+{
+	ipk_queue *q = arg;
+
+	(void)slowly;
+	return atomic_load(&q->shared->shutdown) == IPK_NOW ||
+	       unfinished(q, atomic_load(&q->shared->n_done)) == 0;
+}
+
+void ipk__queue_wake_joiners(ipk_queue *q)
+{
+	/* Pairs with the joiner's fetch_or before its last look at the counts. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (ipk__event_has_sleepers(&q->shared->done) && is_finished(q, false))
+		ipk__event_wake(&q->shared->done, &q->shared->waiters, IPK__WAITERS_MAX);
+}
+
+int ipk_queue_task_done(ipk_queue *q)
+{
+	uint64_t n_done;
+
+	if (!q)
+		return -EBADF;
+	if (q->kind == IPK_QUEUE_MQ)
+		return -EOPNOTSUPP;
+	n_done = atomic_load(&q->shared->n_done);
+	do {
+		if (unfinished(q, n_done) == 0)
+			return -EINVAL;
+	} while (!atomic_compare_exchange_weak(&q->shared->n_done, &n_done, n_done + 1));
+	ipk__queue_wake_joiners(q);
+	return 0;
+}
+
+int ipk_queue_join(ipk_queue *q, ipk_deadline deadline)
+{
+	struct ipk__wait w;
+
+	if (!q)
+		return -EBADF;
+	if (q->kind == IPK_QUEUE_MQ)
+		return -EOPNOTSUPP;
+	w = (struct ipk__wait){
+		.event = &q->shared->done,
+		.waiters = &q->shared->waiters,
+		.what = IPK__WAIT_DONE,
+		.patience = &q->join_patience,
+		.ready = is_finished,
+		.arg = q,
+	};
+	return ipk__wait(&w, deadline);
+}
+
+/* --- shutdown --- */
+
+void ipk__queue_wake_all(ipk_queue *q)
+{
+	ipk__queue_wake_readers(q, IPK__WAITERS_MAX);
+	ipk__lane_wake_writers(&q->lane, IPK__WAITERS_MAX);
+	ipk__queue_wake_joiners(q);
+}
+
+int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
+{
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if (mode != IPK_DRAIN && mode != IPK_NOW)
+		return -EINVAL;
+	if (q->kind == IPK_QUEUE_MQ)
+		return -EOPNOTSUPP;
+	/* Under the put lock: every put that succeeded came before, none comes after. */
+	r = ipk__queue_lock_put(q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
+	if (r < 0)
+		return r;
+	if ((uint32_t)mode > atomic_load(&q->shared->shutdown))
+		atomic_store(&q->shared->shutdown, (uint32_t)mode);
+	ipk__queue_unlock_put(q);
+	ipk__queue_wake_all(q);
+	return 0;
+}
+
+/* --- the pollable fd --- */
+
+/* A named queue's bell is a FIFO beside its file, made when somebody first polls. */
+static int make_bell(ipk_queue *q)
+{
+	struct ipk__os_stat st;
+	char file[256];
+	int fd;
+	int r;
+
+	if (q->lane.bell_fd >= 0)
+		return 0;
+	r = ipk__os_stat(q->segment.fd, &st);
+	if (r == 0 && st.n_links == 0)
+		r = -ENOENT;
+	if (r == 0)
+		r = ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), &fd);
+	if (r == 0)
+		q->lane.bell_fd = fd;
+	return r;
+}
+
+int ipk_queue_fd(ipk_queue *q, int *ret_fd)
+{
+	bool is_new;
+	int r;
+
+	if (!q)
+		return -EBADF;
+	if (!ret_fd)
+		return -EINVAL;
+	if (q->kind == IPK_QUEUE_MQ) {
+		*ret_fd = q->mq_fd;
+		return 0;
+	}
+	is_new = q->pollset.fd < 0 || q->pollset.pid != ipk__os_pid();
+	r = make_bell(q);
+	if (r == 0)
+		r = ipk__pollset_fd(&q->pollset, q->lane.bell_fd, -1, ret_fd);
+	if (r == 0 && is_new) {
+		/* What is there already rings now; what comes later finds the event armed. */
+		ipk__event_arm(&q->lane.shared->data);
+		if (ipk__queue_data_ready(q, false))
+			ipk__event_ring(&q->lane.shared->data, q->lane.bell_fd);
+	}
+	return r;
+}

@@ -1,0 +1,28 @@
+/*
+ * pollset.h - an fd for foreign poll loops, made of a bell.
+ *
+ * An epoll fd of this process alone. The bell (an eventfd or FIFO shared by all) is in it
+ * edge-triggered and is never read: every ring is a new edge in every process's set, and
+ * draining a set takes nothing away from anybody else's, whoever dies when. A process-wide
+ * ticker is in it too, so that a ring lost with its ringer delays nobody for long. A
+ * socket whose hang-up means the end of file may be in it, level-triggered.
+ */
+#ifndef IPK_SHM_POLLSET_H
+#define IPK_SHM_POLLSET_H
+
+#include <sys/types.h>
+
+struct ipk__pollset {
+	int fd; /* -1: nobody asked for one yet */
+	pid_t pid;
+};
+
+#define IPK__POLLSET_NONE ((struct ipk__pollset){.fd = -1})
+
+/* The fd, made at the first call in each process; @hangup_fd is -1 when there is none. */
+int ipk__pollset_fd(struct ipk__pollset *set, int bell_fd, int hangup_fd, int *ret_fd);
+/* Forget the rings so far. To be followed by arming the event and looking again. */
+void ipk__pollset_drain(const struct ipk__pollset *set);
+void ipk__pollset_close(struct ipk__pollset *set);
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * ring.h - records of any length in a ring of bytes: one writer and one reader at a time.
+ *
+ * Head and tail are single words: the low half counts 8-byte units, the high half counts
+ * messages, so that one store publishes (or frees) both the bytes and the message, and
+ * the number of messages inside is exact at every instant. Both halves wrap around.
+ * A record is an 8-byte head (length, type) and its bytes, padded to 8. The memory is
+ * mapped twice in a row, so every record lies in one piece.
+ */
+#ifndef IPK_SHM_RING_H
+#define IPK_SHM_RING_H
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+
+#define IPK__UNIT 8u
+
+struct ipk__shm_ring {
+	/* The writer's line. */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail;
+	uint64_t head_seen; /* the writer's last look at head */
+	_Atomic uint64_t n_written; /* messages ever, as of the writer's last publishing */
+	_Atomic uint32_t writer_cpu;
+	/* The reader's line. */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t head;
+	uint64_t tail_seen;
+	_Atomic uint64_t n_read;
+	_Atomic uint32_t reader_cpu;
+};
+_Static_assert(sizeof(struct ipk__shm_ring) == 2 * IPK__CACHE_LINE, "layout");
+
+struct ipk__record {
+	uint32_t len_bytes;
+	uint32_t type; /* the user's; never 0 */
+	unsigned char bytes[];
+};
+
+/* A process's view. */
+struct ipk__ring {
+	struct ipk__shm_ring *shared;
+	char *bytes;
+	uint32_t n_units; /* a power of two */
+};
+
+static inline void ipk__ring_init(struct ipk__ring *ring, struct ipk__shm_ring *shared, char *bytes,
+				  uint64_t n_bytes)
+{
+	ring->shared = shared;
+	ring->bytes = bytes;
+	ring->n_units = (uint32_t)(n_bytes / IPK__UNIT);
+}
+
+static inline uint32_t ipk__ring_pos(uint64_t word)
+{
+	return (uint32_t)word;
+}
+
+static inline uint32_t ipk__ring_count(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
+
+static inline uint64_t ipk__ring_word(uint32_t count, uint32_t pos)
+{
+	return (uint64_t)count << 32 | pos;
+}
+
+static inline uint32_t ipk__record_units(uint32_t len_bytes)
+{
+	return 1 + (len_bytes + IPK__UNIT - 1) / IPK__UNIT;
+}
+
+static inline struct ipk__record *ipk__ring_at(const struct ipk__ring *ring, uint32_t pos)
+{
+	return (struct ipk__record *)(ring->bytes + (size_t)(pos & (ring->n_units - 1)) * IPK__UNIT);
+}
+
+/* @total brought up to the 32-bit @count that it last agreed with. */
+static inline uint64_t ipk__ring_total(const _Atomic uint64_t *total, uint32_t count)
+{
+	uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
+
+	return before + (uint32_t)(count - (uint32_t)before);
+}
+
+/* Messages ever written and ever read. */
+static inline uint64_t ipk__ring_n_written(const struct ipk__shm_ring *s)
+{
+	return ipk__ring_total(&s->n_written, ipk__ring_count(atomic_load(&s->tail)));
+}
+
+static inline uint64_t ipk__ring_n_read(const struct ipk__shm_ring *s)
+{
+	return ipk__ring_total(&s->n_read, ipk__ring_count(atomic_load(&s->head)));
+}
+
+/* How many messages are inside. */
+static inline uint32_t ipk__ring_len(const struct ipk__ring *ring)
+{
+	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_acquire);
+	uint64_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
+
+	return ipk__ring_count(tail) - ipk__ring_count(head);
+}
+
+static inline bool ipk__ring_is_empty(const struct ipk__ring *ring)
+{
+	/* Pairs with the writer's release store: who sees the tail sees the records. */
+	return ipk__ring_pos(atomic_load_explicit(&ring->shared->tail, memory_order_acquire)) ==
+	       ipk__ring_pos(atomic_load_explicit(&ring->shared->head, memory_order_acquire));
+}
+
+/* --- writer --- */
+
+/* Units free for the writer, at least @wanted when it can be had; -EPROTO: head is damaged. */
+static inline int ipk__ring_room(const struct ipk__ring *ring, uint64_t tail, uint32_t wanted,
+				 uint32_t *ret_free)
+{
+	struct ipk__shm_ring *s = ring->shared;
+	uint32_t used = ipk__ring_pos(tail) - ipk__ring_pos(s->head_seen);
+
+	if (used > ring->n_units || ring->n_units - used < wanted) {
+		/* Pairs with the reader's release store: it is done with what it frees. */
+		s->head_seen = atomic_load_explicit(&s->head, memory_order_acquire);
+		used = ipk__ring_pos(tail) - ipk__ring_pos(s->head_seen);
+		if (used > ring->n_units)
+			return -EPROTO;
+	}
+	*ret_free = ring->n_units - used;
+	return 0;
+}
+
+static inline uint64_t ipk__ring_tail(const struct ipk__ring *ring)
+{
+	return atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+}
+
+/* Make everything before @tail visible: the commit point of a put. */
+static inline void ipk__ring_publish(const struct ipk__ring *ring, uint64_t tail)
+{
+	/* Pairs with the acquire loads of tail by readers. */
+	atomic_store_explicit(&ring->shared->tail, tail, memory_order_release);
+	atomic_store_explicit(&ring->shared->n_written,
+			      ipk__ring_total(&ring->shared->n_written, ipk__ring_count(tail)),
+			      memory_order_relaxed);
+}
+
+/* Write a record at @tail and give the tail behind it; @n_messages is 0 or 1. */
+static inline uint64_t ipk__ring_write(const struct ipk__ring *ring, uint64_t tail, uint32_t type,
+				       const void *data, uint32_t len_bytes, uint32_t n_messages)
+{
+	struct ipk__record *record = ipk__ring_at(ring, ipk__ring_pos(tail));
+
+	record->len_bytes = len_bytes;
+	record->type = type;
+	if (len_bytes > 0)
+		memcpy(record->bytes, data, len_bytes);
+	return ipk__ring_word(ipk__ring_count(tail) + n_messages,
+			      ipk__ring_pos(tail) + ipk__record_units(len_bytes));
+}
+
+/* --- reader --- */
+
+static inline uint64_t ipk__ring_head(const struct ipk__ring *ring)
+{
+	return atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
+}
+
+/*
+ * The record at @head and its length, read once: 1, 0 when there is none, or -EPROTO when
+ * the ring is damaged.
+ */
+static inline int ipk__ring_front(const struct ipk__ring *ring, uint64_t head,
+				  const struct ipk__record **ret_record, uint32_t *ret_len_bytes,
+				  uint32_t *ret_type)
+{
+	struct ipk__shm_ring *s = ring->shared;
+	uint32_t used = ipk__ring_pos(s->tail_seen) - ipk__ring_pos(head);
+	const struct ipk__record *record;
+	uint32_t len_bytes;
+
+	if (used == 0 || used > ring->n_units) {
+		/* Pairs with the writer's release store: who sees the tail sees the records. */
+		s->tail_seen = atomic_load_explicit(&s->tail, memory_order_acquire);
+		used = ipk__ring_pos(s->tail_seen) - ipk__ring_pos(head);
+		if (used == 0)
+			return 0;
+		if (used > ring->n_units)
+			return -EPROTO;
+	}
+	record = ipk__ring_at(ring, ipk__ring_pos(head));
+	len_bytes = *(const volatile uint32_t *)&record->len_bytes;
+	if (len_bytes > (uint64_t)used * IPK__UNIT || ipk__record_units(len_bytes) > used)
+		return -EPROTO;
+	*ret_record = record;
+	*ret_len_bytes = len_bytes;
+	*ret_type = *(const volatile uint32_t *)&record->type;
+	return 1;
+}
+
+static inline uint64_t ipk__ring_behind(uint64_t head, uint32_t len_bytes, uint32_t n_messages)
+{
+	return ipk__ring_word(ipk__ring_count(head) + n_messages,
+			      ipk__ring_pos(head) + ipk__record_units(len_bytes));
+}
+
+/* Give everything before @head back to the writer: the commit point of a get. */
+static inline void ipk__ring_free(const struct ipk__ring *ring, uint64_t head)
+{
+	/* Pairs with the writer's acquire load of head: our reads are done. */
+	atomic_store_explicit(&ring->shared->head, head, memory_order_release);
+	atomic_store_explicit(&ring->shared->n_read,
+			      ipk__ring_total(&ring->shared->n_read, ipk__ring_count(head)),
+			      memory_order_relaxed);
+}
+
+#endif

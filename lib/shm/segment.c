@@ -1,0 +1,198 @@
+/*
+ * segment.c - making, checking and mapping shared segments.
+ *
+ * Invariant: a segment that another process can reach is whole, and its header never
+ * changes again. So attaching needs no lock and no waiting for a maker: whatever does not
+ * check out is refused, with an error of its own for each cause. The header is read into
+ * private memory first, checked there, and the numbers used afterwards are the checked
+ * ones. Pages are allocated before they are mapped and files are never shrunk (sealed
+ * where the kernel can), so that touching a segment cannot raise SIGBUS.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "shm/segment.h"
+
+enum { LIBC_OTHER = 0, LIBC_GLIBC = 1 };
+
+static uint32_t own_libc(void)
+{
+#ifdef __GLIBC__
+	return LIBC_GLIBC;
+#else
+	return LIBC_OTHER;
+#endif
+}
+
+/* Two builds that lay shared memory out differently must not meet in it. */
+static uint32_t own_fingerprint(void)
+{
+	const uint16_t order = 1;
+	const uint32_t parts[] = {
+		sizeof(pthread_mutex_t), sizeof(void *), sizeof(long),
+		*(const unsigned char *)&order, sizeof(struct ipk__shm_header),
+		_Alignof(max_align_t),
+	};
+
+	return (uint32_t)ipk__checksum(parts, sizeof parts);
+}
+
+static uint64_t header_checksum(const struct ipk__shm_header *h)
+{
+	return ipk__checksum(h, offsetof(struct ipk__shm_header, checksum));
+}
+
+static uint64_t allocated_bytes(const struct ipk__shm_header *h)
+{
+	return h->fixed_bytes + h->ring_bytes * h->n_rings;
+}
+
+static bool sizes_are_sane(const struct ipk__shm_header *h)
+{
+	size_t page = ipk__os_page_bytes();
+
+	return h->fixed_bytes >= sizeof *h && h->fixed_bytes <= IPK__SEGMENT_RING_MAX * 4 &&
+	       h->fixed_bytes % page == 0 && h->n_rings <= 2 &&
+	       (h->n_rings == 0 ||
+		(h->ring_bytes >= IPK__SEGMENT_RING_MIN && h->ring_bytes <= IPK__SEGMENT_RING_MAX &&
+		 h->ring_bytes % page == 0 && (h->ring_bytes & (h->ring_bytes - 1)) == 0));
+}
+
+int ipk__segment_check(const struct ipk__shm_header *h, uint32_t kind, uint64_t file_bytes)
+{
+	if (h->magic != IPK__SEGMENT_MAGIC)
+		return -EPROTO;
+	if (h->version != IPK__SEGMENT_VERSION)
+		return -EPROTONOSUPPORT;
+	if (h->checksum != header_checksum(h))
+		return -EBADMSG;
+	if (h->libc != own_libc())
+		return -ELIBBAD;
+	if (h->fingerprint != own_fingerprint())
+		return -EPROTONOSUPPORT;
+	if (h->pid_namespace != ipk__os_pid_namespace())
+		return -EXDEV;
+	if (h->uid != ipk__os_uid())
+		return -EACCES;
+	if (kind != 0 && h->kind != kind)
+		return -EPROTOTYPE;
+	if (!sizes_are_sane(h) || h->label[sizeof h->label - 1] != '\0')
+		return -EBADMSG;
+	return file_bytes < allocated_bytes(h) ? -ENODATA : 0;
+}
+
+static void fill_header(struct ipk__shm_header *h, const struct ipk__segment_plan *plan)
+{
+	h->magic = IPK__SEGMENT_MAGIC;
+	h->version = IPK__SEGMENT_VERSION;
+	h->fingerprint = own_fingerprint();
+	h->libc = own_libc();
+	h->kind = plan->kind;
+	h->flags = plan->flags;
+	h->fixed_bytes = plan->fixed_bytes;
+	h->ring_bytes = plan->ring_bytes;
+	h->n_rings = plan->n_rings;
+	h->uid = ipk__os_uid();
+	h->pid_namespace = ipk__os_pid_namespace();
+	h->creator_pid = (uint32_t)ipk__os_pid();
+	h->created_boot_ns = ipk__os_boot_ns();
+	strncpy(h->label, plan->label, sizeof h->label - 1);
+	h->checksum = header_checksum(h);
+}
+
+static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)
+{
+	char name[IPK__NAME_MAX + 32] = "ipk:";
+	size_t n;
+
+	if (plan->is_named)
+		return ipk__os_shm_temp(ret_fd);
+	strcat(name, plan->kind == IPK__KIND_PIPE ? "pipe:" : "queue:");
+	n = strlen(name);
+	strncpy(name + n, plan->label, sizeof name - n - 1);
+	return ipk__os_memfd(name, ret_fd);
+}
+
+static int map(struct ipk__segment *s, const struct ipk__shm_header *h)
+{
+	void *addr;
+	int r = ipk__os_map_mirrored(s->fd, h->fixed_bytes, h->ring_bytes, (int)h->n_rings, &addr);
+
+	if (r < 0)
+		return r;
+	s->header = addr;
+	s->mapped_bytes = h->fixed_bytes + 2 * h->ring_bytes * h->n_rings;
+	return 0;
+}
+
+int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segment *ret_segment)
+{
+	struct ipk__segment s = {.fd = -1};
+	struct ipk__shm_header sizes = {0};
+	struct ipk__segment_plan whole = *plan;
+	int r;
+
+	whole.fixed_bytes = ipk__round_up(plan->fixed_bytes, ipk__os_page_bytes());
+	sizes.fixed_bytes = whole.fixed_bytes;
+	sizes.ring_bytes = whole.ring_bytes;
+	sizes.n_rings = whole.n_rings;
+	r = make_file(plan, &s.fd);
+	if (r == 0)
+		r = ipk__os_allocate(s.fd, 0, allocated_bytes(&sizes));
+	if (r == 0)
+		r = map(&s, &sizes);
+	if (r < 0) {
+		ipk__segment_detach(&s);
+		return r;
+	}
+	fill_header(s.header, &whole);
+	*ret_segment = s;
+	return 0;
+}
+
+int ipk__segment_publish(struct ipk__segment *segment, const char *file_name)
+{
+	if (file_name)
+		return ipk__os_shm_link(segment->fd, file_name);
+	return ipk__os_seal(segment->fd);
+}
+
+int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment)
+{
+	struct ipk__segment s = {.fd = fd};
+	struct ipk__shm_header h;
+	struct ipk__os_stat st;
+	int r = ipk__os_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	if (!ipk__os_mode_is_file(st.mode))
+		return -EPROTO;
+	if (st.uid != ipk__os_uid() || (is_named && (st.mode & 077) != 0))
+		return -EACCES;
+	r = ipk__os_pread(fd, &h, sizeof h, 0);
+	if (r < 0)
+		return r == -ENODATA && st.size_bytes < sizeof h.magic ? -EPROTO : r;
+	r = ipk__segment_check(&h, kind, st.size_bytes);
+	if (r < 0)
+		return r;
+	if (!is_named && !ipk__os_is_sealed(fd))
+		return -EPROTO;
+	r = map(&s, &h);
+	if (r < 0)
+		return r;
+	*ret_segment = s;
+	return 0;
+}
+
+void ipk__segment_detach(struct ipk__segment *segment)
+{
+	ipk__os_unmap(segment->header, segment->mapped_bytes);
+	ipk__os_close(segment->fd);
+	segment->header = NULL;
+	segment->fd = -1;
+}

@@ -1,0 +1,82 @@
+/*
+ * segment.h - a piece of memory that processes share, with a header that tells what it is.
+ *
+ * File layout: [header and fixed part][ring 0][ring 1]... In memory each ring is mapped
+ * twice in a row, so that what wraps around its end still lies in one piece. Behind the
+ * mapped part a file may have more pages, reached only by read and write calls.
+ */
+#ifndef IPK_SHM_SEGMENT_H
+#define IPK_SHM_SEGMENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/base_internal.h"
+
+enum {
+	IPK__KIND_PIPE = 1,
+	IPK__KIND_QUEUE = 2,
+};
+
+#define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
+#define IPK__SEGMENT_VERSION 1u
+#define IPK__SEGMENT_RING_MAX ((uint64_t)1 << 30)
+#define IPK__SEGMENT_RING_MIN ((uint64_t)4096)
+
+/* First in every segment. Written once, before anybody else can see it. */
+struct ipk__shm_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t fingerprint; /* sizes and byte order of whoever made it */
+	uint32_t libc;
+	uint32_t kind;
+	uint64_t fixed_bytes;
+	uint64_t ring_bytes; /* of each ring */
+	uint32_t n_rings;
+	uint32_t uid;
+	uint64_t pid_namespace;
+	uint32_t creator_pid;
+	uint32_t flags; /* the kind's own */
+	int64_t created_boot_ns;
+	char label[IPK__NAME_MAX + 8];
+	uint64_t checksum; /* of all before it */
+};
+_Static_assert(offsetof(struct ipk__shm_header, fixed_bytes) == 24, "layout");
+_Static_assert(offsetof(struct ipk__shm_header, label) == 72, "layout");
+_Static_assert(offsetof(struct ipk__shm_header, checksum) == 280, "layout");
+_Static_assert(sizeof(struct ipk__shm_header) == 288, "layout");
+
+struct ipk__segment {
+	int fd;
+	struct ipk__shm_header *header;
+	size_t mapped_bytes;
+};
+
+struct ipk__segment_plan {
+	uint32_t kind;
+	uint32_t flags;
+	const char *label;
+	bool is_named;
+	size_t fixed_bytes;
+	size_t ring_bytes;
+	uint32_t n_rings;
+};
+
+/* Make a segment, zeroed, with its header; nobody else can see it yet. */
+int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segment *ret_segment);
+/* Let others see it: under @file_name in /dev/shm, or sealed when that is NULL. */
+int ipk__segment_publish(struct ipk__segment *segment, const char *file_name);
+/* Check and map what @fd names; on success the segment owns @fd. */
+int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment);
+/* NULL-safe, half-built-safe; fd is closed too. */
+void ipk__segment_detach(struct ipk__segment *segment);
+
+/* Whether @header may be used as @kind (0: any) by this process; @file_bytes is the file's size. */
+int ipk__segment_check(const struct ipk__shm_header *header, uint32_t kind, uint64_t file_bytes);
+
+static inline char *ipk__segment_ring(const struct ipk__segment *s, uint32_t i)
+{
+	return (char *)s->header + s->header->fixed_bytes + 2 * s->header->ring_bytes * i;
+}
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * wait.c - look for a while, then sleep in slices.
+ *
+ * Waking a sleeper on another core costs tens of microseconds, so a waiter first looks
+ * for about as long as that (the budget is learned: it grows when looking paid, shrinks
+ * when it did not). It does not look at all while the other side last ran on this very
+ * core, and it yields now and then: when somebody else needs the core it goes to sleep.
+ */
+#include <errno.h>
+#include <sched.h>
+
+#include "os/os.h"
+#include "shm/wait.h"
+
+#define BUDGET_MAX_NS 50000
+#define BUDGET_MIN_NS 1000
+#define LOOKS_PER_CLOCK_READ 24
+#define YIELD_EVERY_NS 5000
+#define YIELD_IS_BUSY_NS 3000 /* a yield that takes longer ran somebody else */
+#define NO_SLOT_SLICE_NS 5000000
+
+int64_t ipk__wait_slice_end_ns(ipk_deadline deadline)
+{
+	return IPK__MIN(deadline.at_ns, ipk__os_now_ns() + IPK__SLICE_NS);
+}
+
+/* --- slots --- */
+
+/* Free the slots of threads that died while they slept. */
+static void sweep(struct ipk__waiters *waiters)
+{
+	for (int i = 0; i < IPK__WAITERS_MAX; i++) {
+		struct ipk__waiter *slot = &waiters->slots[i];
+		uint32_t tid = atomic_load(&slot->tid);
+		int64_t started_ns;
+
+		if (tid == 0)
+			continue;
+		/* A thread that began later than the wait only has the same number. */
+		if (ipk__os_start_time_ns((pid_t)tid, &started_ns) == 0 &&
+		    started_ns <= atomic_load(&slot->since_boot_ns) + 20000000)
+			continue;
+		atomic_compare_exchange_strong(&slot->tid, &tid, 0);
+	}
+}
+
+static int claim(struct ipk__waiters *waiters, uint32_t tid)
+{
+	for (unsigned i = 0; i < IPK__WAITERS_MAX; i++) {
+		unsigned at = (tid + i) % IPK__WAITERS_MAX;
+		uint32_t nobody = 0;
+
+		if (atomic_load_explicit(&waiters->slots[at].tid, memory_order_relaxed) == 0 &&
+		    atomic_compare_exchange_strong(&waiters->slots[at].tid, &nobody, tid))
+			return (int)at;
+	}
+	return -1;
+}
+
+int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what)
+{
+	uint32_t tid = (uint32_t)ipk__os_tid();
+	int at = claim(waiters, tid);
+
+	if (at < 0) {
+		sweep(waiters);
+		at = claim(waiters, tid);
+	}
+	if (at < 0)
+		return -1;
+	atomic_store_explicit(&waiters->slots[at].pid, (uint32_t)ipk__os_pid(),
+			      memory_order_relaxed);
+	atomic_store_explicit(&waiters->slots[at].since_boot_ns, ipk__os_boot_ns(),
+			      memory_order_relaxed);
+	/* Pairs with the inspector's acquire load: what is written last. */
+	atomic_store_explicit(&waiters->slots[at].what, what, memory_order_release);
+	return at;
+}
+
+void ipk__waiter_leave(struct ipk__waiters *waiters, int slot)
+{
+	if (slot < 0)
+		return;
+	atomic_store_explicit(&waiters->slots[slot].what, IPK__WAIT_NOTHING, memory_order_relaxed);
+	atomic_store_explicit(&waiters->slots[slot].tid, 0, memory_order_release);
+}
+
+/* --- waking --- */
+
+/* Take one sleeper out of the set, the next one in turn; -1 when there is none. */
+static int take_sleeper(struct ipk__event *event)
+{
+	uint64_t set = atomic_load(&event->sleepers);
+	unsigned turn = atomic_load_explicit(&event->turn, memory_order_relaxed) % 64;
+
+	while (set != 0) {
+		uint64_t rotated = turn ? set >> turn | set << (64 - turn) : set;
+		unsigned at = ((unsigned)__builtin_ctzll(rotated) + turn) % 64;
+		uint64_t bit = (uint64_t)1 << at;
+
+		set = atomic_fetch_and(&event->sleepers, ~bit);
+		if (set & bit) {
+			atomic_store_explicit(&event->turn, at + 1, memory_order_relaxed);
+			return (int)at;
+		}
+	}
+	return -1;
+}
+
+void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, unsigned n)
+{
+	while (n > 0) {
+		int at = take_sleeper(event);
+
+		if (at < 0)
+			return;
+		/* Set before the wake: one that is on its way to sleep does not. */
+		atomic_store(&waiters->slots[at].word, 1);
+		/* Nobody slept there: it is awake already, or dead. Wake another to be sure. */
+		if (ipk__os_futex_wake(&waiters->slots[at].word, 1) > 0)
+			n--;
+	}
+}
+
+void ipk__event_arm(struct ipk__event *event)
+{
+	atomic_fetch_add(&event->armed, 1);
+}
+
+void ipk__event_ring(struct ipk__event *event, int bell_fd)
+{
+	uint32_t armed = atomic_load(&event->armed);
+	uint32_t rung = atomic_load(&event->rung);
+
+	if (armed == rung)
+		return;
+	ipk__os_bell(bell_fd);
+	/* Only this arming was served: one that came meanwhile stays due. */
+	atomic_compare_exchange_strong(&event->rung, &rung, armed);
+}
+
+/* --- looking --- */
+
+static bool is_worth_looking(const struct ipk__wait *w)
+{
+	uint32_t peer = w->peer_cpu ? atomic_load_explicit(w->peer_cpu, memory_order_relaxed) : 0;
+
+	return ipk__os_cpu_online() > 1 && peer != (uint32_t)ipk__os_cpu() + 1;
+}
+
+/* Look until @until_ns: 1, an error, or 0 when it is time to sleep. */
+static int look(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
+{
+	int64_t yield_ns = start_ns + YIELD_EVERY_NS;
+	int64_t now_ns;
+
+	do {
+		for (int i = 0; i < LOOKS_PER_CLOCK_READ; i++) {
+			int r = w->ready(w->arg, false);
+
+			if (r != 0)
+				return r;
+			ipk__os_pause();
+		}
+		now_ns = ipk__os_now_ns();
+		if (now_ns >= yield_ns) {
+			ipk__os_yield();
+			yield_ns = ipk__os_now_ns();
+			if (yield_ns - now_ns > YIELD_IS_BUSY_NS)
+				return w->ready(w->arg, false);
+			yield_ns += YIELD_EVERY_NS;
+		}
+	} while (now_ns < until_ns);
+	return 0;
+}
+
+static void learn(struct ipk__patience *patience, int64_t budget_ns, bool looking_paid,
+		  int64_t waited_ns)
+{
+	if (looking_paid || waited_ns < 2 * BUDGET_MAX_NS)
+		budget_ns = IPK__MIN(BUDGET_MAX_NS, budget_ns * 2);
+	else
+		budget_ns = IPK__MAX(BUDGET_MIN_NS, budget_ns / 2);
+	atomic_store_explicit(&patience->budget_ns, budget_ns, memory_order_relaxed);
+}
+
+/* --- sleeping --- */
+
+/* One slice: 1, 0 or an error as ready() says; *ret_woken: a waker chose us. */
+static int sleep_slice(const struct ipk__wait *w, int at, int64_t end_ns, bool *ret_woken)
+{
+	struct ipk__waiter *slot = &w->waiters->slots[at];
+	uint64_t bit = (uint64_t)1 << at;
+	int r;
+
+	atomic_store(&slot->word, 0);
+	/* Pairs with the waker's fence between its change and its look at the set. */
+	atomic_fetch_or(&w->event->sleepers, bit);
+	r = w->ready(w->arg, true);
+	if (r == 0)
+		ipk__os_futex_wait(&slot->word, 0, (ipk_deadline){end_ns});
+	*ret_woken = (atomic_fetch_and(&w->event->sleepers, ~bit) & bit) == 0;
+	return r != 0 ? r : w->ready(w->arg, true);
+}
+
+/* No slot was free: sleep unseen, for a short while. */
+static int sleep_unseen(const struct ipk__wait *w, int64_t end_ns)
+{
+	_Atomic uint32_t nobody = 0;
+
+	end_ns = IPK__MIN(end_ns, ipk__os_now_ns() + NO_SLOT_SLICE_NS);
+	ipk__os_futex_wait(&nobody, 0, (ipk_deadline){end_ns});
+	return w->ready(w->arg, true);
+}
+
+static int sleep_until(const struct ipk__wait *w, ipk_deadline deadline)
+{
+	int at = ipk__waiter_enter(w->waiters, w->what);
+	bool woken = false;
+	int r = 0;
+
+	while (r == 0) {
+		int64_t end_ns = ipk__wait_slice_end_ns(deadline);
+
+		r = at < 0 ? sleep_unseen(w, end_ns) : sleep_slice(w, at, end_ns, &woken);
+		if (r == 0 && ipk_deadline_left_ns(deadline) == 0)
+			r = -ETIMEDOUT;
+	}
+	ipk__waiter_leave(w->waiters, at);
+	/* Chosen, but not going on: the wake-up is another's. */
+	if (r < 0 && woken)
+		ipk__event_wake(w->event, w->waiters, 1);
+	return r;
+}
+
+int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
+{
+	int64_t budget_ns = atomic_load_explicit(&w->patience->budget_ns, memory_order_relaxed);
+	int64_t start_ns;
+	int r = w->ready(w->arg, deadline.at_ns <= 0);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (deadline.at_ns <= 0)
+		return -ETIMEDOUT;
+	start_ns = ipk__os_now_ns();
+	if (is_worth_looking(w)) {
+		r = look(w, start_ns, IPK__MIN(deadline.at_ns, start_ns + budget_ns));
+		if (r != 0) {
+			learn(w->patience, budget_ns, true, 0);
+			return r < 0 ? r : 0;
+		}
+	}
+	r = sleep_until(w, deadline);
+	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);
+	return r < 0 ? r : 0;
+}

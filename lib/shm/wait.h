@@ -1,0 +1,113 @@
+/*
+ * wait.h - sleeping until something in shared memory changes, and being seen doing so.
+ *
+ * An event is what one waits for ("an item came"). A waiter is a thread that sleeps: it
+ * has a slot in the segment's table, with its tid, what it waits for and since when, and
+ * its own futex word. The event holds a set of slots that sleep on it.
+ *
+ *   waiter:  enter a slot; set its bit in event->sleepers; look again; sleep on the word
+ *   waker:   make the change; fence; if sleepers: take a bit out, wake that slot
+ *
+ * The bit is set before the last look and the change is made before the set is read (both
+ * sequentially consistent), so one of the two sees the other. A bit of a dead waiter
+ * costs one vain wake-up, then the next one is woken. A lost wake-up (the waker was
+ * killed in between) costs the rest of a slice: no sleep is longer than IPK__SLICE_NS.
+ *
+ * Sleepers in a foreign poll or epoll cannot be woken by futex: they arm the event
+ * (armed != rung) and the waker rings a bell fd, then notes which arming it served. It
+ * rings before it notes, so a waker killed in between leaves the event armed.
+ */
+#ifndef IPK_SHM_WAIT_H
+#define IPK_SHM_WAIT_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/base_internal.h"
+#include "ipk/deadline.h"
+
+#define IPK__WAITERS_MAX 64
+#define IPK__SLICE_NS 100000000
+
+/* What a waiter waits for: shown by inspection. */
+enum {
+	IPK__WAIT_NOTHING = 0,
+	IPK__WAIT_DATA = 1,
+	IPK__WAIT_SPACE = 2,
+	IPK__WAIT_DONE = 3,
+	IPK__WAIT_PUT_LOCK = 4,
+	IPK__WAIT_GET_LOCK = 5,
+};
+
+struct ipk__waiter {
+	_Atomic uint32_t tid; /* claims the slot; 0 is free */
+	_Atomic uint32_t word;
+	_Atomic uint32_t pid;
+	_Atomic uint32_t what;
+	_Atomic int64_t since_boot_ns;
+	uint64_t reserved;
+};
+_Static_assert(sizeof(struct ipk__waiter) == 32, "layout");
+
+struct ipk__waiters {
+	alignas(IPK__CACHE_LINE) struct ipk__waiter slots[IPK__WAITERS_MAX];
+};
+
+struct ipk__event {
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t sleepers; /* a bit a slot */
+	_Atomic uint32_t armed;                             /* counts armings */
+	_Atomic uint32_t rung;                              /* the last arming served */
+	_Atomic uint32_t turn;                              /* where the next search begins */
+};
+_Static_assert(sizeof(struct ipk__event) == IPK__CACHE_LINE, "layout");
+
+/* How long to look before sleeping, learned by each handle. Private memory. */
+struct ipk__patience {
+	_Atomic int64_t budget_ns;
+};
+
+#define IPK__PATIENCE_START_NS 50000
+
+struct ipk__wait {
+	struct ipk__event *event;
+	struct ipk__waiters *waiters;
+	uint32_t what;
+	struct ipk__patience *patience;
+	const _Atomic uint32_t *peer_cpu; /* where the other side last ran, plus 1; may be NULL */
+	/*
+	 * 1 go on, 0 wait, or an error. @slowly is set before and after each sleep, when
+	 * system calls to find out about deaths are due.
+	 */
+	int (*ready)(void *arg, bool slowly);
+	void *arg;
+};
+
+/* 0 when ready, -ETIMEDOUT, or the error that ready() gave. */
+int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline);
+
+/* Wake up to @n sleepers. Call after the change and a seq_cst fence. */
+void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, unsigned n);
+
+static inline bool ipk__event_has_sleepers(const struct ipk__event *event)
+{
+	return atomic_load_explicit(&event->sleepers, memory_order_relaxed) != 0;
+}
+
+static inline bool ipk__event_is_armed(const struct ipk__event *event)
+{
+	return atomic_load_explicit(&event->armed, memory_order_relaxed) !=
+	       atomic_load_explicit(&event->rung, memory_order_relaxed);
+}
+
+void ipk__event_arm(struct ipk__event *event);
+void ipk__event_ring(struct ipk__event *event, int bell_fd);
+
+/* A slot of the table for a thread that is about to sleep, -1 when all are taken. */
+int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what);
+void ipk__waiter_leave(struct ipk__waiters *waiters, int slot); /* -1 is fine */
+
+/* When the slice that begins now ends: the deadline, or IPK__SLICE_NS from now. */
+int64_t ipk__wait_slice_end_ns(ipk_deadline deadline);
+
+#endif
