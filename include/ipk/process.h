@@ -22,12 +22,17 @@ typedef struct ipk_process ipk_process;
 typedef int (*ipk_process_fn)(void *arg);
 
 enum {
-	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0, /* SIGKILL when the thread that started it ends */
+	/* SIGKILL when the thread that started it ends (by itself, or with its process). */
+	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
 };
 
 typedef struct ipk_process_opts {
 	size_t size;      /* sizeof(ipk_process_opts) */
-	const char *name; /* [A-Za-z0-9._-]{1,200}; the first 15 are its comm; "ipk-N" by default */
+	/*
+	 * [A-Za-z0-9._-]{1,200}, the first 15 are what ps and top show. By default "ipk-PID",
+	 * and ps and top show the program's own name.
+	 */
+	const char *name;
 	unsigned flags;   /* IPK_PROCESS_* */
 } ipk_process_opts;
 
@@ -48,16 +53,20 @@ typedef struct ipk_process_status {
  * @opts:     NULL for the defaults
  * @ret_proc: the child
  *
- * stdio of the parent is flushed first, so that nothing is printed twice.
+ * stdio of the parent is flushed first, so that nothing is printed twice. The child
+ * inherits all fds, signal handlers and the signal mask, and only the calling thread.
  *
- * Blocks:  no.
+ * Blocks:  only while the flush does: a full pipe on stdout, or a thread that sits in a
+ *          read of a stdio stream other than stdin.
  * Callers: any thread; in a program with several threads @fn may use only what is
  *          async-signal-safe, as after any fork().
  * Crash:   a child outlives a parent that is killed, unless IPK_PROCESS_DIE_WITH_PARENT.
- * Cost:    one fork() and one fd.
+ * Cost:    one fork() and one fd, three cheap system calls besides; a name, one more.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE and -ENFILE no fd is
+ * free, and nothing was run (unless another thread took the last one meanwhile: the child
+ * was then killed as it began).
  */
 IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
 					     const ipk_process_opts *opts, ipk_process **ret_proc);
@@ -66,8 +75,8 @@ IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
  * ipk_process_close() - give up the handle
  * @p: NULL is fine
  *
- * A child still running goes on; it is then reaped when the caller ends. One that has
- * ended is reaped here. In a process that did not start it, only the handle goes.
+ * A child still running goes on, and stays a zombie from its end to the caller's. One
+ * that has ended is reaped here. In a process that did not start it, only the handle goes.
  *
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
@@ -88,11 +97,12 @@ static inline void ipk_process_closep(ipk_process **p)
  * @ret_status: how it ended; may be NULL; the same at every later call
  *
  * Blocks:  while the child runs.
- * Callers: only the process that started it; any thread.
+ * Callers: only the process that started it; any thread, several at once too.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0; -ETIMEDOUT it still runs; -ECHILD not the caller's child, or reaped by
- * somebody else; -EBADF.
+ * Return: 0; -ETIMEDOUT it still runs; -ECHILD not the caller's child, or it has ended but
+ * somebody else reaped it (who waits for any child, or a kernel told to ignore SIGCHLD);
+ * -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadline,
 					    ipk_process_status *ret_status);
@@ -104,7 +114,7 @@ IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadlin
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: true while it runs (a stopped one too).
+ * Return: true while it runs (a stopped one too), false once it has ended, reaped or not.
  */
 IPK_API bool ipk_process_is_alive(ipk_process *p);
 
@@ -151,7 +161,8 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
 /**
  * ipk_process_fd() - an fd that is readable (POLLIN) when the child has ended
  * @p:      child
- * @ret_fd: a pidfd, owned by @p
+ * @ret_fd: a pidfd, owned by @p: not to be read or closed. (For a child that somebody else
+ *          reaped while it was being started it is another fd that is always readable.)
  *
  * Source:  lib/process/process.c    Since: 0.1
  *
@@ -164,7 +175,7 @@ IPK_API IPK_MUST_CHECK int ipk_process_fd(const ipk_process *p, int *ret_fd);
  *
  * The smaller of its CPU affinity and its cgroup's CPU quota (v2, or v1), rounded up.
  *
- * Blocks:  reads a few small files the first time in each process.
+ * Blocks:  no; reads a few small files the first time in each process, to find the quota.
  * Source:  lib/os/cpu.c             Since: 0.1
  *
  * Return: 1 or more.

@@ -152,6 +152,7 @@ int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does n
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
 void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
+int ipk__os_fd_is_free(void);             /* 0 one more may be opened, or -EMFILE, -ENFILE */
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 /* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */
@@ -159,5 +160,46 @@ int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
+
+/*
+ * --- discover.c: which files processes have open, for inspection ---------------------
+ *
+ * Only reads, and only asks for what no other process can hold up: a file is stat'ed
+ * without its file system's help and opened only when it lies in memory or /dev/shm.
+ */
+
+enum { IPK__OS_IN_MEMORY = 1, IPK__OS_IN_SHM = 2, IPK__OS_IN_MQ = 3 };
+
+/* A file, as one process has it open, or (pid 0) as it has a name. */
+struct ipk__os_sighting {
+	uint64_t device;
+	uint64_t inode;
+	uint32_t n_links;
+	uint32_t place; /* IPK__OS_IN_* */
+	pid_t pid;
+	int fd;
+	const char *name; /* of the memfd, of the file in /dev/shm ("#N": made nameless), of the
+			   * message queue with its "/" */
+};
+
+struct ipk__os_walk {
+	/* By its name alone: whether to look at it. */
+	bool (*wants)(uint32_t place, const char *name);
+	/* Gets each sighting; @sighting is gone after it. An error ends the walk. */
+	int (*each)(void *arg, const struct ipk__os_sighting *sighting);
+	void *arg;
+};
+
+/* All open files of all processes. *ret_n_hidden: processes that may not be looked into. */
+int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidden);
+int ipk__os_walk_names(const struct ipk__os_walk *walk); /* /dev/shm and /dev/mqueue */
+/* Read-only. -ENOENT: gone, or another file is there now. */
+int ipk__os_open_sighted(const struct ipk__os_sighting *sighting, int *ret_fd);
+
+struct ipk__os_thread {
+	pid_t pid;     /* the process it belongs to */
+	char comm[16]; /* its name, any bytes */
+};
+int ipk__os_thread(pid_t tid, struct ipk__os_thread *ret_thread); /* -ESRCH; -EACCES */
 
 #endif

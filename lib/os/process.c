@@ -12,13 +12,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -176,6 +179,22 @@ void ipk__os_unfork(pid_t child)
 	kill(child, SIGKILL);
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+int ipk__os_fd_is_free(void)
+{
+	struct rlimit limit;
+	int fd;
+
+	/* Almost always the last place is empty, and then there is no need to take one. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 0 &&
+	    limit.rlim_cur <= INT_MAX && fcntl((int)limit.rlim_cur - 1, F_GETFD) < 0)
+		return 0;
+	fd = eventfd(0, EFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd)

@@ -7,11 +7,14 @@
  * that got the pid later.
  *
  * A start that has failed must not have run anything, but the pidfd can only be made after
- * the fork. So the fd it takes is reserved before: with none free, nothing is forked. (The
- * alternative that gives both at once, clone3 with CLONE_PIDFD, goes around the C library,
- * whose locks and thread ids would be stale in the child.) The reserved fd is an eventfd,
- * which also stands in for the pidfd of a child that was gone before it could be named:
- * that happens where the host ignores SIGCHLD, or waits for just any child.
+ * the fork. So with no fd free nothing is forked. (The alternative that gives both at once,
+ * clone3 with CLONE_PIDFD, goes around the C library, whose locks and thread ids would be
+ * stale in the child.) A child may be gone before it could be named, where the host ignores
+ * SIGCHLD or waits for just any child: an eventfd then stands in for its pidfd.
+ *
+ * Pages cost more than system calls here: each page that the child writes to, or whose code
+ * it runs first, and each that the parent writes to while the child shares it, is a fault.
+ * So the handle is filled in after the fork, and the child leaves its copy of it alone.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -38,79 +41,56 @@ struct ipk_process {
 	char name[IPK__NAME_MAX + 1];
 };
 
-static _Atomic unsigned n_started; /* numbers the default names, nothing else */
-
-static int make_handle(const ipk_process_opts *opts, ipk_process **ret_proc)
-{
-	ipk_process *p = ipk__os_calloc(1, sizeof *p);
-
-	if (!p)
-		return -ENOMEM;
-	p->starter_pid = ipk__os_pid();
-	p->fd = -1;
-	pthread_mutex_init(&p->mutex, NULL);
-	if (opts->name)
-		memcpy(p->name, opts->name, strlen(opts->name) + 1);
-	else
-		snprintf(p->name, sizeof p->name, "ipk-%u",
-			 1 + atomic_fetch_add_explicit(&n_started, 1, memory_order_relaxed));
-	*ret_proc = p;
-	return 0;
-}
-
-/* The child: @p is its own copy, and says nothing true here. */
-static _Noreturn void run_child(ipk_process *p, int reserved_fd, const ipk_process_opts *opts,
-				ipk_process_fn fn, void *arg)
+static _Noreturn void run_child(pid_t parent, const ipk_process_opts *opts, ipk_process_fn fn,
+				void *arg)
 {
 	int r = 0;
 
 	if (opts->flags & IPK_PROCESS_DIE_WITH_PARENT)
-		r = ipk__os_die_with_parent(p->starter_pid);
-	ipk__os_close(reserved_fd);
-	ipk__os_set_thread_name(p->name);
-	free(p);
+		r = ipk__os_die_with_parent(parent);
+	if (opts->name)
+		ipk__os_set_thread_name(opts->name);
 	if (r == 0)
 		r = fn(arg);
 	ipk__os_exit(r >= 0 && r <= 255 ? r : 255);
 }
 
-/* Gives the child its fd; @reserved_fd is used up in any case. */
-static int take_pidfd(ipk_process *p, int reserved_fd)
+/* An fd for a child that nobody can name any more: it is over, and somebody else knows how. */
+static int stand_in(ipk_process *p)
 {
-	int r = ipk__os_pidfd_open(p->pid, &p->fd);
+	int r = ipk__os_eventfd(&p->fd);
 
-	if (r == -ESRCH) {
-		ipk__os_bell(reserved_fd);
-		p->fd = reserved_fd;
-		p->is_lost = p->is_over = true;
-		p->result = -ECHILD;
-		return 0;
-	}
-	ipk__os_close(reserved_fd);
 	if (r < 0)
-		r = ipk__os_pidfd_open(p->pid, &p->fd);
-	/* Here only when another thread took the fd in between. */
-	if (r < 0)
-		ipk__os_unfork(p->pid);
-	return r;
+		return r;
+	ipk__os_bell(p->fd);
+	p->is_lost = p->is_over = true;
+	p->result = -ECHILD;
+	return 0;
 }
 
 static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
 {
-	int reserved_fd;
+	pid_t parent = ipk__os_pid();
+	pid_t pid;
 	int r;
 
-	r = ipk__os_eventfd(&reserved_fd);
+	r = ipk__os_fd_is_free();
 	if (r < 0)
 		return r;
-	r = ipk__os_fork(&p->pid);
-	if (r < 0) {
-		ipk__os_close(reserved_fd);
+	r = ipk__os_fork(&pid);
+	if (r < 0)
 		return r;
-	}
-	if (p->pid == 0)
-		run_child(p, reserved_fd, opts, fn, arg);
-	return take_pidfd(p, reserved_fd);
+	if (pid == 0)
+		run_child(parent, opts, fn, arg);
+	p->pid = pid;
+	p->starter_pid = parent;
+	r = ipk__os_pidfd_open(pid, &p->fd);
+	if (r == -ESRCH)
+		return stand_in(p);
+	/* Only when another thread took the last fd meanwhile, or the kernel is out of memory. */
+	if (r < 0)
+		ipk__os_unfork(pid);
+	return r;
 }
 
 int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
@@ -127,14 +107,19 @@ int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts
 		return -EINVAL;
 	if (o.name && ipk__name_check(o.name) < 0)
 		return -EINVAL;
-	r = make_handle(&o, &p);
-	if (r < 0)
-		return r;
+	p = ipk__os_calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
 	r = start(p, fn, arg, &o);
 	if (r < 0) {
 		free(p);
 		return r;
 	}
+	pthread_mutex_init(&p->mutex, NULL);
+	if (o.name)
+		memcpy(p->name, o.name, strlen(o.name) + 1);
+	else
+		snprintf(p->name, sizeof p->name, "ipk-%d", (int)p->pid);
 	*ret_proc = p;
 	return 0;
 }
