@@ -1,0 +1,42 @@
+#!/bin/sh
+# calls.sh LIBIPK_TESTING.A - only lib/os calls into the system, and nothing in the library
+# prints or ends its host: what the other rooms' objects leave undefined must be ours,
+# msgpack's, the compiler's or one of the pure libc functions below.
+set -eu
+archive=$1
+cd "$(dirname "$0")/../.."
+export LC_ALL=C
+
+pure='^((ipk_|msgpack_|mem|str|pthread_(mutex|once|self|setspecific|getspecific|key|atfork))
+	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|_GLOBAL_OFFSET_TABLE_)$)'
+compilers='^(__|_Unwind)'
+impure='^__(errno_location|v?f?printf_chk|assert_fail|fdelt_chk|isoc99_v?f?scanf)$'
+pure=$(printf %s "$pure" | tr -d '\n\t')
+
+# shellcheck disable=SC2016 # the $ are awk's
+nm -A -u "$archive" 2>/dev/null | awk -v pure="$pure" -v compilers="$compilers" -v impure="$impure" '
+	{
+		object = $1
+		sub(/:$/, "", object)
+		sub(/.*:/, "", object)
+		source = object
+		sub(/\.o$/, "", source)
+		if (!(source in room)) {
+			find = "find lib -name " source
+			find | getline room[source]
+			close(find)
+		}
+		symbol = $NF
+		if (room[source] ~ /^lib\/os\//)
+			next
+		n_symbols++
+		if (symbol ~ pure || (symbol ~ compilers && symbol !~ impure))
+			next
+		printf "%s calls %s(): only lib/os may, or it belongs in the list of calls.sh\n",
+			room[source], symbol
+		bad = 1
+	}
+	END {
+		printf "%d outside symbols\n", n_symbols
+		exit bad
+	}'
