@@ -1,0 +1,24 @@
+#include <stdio.h>
+#include <ipk.h>
+
+static int worker(void *jobs)
+{
+	int i;
+
+	while (ipk_queue_getf(jobs, ipk_forever(), "i", &i) == 0)
+		printf("%d squared is %d\n", i, i * i);
+	return 0; /* shut down and empty */
+}
+
+int main(void)
+{
+	IPK_AUTO(queue) *jobs = NULL;
+	IPK_AUTO(process) *child = NULL;
+
+	ipk_try(ipk_queue_create(NULL, &jobs));
+	ipk_try(ipk_process_start(worker, jobs, NULL, &child));
+	for (int i = 0; i < 10; i++)
+		ipk_try(ipk_queue_putf(jobs, ipk_in_ms(500), "i", i));
+	ipk_try(ipk_queue_shutdown(jobs, IPK_DRAIN));
+	return ipk_process_join(child, ipk_forever(), NULL);
+}
