@@ -124,7 +124,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_unlink(const char *name);
  * Callers: any thread of any process.
  * Crash:   a producer killed here leaves the item whole or not at all.
  * Cost:    one lock, one copy; a system call only to sleep or to wake a sleeper.
- * Source:  lib/queue/queue.c        Since: 0.1
+ * Source:  lib/queue/queue_put.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT full; -ESHUTDOWN; -EMSGSIZE; -ENOSPC no memory for a long message;
  * -EBADF; -EINVAL.
@@ -146,7 +146,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put(ipk_queue *q, const void *data, size_t 
  * Blocks:  while the queue is full.
  * Callers: any thread of any process.
  * Crash:   as ipk_queue_put().
- * Source:  lib/queue/queue.c        Since: 0.1
+ * Source:  lib/queue/queue_put.c    Since: 0.1
  *
  * Return: as ipk_queue_put(); -EINVAL level; -EOPNOTSUPP a FIFO or LIFO queue and @level
  * is not 0.
@@ -158,7 +158,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_level(ipk_queue *q, const void *data, s
  * ipk_queue_get() - take the next item out into the caller's buffer
  * @q:             queue
  * @buf:           @buf_bytes bytes; its content is undefined after a failure
- * @buf_bytes:     0 is fine for empty items
+ * @buf_bytes:     0 is fine for empty items; mq: at least the queue's message size
  * @deadline:      when to stop waiting for an item
  * @ret_len_bytes: length of the item; may be NULL
  *
@@ -167,7 +167,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_level(ipk_queue *q, const void *data, s
  * Crash:   a consumer killed before the item is taken leaves it first in line; one killed
  *          after that, before return, takes it along (ipk_queue_lease() does not).
  * Cost:    one lock, one copy; a system call only to sleep or to wake a sleeper.
- * Source:  lib/queue/queue.c        Since: 0.1
+ * Source:  lib/queue/queue_get.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT empty; -ESHUTDOWN shut down and (IPK_DRAIN) empty; -EMSGSIZE the
  * item is longer than @buf_bytes and stays (ipk_queue_peek() tells its length); -EBADF;
@@ -186,7 +186,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_byt
  * Blocks:  while the queue is empty.
  * Callers: any thread of any process.
  * Crash:   as ipk_queue_get().
- * Source:  lib/queue/queue.c        Since: 0.1
+ * Source:  lib/queue/queue_get.c    Since: 0.1
  *
  * Return: as ipk_queue_get(), without -EMSGSIZE; -ENOMEM, the item stays.
  */
@@ -204,7 +204,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadli
  * Blocks:  while the queue is empty.
  * Callers: any thread of any process.
  * Crash:   changes nothing.
- * Source:  lib/queue/queue.c        Since: 0.1
+ * Source:  lib/queue/queue_get.c    Since: 0.1
  *
  * Return: as ipk_queue_get(), without -EMSGSIZE; -EOPNOTSUPP mq.
  */
@@ -231,7 +231,7 @@ typedef struct ipk_item {
  * Blocks:  while the queue is full and items are left.
  * Callers: any thread of any process.
  * Crash:   of a producer killed here the first k items are in the queue, for some k.
- * Source:  lib/queue/queue_many.c   Since: 0.1
+ * Source:  lib/queue/queue_put.c    Since: 0.1
  *
  * Return: 0 when at least one was put (or @n_items is 0): *@ret_n_put is less than
  * @n_items when the deadline passed or the queue was shut down on the way; otherwise as
@@ -255,7 +255,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_many(ipk_queue *q, const ipk_item *item
  * Blocks:  while the queue is empty.
  * Callers: any thread of any process.
  * Crash:   as ipk_queue_get(), for all of them.
- * Source:  lib/queue/queue_many.c   Since: 0.1
+ * Source:  lib/queue/queue_get.c    Since: 0.1
  *
  * Return: as ipk_queue_get(); -EMSGSIZE when not even the first fits.
  */
@@ -283,7 +283,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_putf(ipk_queue *q, ipk_deadline deadline, c
  * @format:   as in ipk_unpack(), with s for strings; S and y are -EINVAL here, since the
  *            item is gone when the call returns (use ipk_queue_get() and ipk_unpack())
  *
- * An item that does not fit the format is taken out and lost.
+ * An item that does not fit the format stays in the queue (mq: it is lost).
  *
  * Source:  lib/queue/queue_typed.c  Since: 0.1
  *
@@ -305,12 +305,13 @@ typedef struct ipk_lease ipk_lease;
  * ipk_lease_close(), or gives it back with ipk_lease_nack(). It belongs to the process:
  * a forked child does not hold it. At most 1024 loans are out at a time.
  *
- * Blocks:  while the queue is empty, or while 1024 loans are out.
+ * Blocks:  while the queue is empty.
  * Callers: any thread of any process.
  * Crash:   the item is on loan or still in line, never neither.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
- * Return: as ipk_queue_get(), without -EMSGSIZE; -ENOMEM; -ENOSPC; -EOPNOTSUPP mq.
+ * Return: as ipk_queue_get(), without -EMSGSIZE; -ENOMEM; -ENOSPC 1024 loans are
+ * out, or no memory for a long one; -EOPNOTSUPP mq.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_lease(ipk_queue *q, ipk_deadline deadline,
 					   ipk_lease **ret_lease);
@@ -346,7 +347,8 @@ IPK_API bool ipk_lease_is_redelivered(const ipk_lease *l);
  * Crash:   one store decides: before it, the item will be delivered again.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
- * Return: 0; -EBADF; -EINVAL the loan has ended, or is another process's.
+ * Return: 0; -EBADF; -EINVAL the loan has ended, or is another process's; -ETIMEDOUT
+ * somebody stopped inside the queue for over a second.
  */
 IPK_API IPK_MUST_CHECK int ipk_lease_ack(ipk_lease *l);
 
@@ -357,7 +359,8 @@ IPK_API IPK_MUST_CHECK int ipk_lease_ack(ipk_lease *l);
  * Blocks:  no longer than another's get.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
- * Return: 0; -EBADF; -EINVAL the loan has ended, or is another process's.
+ * Return: 0; -EBADF; -EINVAL the loan has ended, or is another process's; -ETIMEDOUT
+ * somebody stopped inside the queue for over a second.
  */
 IPK_API IPK_MUST_CHECK int ipk_lease_nack(ipk_lease *l);
 
@@ -415,7 +418,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_join(ipk_queue *q, ipk_deadline deadline);
  * Crash:   one store decides.
  * Source:  lib/queue/queue_info.c   Since: 0.1
  *
- * Return: 0, also when it was shut down so before; -EBADF; -EINVAL; -EOPNOTSUPP mq.
+ * Return: 0, also when it was shut down so before; -EBADF; -EINVAL; -EOPNOTSUPP mq;
+ * -ETIMEDOUT somebody stopped inside the queue for over a second.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode);
 

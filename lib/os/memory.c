@@ -13,6 +13,8 @@
 
 #include "os/os.h"
 
+#define ALLOCATE_STEP_BYTES ((uint64_t)1 << 20)
+
 void *ipk__os_malloc(size_t n_bytes)
 {
 	return malloc(n_bytes ? n_bytes : 1);
@@ -38,13 +40,23 @@ int ipk__os_seal(int fd)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
+/*
+ * In steps: older kernels (6.1) take back what they have when a signal comes, and under a
+ * timer a large allocation made in one call would never end.
+ */
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 {
-	int r;
+	int r = 0;
 
-	do {
-		r = fallocate(fd, 0, (off_t)offset, (off_t)n_bytes) < 0 ? -errno : 0;
-	} while (r == -EINTR);
+	while (n_bytes > 0 && (r == 0 || r == -EINTR)) {
+		uint64_t step = n_bytes < ALLOCATE_STEP_BYTES ? n_bytes : ALLOCATE_STEP_BYTES;
+
+		r = fallocate(fd, 0, (off_t)offset, (off_t)step) < 0 ? -errno : 0;
+		if (r == 0) {
+			offset += step;
+			n_bytes -= step;
+		}
+	}
 	return r;
 }
 

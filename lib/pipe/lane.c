@@ -2,6 +2,18 @@
 #include "os/os.h"
 #include "pipe/lane.h"
 
+/*
+ * Say on which processor this side runs, for the other side's decision to look or to
+ * sleep. Said when we begin to wait: who waits is who the other side will wait for next.
+ */
+static void note_cpu(_Atomic uint32_t *word)
+{
+	uint32_t cpu = (uint32_t)ipk__os_cpu() + 1;
+
+	if (atomic_load_explicit(word, memory_order_relaxed) != cpu)
+		atomic_store_explicit(word, cpu, memory_order_relaxed);
+}
+
 int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void *arg,
 			ipk_deadline deadline)
 {
@@ -15,7 +27,7 @@ int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void
 		.arg = arg,
 	};
 
-	ipk__lane_note_cpu(&lane->shared->ring.reader_cpu, (uint32_t)ipk__os_cpu());
+	note_cpu(&lane->shared->ring.reader_cpu);
 	return ipk__wait(&w, deadline);
 }
 
@@ -32,6 +44,6 @@ int ipk__lane_wait_space(struct ipk__lane *lane, int (*ready)(void *, bool), voi
 		.arg = arg,
 	};
 
-	ipk__lane_note_cpu(&lane->shared->ring.writer_cpu, (uint32_t)ipk__os_cpu());
+	note_cpu(&lane->shared->ring.writer_cpu);
 	return ipk__wait(&w, deadline);
 }

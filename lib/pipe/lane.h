@@ -62,13 +62,6 @@ static inline void ipk__lane_wake_writers(struct ipk__lane *lane, unsigned n)
 		ipk__event_wake(event, lane->waiters, n);
 }
 
-/* Say on which processor this side runs, for the other side's decision to look or sleep. */
-static inline void ipk__lane_note_cpu(_Atomic uint32_t *word, uint32_t cpu)
-{
-	if (atomic_load_explicit(word, memory_order_relaxed) != cpu + 1)
-		atomic_store_explicit(word, cpu + 1, memory_order_relaxed);
-}
-
 /* Wait on the reader's side until @ready; see struct ipk__wait. */
 int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void *arg,
 			ipk_deadline deadline);

@@ -100,7 +100,6 @@ static int send_record(ipk_pipe *p, uint32_t type, const void *data, uint32_t le
 	if (r < 0)
 		return r;
 	tail = ipk__ring_write(&p->tx.ring, tail, type, data, len_bytes, n_messages);
-	ipk__lane_note_cpu(&p->tx.ring.shared->writer_cpu, (uint32_t)ipk__os_cpu());
 	ipk__ring_publish(&p->tx.ring, tail);
 	ipk__lane_wake_readers(&p->tx, 1);
 	return 0;
@@ -159,7 +158,6 @@ static void consume(ipk_pipe *p, const struct front *f)
 {
 	uint32_t n_messages = f->type == WHOLE || f->type == LAST;
 
-	ipk__lane_note_cpu(&p->rx.ring.shared->reader_cpu, (uint32_t)ipk__os_cpu());
 	ipk__ring_free(&p->rx.ring, ipk__ring_behind(f->head, f->len_bytes, n_messages));
 	ipk__lane_wake_writers(&p->rx, 1);
 }

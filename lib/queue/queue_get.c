@@ -89,7 +89,6 @@ void ipk__found_take(ipk_queue *q, const struct ipk__found *f)
 		ipk__shelf_free(q, f->slot);
 		return;
 	}
-	ipk__lane_note_cpu(&q->lane.ring.shared->reader_cpu, (uint32_t)ipk__os_cpu());
 	ipk__ring_free(&q->lane.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
 	if (f->extent.offset != 0)
 		ipk__spill_free(q, f->extent.offset, f->extent.len_bytes);
@@ -344,7 +343,6 @@ static int take_run(ipk_queue *q, struct ipk__found *f, struct batch *b)
 		f->len_bytes = f->record_bytes;
 	} while (r > 0 && type == IPK__RECORD_INLINE);
 	ipk__count_add(&q->shared->bytes_got, n_bytes);
-	ipk__lane_note_cpu(&ring->shared->reader_cpu, (uint32_t)ipk__os_cpu());
 	ipk__ring_free(ring, head);
 	return IPK__MIN(r, 0);
 }

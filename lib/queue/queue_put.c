@@ -131,7 +131,6 @@ static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size
 	*ret_n = n;
 	if (n == 0)
 		return r < 0 ? r : -EAGAIN;
-	ipk__lane_note_cpu(&q->lane.ring.shared->writer_cpu, (uint32_t)ipk__os_cpu());
 	ipk__count_add(&q->shared->bytes_put, n_bytes);
 	ipk__ring_publish(&q->lane.ring, tail);
 	return 0;

@@ -14,6 +14,7 @@
 #include "os/os.h"
 #include "shm/lock.h"
 
+#define LOOKS 60
 #define GRACE_NS 10000000 /* several time slices: a holder that runs is done by then */
 #define OWNER_MASK 0x3fffffffu /* FUTEX_TID_MASK */
 
@@ -47,6 +48,26 @@ static int result(struct ipk__lock *lock, int r, bool *ret_recovered)
 	return -ENOTRECOVERABLE;
 }
 
+static int try(struct ipk__lock *lock, bool *ret_recovered)
+{
+	return result(lock, pthread_mutex_trylock(&lock->mutex), ret_recovered);
+}
+
+/* Critical sections are shorter than going to sleep: look for about as long as one lasts. */
+static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
+{
+	for (int i = ipk__os_cpu_online() > 1 ? LOOKS : 0; i > 0; i--) {
+		ipk__os_pause();
+		if (ipk__lock_owner(lock) == 0) {
+			int r = try(lock, ret_recovered);
+
+			if (r != -ETIMEDOUT)
+				return r;
+		}
+	}
+	return -ETIMEDOUT;
+}
+
 static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 {
 	struct timespec at = {at_ns / 1000000000, (long)(at_ns % 1000000000)};
@@ -72,8 +93,10 @@ static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, 
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
 		      ipk_deadline deadline, bool *ret_recovered)
 {
-	int r = result(lock, pthread_mutex_trylock(&lock->mutex), ret_recovered);
+	int r = try(lock, ret_recovered);
 
+	if (r == -ETIMEDOUT)
+		r = acquire_looking(lock, ret_recovered);
 	if (r != -ETIMEDOUT)
 		return r;
 	if (deadline.at_ns <= 0)

@@ -1,0 +1,253 @@
+/*
+ * inspect.h - what ipk objects exist on this machine, who uses them and who waits.
+ *
+ * A snapshot of every queue and pipe that the caller may look at: anonymous ones too, with
+ * no help from the processes that use them. Nothing is ever written to an object, no lock
+ * is taken and nobody is held up, so it works on programs that hang, are stopped, or were
+ * killed. ipc-inspect(1) is made of these calls.
+ *
+ * Each object is read at one moment of its own, while others change it: numbers of one
+ * object may be apart by what happened within microseconds. An object whose memory is
+ * damaged, or was made by something else, is in the snapshot with an error and no numbers.
+ * All text is printable ASCII: other bytes are written as \xNN.
+ *
+ * Not seen: pipes with IPK_PIPE_SOCKET (they are plain sockets), and what lies in another
+ * mount namespace's /dev/shm.
+ */
+#ifndef IPK_INSPECT_H
+#define IPK_INSPECT_H
+
+#include "queue.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IPK_INSPECT_UNKNOWN UINT64_MAX /* a number that this kind does not keep */
+
+typedef struct ipk_inspect ipk_inspect; /* a snapshot */
+
+typedef enum ipk_inspect_kind {
+	IPK_INSPECT_OTHER = 0, /* it could not be told */
+	IPK_INSPECT_PIPE = 1,
+	IPK_INSPECT_QUEUE = 2,
+} ipk_inspect_kind;
+
+/* What a thread waits for, or holds. */
+typedef enum ipk_inspect_what {
+	IPK_INSPECT_NOTHING = 0,
+	IPK_INSPECT_DATA = 1,     /* something to get or to receive */
+	IPK_INSPECT_SPACE = 2,    /* room to put or to send */
+	IPK_INSPECT_DONE = 3,     /* all items being done: ipk_queue_join() */
+	IPK_INSPECT_PUT_LOCK = 4, /* another's put (LIFO, priority: get) to end */
+	IPK_INSPECT_GET_LOCK = 5, /* another's get to end */
+} ipk_inspect_what;
+
+typedef struct ipk_inspect_opts {
+	size_t size;       /* sizeof(ipk_inspect_opts) */
+	const char *match; /* only objects with this name, label or id (in decimal); NULL: all */
+} ipk_inspect_opts;
+
+#define IPK_INSPECT(...) IPK_OPTS(inspect, __VA_ARGS__)
+
+/* An object. Numbers beyond n_users are 0 when there is an error. */
+typedef struct ipk_inspect_object {
+	size_t size; /* of this struct, as the library knows it */
+	ipk_inspect_kind kind;
+	ipk_queue_kind queue_kind; /* of a queue without error */
+	int error;                 /* 0, or why it cannot be read; ipk_strerror() */
+	const char *name;          /* of a named one, "mq:/NAME" too; of others the label */
+	uint64_t id;               /* inode: another at the same time has another */
+	uint32_t uid;              /* of the file's owner */
+	bool is_named;
+	bool is_unlinked;      /* the name is gone, users go on */
+	bool is_foreign;       /* its pids are those of another pid namespace */
+	uint64_t memory_bytes; /* of the file that it lies in; mq: IPK_INSPECT_UNKNOWN */
+	size_t n_users;        /* processes that have it open */
+
+	size_t n_lanes;             /* ways in: a queue has 1, a duplex pipe 2 */
+	size_t n_holders;           /* of locks */
+	size_t n_waiters;           /* threads asleep */
+	uint64_t max_items;         /* 0: no such limit */
+	uint64_t max_bytes;         /* of the messages inside together; 0: no such limit */
+	uint64_t max_message_bytes; /* of one message */
+	uint64_t n_leased;          /* items out on loan */
+	uint64_t n_unfinished;      /* put, not yet done; mq, pipe: IPK_INSPECT_UNKNOWN */
+	unsigned shutdown;          /* 0, IPK_DRAIN or IPK_NOW */
+	bool needs_repair;          /* a user died inside; the next one puts it in order */
+	uint32_t creator_pid;       /* 0: not known */
+	int64_t age_ns;             /* since it was made, suspend included; -1: not known */
+	char creator[64];           /* name of that process; "" when it is gone */
+} ipk_inspect_object;
+
+/* One way through an object. A duplex pipe's lane 0 goes from the first end to the second. */
+typedef struct ipk_inspect_lane {
+	size_t size;
+	uint64_t n_items;       /* messages inside; those on loan do not count */
+	uint64_t message_bytes; /* theirs; pipe, mq: IPK_INSPECT_UNKNOWN */
+	uint64_t used_bytes;    /* of the ring or store: of its heads and padding too */
+	uint64_t room_bytes;    /* size of the ring or store; mq: IPK_INSPECT_UNKNOWN both */
+	uint64_t n_put;         /* ever; mq: IPK_INSPECT_UNKNOWN */
+	uint64_t n_got;         /* ever, dropped ones too; mq: IPK_INSPECT_UNKNOWN */
+} ipk_inspect_lane;
+
+/* A process that has an object open. */
+typedef struct ipk_inspect_user {
+	size_t size;
+	uint32_t pid;
+	uint32_t n_fds; /* how many times */
+	char comm[64];  /* name; "" when it is gone */
+} ipk_inspect_user;
+
+/* A thread that waits, or holds a lock. */
+typedef struct ipk_inspect_thread {
+	size_t size;
+	uint32_t tid;
+	uint32_t pid; /* of its process; 0: not known */
+	ipk_inspect_what what;
+	bool is_gone;     /* it died; other threads will find out */
+	int64_t since_ns; /* how long already, suspend included; -1: not known */
+	char comm[64];    /* name of the thread; "" when it is gone or is_foreign */
+} ipk_inspect_thread;
+
+/**
+ * ipk_inspect_scan() - take a snapshot
+ * @opts:     NULL for everything
+ * @ret_snap: the snapshot: objects sorted by name, then id
+ *
+ * Needs the rights of ptrace(2) over a process to see what it has open: without
+ * CAP_SYS_PTRACE those of other users are only counted. Named objects are found anyway.
+ *
+ * Blocks:  no; nobody can hold it up.
+ * Callers: any thread.
+ * Crash:   changes nothing.
+ * Cost:    a system call for each fd of each process, two dozen for each object.
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: 0; -EINVAL option; -ENOENT /proc is not mounted; -ENOMEM; -EMFILE; -ENFILE.
+ */
+IPK_API IPK_MUST_CHECK int ipk_inspect_scan(const ipk_inspect_opts *opts, ipk_inspect **ret_snap);
+
+/**
+ * ipk_inspect_close() - free a snapshot and all that it gave
+ * @snap: NULL is fine
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: NULL.
+ */
+IPK_API ipk_inspect *ipk_inspect_close(ipk_inspect *snap);
+
+static inline void ipk_inspect_closep(ipk_inspect **snap)
+{
+	*snap = ipk_inspect_close(*snap);
+}
+
+/**
+ * ipk_inspect_len() - how many objects are in a snapshot
+ * @snap: snapshot
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the number, 0 for NULL.
+ */
+IPK_API size_t ipk_inspect_len(const ipk_inspect *snap);
+
+/**
+ * ipk_inspect_n_hidden() - how many processes could not be looked into
+ * @snap: snapshot
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the number, 0 for NULL.
+ */
+IPK_API size_t ipk_inspect_n_hidden(const ipk_inspect *snap);
+
+/**
+ * ipk_inspect_object_at() - one object of a snapshot
+ * @snap: snapshot
+ * @i:    0 .. ipk_inspect_len() - 1
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the object, valid until the snapshot is closed; NULL when there is none.
+ */
+IPK_API const ipk_inspect_object *ipk_inspect_object_at(const ipk_inspect *snap, size_t i);
+
+/**
+ * ipk_inspect_user_at() - one process that has an object open
+ * @object: of a snapshot
+ * @i:      0 .. n_users - 1; sorted by pid
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the user; NULL when there is none.
+ */
+IPK_API const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *object, size_t i);
+
+/**
+ * ipk_inspect_lane_at() - one way through an object
+ * @object: of a snapshot
+ * @i:      0 .. n_lanes - 1
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the lane; NULL when there is none.
+ */
+IPK_API const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *object, size_t i);
+
+/**
+ * ipk_inspect_holder_at() - one thread that holds a lock of an object
+ * @object: of a snapshot
+ * @i:      0 .. n_holders - 1
+ *
+ * A lock is held for moments only: one that is held in two snapshots in a row is held by
+ * a thread that is stopped, or starved.
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the thread, what is the lock; NULL when there is none.
+ */
+IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object,
+							size_t i);
+
+/**
+ * ipk_inspect_waiter_at() - one thread that sleeps on an object
+ * @object: of a snapshot
+ * @i:      0 .. n_waiters - 1
+ *
+ * At most 64 are seen; further ones sleep unseen. Sleepers in poll() are not seen.
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.1
+ *
+ * Return: the thread; NULL when there is none.
+ */
+IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object,
+							size_t i);
+
+/**
+ * ipk_inspect_kind_name() - a word for what an object is, as in "queue/fifo"
+ * @object: of a snapshot
+ *
+ * Source:  lib/inspect/words.c      Since: 0.1
+ *
+ * Return: a static text: pipe, queue/fifo, queue/lifo, queue/priority, queue/mq; queue for
+ * one that cannot be read; "?" for NULL and IPK_INSPECT_OTHER.
+ */
+IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
+
+/**
+ * ipk_inspect_what_name() - a word for what is waited for or held, as in "data"
+ * @what: any
+ *
+ * Source:  lib/inspect/words.c      Since: 0.1
+ *
+ * Return: a static text: data, space, done, "put lock", "get lock"; "?" for others.
+ */
+IPK_API const char *ipk_inspect_what_name(ipk_inspect_what what);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,176 @@
+/*
+ * inspect.c - snapshots, and the getters into them.
+ *
+ * A snapshot is taken whole by one call and never changes: the getters only point into it.
+ * What vanishes while it is taken is not in it; nothing that others do makes it fail. The
+ * structs it hands out begin with their size and are read through pointers that the
+ * library gives, so that later versions can add to their ends.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+#include "inspect/inspect_internal.h"
+
+struct ipk_inspect {
+	struct ipk__object **objects;
+	size_t n;
+	size_t n_hidden;
+};
+
+/* --- taking it --- */
+
+static bool is_wanted(const struct ipk__object *o, const char *match)
+{
+	char *end;
+
+	if (!match)
+		return true;
+	if (strcmp(match, o->name) == 0)
+		return true;
+	return *match >= '0' && *match <= '9' && strtoull(match, &end, 10) == o->pub.id && !*end;
+}
+
+static int add_object(ipk_inspect *snap, const struct ipk__os_sighting *sightings, size_t n,
+		      const char *match)
+{
+	struct ipk__object *o;
+	int r = ipk__object_make(sightings, n, &o);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (is_wanted(o, match))
+		snap->objects[snap->n++] = o;
+	else
+		ipk__object_free(o);
+	return 0;
+}
+
+static size_t count_files(const struct ipk__sightings *all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += i == 0 || !ipk__sightings_same(&all->items[i - 1], &all->items[i]);
+	return n;
+}
+
+static int add_objects(ipk_inspect *snap, const struct ipk__sightings *all, const char *match)
+{
+	size_t end;
+	int r = 0;
+
+	snap->objects = ipk__os_calloc(count_files(all), sizeof *snap->objects);
+	if (!snap->objects)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < all->n; i = end) {
+		for (end = i + 1; end < all->n; end++) {
+			if (!ipk__sightings_same(&all->items[i], &all->items[end]))
+				break;
+		}
+		r = add_object(snap, &all->items[i], end - i, match);
+	}
+	return r;
+}
+
+static int compare(const void *left, const void *right)
+{
+	const struct ipk__object *a = *(struct ipk__object *const *)left;
+	const struct ipk__object *b = *(struct ipk__object *const *)right;
+	int r = strcmp(a->name, b->name);
+
+	return r != 0 ? r : a->pub.id < b->pub.id ? -1 : a->pub.id > b->pub.id;
+}
+
+static int take(ipk_inspect *snap, const char *match)
+{
+	struct ipk__sightings all;
+	int r = ipk__sightings_collect(&all);
+
+	if (r < 0)
+		return r;
+	snap->n_hidden = all.n_hidden;
+	if (all.n > 0)
+		r = add_objects(snap, &all, match);
+	ipk__sightings_free(&all);
+	if (snap->n > 0)
+		qsort(snap->objects, snap->n, sizeof(struct ipk__object *), compare);
+	return r;
+}
+
+int ipk_inspect_scan(const ipk_inspect_opts *opts, ipk_inspect **ret_snap)
+{
+	ipk_inspect_opts o;
+	ipk_inspect *snap;
+	int r;
+
+	if (!ret_snap)
+		return -EINVAL;
+	r = ipk__opts_copy(&o, sizeof o, opts);
+	if (r < 0)
+		return r;
+	snap = ipk__os_calloc(1, sizeof *snap);
+	if (!snap)
+		return -ENOMEM;
+	r = take(snap, o.match);
+	if (r < 0) {
+		ipk_inspect_close(snap);
+		return r;
+	}
+	*ret_snap = snap;
+	return 0;
+}
+
+ipk_inspect *ipk_inspect_close(ipk_inspect *snap)
+{
+	if (!snap)
+		return NULL;
+	for (size_t i = 0; i < snap->n; i++)
+		ipk__object_free(snap->objects[i]);
+	free(snap->objects);
+	free(snap);
+	return NULL;
+}
+
+/* --- looking at it --- */
+
+static const struct ipk__object *inside(const ipk_inspect_object *object)
+{
+	return (const struct ipk__object *)object;
+}
+
+size_t ipk_inspect_len(const ipk_inspect *snap)
+{
+	return snap ? snap->n : 0;
+}
+
+size_t ipk_inspect_n_hidden(const ipk_inspect *snap)
+{
+	return snap ? snap->n_hidden : 0;
+}
+
+const ipk_inspect_object *ipk_inspect_object_at(const ipk_inspect *snap, size_t i)
+{
+	return snap && i < snap->n ? &snap->objects[i]->pub : NULL;
+}
+
+const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_users ? &inside(object)->users[i] : NULL;
+}
+
+const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_lanes ? &inside(object)->lanes[i] : NULL;
+}
+
+const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_holders ? &inside(object)->holders[i] : NULL;
+}
+
+const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_waiters ? &inside(object)->waiters[i] : NULL;
+}

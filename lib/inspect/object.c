@@ -1,0 +1,216 @@
+/*
+ * object.c - one object, made from its sightings.
+ *
+ * The name says what it should be, its memory what it is. Any sighting will do to open it,
+ * and each may be out of date by now, so they are tried one after the other; only when all
+ * are, the object is gone. One that exists but cannot be read stays, with its error.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+#include "inspect/inspect_internal.h"
+
+#define NAME_BYTES (4 * 512) /* of 512 bytes each may be written as \xNN */
+
+/* --- its name --- */
+
+static const char *behind(const char *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
+}
+
+static bool is_nameless(const struct ipk__os_sighting *s)
+{
+	return s->place == IPK__OS_IN_SHM && s->name[0] == '#';
+}
+
+/* The sighting that tells most about the name. */
+static const struct ipk__os_sighting *best(const struct ipk__os_sighting *sightings, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!is_nameless(&sightings[i]))
+			return &sightings[i];
+	}
+	return sightings;
+}
+
+/* What @s is called, without what says where it lies, and the kind that this implies. */
+static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind *ret_kind)
+{
+	const char *name;
+
+	*ret_kind = IPK_INSPECT_OTHER;
+	if (s->place == IPK__OS_IN_SHM) {
+		name = behind(s->name, "ipk.");
+		return name ? name : s->name;
+	}
+	*ret_kind = IPK_INSPECT_QUEUE;
+	if (s->place == IPK__OS_IN_MQ)
+		return s->name;
+	name = behind(s->name, "ipk:queue:");
+	if (name)
+		return name;
+	*ret_kind = IPK_INSPECT_PIPE;
+	name = behind(s->name, "ipk:pipe:");
+	return name ? name : s->name;
+}
+
+static int set_name(struct ipk__object *o, const char *scheme, const char *name)
+{
+	char text[NAME_BYTES];
+	size_t n_scheme = strlen(scheme);
+	size_t n;
+
+	ipk__printable(name, false, text, sizeof text);
+	n = strlen(text) + 1;
+	o->name = ipk__os_malloc(n_scheme + n);
+	if (!o->name)
+		return -ENOMEM;
+	memcpy(o->name, scheme, n_scheme);
+	memcpy(o->name + n_scheme, text, n);
+	o->pub.name = o->name;
+	return 0;
+}
+
+/* --- its users --- */
+
+static size_t count_users(const struct ipk__os_sighting *sightings, size_t n)
+{
+	size_t n_users = 0;
+	pid_t last = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		n_users += sightings[i].pid != last;
+		last = sightings[i].pid;
+	}
+	return n_users;
+}
+
+static void name_user(ipk_inspect_user *user)
+{
+	struct ipk__os_thread thread;
+
+	if (ipk__os_thread((pid_t)user->pid, &thread) == 0)
+		ipk__printable(thread.comm, true, user->comm, sizeof user->comm);
+}
+
+/* The sightings are sorted by pid, those without one first. */
+static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n)
+{
+	ipk_inspect_user *user;
+	size_t n_users = count_users(sightings, n);
+
+	if (n_users == 0)
+		return 0;
+	o->users = ipk__os_calloc(n_users, sizeof *o->users);
+	if (!o->users)
+		return -ENOMEM;
+	user = o->users - 1;
+	for (size_t i = 0; i < n; i++) {
+		if (sightings[i].pid == 0)
+			continue;
+		if (user < o->users || user->pid != (uint32_t)sightings[i].pid) {
+			*++user = (ipk_inspect_user){sizeof *user, (uint32_t)sightings[i].pid, 0, ""};
+			name_user(user);
+		}
+		user->n_fds++;
+	}
+	o->pub.n_users = n_users;
+	return 0;
+}
+
+/* --- its memory --- */
+
+static bool is_out_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
+static int open_any(const struct ipk__os_sighting *sightings, size_t n, int *ret_fd)
+{
+	int first = -ENOENT;
+
+	for (size_t i = 0; i < n; i++) {
+		int r = ipk__os_open_sighted(&sightings[i], ret_fd);
+
+		if (r == 0 || is_out_of_room(r))
+			return r;
+		if (first == -ENOENT)
+			first = r;
+	}
+	return first;
+}
+
+static int look(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n,
+		char *label)
+{
+	int fd;
+	int r = open_any(sightings, n, &fd);
+
+	if (r < 0)
+		return r;
+	if (sightings->place == IPK__OS_IN_MQ) {
+		r = ipk__look_at_mq(fd, o);
+		ipk__os_mq_close(fd);
+	} else {
+		r = ipk__look_at_segment(fd, o, label);
+		ipk__os_close(fd);
+	}
+	return r;
+}
+
+/* 0 also when it cannot be read: then that is what there is to say about it. */
+static int fill(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n)
+{
+	const struct ipk__os_sighting *s = best(sightings, n);
+	const char *name = read_name(s, &o->pub.kind);
+	char label[IPK__LABEL_BYTES] = "";
+	int r = look(o, sightings, n, label);
+
+	if (r == -ENOENT || is_out_of_room(r))
+		return r;
+	/* Without a name of ours it may be any program's file. */
+	if (is_nameless(s) && label[0] == '\0' && r != -EBADMSG)
+		return -ENOENT;
+	o->pub.error = r;
+	if (is_nameless(s) && label[0] != '\0')
+		name = label;
+	r = set_name(o, s->place == IPK__OS_IN_MQ ? "mq:" : "", name);
+	return r < 0 ? r : set_users(o, sightings, n);
+}
+
+int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
+		     struct ipk__object **ret_object)
+{
+	struct ipk__object *o = ipk__os_calloc(1, sizeof *o);
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->pub.size = sizeof o->pub;
+	o->pub.id = sightings->inode;
+	o->pub.memory_bytes = IPK_INSPECT_UNKNOWN;
+	o->pub.is_named = sightings->place != IPK__OS_IN_MEMORY;
+	o->pub.is_unlinked = o->pub.is_named && sightings->n_links == 0;
+	r = fill(o, sightings, n);
+	if (r < 0) {
+		ipk__object_free(o);
+		return r;
+	}
+	*ret_object = o;
+	return 0;
+}
+
+void ipk__object_free(struct ipk__object *o)
+{
+	if (!o)
+		return;
+	free(o->name);
+	free(o->users);
+	free(o->waiters);
+	free(o);
+}
