@@ -27,13 +27,13 @@ enum {
 };
 
 typedef struct ipk_process_opts {
-	size_t size;      /* sizeof(ipk_process_opts) */
+	size_t size; /* sizeof(ipk_process_opts) */
 	/*
 	 * [A-Za-z0-9._-]{1,200}, the first 15 are what ps and top show. By default "ipk-PID",
 	 * and ps and top show the program's own name.
 	 */
 	const char *name;
-	unsigned flags;   /* IPK_PROCESS_* */
+	unsigned flags; /* IPK_PROCESS_* */
 } ipk_process_opts;
 
 #define IPK_PROCESS(...) IPK_OPTS(process, __VA_ARGS__)

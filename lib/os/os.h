@@ -137,7 +137,7 @@ static inline void ipk__os_pause(void)
 #endif
 }
 
-/* --- process.c ----------------------------------------------------------------------- */
+/* --- proc.c -------------------------------------------------------------------------- */
 
 pid_t ipk__os_pid(void); /* of this process; a cached load, right after fork too */
 pid_t ipk__os_tid(void);

@@ -2,9 +2,9 @@
  * process.c - child processes: a fork named by a pidfd.
  *
  * Invariant: a child is reaped at most once, under the handle's mutex, and what came of it
- * is remembered; everybody who joins is told the same. The pid is only ever shown, never
- * used: from fork on, the pidfd is the child, so no signal and no wait can hit a stranger
- * that got the pid later.
+ * is remembered; everybody who joins is told the same. Once started, the pid is only ever
+ * shown: the pidfd is the child, so no signal and no wait can hit a stranger that got the
+ * pid later.
  *
  * A start that has failed must not have run anything, but the pidfd can only be made after
  * the fork. So with no fd free nothing is forked. (The alternative that gives both at once,

@@ -1,5 +1,5 @@
 /*
- * process.c - a child process for each core this program may use: names and exit codes.
+ * processes.c - a child process for each core this program may use: names and exit codes.
  *
  * The children count primes in their slice of the numbers; each tells by its exit code how
  * many it found in the hundreds of them (0 .. 255 fit into an exit code).

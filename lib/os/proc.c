@@ -1,5 +1,5 @@
 /*
- * process.c - processes: who this one is, whether another still is, fork and pidfds.
+ * proc.c - processes: who this one is, whether another still is, fork and pidfds.
  *
  * This process's ids are cached, because every blocked call and every lock writes them
  * down. Invariant: a cached id is right or 0. The child of any fork() clears them in an
