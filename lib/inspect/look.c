@@ -45,11 +45,15 @@ static int check_header(const struct ipk__shm_header *header, uint64_t file_byte
 	return ipk__segment_check(&h, 0, file_bytes);
 }
 
-static int read_header(int fd, uint64_t file_bytes, struct ipk__shm_header *ret_header)
+/* A file without the magic number is none of ours, however short or long it is. */
+static int read_header(int fd, struct ipk__shm_header *ret_header)
 {
-	int r = ipk__os_pread(fd, ret_header, sizeof *ret_header, 0);
+	uint64_t magic = 0;
+	int r = ipk__os_pread(fd, &magic, sizeof magic, 0);
 
-	return r == -ENODATA && file_bytes < sizeof ret_header->magic ? -EPROTO : r;
+	if (r == -ENODATA || (r == 0 && magic != IPK__SEGMENT_MAGIC))
+		return -EPROTO;
+	return r < 0 ? r : ipk__os_pread(fd, ret_header, sizeof *ret_header, 0);
 }
 
 /* --- threads --- */
@@ -347,7 +351,7 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 		return r;
 	o->pub.uid = st.uid;
 	o->pub.memory_bytes = st.size_bytes;
-	r = read_header(fd, st.size_bytes, &h);
+	r = read_header(fd, &h);
 	if (r == 0)
 		r = check_header(&h, st.size_bytes, &o->pub.is_foreign);
 	if (r < 0)

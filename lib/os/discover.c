@@ -61,6 +61,12 @@ static bool is_same(const struct identity *a, const struct ipk__os_sighting *s)
 	return a->is_file && a->device == s->device && a->inode == s->inode;
 }
 
+/* Ours, not theirs: such an error ends the walk. */
+static bool is_out_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
+}
+
 /* --- where files lie --- */
 
 struct devices {
@@ -152,7 +158,13 @@ struct walker {
 	const struct ipk__os_walk *walk;
 	struct devices devices;
 	size_t n_hidden;
+	bool is_hidden; /* the process at hand */
 };
+
+static bool is_refusal(int r)
+{
+	return r == -EACCES || r == -EPERM;
+}
 
 static bool is_number(const char *text)
 {
@@ -168,8 +180,10 @@ static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 	uint32_t place;
 	ssize_t n = readlinkat(dir_fd, entry, link, sizeof link - 1);
 
-	if (n <= 0)
+	if (n <= 0) {
+		w->is_hidden |= n < 0 && is_refusal(-errno);
 		return 0;
+	}
 	link[n] = '\0';
 	place = read_link(link, &name);
 	if (place == 0 || !w->walk->wants(place, name) || identify(dir_fd, entry, 0, &id) < 0 ||
@@ -213,14 +227,15 @@ static int walk_process(struct walker *w, int proc_fd, const char *entry)
 
 	snprintf(path, sizeof path, "%.16s/fd", entry);
 	r = open_directory(proc_fd, path, &dir);
-	if (r == -EACCES || r == -EPERM)
-		w->n_hidden++;
+	w->n_hidden += is_refusal(r);
 	if (r < 0)
-		return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
+		return is_out_of_room(r) ? r : 0;
+	w->is_hidden = false;
 	while (r == 0 && (e = readdir(dir))) {
 		if (is_number(e->d_name))
 			r = walk_fd(w, (pid_t)strtol(entry, NULL, 10), dirfd(dir), e->d_name);
 	}
+	w->n_hidden += w->is_hidden;
 	closedir(dir);
 	return r;
 }
@@ -274,7 +289,7 @@ static int walk_directory(const struct ipk__os_walk *walk, const char *path, uin
 	int r = open_directory(AT_FDCWD, path, &dir);
 
 	if (r < 0)
-		return r == -EMFILE || r == -ENFILE || r == -ENOMEM ? r : 0;
+		return is_out_of_room(r) ? r : 0;
 	while (r == 0 && (e = readdir(dir))) {
 		if (e->d_name[0] != '.')
 			r = walk_name(walk, dirfd(dir), place, e->d_name);

@@ -19,6 +19,7 @@
 /* Listeners that are just starting in the same directory are done within microseconds. */
 #define LOCK_TRIES 100
 #define LOCK_RETRY_NS 1000000
+#define CALLS_AGAIN 3
 
 struct ipk_listener {
 	int fd;
@@ -293,15 +294,12 @@ static int meet(int fd, ipk_deadline deadline, struct ipk__pipe_parts *parts)
 	return r;
 }
 
-int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pipe)
+static int call_once(const char *path, ipk_deadline deadline, ipk_pipe **ret_pipe)
 {
 	struct ipk__pipe_parts parts;
 	int fd;
-	int r;
+	int r = call(path, deadline, &fd);
 
-	if (!path || !ret_pipe)
-		return -EINVAL;
-	r = call(path, deadline, &fd);
 	if (r < 0)
 		return r;
 	r = meet(fd, deadline, &parts);
@@ -310,4 +308,17 @@ int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pip
 		return r;
 	}
 	return ipk__pipe_end(&parts, 1, fd, ret_pipe);
+}
+
+int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pipe)
+{
+	int r;
+
+	if (!path || !ret_pipe)
+		return -EINVAL;
+	r = call_once(path, deadline, ret_pipe);
+	/* A listener that may not wait hangs up when our hello is not there yet. */
+	for (int i = 0; r == -EPIPE && i < CALLS_AGAIN; i++)
+		r = call_once(path, deadline, ret_pipe);
+	return r;
 }

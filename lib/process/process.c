@@ -131,7 +131,8 @@ static int reap(ipk_process *p, ipk_process_status *ret_status)
 
 	pthread_mutex_lock(&p->mutex);
 	r = p->is_over ? p->result : ipk__os_pidfd_reap(p->fd, &p->status);
-	if (r != -EAGAIN) {
+	/* Anything else the kernel says (no memory, say) is no news of the child. */
+	if (r == 0 || r == -ECHILD) {
 		p->is_over = true;
 		p->result = r;
 	}

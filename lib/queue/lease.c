@@ -73,11 +73,12 @@ static int lend_from_ring(ipk_queue *q, const struct ipk__found *f, struct ipk_l
 	slot = &q->slots[at];
 	sign(q, slot, &l->id);
 	l->slot = at;
-	slot->seq = ipk__ring_count(f->head);
+	slot->seq = ipk__ring_n_read(q->lane.ring.shared);
 	atomic_store(&slot->word, leased_by_us(SLOT_PENDING));
+	/* Before the commit: while it is 0 nobody who waits looks for loans of the dead. */
+	atomic_fetch_add(&shelf_of(q)->n_leased, 1);
 	ipk__ring_free(&q->lane.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
 	atomic_store(&slot->word, leased_by_us(0));
-	atomic_fetch_add(&shelf_of(q)->n_leased, 1);
 	return 0;
 }
 
@@ -86,6 +87,8 @@ static int lend(ipk_queue *q, const struct ipk__found *f, void *arg)
 	struct ipk_lease *l = arg;
 	int r;
 
+	if (atomic_load(&shelf_of(q)->n_leased) >= IPK__LOANS_MAX)
+		return -ENOSPC;
 	l->data = ipk__os_malloc(f->len_bytes);
 	if (!l->data)
 		return -ENOMEM;

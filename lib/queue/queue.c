@@ -15,7 +15,6 @@
 
 #define RING_DEFAULT_BYTES ((size_t)512 << 10)
 #define RING_BYTES_PER_ITEM 32u /* a spilled item takes 24; so max_items always fit */
-#define LOAN_SLOTS 1024u
 #define LOAN_BLOCKS 512u
 
 /* --- making --- */
@@ -57,7 +56,7 @@ struct sizes {
 
 static struct sizes sizes_for(const ipk_queue_opts *o)
 {
-	struct sizes s = {0, LOAN_SLOTS, LOAN_BLOCKS};
+	struct sizes s = {0, IPK__LOANS_MAX, LOAN_BLOCKS};
 
 	if (o->kind == IPK_QUEUE_FIFO) {
 		s.ring_bytes = ipk__round_up_pow2(IPK__MAX(
@@ -65,7 +64,7 @@ static struct sizes sizes_for(const ipk_queue_opts *o)
 						     ipk__os_page_bytes())));
 	} else {
 		s.n_blocks = (uint32_t)(o->ring_bytes / IPK__BLOCK_BYTES);
-		s.n_slots = o->max_items ? o->max_items + LOAN_SLOTS : s.n_blocks + LOAN_SLOTS;
+		s.n_slots = o->max_items ? o->max_items + IPK__LOANS_MAX : s.n_blocks + IPK__LOANS_MAX;
 	}
 	return s;
 }
@@ -81,7 +80,7 @@ static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const
 	shm->kind = o->kind;
 	shm->max_items = o->max_items;
 	if (o->kind != IPK_QUEUE_FIFO && shm->max_items == 0)
-		shm->max_items = s->n_slots - LOAN_SLOTS;
+		shm->max_items = s->n_slots - IPK__LOANS_MAX;
 	shm->max_bytes = o->max_bytes;
 	shm->max_message_bytes = o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes)
 					      : o->max_message_bytes;

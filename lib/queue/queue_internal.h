@@ -23,6 +23,7 @@
 
 #define IPK__NONE UINT32_MAX
 #define IPK__BLOCK_BYTES 128u
+#define IPK__LOANS_MAX 1024u /* there is a slot for each, besides those for max_items */
 
 /* --- in shared memory --- */
 
@@ -151,7 +152,7 @@ struct ipk__extent {
 int ipk__spill_write(ipk_queue *q, const void *data, size_t len_bytes, uint64_t *ret_offset);
 int ipk__spill_read(ipk_queue *q, uint64_t offset, void *buf, size_t len_bytes);
 void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes);
-void ipk__spill_free_gaps(ipk_queue *q); /* under both locks */
+int ipk__spill_free_gaps(ipk_queue *q); /* under both locks; -ENOMEM */
 
 /* --- shelf.c: all under the get lock --- */
 void ipk__shelf_lay_out(struct ipk__shm_shelf *shelf, uint64_t at, uint32_t n_slots,

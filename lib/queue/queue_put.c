@@ -36,7 +36,7 @@ static uint32_t n_on_shelf(const ipk_queue *q)
  * Whether an item may lie in the ring itself: short enough, and so that all the items
  * that max_items still allows find room behind it, if need be spilled.
  */
-static bool is_inline(const ipk_queue *q, size_t len_bytes, uint32_t n_free, uint32_t n_inside)
+static bool is_inline(const ipk_queue *q, size_t len_bytes, uint32_t n_free, uint32_t n_in_ring)
 {
 	uint64_t max_bytes = (uint64_t)q->lane.ring.n_units * IPK__UNIT / INLINE_SHARE;
 	uint64_t behind;
@@ -45,7 +45,8 @@ static bool is_inline(const ipk_queue *q, size_t len_bytes, uint32_t n_free, uin
 		return false;
 	if (q->shared->max_items == 0)
 		return true;
-	behind = (uint64_t)(q->shared->max_items - n_inside - 1) * SPILLED_UNITS;
+	/* What is on the shelf takes no room here, and may be gone before these are. */
+	behind = (uint64_t)(q->shared->max_items - n_in_ring - 1) * SPILLED_UNITS;
 	return ipk__record_units((uint32_t)len_bytes) + behind <= n_free;
 }
 
@@ -69,7 +70,7 @@ bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 /* --- the ring --- */
 
 /* Write one item behind *tail: 0, -EAGAIN full, or an error. */
-static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_inside)
+static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_in_ring)
 {
 	const struct ipk__ring *ring = &q->lane.ring;
 	struct ipk__extent extent = {0, item->len_bytes};
@@ -85,7 +86,7 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 	r = ipk__ring_room(ring, *tail, IPK__MAX(n_units, wanted), &n_free);
 	if (r < 0)
 		return r;
-	is_short = is_inline(q, item->len_bytes, n_free, n_inside);
+	is_short = is_inline(q, item->len_bytes, n_free, n_in_ring);
 	if (n_free < (is_short ? n_units : SPILLED_UNITS))
 		return -EAGAIN;
 	if (is_short) {
@@ -99,31 +100,31 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 	return r;
 }
 
-/* What is inside, seen by the side that puts: never less than there is. */
-static uint32_t count_inside(ipk_queue *q, uint64_t tail)
+/* What is in the ring, seen by the side that puts: never less than there is. */
+static uint32_t count_in_ring(ipk_queue *q, uint64_t tail)
 {
 	uint64_t head = atomic_load_explicit(&q->lane.ring.shared->head, memory_order_acquire);
 
-	return ipk__ring_count(tail) - ipk__ring_count(head) + n_on_shelf(q);
+	return ipk__ring_count(tail) - ipk__ring_count(head);
 }
 
 static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size_t *ret_n)
 {
 	uint64_t tail = ipk__ring_tail(&q->lane.ring);
 	uint64_t n_bytes = 0;
-	uint32_t n_inside = 0;
+	uint32_t n_in_ring = 0;
 	size_t n = 0;
 	int r = 0;
 
 	for (; n < n_items; n++) {
 		if (q->shared->max_items > 0) {
-			n_inside = count_inside(q, tail);
-			if (n_inside >= q->shared->max_items)
+			n_in_ring = count_in_ring(q, tail);
+			if (n_in_ring + n_on_shelf(q) >= q->shared->max_items)
 				break;
 		}
 		if (!fits_bytes(q, bytes_inside(q) + n_bytes, items[n].len_bytes))
 			break;
-		r = stage(q, &items[n], &tail, n_inside);
+		r = stage(q, &items[n], &tail, n_in_ring);
 		if (r < 0)
 			break;
 		n_bytes += items[n].len_bytes;
@@ -184,7 +185,9 @@ static int is_room(void *arg, bool slowly)
 {
 	const struct wanted *w = arg;
 
-	(void)slowly;
+	/* What a death left may look full, and all others may be waiting like us. */
+	if (slowly)
+		ipk__queue_repair_if_due(w->q);
 	return atomic_load(&w->q->shared->shutdown) != 0 ||
 	       ipk__queue_has_room(w->q, w->len_bytes);
 }

@@ -48,8 +48,9 @@ static void repair_locked(ipk_queue *q)
 	if (ipk__queue_is_fifo(q))
 		n_bytes += bytes_in_ring(q);
 	atomic_store(&q->shared->bytes_put, atomic_load(&q->shared->bytes_got) + n_bytes);
-	ipk__spill_free_gaps(q);
-	atomic_store(&q->shared->needs_repair, 0);
+	/* Without memory for it now, the next call tries again. */
+	if (ipk__spill_free_gaps(q) == 0)
+		atomic_store(&q->shared->needs_repair, 0);
 }
 
 void ipk__queue_repair(ipk_queue *q)

@@ -8,6 +8,7 @@
  * did not free, is given back by the next repair, and everything goes with the file.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "os/os.h"
 #include "queue/queue_internal.h"
@@ -45,14 +46,23 @@ void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes)
 
 /* --- after a death --- */
 
-/* Narrow *best to the extent that begins first at or after @from. */
-static void consider(uint64_t from, uint64_t offset, uint64_t len_bytes, struct ipk__extent *best)
+struct extents {
+	struct ipk__extent *at; /* NULL: only count them */
+	size_t n;
+	size_t room;
+};
+
+static void add(struct extents *all, uint64_t offset, uint64_t len_bytes)
 {
-	if (offset >= from && offset < best->offset)
-		*best = (struct ipk__extent){offset, pages(len_bytes)};
+	/* What lies to be read may change under a hostile writer, between count and list. */
+	if (all->at && all->n == all->room)
+		return;
+	if (all->at)
+		all->at[all->n] = (struct ipk__extent){offset, pages(len_bytes)};
+	all->n++;
 }
 
-static void consider_ring(ipk_queue *q, uint64_t from, struct ipk__extent *best)
+static void add_ring(ipk_queue *q, struct extents *all)
 {
 	uint32_t pos = ipk__ring_pos(atomic_load(&q->lane.ring.shared->head));
 	uint32_t end = ipk__ring_pos(atomic_load(&q->lane.ring.shared->tail));
@@ -65,40 +75,61 @@ static void consider_ring(ipk_queue *q, uint64_t from, struct ipk__extent *best)
 		if (n_units > end - pos)
 			return;
 		if (record->type == IPK__RECORD_SPILLED)
-			consider(from, extent->offset, extent->len_bytes, best);
+			add(all, extent->offset, extent->len_bytes);
 		pos += n_units;
 	}
 }
 
-static void consider_shelf(ipk_queue *q, uint64_t from, struct ipk__extent *best)
+static void add_shelf(ipk_queue *q, struct extents *all)
 {
 	for (uint32_t i = 0; i < q->shared->shelf.n_slots; i++) {
 		struct ipk__slot *slot = &q->slots[i];
 
 		if ((atomic_load(&slot->word) & SLOT_STATE) != SLOT_FREE && slot->spill_offset != 0)
-			consider(from, slot->spill_offset, slot->len_bytes, best);
+			add(all, slot->spill_offset, slot->len_bytes);
 	}
 }
 
-void ipk__spill_free_gaps(ipk_queue *q)
+static size_t add_all(ipk_queue *q, struct ipk__extent *at, size_t room)
+{
+	struct extents all = {at, 0, room};
+
+	if (ipk__queue_is_fifo(q))
+		add_ring(q, &all);
+	add_shelf(q, &all);
+	return all.n;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+	const struct ipk__extent *x = a;
+	const struct ipk__extent *y = b;
+
+	return (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+int ipk__spill_free_gaps(ipk_queue *q)
 {
 	uint64_t at = q->shared->spill_base;
+	struct ipk__extent *all;
 	struct ipk__os_stat st;
+	size_t n;
 
 	if (ipk__os_stat(q->segment.fd, &st) < 0 || st.size_bytes <= at)
-		return;
-	for (;;) {
-		struct ipk__extent next = {UINT64_MAX, 0};
-		uint64_t end;
-
-		if (ipk__queue_is_fifo(q))
-			consider_ring(q, at, &next);
-		consider_shelf(q, at, &next);
-		end = IPK__MIN(next.offset, pages(st.size_bytes));
-		if (end > at)
-			ipk__os_deallocate(q->segment.fd, at, end - at);
-		if (next.offset == UINT64_MAX)
-			return;
-		at = next.offset + next.len_bytes;
+		return 0;
+	n = add_all(q, NULL, 0);
+	all = ipk__os_calloc(n + 1, sizeof *all);
+	if (!all)
+		return -ENOMEM;
+	n = add_all(q, all, n);
+	qsort(all, n, sizeof *all, by_offset);
+	/* Behind the last one everything is a gap. */
+	all[n].offset = pages(st.size_bytes);
+	for (size_t i = 0; i <= n; i++) {
+		if (all[i].offset > at)
+			ipk__os_deallocate(q->segment.fd, at, all[i].offset - at);
+		at = IPK__MAX(at, all[i].offset + all[i].len_bytes);
 	}
+	free(all);
+	return 0;
 }

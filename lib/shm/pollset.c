@@ -1,4 +1,4 @@
-/* pollset.c - see pollset.h; the ticker is one for the whole process, made when first needed. */
+/* pollset.c - see pollset.h; the ticker is one for the whole process, while any set is open. */
 #include <stdatomic.h>
 
 #include "os/os.h"
@@ -6,42 +6,91 @@
 
 #define TICK_NS 500000000
 
-/* Inherited over fork and harmless there: it holds no state of ours. */
-static _Atomic int ticker_fd = -1;
+/*
+ * The ticker and how many sets use it, in one word: users in the upper half, fd in the
+ * lower. The last to leave closes it. No lock, so a fork at any moment leaves the child a
+ * word that counts the sets (and copies of the fd) that it inherited.
+ */
+static _Atomic uint64_t ticker;
 
-static int get_ticker(int *ret_fd)
+static uint64_t n_users(uint64_t word)
 {
-	int have = atomic_load(&ticker_fd);
+	return word >> 32;
+}
+
+static int fd_of(uint64_t word)
+{
+	return (int)(uint32_t)word;
+}
+
+static int join_ticker(int *ret_fd)
+{
+	uint64_t word = atomic_load(&ticker);
+	uint64_t first;
 	int fd;
 	int r;
 
-	if (have >= 0) {
-		*ret_fd = have;
-		return 0;
+	while (n_users(word) > 0) {
+		if (atomic_compare_exchange_weak(&ticker, &word, word + ((uint64_t)1 << 32))) {
+			*ret_fd = fd_of(word);
+			return 0;
+		}
 	}
 	r = ipk__os_ticker(TICK_NS, &fd);
 	if (r < 0)
 		return r;
-	if (!atomic_compare_exchange_strong(&ticker_fd, &have, fd)) {
-		ipk__os_close(fd);
-		fd = have;
+	first = (uint64_t)1 << 32 | (uint32_t)fd;
+	if (atomic_compare_exchange_strong(&ticker, &word, first)) {
+		*ret_fd = fd;
+		return 0;
 	}
-	*ret_fd = fd;
-	return 0;
+	ipk__os_close(fd);
+	return join_ticker(ret_fd);
 }
 
-static int fill(int set_fd, int bell_fd, int hangup_fd)
+static void leave_ticker(void)
 {
-	int tick_fd;
-	int r = get_ticker(&tick_fd);
+	uint64_t word = atomic_load(&ticker);
+	uint64_t less;
 
-	if (r == 0)
-		r = ipk__os_epoll_add(set_fd, bell_fd, true, false);
+	do {
+		less = n_users(word) == 1 ? 0 : word - ((uint64_t)1 << 32);
+	} while (!atomic_compare_exchange_weak(&ticker, &word, less));
+	if (less == 0)
+		ipk__os_close(fd_of(word));
+}
+
+static int fill(int set_fd, int tick_fd, int bell_fd, int hangup_fd)
+{
+	int r = ipk__os_epoll_add(set_fd, bell_fd, true, false);
+
 	if (r == 0)
 		r = ipk__os_epoll_add(set_fd, tick_fd, true, false);
 	if (r == 0 && hangup_fd >= 0)
 		r = ipk__os_epoll_add(set_fd, hangup_fd, false, true);
 	return r;
+}
+
+static int open_set(int bell_fd, int hangup_fd, int *ret_fd)
+{
+	int tick_fd;
+	int fd;
+	int r = ipk__os_epoll(&fd);
+
+	if (r < 0)
+		return r;
+	r = join_ticker(&tick_fd);
+	if (r == 0) {
+		r = fill(fd, tick_fd, bell_fd, hangup_fd);
+		if (r < 0)
+			leave_ticker();
+	}
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 int ipk__pollset_fd(struct ipk__pollset *set, int bell_fd, int hangup_fd, int *ret_fd)
@@ -53,14 +102,9 @@ int ipk__pollset_fd(struct ipk__pollset *set, int bell_fd, int hangup_fd, int *r
 	if (set->fd >= 0 && set->pid != ipk__os_pid())
 		ipk__pollset_close(set);
 	if (set->fd < 0) {
-		r = ipk__os_epoll(&fd);
+		r = open_set(bell_fd, hangup_fd, &fd);
 		if (r < 0)
 			return r;
-		r = fill(fd, bell_fd, hangup_fd);
-		if (r < 0) {
-			ipk__os_close(fd);
-			return r;
-		}
 		set->fd = fd;
 		set->pid = ipk__os_pid();
 	}
@@ -75,11 +119,14 @@ void ipk__pollset_drain(const struct ipk__pollset *set)
 		return;
 	ipk__os_epoll_drain(set->fd);
 	/* A ticker that nobody reads does not tick again. */
-	ipk__os_ticker_read(atomic_load(&ticker_fd));
+	ipk__os_ticker_read(fd_of(atomic_load(&ticker)));
 }
 
 void ipk__pollset_close(struct ipk__pollset *set)
 {
+	if (set->fd < 0)
+		return;
 	ipk__os_close(set->fd);
 	set->fd = -1;
+	leave_ticker();
 }

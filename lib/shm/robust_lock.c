@@ -10,6 +10,9 @@
  */
 #include <errno.h>
 #include <time.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 #include "os/os.h"
 #include "shm/lock.h"
@@ -68,11 +71,25 @@ static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
 	return -ETIMEDOUT;
 }
 
+/* The ThreadSanitizer of older compilers does not see pthread_mutex_clocklock(): tell it. */
+static void note_locked(pthread_mutex_t *mutex)
+{
+#if defined(__SANITIZE_THREAD__) && !defined(__clang__) && __GNUC__ < 13
+	__tsan_mutex_pre_lock(mutex, __tsan_mutex_try_lock);
+	__tsan_mutex_post_lock(mutex, __tsan_mutex_try_lock, 0);
+#else
+	(void)mutex;
+#endif
+}
+
 static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 {
 	struct timespec at = {at_ns / 1000000000, (long)(at_ns % 1000000000)};
+	int r = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
 
-	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
+	if (r == 0 || r == EOWNERDEAD)
+		note_locked(mutex);
+	return r;
 }
 
 static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,

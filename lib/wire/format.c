@@ -1,140 +1,94 @@
 /*
- * format.c - checks format strings before the first argument is taken.
+ * format.c - what the characters of a format string are, and which formats are sound.
  *
- * Invariant: after ipk__format_check() a format has matching brackets, known letters, even
- * maps and exactly one outermost value, so packing and unpacking are flat loops over its
- * letters that need no stack and no checks of their own. The stack here is two 64-bit
- * registers, one bit for each open bracket.
+ * Invariant: a format that passes ipk__format_check() has known letters, brackets that
+ * match, maps of pairs, a bounded depth and exactly one outermost value. Packing finds the
+ * same faults on its way; unpacking asks only after a mismatch, to tell a wrong format
+ * from a wrong message. So neither pays for a check beforehand.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
 
+#include "ipk/base.h"
 #include "ipk/pack.h"
 #include "wire/format.h"
 
-_Static_assert(IPK_PACK_DEPTH_MAX <= 64, "one bit of a register for each open bracket");
-
-struct brackets {
-	uint64_t is_map; /* the innermost open bracket is bit 0 */
-	uint64_t is_odd; /* an odd number of values so far */
-	unsigned depth;
-	size_t n_outermost;
+/* clang-format off */
+const unsigned char ipk__format_classes[256] = {
+	[' '] = IPK__FORMAT_SPACE, [','] = IPK__FORMAT_SPACE, [':'] = IPK__FORMAT_SPACE,
+	['n'] = IPK__FORMAT_VALUE, ['b'] = IPK__FORMAT_VALUE, ['d'] = IPK__FORMAT_VALUE,
+	['i'] = IPK__FORMAT_VALUE, ['I'] = IPK__FORMAT_VALUE,
+	['l'] = IPK__FORMAT_VALUE, ['L'] = IPK__FORMAT_VALUE,
+	['s'] = IPK__FORMAT_VALUE, ['S'] = IPK__FORMAT_VALUE, ['y'] = IPK__FORMAT_VALUE,
+	['*'] = IPK__FORMAT_VALUE,
+	['['] = IPK__FORMAT_OPEN, ['{'] = IPK__FORMAT_OPEN,
+	[']'] = IPK__FORMAT_CLOSE, ['}'] = IPK__FORMAT_CLOSE,
 };
+/* clang-format on */
 
-static void add_value(struct brackets *b)
+static int check_close(char open, char close, size_t n_values)
 {
-	if (b->depth == 0)
-		b->n_outermost++;
-	else
-		b->is_odd ^= 1;
+	if (open == '{')
+		return close == '}' && n_values % 2 == 0 ? 0 : -EINVAL;
+	return close == ']' ? 0 : -EINVAL;
 }
 
-static int open_bracket(struct brackets *b, bool is_map)
-{
-	add_value(b);
-	if (b->depth == IPK_PACK_DEPTH_MAX)
-		return -EINVAL;
-	b->is_map = b->is_map << 1 | is_map;
-	b->is_odd <<= 1;
-	b->depth++;
-	return 0;
-}
-
-static int close_bracket(struct brackets *b, bool is_map)
-{
-	if (b->depth == 0 || (b->is_map & 1) != is_map)
-		return -EINVAL;
-	if (is_map && (b->is_odd & 1))
-		return -EINVAL;
-	b->is_map >>= 1;
-	b->is_odd >>= 1;
-	b->depth--;
-	return 0;
-}
-
-static int check_bracket(struct brackets *b, char c)
-{
-	switch (c) {
-	case '[':
-	case '{':
-		return open_bracket(b, c == '{');
-	case ']':
-	case '}':
-		return close_bracket(b, c == '}');
-	default:
-		return -EINVAL;
-	}
-}
-
-int ipk__format_check(const char *format, bool is_for_reading, size_t *ret_n_values)
-{
-	struct brackets b = {0};
-	size_t n_values = 0;
-	int r;
-
-	if (!format)
-		return -EINVAL;
-	for (const char *p = format; *p != '\0'; p++) {
-		switch (*p) {
-		case ' ':
-		case ',':
-		case ':':
-			break;
-		case '*':
-			if (!is_for_reading)
-				return -EINVAL;
-			/* fall through */
-		case 'n':
-		case 'b':
-		case 'i':
-		case 'I':
-		case 'l':
-		case 'L':
-		case 'd':
-		case 's':
-		case 'S':
-		case 'y':
-			add_value(&b);
-			n_values++;
-			break;
-		default:
-			r = check_bracket(&b, *p);
-			if (r < 0)
-				return r;
-		}
-	}
-	if (b.depth != 0 || b.n_outermost != 1)
-		return -EINVAL;
-	*ret_n_values = n_values;
-	return 0;
-}
-
-size_t ipk__format_count(const char *inside)
+int ipk__format_count(const char *open, size_t *ret_n_values)
 {
 	size_t n = 0, depth = 0;
+	const char *at = open;
 
-	for (const char *p = inside;; p++) {
-		switch (*p) {
-		case ' ':
-		case ',':
-		case ':':
+	for (;;) {
+		switch (ipk__format_class(*++at)) {
+		case IPK__FORMAT_SPACE:
 			break;
-		case ']':
-		case '}':
-			if (depth == 0)
-				return n;
-			depth--;
+		case IPK__FORMAT_VALUE:
+			n += depth == 0;
 			break;
-		case '[':
-		case '{':
+		case IPK__FORMAT_OPEN:
 			n += depth == 0;
 			depth++;
 			break;
+		case IPK__FORMAT_CLOSE:
+			if (depth-- > 0)
+				break;
+			ipk_try(check_close(*open, *at, n));
+			*ret_n_values = n;
+			return 0;
 		default:
-			n += depth == 0;
+			return -EINVAL;
 		}
 	}
+}
+
+int ipk__format_check(const char *format)
+{
+	size_t n_inside, n_outermost = 0, depth = 0;
+
+	if (!format)
+		return -EINVAL;
+	for (const char *at = format; *at != '\0'; at++) {
+		switch (ipk__format_class(*at)) {
+		case IPK__FORMAT_SPACE:
+			break;
+		case IPK__FORMAT_VALUE:
+			n_outermost += depth == 0;
+			break;
+		case IPK__FORMAT_OPEN:
+			ipk_try(ipk__format_count(at, &n_inside));
+			n_outermost += depth == 0;
+			if (++depth > IPK_PACK_DEPTH_MAX)
+				return -EINVAL;
+			break;
+		case IPK__FORMAT_CLOSE:
+			if (depth-- > 0)
+				break;
+			return -EINVAL;
+		default:
+			return -EINVAL;
+		}
+	}
+	return n_outermost == 1 ? 0 : -EINVAL;
 }
 
 bool ipk__format_borrows(const char *format)

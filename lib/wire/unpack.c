@@ -8,7 +8,7 @@
  *
  * Why slots and not a second pass over the message: it may lie in memory that another
  * process writes, and what was checked in a first pass need not be there in a second.
- * The number of slots is known from the format, never from the message.
+ * The number of slots follows from the format, never from the message.
  */
 #include <errno.h>
 #include <limits.h>
@@ -19,6 +19,7 @@
 #include "ipk/pack.h"
 #include "os/os.h"
 #include "wire/format.h"
+#include "wire/token.h"
 
 enum { N_LOCAL_SLOTS = 32 };
 
@@ -26,6 +27,7 @@ struct slot {
 	void *dst;
 	size_t *dst_len;
 	union {
+		bool boolean;
 		int64_t i;
 		uint64_t u;
 		double d;
@@ -39,10 +41,25 @@ struct slot {
 struct unpacking {
 	ipk_reader reader;
 	va_list args;
-	struct slot *slots;
-	size_t n_slots;
+	unsigned depth;       /* brackets open in the format */
+	uint64_t is_map;      /* one bit for each of them, the innermost is bit 0 */
 	bool is_out_of_range; /* told only when the message is otherwise sound */
+	size_t n_slots;
+	size_t n_room;
+	struct slot *slots;
+	struct slot local[N_LOCAL_SLOTS];
 };
+
+static void init(struct unpacking *u, const void *data, size_t len_bytes)
+{
+	ipk_reader_init(&u->reader, data, len_bytes);
+	u->depth = 0;
+	u->is_map = 0;
+	u->is_out_of_range = false;
+	u->n_slots = 0;
+	u->n_room = N_LOCAL_SLOTS;
+	u->slots = u->local;
+}
 
 static struct slot *add_slot(struct unpacking *u, char letter, void *dst)
 {
@@ -53,14 +70,28 @@ static struct slot *add_slot(struct unpacking *u, char letter, void *dst)
 	return s;
 }
 
+static int make_room(struct unpacking *u)
+{
+	struct slot *slots = ipk__os_malloc(u->n_room * 2 * sizeof *slots);
+
+	if (!slots)
+		return -ENOMEM;
+	memcpy(slots, u->slots, u->n_slots * sizeof *slots);
+	if (u->slots != u->local)
+		free(u->slots);
+	u->slots = slots;
+	u->n_room *= 2;
+	return 0;
+}
+
 static int take_signed(struct unpacking *u, const ipk_token *t, char letter)
 {
 	int64_t min = letter == 'i' ? INT_MIN : INT64_MIN;
 	int64_t max = letter == 'i' ? INT_MAX : INT64_MAX;
 
-	add_slot(u, letter, va_arg(u->args, void *))->i = t->i;
 	if (t->kind != IPK_TOKEN_INT && t->kind != IPK_TOKEN_UINT)
 		return -EPROTO;
+	add_slot(u, letter, va_arg(u->args, void *))->i = t->i;
 	if (t->kind == IPK_TOKEN_UINT || t->i < min || t->i > max)
 		u->is_out_of_range = true;
 	return 0;
@@ -70,9 +101,9 @@ static int take_unsigned(struct unpacking *u, const ipk_token *t, char letter)
 {
 	uint64_t max = letter == 'I' ? UINT_MAX : UINT64_MAX;
 
-	add_slot(u, letter, va_arg(u->args, void *))->u = t->u;
 	if (t->kind != IPK_TOKEN_INT && t->kind != IPK_TOKEN_UINT)
 		return -EPROTO;
+	add_slot(u, letter, va_arg(u->args, void *))->u = t->u;
 	if ((t->kind == IPK_TOKEN_INT && t->i < 0) || t->u > max)
 		u->is_out_of_range = true;
 	return 0;
@@ -130,27 +161,23 @@ static int take_copy(struct unpacking *u, const ipk_token *t)
 static int take_counted(struct unpacking *u, const ipk_token *t, char letter)
 {
 	ipk_token_kind wanted = letter == 'S' ? IPK_TOKEN_STRING : IPK_TOKEN_BYTES;
-	struct slot *s = add_slot(u, letter, va_arg(u->args, void *));
+	struct slot *s;
 
+	if (t->kind != wanted)
+		return -EPROTO;
+	s = add_slot(u, letter, va_arg(u->args, void *));
 	s->dst_len = va_arg(u->args, size_t *);
 	s->data = t->data;
 	s->len_bytes = t->len_bytes;
-	return t->kind == wanted ? 0 : -EPROTO;
+	return 0;
 }
 
 static int take_bool(struct unpacking *u, const ipk_token *t)
 {
-	add_slot(u, 'b', va_arg(u->args, bool *))->u = t->boolean;
-	return t->kind == IPK_TOKEN_BOOL ? 0 : -EPROTO;
-}
-
-static int take_items(const ipk_token *t, const char *at)
-{
-	size_t n = ipk__format_count(at + 1);
-
-	if (*at == '[')
-		return t->kind == IPK_TOKEN_ARRAY && t->n_items == n ? 0 : -EPROTO;
-	return t->kind == IPK_TOKEN_MAP && t->n_items == n / 2 ? 0 : -EPROTO;
+	if (t->kind != IPK_TOKEN_BOOL)
+		return -EPROTO;
+	add_slot(u, 'b', va_arg(u->args, bool *))->boolean = t->boolean;
+	return 0;
 }
 
 /* What is inside a value of which the token has been read. */
@@ -159,53 +186,90 @@ static int pass_over(ipk_reader *r, const ipk_token *t)
 	ipk_token inside;
 
 	while (r->depth > t->depth)
-		ipk_try(ipk_reader_next(r, &inside));
+		ipk_try(ipk__reader_step(r, &inside));
 	return 0;
 }
 
-/* @at points to one character of the format. */
-static int take_one(struct unpacking *u, const char *at)
+static int take_value(struct unpacking *u, const ipk_token *t, char letter)
 {
-	ipk_token t;
-
-	if (*at == ' ' || *at == ',' || *at == ':' || *at == ']' || *at == '}')
-		return 0;
-	ipk_try(ipk_reader_next(&u->reader, &t));
-	switch (*at) {
+	if (u->n_slots == u->n_room)
+		ipk_try(make_room(u));
+	switch (letter) {
 	case 'n':
-		return t.kind == IPK_TOKEN_NIL ? 0 : -EPROTO;
+		return t->kind == IPK_TOKEN_NIL ? 0 : -EPROTO;
 	case 'b':
-		return take_bool(u, &t);
+		return take_bool(u, t);
 	case 'i':
 	case 'l':
-		return take_signed(u, &t, *at);
+		return take_signed(u, t, letter);
 	case 'I':
 	case 'L':
-		return take_unsigned(u, &t, *at);
+		return take_unsigned(u, t, letter);
 	case 'd':
-		return take_double(u, &t);
+		return take_double(u, t);
 	case 's':
-		return take_copy(u, &t);
+		return take_copy(u, t);
 	case 'S':
 	case 'y':
-		return take_counted(u, &t, *at);
-	case '*':
-		return pass_over(&u->reader, &t);
+		return take_counted(u, t, letter);
 	default:
-		return take_items(&t, at);
+		return pass_over(&u->reader, t);
 	}
 }
 
-static int take_all(struct unpacking *u, const char *format)
+static int take_open(struct unpacking *u, const ipk_token *t, char bracket)
 {
-	int r;
+	bool is_map = bracket == '{';
+
+	u->depth++;
+	u->is_map = u->is_map << 1 | is_map;
+	return t->kind == (is_map ? IPK_TOKEN_MAP : IPK_TOKEN_ARRAY) ? 0 : -EPROTO;
+}
+
+/* The reader leaves a bracket with its last value: it has to be out when the format is. */
+static int take_close(struct unpacking *u, char bracket)
+{
+	bool is_map = u->is_map & 1;
+
+	if (u->depth <= u->reader.depth || is_map != (bracket == '}'))
+		return -EPROTO;
+	u->depth--;
+	u->is_map >>= 1;
+	return 0;
+}
+
+/* The next value, which has to be as deep in the message as the format is now. */
+static int take_token(struct unpacking *u, ipk_token *t)
+{
+	if (u->reader.n_owed == 0 || u->reader.depth != u->depth)
+		return -EPROTO;
+	return ipk__reader_step(&u->reader, t);
+}
+
+__attribute__((flatten)) static int take_all(struct unpacking *u, const char *format)
+{
+	ipk_token t = {.kind = IPK_TOKEN_END};
 
 	for (const char *at = format; *at != '\0'; at++) {
-		r = take_one(u, at);
-		if (r < 0)
-			return r;
+		switch (ipk__format_class(*at)) {
+		case IPK__FORMAT_SPACE:
+			break;
+		case IPK__FORMAT_VALUE:
+			ipk_try(take_token(u, &t));
+			ipk_try(take_value(u, &t, *at));
+			break;
+		case IPK__FORMAT_OPEN:
+			ipk_try(take_token(u, &t));
+			ipk_try(take_open(u, &t, *at));
+			break;
+		case IPK__FORMAT_CLOSE:
+			ipk_try(take_close(u, *at));
+			break;
+		default:
+			return -EINVAL;
+		}
 	}
-	return u->is_out_of_range ? -ERANGE : 0;
+	return u->reader.n_owed == 0 && u->depth == 0 ? 0 : -EPROTO;
 }
 
 static void store_counted(const struct slot *s)
@@ -222,7 +286,7 @@ static void store_number(const struct slot *s)
 {
 	switch (s->letter) {
 	case 'b':
-		*(bool *)s->dst = s->u != 0;
+		*(bool *)s->dst = s->boolean;
 		break;
 	case 'i':
 		*(int *)s->dst = (int)s->i;
@@ -263,42 +327,26 @@ static void free_copies(const struct unpacking *u)
 	}
 }
 
-static int unpack_into(struct slot *slots, const void *data, size_t len_bytes, const char *format,
-		       va_list args)
+int ipk_vunpack(const void *data, size_t len_bytes, const char *format, va_list args)
 {
 	struct unpacking u;
 	int r;
 
-	u.slots = slots;
-	u.n_slots = 0;
-	u.is_out_of_range = false;
-	ipk_reader_init(&u.reader, data, len_bytes);
+	if (!format)
+		return -EINVAL;
+	init(&u, data, len_bytes);
 	va_copy(u.args, args);
 	r = take_all(&u, format);
 	va_end(u.args);
-	if (r < 0)
-		free_copies(&u);
-	else
+	if (r == 0 && u.is_out_of_range)
+		r = -ERANGE;
+	if (r == 0)
 		store_all(&u);
-	return r;
-}
-
-int ipk_vunpack(const void *data, size_t len_bytes, const char *format, va_list args)
-{
-	struct slot local[N_LOCAL_SLOTS], *slots = local;
-	size_t n_values;
-	int r;
-
-	ipk_try(ipk__format_check(format, true, &n_values));
-	if (n_values > IPK__N_OF(local)) {
-		slots = ipk__os_malloc(n_values * sizeof *slots);
-		if (!slots)
-			return -ENOMEM;
-	}
-	r = unpack_into(slots, data, len_bytes, format, args);
-	if (slots != local)
-		free(slots);
-	return r;
+	else
+		free_copies(&u);
+	if (u.slots != u.local)
+		free(u.slots);
+	return r == -EPROTO && ipk__format_check(format) < 0 ? -EINVAL : r;
 }
 
 int ipk_unpack(const void *data, size_t len_bytes, const char *format, ...)

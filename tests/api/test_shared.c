@@ -6,8 +6,10 @@
 #include <check.h>
 #include <errno.h>
 #include <ipk.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static ipk_deadline soon(void)
 {
@@ -81,6 +83,26 @@ START_TEST(item_from_another_process)
 }
 END_TEST
 
+START_TEST(snapshot_of_a_queue)
+{
+	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(inspect) *snap = NULL;
+	const ipk_inspect_object *object;
+	char label[32];
+
+	snprintf(label, sizeof(label), "shared-%d", (int)getpid());
+	ck_assert_int_eq(ipk_queue_create(IPK_QUEUE(.label = label), &q), 0);
+	ck_assert_int_eq(ipk_queue_put(q, "hello", 5, soon()), 0);
+	ck_assert_int_eq(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap), 0);
+	ck_assert_int_eq(ipk_inspect_len(snap), 1);
+	object = ipk_inspect_object_at(snap, 0);
+	ck_assert_ptr_nonnull(object);
+	ck_assert_str_eq(object->name, label);
+	ck_assert_str_eq(ipk_inspect_kind_name(object), "queue/fifo");
+	ck_assert_int_eq(ipk_inspect_lane_at(object, 0)->n_items, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("shared");
@@ -93,6 +115,7 @@ int main(void)
 	tcase_add_test(tc, pack_and_unpack);
 	tcase_add_test(tc, message_through_a_pipe);
 	tcase_add_test(tc, item_from_another_process);
+	tcase_add_test(tc, snapshot_of_a_queue);
 	suite_add_tcase(s, tc);
 	runner = srunner_create(s);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,98 @@
+/*
+ * bench.h - what the files of the benchmark program share.
+ *
+ * A row is our way of doing something and its peers: other ways of doing the same, or a
+ * physical limit. All contenders of a row take turns, round by round, in one run, so that
+ * whatever the machine does meanwhile it does to all of them; medians are compared.
+ */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#define BENCH_MESSAGE_BYTES 64
+#define BENCH_PEERS_MAX 3
+
+struct bench_time {
+	double elapsed_ns;  /* from the start barrier to the end of the last side */
+	double measured_ns; /* what counts: the same, or what bench_measured() was given */
+};
+
+struct bench_contender {
+	const char *name;
+	/* n operations: 0, -ENOSYS when this peer is not on the machine, or -errno. */
+	int (*run)(size_t n, struct bench_time *ret_time);
+	double target; /* of a peer: the ratio that ours must reach */
+};
+
+struct bench_row {
+	const char *name;
+	const char *unit;
+	bool is_rate;    /* value: operations a second, else nanoseconds an operation ... */
+	double scale;    /* ... times this */
+	int n_cpus;      /* that it needs */
+	bool is_counted; /* the result of a single operation is a count, always the same */
+	struct bench_contender ours;
+	struct bench_contender peers[BENCH_PEERS_MAX];
+};
+
+/* Each family's rows, ended by one without a name. */
+extern const struct bench_row bench_pipe_rtt_rows[];
+extern const struct bench_row bench_pipe_flow_rows[];
+extern const struct bench_row bench_queue_rows[];
+extern const struct bench_row bench_pack_rows[];
+extern const struct bench_row bench_process_rows[];
+extern const struct bench_row bench_idle_rows[];
+
+/* --- bench_team.c: processes that start together ---------------------------------------- */
+
+enum { BENCH_ANY_CPU = -1 };
+
+struct bench_side {
+	int (*work)(void *arg, size_t n); /* 0 or -errno; also called once for warm-up */
+	int cpu;                          /* 0, 1: the first, second we may use */
+};
+
+/* One forked process for each side; they have @arg as it is now. */
+int bench_team(const struct bench_side *sides, size_t n_sides, void *arg, size_t n,
+	       struct bench_time *ret_time);
+
+/*
+ * In a side, for each operation: let this time count instead of the time that passed; of
+ * all of them, the median.
+ */
+void bench_measured(int64_t ns);
+
+int bench_cpu_count(void);     /* how many we may use */
+int bench_cpu_number(int nth); /* what the kernel calls the nth of them; -1 for none */
+
+/* Zeroed memory that forked processes share; never NULL. */
+void *bench_shared(size_t n_bytes);
+void bench_unshare(void *memory, size_t n_bytes);
+
+static inline int64_t bench_now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline void bench_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
+/* --- peer_python.c ---------------------------------------------------------------------- */
+
+/* Runs @script of this folder with @args and n; it prints the nanoseconds that it took. */
+int bench_python(const char *script, const char *args, size_t n, struct bench_time *ret_time);
+
+#endif

@@ -1,0 +1,52 @@
+# inspect_scene.sh - sourced by the test_inspect_*.sh: the objects they look at, and words
+# for what they expect. Everything is gone when the script ends, however it ends: the
+# program that holds the objects stops when its standard input does.
+# shellcheck shell=sh disable=SC2034
+export LC_ALL=C
+prefix=t-cli-$$
+tmp=$(mktemp -d)
+failures=0
+
+# scene_begin: hold_objects runs, $child is the pid of the process that waits.
+scene_begin() {
+	mkfifo "$tmp/in" "$tmp/out"
+	hold_objects "$prefix" <"$tmp/in" >"$tmp/out" &
+	holder=$!
+	exec 3>"$tmp/in"
+	read -r ready child <"$tmp/out"
+	if [ "$ready" != ready ]; then
+		echo "hold_objects did not start"
+		exit 1
+	fi
+}
+
+scene_end() {
+	exec 3>&-
+	[ -z "${holder:-}" ] || wait "$holder"
+	rm -rf "$tmp"
+}
+trap scene_end EXIT
+
+# is WHAT GOT EXPECTED
+is() {
+	[ "$2" = "$3" ] && return
+	printf '%s\n--- expected:\n%s\n--- got:\n%s\n' "$1" "$3" "$2"
+	failures=$((failures + 1))
+}
+
+# has WHAT TEXT PATTERN: some line matches the extended regular expression.
+has() {
+	printf '%s\n' "$2" | grep -Eq -e "$3" && return
+	printf '%s\n--- no line matches:\n%s\n--- in:\n%s\n' "$1" "$3" "$2"
+	failures=$((failures + 1))
+}
+
+# exits CODE COMMAND...: its output is in $out, its errors in $err.
+exits() {
+	expected=$1
+	shift
+	code=0
+	out=$("$@" 2>"$tmp/err") || code=$?
+	err=$(cat "$tmp/err")
+	is "exit code of: $*" "$code" "$expected"
+}

@@ -1,0 +1,106 @@
+/* faults.c - see faults.h. The wrappers are made from one list of signatures. */
+#include <poll.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/uio.h>
+
+#include "fault/faults.h"
+#include "os/os.h"
+
+static bool is_armed;
+static long fail_at;
+static long n_calls;
+static const char *hit;
+
+void fault_arm(long at_call)
+{
+	fail_at = at_call;
+	n_calls = 0;
+	hit = NULL;
+	is_armed = true;
+}
+
+void fault_disarm(void)
+{
+	is_armed = false;
+}
+
+long fault_n_calls(void)
+{
+	return n_calls;
+}
+
+const char *fault_hit(void)
+{
+	return hit;
+}
+
+static bool is_due(const char *function)
+{
+	if (!is_armed || ++n_calls != fail_at)
+		return false;
+	hit = function;
+	return true;
+}
+
+#define WRAP(type, failure, name, params, args)      \
+	type __real_##name params;                   \
+	type __wrap_##name params;                   \
+	type __wrap_##name params                    \
+	{                                            \
+		if (is_due(#name))                   \
+			return failure;              \
+		return __real_##name args;           \
+	}
+#define WRAP_INT(name, params, args) WRAP(int, FAULT, name, params, args)
+
+typedef struct ipk__os_stat stat_out;
+typedef struct ipk_process_status status_out;
+
+WRAP(char *, NULL, strdup, (const char *s), (s))
+WRAP(void *, NULL, ipk__os_malloc, (size_t n), (n))
+WRAP(void *, NULL, ipk__os_calloc, (size_t n, size_t m), (n, m))
+WRAP_INT(ipk__os_memfd, (const char *n, int *r), (n, r))
+WRAP_INT(ipk__os_seal, (int fd), (fd))
+WRAP_INT(ipk__os_allocate, (int fd, uint64_t at, uint64_t n), (fd, at, n))
+WRAP_INT(ipk__os_deallocate, (int fd, uint64_t at, uint64_t n), (fd, at, n))
+WRAP_INT(ipk__os_map_mirrored, (int fd, size_t f, size_t g, int n, void **r), (fd, f, g, n, r))
+WRAP_INT(ipk__os_pwrite, (int fd, const void *d, size_t n, uint64_t at), (fd, d, n, at))
+WRAP_INT(ipk__os_pread, (int fd, void *d, size_t n, uint64_t at), (fd, d, n, at))
+WRAP_INT(ipk__os_stat, (int fd, stat_out *r), (fd, r))
+WRAP_INT(ipk__os_shm_temp, (int *r), (r))
+WRAP_INT(ipk__os_shm_link, (int fd, const char *n), (fd, n))
+WRAP_INT(ipk__os_shm_open, (const char *n, int *r), (n, r))
+WRAP_INT(ipk__os_shm_unlink, (const char *n), (n))
+WRAP_INT(ipk__os_shm_fifo, (const char *n, int *r), (n, r))
+WRAP_INT(ipk__os_dup, (int fd, int *r), (fd, r))
+WRAP_INT(ipk__os_eventfd, (int *r), (r))
+WRAP_INT(ipk__os_epoll, (int *r), (r))
+WRAP_INT(ipk__os_epoll_add, (int e, int fd, bool a, bool b), (e, fd, a, b))
+WRAP_INT(ipk__os_ticker, (int64_t p, int *r), (p, r))
+WRAP_INT(ipk__os_poll, (struct pollfd *f, size_t n, ipk_deadline d), (f, n, d))
+WRAP_INT(ipk__os_poll1, (int fd, int e, ipk_deadline d, int *r), (fd, e, d, r))
+WRAP_INT(ipk__os_socketpair, (int r[2]), (r))
+WRAP_INT(ipk__os_send, (int fd, const struct iovec *p, size_t n, const int *f, size_t nf),
+	 (fd, p, n, f, nf))
+WRAP_INT(ipk__os_recv,
+	 (int fd, const struct iovec *p, size_t n, bool k, size_t *r, int *f, size_t *nf),
+	 (fd, p, n, k, r, f, nf))
+WRAP_INT(ipk__os_listen, (const char *p, int *r), (p, r))
+WRAP_INT(ipk__os_accept, (int fd, int *r), (fd, r))
+WRAP_INT(ipk__os_connect, (const char *p, int *r), (p, r))
+WRAP_INT(ipk__os_peer, (int fd, pid_t *p, uid_t *u), (fd, p, u))
+WRAP_INT(ipk__os_directory_is_private, (const char *p), (p))
+WRAP_INT(ipk__os_is_socket, (const char *p), (p))
+WRAP_INT(ipk__os_lock_directory, (const char *p, int *r), (p, r))
+WRAP_INT(ipk__os_unlink, (const char *p), (p))
+WRAP_INT(ipk__os_mq_create, (const char *n, uint32_t m, size_t b, int *r), (n, m, b, r))
+WRAP_INT(ipk__os_mq_open, (const char *n, int *r), (n, r))
+WRAP_INT(ipk__os_mq_stat, (int fd, size_t *a, size_t *b, size_t *c), (fd, a, b, c))
+WRAP_INT(ipk__os_mq_send, (int fd, const void *d, size_t n, unsigned p), (fd, d, n, p))
+WRAP_INT(ipk__os_mq_receive, (int fd, void *d, size_t n, size_t *r), (fd, d, n, r))
+WRAP_INT(ipk__os_start_time_ns, (pid_t p, int64_t *r), (p, r))
+WRAP_INT(ipk__os_fork, (pid_t *r), (r))
+WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
+WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
+WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))

@@ -1,0 +1,21 @@
+/*
+ * faults.h - make the k-th call that can fail, fail.
+ *
+ * Every wrapper of the os room, and memory allocation, is replaced at link time (wraps.txt)
+ * by one that counts its calls and returns FAULT at the k-th. A scenario is run once to
+ * count, then once for every k.
+ */
+#ifndef IPK_TESTS_FAULTS_H
+#define IPK_TESTS_FAULTS_H
+
+#include <errno.h>
+#include <stdbool.h>
+
+#define FAULT (-EIO) /* an error that nothing else here gives */
+
+void fault_arm(long at_call); /* 0: only count */
+void fault_disarm(void);
+long fault_n_calls(void);
+const char *fault_hit(void); /* the function that failed, NULL when none did */
+
+#endif

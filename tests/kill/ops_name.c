@@ -1,0 +1,124 @@
+/*
+ * ops_name.c - making and opening queues that have a name.
+ *
+ * A process killed while it makes one leaves no name, or a whole queue under it; one killed
+ * while it opens one leaves the queue as it was.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ops_queue.h"
+
+static const struct queueish *qi_of(const struct scene *s)
+{
+	return queueish_for(s->op, false);
+}
+
+/* --- create --- */
+
+static int make_create(struct scene *s)
+{
+	char name[96];
+	int r = create_queue(s->op, object_name(s, name), &s->q);
+
+	if (r < 0)
+		return r;
+	s->capacity = measure_capacity(s, qi_of(s));
+	s->q = ipk_queue_close(s->q);
+	return ipk_queue_unlink(name);
+}
+
+static int act_create(struct scene *s)
+{
+	char name[96];
+
+	return create_queue(s->op, object_name(s, name), &s->q_opened);
+}
+
+static void check_create(struct scene *s)
+{
+	struct ledger *l = s->ledger;
+	char name[96];
+	int r = ipk_queue_open(object_name(s, name), &s->q);
+
+	if (atomic_load(&l->is_done)) {
+		expect(s, "create", l->result, 0);
+		expect(s, "open", r, 0);
+	}
+	if (r == -ENOENT)
+		r = create_queue(s->op, name, &s->q);
+	if (!expect(s, "open or create", r, 0))
+		return;
+	expect(s, "len", (int)ipk_queue_len(s->q), 0);
+	check_capacity(s, qi_of(s));
+	expect(s, "unlink", ipk_queue_unlink(name), 0);
+	s->q = ipk_queue_close(s->q);
+	expect(s, "open after unlink", ipk_queue_open(name, &s->q), -ENOENT);
+	if (count_names(s->name) != 0)
+		ledger_fault(l, &l->faults.leaked, "a name in /dev/shm is left after unlink");
+}
+
+/* --- open --- */
+
+static int make_open(struct scene *s)
+{
+	char name[96];
+	int r = create_queue(s->op, object_name(s, name), &s->q);
+
+	if (r < 0)
+		return r;
+	s->n_blocks = queue_blocks();
+	s->capacity = measure_capacity(s, qi_of(s));
+	return fill_to_state(s, qi_of(s));
+}
+
+static int act_open(struct scene *s)
+{
+	char name[96];
+
+	return ipk_queue_open(object_name(s, name), &s->q_opened);
+}
+
+static void check_open(struct scene *s)
+{
+	if (atomic_load(&s->ledger->is_done))
+		expect(s, "open", s->ledger->result, 0);
+	drain(s, qi_of(s));
+	ledger_close(s->ledger);
+	check_capacity(s, qi_of(s));
+	if (queue_blocks() != s->n_blocks)
+		ledger_fault(s->ledger, &s->ledger->faults.leaked, "blocks are left");
+}
+
+static void unmake(struct scene *s)
+{
+	char name[96];
+	int r;
+
+	s->q = ipk_queue_close(s->q);
+	r = ipk_queue_unlink(object_name(s, name));
+	if (r < 0 && r != -ENOENT)
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "unlink is %d", r);
+}
+
+/* --- the rows --- */
+
+void ops_name(struct op_list *list)
+{
+	struct op create = {.name = "queue_create", .make = make_create, .act = act_create,
+			    .check = check_create, .unmake = unmake, .len_bytes = 64};
+	struct op open = {.name = "queue_open", .make = make_open, .act = act_open,
+			  .check = check_open, .unmake = unmake, .len_bytes = 64};
+
+	for (int kind = IPK_QUEUE_FIFO; kind <= IPK_QUEUE_MQ; kind++) {
+		create.variant = open.variant = kind;
+		create.kind = open.kind = kind_name((ipk_queue_kind)kind);
+		create.is_minor = kind == IPK_QUEUE_LIFO || kind == IPK_QUEUE_PRIORITY;
+		op_add(list, &create);
+		for (int state = EMPTY; state <= FULL; state++) {
+			open.state = (enum state)state;
+			open.is_minor = create.is_minor || state != ONE;
+			op_add(list, &open);
+		}
+	}
+}

@@ -1,0 +1,235 @@
+/*
+ * ops_pipe.c - send and recv, over both transports.
+ *
+ * The peer of a killed sender gets all that was acknowledged and nothing in pieces, and
+ * then the end of file; so it is when the peer sends. The rows "heir" are about an end
+ * that a parent shares with the child that is killed: whoever takes the end over goes on
+ * sending (or receiving) where the dead one left off.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "scene.h"
+
+#define RING_BYTES ((size_t)4096)
+#define FULL_SIZE_MESSAGES 4
+#define SENDS_UNTIL_EPIPE 1024 /* the end is noticed at every 256th message, or when full */
+
+enum { RING = 0, SOCKET = 1, HEIR = 2 };
+
+/* --- the scene --- */
+
+/* A ring that the message fits into with room to spare: nobody reads while it is sent. */
+static size_t ring_bytes(const struct op *op)
+{
+	return op->len_bytes > RING_BYTES / 8 ? op->len_bytes * 4 : RING_BYTES;
+}
+
+static int make(struct scene *s, bool victim_sends)
+{
+	int r = ipk_pipe_create(IPK_PIPE(.ring_bytes = ring_bytes(s->op),
+					 .flags = s->op->variant & SOCKET ? IPK_PIPE_SOCKET : 0),
+				&s->far, &s->near);
+	size_t n = s->op->state == EMPTY ? 0 : s->op->state == ONE ? 1 : ITEMS_MAX;
+	ipk_pipe *from = victim_sends ? s->near : s->far;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		size_t len_bytes = s->op->len_bytes;
+		struct item *item;
+
+		/* A socket takes hundreds of messages, of any length. */
+		if (i >= FULL_SIZE_MESSAGES && len_bytes == BIG_BYTES)
+			len_bytes = 64;
+		item = ledger_add(s->ledger, len_bytes, 0, MUST);
+		pattern_fill(message, len_bytes, item->seq);
+		r = ipk_pipe_send(from, message, len_bytes, ipk_now());
+		if (r < 0)
+			s->ledger->n_items--;
+	}
+	return r == -ETIMEDOUT && n == ITEMS_MAX ? 0 : r;
+}
+
+static int make_send(struct scene *s)
+{
+	int r = make(s, true);
+
+	s->batch_seq = ledger_add(s->ledger, s->op->len_bytes, 0, MAY)->seq;
+	s->n_batch = 1;
+	pattern_fill(message, s->op->len_bytes, s->batch_seq);
+	return r;
+}
+
+static int make_recv(struct scene *s)
+{
+	return make(s, false);
+}
+
+static void unmake(struct scene *s)
+{
+	s->near = ipk_pipe_close(s->near);
+	s->far = ipk_pipe_close(s->far);
+}
+
+/* --- the victim --- */
+
+static size_t got_bytes;
+
+static int act_send(struct scene *s)
+{
+	s->ledger->n_moved = 1;
+	return ipk_pipe_send(s->near, message, s->op->len_bytes, s->deadline);
+}
+
+static int act_recv(struct scene *s)
+{
+	s->ledger->n_moved = 1;
+	return ipk_pipe_recv(s->near, message, sizeof message, s->deadline, &got_bytes);
+}
+
+static void after_recv(struct scene *s)
+{
+	if (s->ledger->result == 0)
+		ledger_got(s->ledger, message, got_bytes, true);
+}
+
+/* --- the survivor --- */
+
+/* All that must come on @p, then what else is there; at the end recv() says @last. */
+static bool receive_all(struct scene *s, ipk_pipe *p, int last)
+{
+	struct ledger *l = s->ledger;
+	size_t n_due = 0;
+	size_t n_got = 0;
+
+	for (uint32_t i = 0; i < l->n_items; i++)
+		n_due += l->items[i].fate == MUST && l->items[i].n_got == 0;
+	for (;;) {
+		bool is_due = n_got < n_due || last == -EPIPE;
+		size_t len_bytes = 0;
+		int r = ipk_pipe_recv(p, message, sizeof message,
+				      is_due ? ipk_in_ms(CALL_MS) : ipk_now(), &len_bytes);
+
+		if (r == last && n_got >= n_due)
+			return true;
+		if (!expect(s, "recv", r, 0))
+			return false;
+		ledger_got(l, message, len_bytes, s->op->is_stop);
+		n_got++;
+	}
+}
+
+/* One message through, with nothing before it. */
+static bool pass_one(struct scene *s, ipk_pipe *from, ipk_pipe *to, const char *what)
+{
+	struct ledger *l = s->ledger;
+	struct item *item = ledger_add(l, s->op->len_bytes, 0, MUST);
+	size_t len_bytes = 0;
+
+	pattern_fill(message, s->op->len_bytes, item->seq);
+	if (!expect(s, what, ipk_pipe_send(from, message, s->op->len_bytes, ipk_in_ms(CALL_MS)), 0))
+		return false;
+	memset(message, 0, s->op->len_bytes);
+	if (!expect(s, what, ipk_pipe_recv(to, message, sizeof message, ipk_in_ms(CALL_MS),
+					   &len_bytes), 0))
+		return false;
+	ledger_got(l, message, len_bytes, false);
+	return true;
+}
+
+/* Nobody is at the other side any more: both directions say so. */
+static void check_end(struct scene *s)
+{
+	size_t len_bytes;
+	int r = 0;
+
+	expect(s, "recv at the end",
+	       ipk_pipe_recv(s->far, message, sizeof message, ipk_in_ms(CALL_MS), &len_bytes),
+	       -EPIPE);
+	for (int i = 0; r == 0 && i < SENDS_UNTIL_EPIPE; i++) {
+		r = ipk_pipe_send(s->far, message, s->op->len_bytes, ipk_in_ms(CALL_MS));
+		atomic_fetch_add(&s->ledger->progress, 1);
+	}
+	expect(s, "send at the end", r, -EPIPE);
+}
+
+static bool goes_on(struct scene *s)
+{
+	return pass_one(s, s->near, s->far, "message to the peer") &&
+	       pass_one(s, s->far, s->near, "message from the peer");
+}
+
+static void check_send(struct scene *s)
+{
+	bool ok;
+
+	settle_put(s);
+	if (s->op->variant & HEIR || s->op->is_stop) {
+		ok = receive_all(s, s->far, -ETIMEDOUT) && goes_on(s);
+		s->near = ipk_pipe_close(s->near);
+	} else {
+		s->near = ipk_pipe_close(s->near);
+		ok = receive_all(s, s->far, -EPIPE);
+	}
+	ledger_close(s->ledger);
+	if (ok)
+		check_end(s);
+}
+
+static void check_recv(struct scene *s)
+{
+	bool ok = true;
+
+	if (!s->op->is_stop)
+		settle_get(s, 1);
+	if (s->op->variant & HEIR || s->op->is_stop) {
+		ok = receive_all(s, s->near, -ETIMEDOUT) && goes_on(s);
+		ledger_close(s->ledger);
+	}
+	s->near = ipk_pipe_close(s->near);
+	if (ok)
+		check_end(s);
+}
+
+/* Beside a stopped sender: what is there comes out, and the end of file does not. */
+static void meet_sender(struct scene *s)
+{
+	size_t len_bytes = 0;
+	int r = ipk_pipe_recv(s->far, message, sizeof message, ipk_in_ms(MEET_MS), &len_bytes);
+
+	s->near = ipk_pipe_close(s->near);
+	if (r == 0)
+		ledger_got(s->ledger, message, len_bytes, true);
+	else if (r != -ETIMEDOUT)
+		expect(s, "recv", r, 0);
+}
+
+/* --- the rows --- */
+
+static void add_rows(struct op_list *list, struct op op, bool victim_sends)
+{
+	static const size_t sizes[] = {0, 64, 64 << 10, BIG_BYTES};
+	static const char *const kinds[] = {"ring", "socket", "ring-heir", "socket-heir"};
+
+	op.let_go = op.unmake = unmake;
+	for (op.variant = RING; op.variant <= (HEIR | SOCKET); op.variant++) {
+		for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+			for (int state = EMPTY; state <= FULL; state++) {
+				op.kind = kinds[op.variant];
+				op.len_bytes = sizes[i];
+				op.state = (enum state)state;
+				op.is_minor = (op.variant & HEIR) && i % 2 == 0;
+				op.may_wait = state == (victim_sends ? FULL : EMPTY);
+				op.meet = victim_sends && op.variant <= SOCKET ? meet_sender : NULL;
+				op_add(list, &op);
+			}
+		}
+	}
+}
+
+void ops_pipe(struct op_list *list)
+{
+	add_rows(list, (struct op){.name = "pipe_send", .make = make_send, .act = act_send,
+				   .check = check_send}, true);
+	add_rows(list, (struct op){.name = "pipe_recv", .make = make_recv, .act = act_recv,
+				   .after = after_recv, .check = check_recv}, false);
+}

@@ -1,0 +1,128 @@
+/*
+ * scene.h - one operation in one start state, and the trial that is made of it many times.
+ *
+ *   harness   make()                 the object in its start state, its items in the ledger
+ *   victim    ready(), act()         act() is the call under test, and nothing else
+ *             after()                if it got so far: enter what it got in the ledger
+ *   survivor  check()                use the object, each call within CALL_MS; judge
+ *   harness   unmake()
+ *
+ * When the victim is only stopped, a survivor first does meet() beside it, then the victim
+ * goes on to its end, then the survivor does check().
+ */
+#ifndef IPK_KILL_SCENE_H
+#define IPK_KILL_SCENE_H
+
+#include <sys/types.h>
+
+#include "ipk/pipe.h"
+#include "ipk/queue.h"
+#include "ledger.h"
+
+enum {
+	CALL_MS = 1000,  /* what a survivor's call may take */
+	MEET_MS = 30,    /* what a survivor waits for a stopped victim */
+	BLOCKED_MS = 40, /* what a victim waits for what does not come */
+	BATCH = 3,       /* of put_many and get_many */
+	MAX_ITEMS = 8,   /* of a queue in its full state */
+	BIG_BYTES = 1 << 20,
+};
+
+enum state { EMPTY, ONE, FULL };
+
+struct broken;
+
+struct scene {
+	const struct op *op;
+	struct ledger *ledger;
+	ipk_deadline deadline; /* of the victim's call */
+	ipk_queue *q;
+	ipk_queue *q_opened; /* by the victim */
+	ipk_pipe *near, *far; /* the victim's end, the other one */
+	struct broken *broken;
+	ipk_lease *lease;
+	char name[64];
+	size_t capacity;    /* puts that an empty queue takes */
+	int64_t n_blocks;   /* of its file, when empty */
+	ipk_item batch[BATCH];
+	uint32_t batch_seq;     /* the first message of the victim's, */
+	uint32_t n_batch;       /* and how many there are */
+	uint32_t n_again;       /* items that came flagged as delivered again */
+};
+
+struct op {
+	const char *name;
+	const char *kind;
+	enum state state;
+	size_t len_bytes;
+	int variant; /* the ops file's own */
+	bool is_stop; /* stop the victim instead of killing it */
+	bool may_wait; /* in this state the call waits until its deadline */
+	bool is_extra; /* only for the self-test */
+	bool is_minor; /* much like another row: not in the quick run */
+	int (*make)(struct scene *s); /* 0 or -errno */
+	void (*ready)(struct scene *s);
+	int (*act)(struct scene *s);
+	void (*after)(struct scene *s);
+	void (*meet)(struct scene *s);
+	void (*check)(struct scene *s);
+	void (*let_go)(struct scene *s); /* harness: what only the survivor may hold now */
+	void (*unmake)(struct scene *s);
+};
+
+/* Every ops file adds its rows here. */
+enum { OPS_MAX = 400 };
+struct op_list {
+	struct op ops[OPS_MAX];
+	size_t n_ops;
+};
+void op_add(struct op_list *list, const struct op *op); /* and its stop_ twin, if it has meet() */
+void ops_pipe(struct op_list *list);
+void ops_queue(struct op_list *list);
+void ops_name(struct op_list *list);
+void ops_broken(struct op_list *list);
+bool broken_is_caught(const struct op *op, const struct faults *f);
+
+/* "queue_put/fifo/one/64" */
+void op_title(const struct op *op, char *buf, size_t buf_bytes);
+const char *state_name(enum state state);
+
+/* Room for one message, the same in all processes; its own copy after a write. */
+extern uint64_t message[BIG_BYTES / 8 + 8];
+
+/* A survivor's call returned @r instead of @expected: count it. True when it did. */
+bool expect(struct scene *s, const char *what, int r, int expected);
+
+/* What puts and gets, as the helpers below use it. */
+struct queueish {
+	int (*put)(struct scene *s, const void *data, size_t len_bytes, uint32_t level,
+		   ipk_deadline deadline);
+	int (*get)(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		   size_t *ret_len_bytes, bool *ret_is_again);
+	size_t (*len)(struct scene *s);
+	int (*compare)(const void *, const void *); /* items, in the order of delivery */
+};
+size_t measure_capacity(struct scene *s, const struct queueish *qi);
+int fill_to_state(struct scene *s, const struct queueish *qi);
+int put_item(struct scene *s, const struct queueish *qi, ipk_deadline deadline, uint32_t level,
+	     size_t len_bytes);
+/* The victim's own messages, filled and in the ledger; the list is sorted. */
+void prepare_batch(struct scene *s, const struct queueish *qi, uint32_t n);
+
+/* Beside a stopped victim: one put, one get. */
+void meet(struct scene *s, const struct queueish *qi);
+
+/* After a death. The victim's items get their fates from its report. */
+void settle_put(struct scene *s);
+void settle_get(struct scene *s, size_t n_asked);
+/* All that must come within CALL_MS each, then what else is there. */
+void drain(struct scene *s, const struct queueish *qi);
+/* As much room as in the beginning. */
+void check_capacity(struct scene *s, const struct queueish *qi);
+
+/* Of the file of the one ipk queue that this process has open; -1: there is none. */
+int64_t queue_blocks(void);
+int count_fds(void);
+int count_names(const char *prefix); /* in /dev/shm */
+
+#endif

@@ -1,0 +1,485 @@
+/*
+ * sweep.c - measure an operation once, choose the points, make a trial at each.
+ *
+ * The victim has no luck to rely on: it is killed after instruction n, for every n up to
+ * the one that tells the harness that the call returned. A system call in which it slept
+ * gives one more point: killed asleep. Operations of more than ALL_STEPS instructions are
+ * killed at some of them only: around every store to shared memory and every system call,
+ * in the beginning, and evenly over the rest; the cost of a point is the way to it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step.h"
+#include "sweep.h"
+
+#define MEASURE_MAX_STEPS 1000000u
+#define ALL_STEPS 4000u
+#define BEGINNING_STEPS 600u
+#define SAMPLED_TOTAL_STEPS 2500000u /* what a sampled sweep may cost, about */
+#define QUICK_TOTAL_STEPS 9000u
+#define QUICK_POINTS 24u
+#define STOP_POINTS 40u
+#define STOP_POINTS_QUICK 3u
+#define LOOK_BACK_STEPS 500u
+#define HIT_COST 5u /* of coming to a breakpoint once, in steps */
+#define CODE_BYTES_MAX ((size_t)16 << 20)
+#define WATCHED_BYTES ((size_t)16 << 10)
+#define SLEPT_NS 5000000
+#define WATCH_MS 3000 /* a survivor that does not get on for so long hangs */
+#define LOUD_FAULTS 3u
+#define HANGS_MAX 5u /* seconds each: then the rest of the row is left out */
+
+volatile int must_stop;
+
+extern const char __executable_start[]; /* the linker's */
+
+enum { MARK_EVENT = 1, MARK_SLEEP = 2 };
+enum { AT_STEP = 1, AT_SLEEP = 2 };
+
+struct plan {
+	uint32_t n_steps;
+	uint64_t *rips;        /* of the instruction that comes after so many steps, 0: inside a copy */
+	uint32_t *times;       /* how often it has come so far */
+	unsigned char *marks;  /* of the instruction that comes after so many steps */
+	unsigned char *chosen; /* AT_* after so many steps */
+	bool is_all;
+};
+
+/* --- the victim and the survivor --- */
+
+static void victim_body(void *arg)
+{
+	struct scene *s = arg;
+
+	if (s->op->ready)
+		s->op->ready(s);
+	s->deadline = ipk_in_ms(s->op->may_wait ? BLOCKED_MS : CALL_MS);
+	victim_start_here();
+	s->ledger->result = s->op->act(s);
+	atomic_store(&s->ledger->is_done, 1);
+	if (s->op->after)
+		s->op->after(s);
+}
+
+static void watch(struct scene *s, pid_t pid)
+{
+	struct ledger *l = s->ledger;
+	int status = 0;
+
+	if (pid < 0)
+		return;
+	for (;;) {
+		uint32_t progress = atomic_load(&l->progress);
+
+		if (child_ends(pid, WATCH_MS, &status))
+			break;
+		if (atomic_load(&l->progress) != progress)
+			continue;
+		ledger_fault(l, &l->faults.hang, "a survivor's call does not return");
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return;
+	}
+	if (!atomic_load(&l->has_checked))
+		ledger_fault(l, &l->faults.wrong, "a survivor ended with status 0x%x", status);
+}
+
+/* What a survivor does; beside a stopped victim it first meets it, then waits to go on. */
+static void survive(struct scene *s)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	unpin();
+	if (s->op->is_stop) {
+		s->op->meet(s);
+		raise(SIGSTOP);
+	}
+	s->op->check(s);
+	atomic_store(&s->ledger->has_checked, 1);
+	_exit(0);
+}
+
+static pid_t start_survivor(struct scene *s)
+{
+	pid_t pid;
+
+	atomic_store(&s->ledger->has_checked, 0);
+	pid = fork();
+	if (pid == 0)
+		survive(s);
+	if (pid < 0)
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no fork");
+	if (s->op->let_go)
+		s->op->let_go(s);
+	return pid;
+}
+
+/* --- setting and clearing the scene --- */
+
+static bool open_scene(struct scene *s, struct victim *v)
+{
+	int r;
+
+	ledger_reset(s->ledger);
+	r = s->op->make(s);
+	if (r == 0)
+		r = victim_start(v, victim_body, s);
+	if (r == 0)
+		return true;
+	fprintf(stderr, "ipk-prove: cannot set up %s %s: %s\n", s->op->name, s->op->kind,
+		r == -ESRCH ? "the victim failed too early" : strerror(-r));
+	s->op->unmake(s);
+	return false;
+}
+
+static void close_scene(struct scene *s, int n_fds_before)
+{
+	struct ledger *l = s->ledger;
+
+	s->op->unmake(s);
+	if (count_fds() != n_fds_before)
+		ledger_fault(l, &l->faults.leaked, "%d fds, %d before", count_fds(), n_fds_before);
+	if (count_names(s->name) != 0)
+		ledger_fault(l, &l->faults.leaked, "a name in /dev/shm is left");
+}
+
+static bool is_done(const struct scene *s)
+{
+	return atomic_load(&s->ledger->is_done) != 0;
+}
+
+/*
+ * The way to a point: by breakpoint to the n-th time that the victim comes to some
+ * instruction not long before it, then in single steps.
+ */
+static uint32_t best_stop(const struct plan *plan, uint32_t at)
+{
+	uint32_t best = 0;
+	uint32_t lowest = at;
+
+	for (uint32_t i = at; i > 0 && at - i < LOOK_BACK_STEPS; i--) {
+		uint32_t cost = at - i + HIT_COST * plan->times[i];
+
+		if (plan->rips[i] == 0 || cost >= lowest)
+			continue;
+		lowest = cost;
+		best = i;
+	}
+	return best;
+}
+
+/* False: it took another way (there is a clock in it). To be stepped all the way, then. */
+static bool jump(struct scene *s, struct victim *v, const struct plan *plan, uint32_t stop)
+{
+	return stop == 0 || (victim_run_to(v, plan->rips[stop], plan->times[stop]) && !is_done(s));
+}
+
+static void walk(struct scene *s, struct victim *v, uint32_t n_steps)
+{
+	for (uint32_t i = 0; i < n_steps && !is_done(s); i++) {
+		if (victim_step(v))
+			continue;
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "the victim ended, status 0x%x",
+			     v->status);
+		return;
+	}
+}
+
+/* Stop the victim, let a survivor meet it, let the victim go on to its end. */
+static pid_t meet_stopped(struct scene *s, struct victim *v)
+{
+	struct ledger *l = s->ledger;
+	int status = 0;
+	pid_t survivor;
+
+	victim_stop(v);
+	survivor = start_survivor(s);
+	if (survivor > 0 && !child_stops(survivor, WATCH_MS))
+		ledger_fault(l, &l->faults.hang, "a survivor waits for a stopped process");
+	victim_resume(v);
+	if (!child_ends(v->pid, WATCH_MS, &status)) {
+		ledger_fault(l, &l->faults.hang, "the victim does not go on");
+		victim_kill(v);
+	} else if (status != 0 || !is_done(s)) {
+		ledger_fault(l, &l->faults.wrong, "the victim ended with status 0x%x", status);
+	}
+	if (survivor > 0)
+		kill(survivor, SIGCONT);
+	return survivor;
+}
+
+/* The scene with the victim at the point. */
+static bool open_at(struct scene *s, struct victim *v, const struct plan *plan, uint32_t at)
+{
+	uint32_t stop = best_stop(plan, at);
+
+	if (!open_scene(s, v))
+		return false;
+	if (!jump(s, v, plan, stop)) {
+		victim_kill(v);
+		s->op->unmake(s);
+		stop = 0;
+		if (!open_scene(s, v))
+			return false;
+	}
+	walk(s, v, at - stop);
+	return true;
+}
+
+/* Run to the point, kill (or stop) there, let survivors judge. */
+static bool trial(struct scene *s, const struct plan *plan, uint32_t at, bool is_asleep,
+		  uint64_t *ret_rip)
+{
+	int n_fds = count_fds();
+	struct victim v;
+	pid_t survivor;
+
+	if (!open_at(s, &v, plan, at))
+		return false;
+	*ret_rip = v.rip;
+	if (is_asleep && !is_done(s))
+		victim_step_asleep(&v);
+	if (s->op->is_stop && !v.is_over) {
+		survivor = meet_stopped(s, &v);
+	} else {
+		victim_kill(&v);
+		survivor = start_survivor(s);
+	}
+	watch(s, survivor);
+	close_scene(s, n_fds);
+	return true;
+}
+
+/* --- measuring --- */
+
+/* Where the victim is after so many steps, and for which time. */
+static void note_place(struct plan *plan, const struct victim *v, uint32_t n, uint32_t *counts)
+{
+	uint64_t offset = v->rip - (uint64_t)(uintptr_t)__executable_start;
+
+	if (victim_is_at_copy(v) || offset >= CODE_BYTES_MAX)
+		return;
+	plan->rips[n] = v->rip;
+	plan->times[n] = ++counts[offset];
+}
+
+/* The beginning of the object's memory: its indices, locks and lists. */
+static const uint64_t *watched_memory(size_t *ret_bytes)
+{
+	char line[512];
+	const uint64_t *found = NULL;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	while (maps && !found && fgets(line, sizeof line, maps)) {
+		unsigned long from, to;
+
+		if (!strstr(line, "ipk:") && !strstr(line, "/ipk."))
+			continue;
+		if (sscanf(line, "%lx-%lx", &from, &to) != 2)
+			continue;
+		found = (const uint64_t *)from;
+		*ret_bytes = to - from < WATCHED_BYTES ? to - from : WATCHED_BYTES;
+	}
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+static uint64_t hash(const uint64_t *words, size_t n_bytes)
+{
+	uint64_t h = 0;
+
+	for (size_t i = 0; words && i < n_bytes / sizeof *words; i++)
+		h = (h ^ ((const volatile uint64_t *)words)[i]) * 0x100000001b3u;
+	return h;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+static void measure_steps(struct scene *s, struct victim *v, struct plan *plan)
+{
+	size_t n_bytes = 0;
+	const uint64_t *memory = watched_memory(&n_bytes);
+	uint64_t before = hash(memory, n_bytes);
+	uint32_t *counts = calloc(CODE_BYTES_MAX, sizeof *counts);
+	uint32_t n = 0;
+
+	while (n < MEASURE_MAX_STEPS && !is_done(s)) {
+		bool is_syscall = victim_is_at_syscall(v);
+		int64_t start_ns = now_ns();
+		uint64_t after;
+
+		if (counts)
+			note_place(plan, v, n, counts);
+		if (!victim_step(v))
+			break;
+		if (is_syscall)
+			plan->marks[n] |= MARK_EVENT;
+		if (is_syscall && now_ns() - start_ns > SLEPT_NS)
+			plan->marks[n] |= MARK_SLEEP;
+		after = hash(memory, n_bytes);
+		if (after != before)
+			plan->marks[n] |= MARK_EVENT;
+		before = after;
+		n++;
+	}
+	plan->n_steps = n;
+	free(counts);
+}
+
+static bool measure(struct scene *s, struct plan *plan)
+{
+	struct victim v;
+
+	if (!open_scene(s, &v))
+		return false;
+	measure_steps(s, &v, plan);
+	victim_kill(&v);
+	s->op->unmake(s);
+	if (is_done(s))
+		return true;
+	fprintf(stderr, "ipk-prove: %s %s does not end within %u steps (status 0x%x)\n",
+		s->op->name, s->op->kind, plan->n_steps, (unsigned)v.status);
+	return false;
+}
+
+/* --- choosing --- */
+
+static void choose_evenly(struct plan *plan, uint32_t n)
+{
+	for (uint32_t i = 0; i <= n; i++)
+		plan->chosen[(uint64_t)plan->n_steps * i / (n ? n : 1)] |= AT_STEP;
+}
+
+/* Before, at and behind each event, or each second, third ... when there are many. */
+static void choose_events(struct plan *plan, uint32_t n)
+{
+	uint32_t n_events = 0;
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < plan->n_steps; i++)
+		n_events += (plan->marks[i] & MARK_EVENT) != 0;
+	for (uint32_t i = 0; i < plan->n_steps; i++) {
+		if (!(plan->marks[i] & MARK_EVENT) || at++ % (n_events * 2 / (n + 1) + 1) != 0)
+			continue;
+		plan->chosen[i] |= AT_STEP;
+		plan->chosen[i + 1] |= AT_STEP;
+	}
+}
+
+static void choose_sampled(struct plan *plan, uint32_t n)
+{
+	choose_evenly(plan, n / 2);
+	choose_events(plan, n / 2);
+}
+
+static uint32_t within(uint32_t n, uint32_t lowest, uint32_t highest)
+{
+	return n < lowest ? lowest : n > highest ? highest : n;
+}
+
+static void choose(const struct op *op, const struct sweep_opts *opts, struct plan *plan)
+{
+	uint32_t n = plan->n_steps;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (plan->marks[i] & MARK_SLEEP)
+			plan->chosen[i] |= AT_SLEEP;
+	}
+	plan->is_all = false;
+	if (op->is_stop) {
+		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
+	} else if (opts->is_quick) {
+		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, QUICK_POINTS));
+	} else if (n > ALL_STEPS) {
+		memset(plan->chosen, AT_STEP, BEGINNING_STEPS);
+		choose_sampled(plan, within(SAMPLED_TOTAL_STEPS / n, 60, 1000));
+	} else {
+		for (uint32_t i = 0; i <= n; i++)
+			plan->chosen[i] |= AT_STEP;
+		plan->is_all = true;
+	}
+}
+
+/* --- the sweep --- */
+
+static void tell(const struct scene *s, uint32_t at, uint64_t rip, const struct faults *sum)
+{
+	char title[128];
+
+	if (faults_total(sum) >= LOUD_FAULTS)
+		return;
+	op_title(s->op, title, sizeof title);
+	fprintf(stderr, "%s after %u steps (next at 0x%llx): %s\n", title, at,
+		(unsigned long long)rip, s->ledger->why);
+}
+
+static bool try_point(struct scene *s, const struct sweep_opts *opts, const struct plan *plan,
+		      uint32_t at, bool is_asleep, struct sweep_result *result)
+{
+	uint64_t rip;
+
+	if (must_stop || !trial(s, plan, at, is_asleep, &rip))
+		return false;
+	result->n_points++;
+	if (opts->is_loud && faults_total(&s->ledger->faults) > 0)
+		tell(s, at, rip, &result->faults);
+	faults_add(&result->faults, &s->ledger->faults);
+	return true;
+}
+
+static bool try_points(struct scene *s, const struct sweep_opts *opts, const struct plan *plan,
+		       struct sweep_result *result)
+{
+	if (opts->point >= 0)
+		return try_point(s, opts, plan, (uint32_t)opts->point, false, result);
+	for (uint32_t i = 0; i <= plan->n_steps && result->faults.hang < HANGS_MAX; i++) {
+		if ((plan->chosen[i] & AT_STEP) && !try_point(s, opts, plan, i, false, result))
+			return false;
+		if ((plan->chosen[i] & AT_SLEEP) && !try_point(s, opts, plan, i, true, result))
+			return false;
+	}
+	return true;
+}
+
+bool sweep(const struct op *op, const struct sweep_opts *opts, struct sweep_result *ret)
+{
+	struct scene s = {.op = op, .ledger = ledger_new()};
+	struct plan plan = {
+		.rips = calloc(MEASURE_MAX_STEPS + 2, sizeof *plan.rips),
+		.times = calloc(MEASURE_MAX_STEPS + 2, sizeof *plan.times),
+		.marks = calloc(MEASURE_MAX_STEPS + 2, 1),
+		.chosen = calloc(MEASURE_MAX_STEPS + 2, 1),
+	};
+	bool ok = s.ledger && plan.rips && plan.times && plan.marks && plan.chosen;
+
+	*ret = (struct sweep_result){0};
+	snprintf(s.name, sizeof s.name, "prove-%d", (int)getpid());
+	pin_to_one_cpu();
+	ok = ok && measure(&s, &plan);
+	if (ok) {
+		choose(op, opts, &plan);
+		ret->is_all = plan.is_all;
+		ok = try_points(&s, opts, &plan, ret);
+	}
+	unpin();
+	free(plan.rips);
+	free(plan.times);
+	free(plan.marks);
+	free(plan.chosen);
+	ledger_free(s.ledger);
+	return ok;
+}

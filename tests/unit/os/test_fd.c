@@ -1,0 +1,154 @@
+/* test_fd.c - lib/os/fd.c: bells, epoll sets, tickers and waits with a deadline. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "support/support.h"
+
+static bool is_readable(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) == 1;
+}
+
+START_TEST(every_fd_closes_on_exec)
+{
+	int fds[6], n = 0;
+
+	ck_ok(ipk__os_eventfd(&fds[n++]));
+	ck_ok(ipk__os_dup(fds[0], &fds[n++]));
+	ck_ok(ipk__os_epoll(&fds[n++]));
+	ck_ok(ipk__os_ticker(1000000, &fds[n++]));
+	ck_ok(ipk__os_socketpair(&fds[n]));
+	n += 2;
+	while (n-- > 0) {
+		ck_assert_int_eq(fcntl(fds[n], F_GETFD), FD_CLOEXEC);
+		ipk__os_close(fds[n]);
+	}
+	ipk__os_close(-1);
+	ck_err(ipk__os_dup(-1, &fds[0]), -EBADF);
+}
+END_TEST
+
+START_TEST(edge_reports_once_and_level_until_it_is_gone)
+{
+	int edge, level, bell, socks[2];
+
+	ck_ok(ipk__os_epoll(&edge));
+	ck_ok(ipk__os_epoll(&level));
+	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_socketpair(socks));
+	ck_ok(ipk__os_epoll_add(edge, bell, true, false));
+	ck_ok(ipk__os_epoll_add(level, socks[0], false, true));
+	ck_err(ipk__os_epoll_add(edge, bell, true, false), -EEXIST);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(!is_readable(edge, 0));
+		ipk__os_bell(bell);
+		ck_assert(is_readable(edge, 0));
+		ipk__os_epoll_drain(edge);
+	}
+	ck_assert(!is_readable(level, 0));
+	ipk__os_close(socks[1]);
+	for (int i = 0; i < 3; i++) {
+		ck_assert(is_readable(level, 0));
+		ipk__os_epoll_drain(level);
+	}
+	ipk__os_close(socks[0]);
+	ipk__os_close(edge);
+	ipk__os_close(level);
+	ipk__os_close(bell);
+}
+END_TEST
+
+/* It ticks on only when it is asked to: one that nobody looks at costs nothing. */
+START_TEST(ticker_ticks_on_after_each_read)
+{
+	int set, ticker, pipe_fds[2];
+	char byte;
+
+	ck_ok(ipk__os_epoll(&set));
+	ck_ok(ipk__os_ticker(2000000, &ticker));
+	ck_ok(ipk__os_epoll_add(set, ticker, true, false));
+	for (int i = 0; i < 5; i++) {
+		ck_assert(is_readable(set, WAIT_MS));
+		ipk__os_epoll_drain(set);
+		ipk__os_ticker_read(ticker);
+	}
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	ck_assert_int_eq(write(pipe_fds[1], "12345678", 8), 8);
+	ipk__os_ticker_read(pipe_fds[0]);
+	ipk__os_ticker_read(-1);
+	ck_assert_int_eq(read(pipe_fds[0], &byte, 1), 1);
+	ck_assert(byte == '1');
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	ipk__os_close(ticker);
+	ipk__os_close(set);
+}
+END_TEST
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+START_TEST(poll_keeps_its_deadline_under_signals)
+{
+	struct sigaction action = {.sa_handler = ignore};
+	struct itimerval storm = {{0, 1000}, {0, 1000}}, calm = {{0, 0}, {0, 0}};
+	ipk_deadline deadline = ipk_in_ms(50);
+	int fd;
+
+	ck_ok(ipk__os_eventfd(&fd));
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &storm, NULL);
+	ck_err(ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL), -ETIMEDOUT);
+	ck_assert(ipk_deadline_left_ns(deadline) == 0);
+	deadline = ipk_in_ms(50);
+	ck_err(ipk__os_poll(NULL, 0, deadline), -ETIMEDOUT);
+	ck_assert(ipk_deadline_left_ns(deadline) == 0);
+	setitimer(ITIMER_REAL, &calm, NULL);
+	ipk__os_close(fd);
+}
+END_TEST
+
+START_TEST(poll_tells_what_happened)
+{
+	int socks[2], events = 0;
+
+	ck_ok(ipk__os_socketpair(socks));
+	ck_ok(ipk__os_poll1(socks[0], IPK__OS_IN | IPK__OS_OUT, ipk_now(), &events));
+	ck_assert_int_eq(events, IPK__OS_OUT);
+	ck_err(ipk__os_poll1(socks[0], IPK__OS_IN, ipk_now(), &events), -ETIMEDOUT);
+	ck_assert_int_eq(events, IPK__OS_OUT);
+	ck_assert_int_eq(ipk__os_is_hung_up(socks[0]), 0);
+	ck_assert_int_eq(write(socks[1], "x", 1), 1);
+	ck_ok(ipk__os_poll1(socks[0], IPK__OS_IN, ipk_forever(), &events));
+	ck_assert_int_eq(events, IPK__OS_IN);
+	ipk__os_close(socks[1]);
+	ck_ok(ipk__os_poll1(socks[0], IPK__OS_IN, ipk_now(), &events));
+	ck_assert_int_eq(events, IPK__OS_IN | IPK__OS_HUP);
+	ck_assert_int_eq(ipk__os_is_hung_up(socks[0]), 1);
+	ipk__os_close(socks[0]);
+	ck_err(ipk__os_poll1(socks[0], IPK__OS_IN, ipk_now(), NULL), -EBADF);
+	ck_assert_int_eq(ipk__os_is_hung_up(socks[0]), -EBADF);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("fd");
+
+	add_test(s, every_fd_closes_on_exec);
+	add_test(s, edge_reports_once_and_level_until_it_is_gone);
+	add_test(s, ticker_ticks_on_after_each_read);
+	add_test(s, poll_keeps_its_deadline_under_signals);
+	add_test(s, poll_tells_what_happened);
+	return s;
+}
+
+IPK_TEST_MAIN(suite)

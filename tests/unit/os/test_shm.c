@@ -1,0 +1,94 @@
+/* test_shm.c - lib/os/shm.c: names in /dev/shm. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "support/support.h"
+
+static char file[UNIQUE_NAME_BYTES + 8];
+
+static void new_name(void)
+{
+	char name[UNIQUE_NAME_BYTES];
+
+	unique_name(name, "shm");
+	snprintf(file, sizeof file, "ipk.%s", name);
+}
+
+START_TEST(file_appears_when_it_is_linked)
+{
+	struct ipk__os_stat st;
+	int fd, other;
+
+	new_name();
+	ck_ok(ipk__os_shm_temp(&fd));
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_ok(ipk__os_stat(fd, &st));
+	ck_assert((st.mode & 0777) == 0600 && st.n_links == 0);
+	ck_err(ipk__os_shm_open(file, &other), -ENOENT);
+	ck_ok(ipk__os_pwrite(fd, "whole", 5, 0));
+	ck_ok(ipk__os_shm_link(fd, file));
+	ck_err(ipk__os_shm_link(fd, file), -EEXIST);
+	ck_ok(ipk__os_shm_open(file, &other));
+	ck_assert_int_eq(fcntl(other, F_GETFD), FD_CLOEXEC);
+	ck_ok(ipk__os_stat(other, &st));
+	ck_assert(st.n_links == 1 && st.size_bytes == 5);
+	ck_ok(ipk__os_shm_unlink(file));
+	ck_err(ipk__os_shm_unlink(file), -ENOENT);
+	ipk__os_close(other);
+	ipk__os_close(fd);
+}
+END_TEST
+
+START_TEST(links_are_not_followed)
+{
+	char path[300];
+	int fd;
+
+	new_name();
+	snprintf(path, sizeof path, "/dev/shm/%s", file);
+	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+	ck_err(ipk__os_shm_open(file, &fd), -EPROTO);
+	ck_assert_int_lt(ipk__os_shm_fifo(file, &fd), 0);
+	ck_ok(ipk__os_shm_unlink(file));
+}
+END_TEST
+
+START_TEST(fifo_is_made_once_and_opened_often)
+{
+	struct ipk__os_stat one, two;
+	int a, b, temp;
+
+	new_name();
+	ck_ok(ipk__os_shm_fifo(file, &a));
+	ck_ok(ipk__os_shm_fifo(file, &b));
+	ck_ok(ipk__os_stat(a, &one));
+	ck_ok(ipk__os_stat(b, &two));
+	ck_assert(one.inode == two.inode && (one.mode & 0777) == 0600);
+	ck_assert(S_ISFIFO(one.mode));
+	ipk__os_bell(a);
+	ck_ok(ipk__os_poll1(b, IPK__OS_IN, ipk_now(), NULL));
+	ipk__os_close(a);
+	ipk__os_close(b);
+	ck_ok(ipk__os_shm_unlink(file));
+	ck_ok(ipk__os_shm_temp(&temp));
+	ck_ok(ipk__os_shm_link(temp, file));
+	ck_err(ipk__os_shm_fifo(file, &a), -EACCES);
+	ck_ok(ipk__os_shm_unlink(file));
+	ipk__os_close(temp);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("shm");
+
+	add_test(s, file_appears_when_it_is_linked);
+	add_test(s, links_are_not_followed);
+	add_test(s, fifo_is_made_once_and_opened_often);
+	return s;
+}
+
+IPK_TEST_MAIN(suite)

@@ -1,0 +1,320 @@
+/*
+ * columns.c - what ls shows: one table drives the headings, the cells, the help and the
+ * JSON, so that none of them can forget a column.
+ *
+ * A duplex pipe has two directions; its cells hold both numbers, as in 3+0.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc_inspect.h"
+
+#define CELL_BYTES 1024
+#define N_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+typedef uint64_t lane_number(const ipk_inspect_lane *lane);
+
+static uint64_t n_items(const ipk_inspect_lane *lane)
+{
+	return lane->n_items;
+}
+
+static uint64_t n_put(const ipk_inspect_lane *lane)
+{
+	return lane->n_put;
+}
+
+static uint64_t n_got(const ipk_inspect_lane *lane)
+{
+	return lane->n_got;
+}
+
+static uint64_t used_bytes(const ipk_inspect_lane *lane)
+{
+	return lane->used_bytes;
+}
+
+static uint64_t room_bytes(const ipk_inspect_lane *lane)
+{
+	return lane->room_bytes;
+}
+
+uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		uint64_t n = number(ipk_inspect_lane_at(o, i));
+
+		if (n == IPK_INSPECT_UNKNOWN)
+			return n;
+		sum += n;
+	}
+	return sum;
+}
+
+/* --- cells: as text, and as JSON --- */
+
+/* The numbers of all lanes, with + between them. */
+static void lanes_text(const ipk_inspect_object *o, lane_number *number, char *cell)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		uint64_t n = number(ipk_inspect_lane_at(o, i));
+
+		if (n == IPK_INSPECT_UNKNOWN)
+			at += (size_t)snprintf(cell + at, CELL_BYTES - at, "%s-", i ? "+" : "");
+		else
+			at += (size_t)snprintf(cell + at, CELL_BYTES - at, "%s%" PRIu64,
+					       i ? "+" : "", n);
+	}
+}
+
+static void kind_text(const ipk_inspect_object *o, char *cell)
+{
+	snprintf(cell, CELL_BYTES, "%s", ipk_inspect_kind_name(o));
+}
+
+static json_t *kind_json(const ipk_inspect_object *o)
+{
+	return json_string(ipk_inspect_kind_name(o));
+}
+
+static void name_text(const ipk_inspect_object *o, char *cell)
+{
+	snprintf(cell, CELL_BYTES, "%s", o->name);
+}
+
+static json_t *name_json(const ipk_inspect_object *o)
+{
+	return json_string(o->name);
+}
+
+static void users_text(const ipk_inspect_object *o, char *cell)
+{
+	snprintf(cell, CELL_BYTES, "%zu", o->n_users);
+}
+
+static json_t *users_json(const ipk_inspect_object *o)
+{
+	return json_number(o->n_users);
+}
+
+/* How full the fullest way through it is, in bytes; -1 when it does not count them. */
+static int percent_full(const ipk_inspect_object *o)
+{
+	int most = -1;
+
+	for (size_t i = 0; i < o->n_lanes; i++) {
+		const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, i);
+		int percent;
+
+		if (lane->room_bytes == IPK_INSPECT_UNKNOWN || lane->room_bytes == 0)
+			continue;
+		percent = (int)((double)lane->used_bytes * 100 / (double)lane->room_bytes);
+		most = percent > most ? percent : most;
+	}
+	return most;
+}
+
+static void fill_text(const ipk_inspect_object *o, char *cell)
+{
+	int percent = percent_full(o);
+
+	lanes_text(o, n_items, cell);
+	if (o->max_items > 0)
+		snprintf(cell + strlen(cell), CELL_BYTES - strlen(cell), "/%" PRIu64, o->max_items);
+	if (percent >= 0)
+		snprintf(cell + strlen(cell), CELL_BYTES - strlen(cell), " %d%%", percent);
+}
+
+static json_t *fill_json(const ipk_inspect_object *o)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}",
+			 "items", json_number(sum_of_lanes(o, n_items)),
+			 "max_items", o->max_items ? json_number(o->max_items) : json_null(),
+			 "used_bytes", json_number(sum_of_lanes(o, used_bytes)),
+			 "room_bytes", json_number(sum_of_lanes(o, room_bytes)));
+}
+
+static void put_text(const ipk_inspect_object *o, char *cell)
+{
+	lanes_text(o, n_put, cell);
+}
+
+static json_t *put_json(const ipk_inspect_object *o)
+{
+	return json_number(sum_of_lanes(o, n_put));
+}
+
+static void get_text(const ipk_inspect_object *o, char *cell)
+{
+	lanes_text(o, n_got, cell);
+}
+
+static json_t *get_json(const ipk_inspect_object *o)
+{
+	return json_number(sum_of_lanes(o, n_got));
+}
+
+/* How many wait for @what; the dead, whatever they waited for, when @what is NOTHING. */
+static size_t count_waiters(const ipk_inspect_object *o, ipk_inspect_what what)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n_waiters; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_waiter_at(o, i);
+
+		n += t->is_gone ? what == IPK_INSPECT_NOTHING : what == t->what;
+	}
+	return n;
+}
+
+static void waiting_text(const ipk_inspect_object *o, char *cell)
+{
+	size_t at = 0;
+
+	for (int what = IPK_INSPECT_DATA; what <= IPK_INSPECT_GET_LOCK; what++) {
+		size_t n = count_waiters(o, (ipk_inspect_what)what);
+
+		if (n > 0)
+			at += (size_t)snprintf(cell + at, CELL_BYTES - at, "%s%zu %s",
+					       at ? ", " : "", n,
+					       ipk_inspect_what_name((ipk_inspect_what)what));
+	}
+	if (at == 0)
+		snprintf(cell, CELL_BYTES, "-");
+}
+
+static json_t *waiting_json(const ipk_inspect_object *o)
+{
+	return json_number(o->n_waiters - count_waiters(o, IPK_INSPECT_NOTHING));
+}
+
+static json_t *id_json(const ipk_inspect_object *o)
+{
+	return json_number(o->id);
+}
+
+static json_t *error_json(const ipk_inspect_object *o)
+{
+	return o->error ? json_string(ipk_errname(o->error)) : json_null();
+}
+
+/* --- the table --- */
+
+static const struct column {
+	const char *key;     /* in JSON */
+	const char *heading; /* NULL: in JSON only */
+	const char *help;
+	void (*text)(const ipk_inspect_object *o, char *cell);
+	json_t *(*json)(const ipk_inspect_object *o);
+	bool is_right;  /* numbers stand to the right */
+	bool is_always; /* also of an object that cannot be read */
+} columns[] = {
+	{"kind", "KIND", "pipe, or queue/ and fifo, lifo, priority or mq (POSIX)", kind_text,
+	 kind_json, false, true},
+	{"name", "NAME", "the name, or the label of an object without one", name_text, name_json,
+	 false, true},
+	{"users", "USERS", "processes that have it open", users_text, users_json, true, true},
+	{"fill", "FILL", "items inside / limit, and how full its memory is", fill_text, fill_json,
+	 true, false},
+	{"put", "PUT", "messages ever put or sent", put_text, put_json, true, false},
+	{"get", "GET", "messages ever got or received", get_text, get_json, true, false},
+	{"waiting", "WAITING", "threads asleep, by what they wait for", waiting_text, waiting_json,
+	 false, false},
+	{"id", NULL, NULL, NULL, id_json, false, true},
+	{"error", NULL, NULL, NULL, error_json, false, true},
+};
+
+void columns_help(FILE *out)
+{
+	for (size_t i = 0; i < N_OF(columns); i++) {
+		if (columns[i].heading)
+			fprintf(out, "  %-8s  %s\n", columns[i].heading, columns[i].help);
+	}
+}
+
+json_t *columns_json(const ipk_inspect_object *o)
+{
+	json_t *row = json_object();
+
+	for (size_t i = 0; i < N_OF(columns); i++) {
+		bool is_there = columns[i].is_always || o->error == 0;
+
+		json_object_set_new(row, columns[i].key,
+				    is_there ? columns[i].json(o) : json_null());
+	}
+	return row;
+}
+
+/* --- the printed table --- */
+
+static bool is_shown(const struct column *c, const ipk_inspect_object *o)
+{
+	return c->heading && (c->is_always || o->error == 0);
+}
+
+static void find_widths(const ipk_inspect *snap, int widths[N_OF(columns)])
+{
+	char cell[CELL_BYTES];
+
+	for (size_t i = 0; i < N_OF(columns); i++) {
+		widths[i] = columns[i].heading ? (int)strlen(columns[i].heading) : 0;
+		for (size_t k = 0; k < ipk_inspect_len(snap); k++) {
+			const ipk_inspect_object *o = ipk_inspect_object_at(snap, k);
+
+			if (!is_shown(&columns[i], o))
+				continue;
+			columns[i].text(o, cell);
+			if (widths[i] < (int)strlen(cell))
+				widths[i] = (int)strlen(cell);
+		}
+	}
+}
+
+/* The last column is never padded: no line ends in blanks. */
+static void print_cell(size_t i, const char *cell, int width)
+{
+	bool is_last = strcmp(columns[i].key, "waiting") == 0;
+
+	if (i > 0)
+		fputs("  ", stdout);
+	if (is_last)
+		fputs(cell, stdout);
+	else
+		printf("%*s", columns[i].is_right ? width : -width, cell);
+}
+
+static void print_row(const ipk_inspect_object *o, const int widths[N_OF(columns)])
+{
+	char cell[CELL_BYTES];
+
+	for (size_t i = 0; i < N_OF(columns); i++) {
+		if (!is_shown(&columns[i], o))
+			continue;
+		columns[i].text(o, cell);
+		print_cell(i, cell, widths[i]);
+	}
+	if (o->error)
+		printf("  %s: %s %s", trouble_name(o->error), ipk_errname(o->error),
+		       ipk_strerror(o->error));
+	putchar('\n');
+}
+
+void columns_print(const ipk_inspect *snap)
+{
+	int widths[N_OF(columns)];
+
+	find_widths(snap, widths);
+	for (size_t i = 0; i < N_OF(columns); i++) {
+		if (columns[i].heading)
+			print_cell(i, columns[i].heading, widths[i]);
+	}
+	putchar('\n');
+	for (size_t i = 0; i < ipk_inspect_len(snap); i++)
+		print_row(ipk_inspect_object_at(snap, i), widths);
+}

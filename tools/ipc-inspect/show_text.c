@@ -1,0 +1,214 @@
+/*
+ * show_text.c - all about one object, for people: a line a fact, and the conclusion drawn
+ * where there is one (who holds a lock others wait for, who died, what happens next).
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "ipc_inspect.h"
+
+const char *trouble_name(int error)
+{
+	switch (error) {
+	case -EBADMSG:
+	case -ENODATA:
+	case -EPROTO:
+	case -ENOTRECOVERABLE:
+		return "damaged";
+	default:
+		return "unreadable";
+	}
+}
+
+static void line(const char *what)
+{
+	printf("  %-9s", what);
+}
+
+static void print_bytes(uint64_t n_bytes)
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double n = (double)n_bytes;
+	size_t unit = 0;
+
+	for (; n >= 1024 && unit < 6; unit++)
+		n /= 1024;
+	printf(unit == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[unit]);
+}
+
+static void print_duration(int64_t ns)
+{
+	double seconds = (double)ns / 1e9;
+
+	if (seconds < 120)
+		printf("%.1f s", seconds);
+	else if (seconds < 7200)
+		printf("%.0f min", seconds / 60);
+	else
+		printf("%.1f h", seconds / 3600);
+}
+
+/* --- what it is --- */
+
+static void print_heading(const ipk_inspect_object *o)
+{
+	printf("%s %s\n", ipk_inspect_kind_name(o), o->name);
+	line("id");
+	printf("%" PRIu64 ", of user %" PRIu32 "%s\n", o->id, o->uid,
+	       o->is_unlinked ? ", its name is gone: only its users have it"
+	       : o->is_named  ? ", named"
+			      : ", anonymous");
+}
+
+static void print_origin(const ipk_inspect_object *o)
+{
+	if (o->memory_bytes != IPK_INSPECT_UNKNOWN) {
+		line("memory");
+		print_bytes(o->memory_bytes);
+		putchar('\n');
+	}
+	if (o->creator_pid != 0) {
+		line("made");
+		printf("by process %" PRIu32, o->creator_pid);
+		if (!o->is_foreign)
+			printf(" (%s)", *o->creator ? o->creator : "gone");
+		if (o->age_ns >= 0) {
+			fputs(", ", stdout);
+			print_duration(o->age_ns);
+			fputs(" ago", stdout);
+		}
+		putchar('\n');
+	}
+	if (o->is_foreign) {
+		line("");
+		puts("in another pid namespace: the pids it keeps are those of that one");
+	}
+}
+
+/* --- how full it is --- */
+
+static void print_lane(const ipk_inspect_object *o, size_t i)
+{
+	const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, i);
+
+	line(o->n_lanes == 1 ? "inside" : i == 0 ? "there" : "back");
+	printf("%" PRIu64 " item%s", lane->n_items, lane->n_items == 1 ? "" : "s");
+	if (o->max_items > 0)
+		printf(" of %" PRIu64, o->max_items);
+	if (lane->message_bytes != IPK_INSPECT_UNKNOWN) {
+		fputs(", ", stdout);
+		print_bytes(lane->message_bytes);
+	}
+	if (o->max_bytes > 0) {
+		fputs(" of ", stdout);
+		print_bytes(o->max_bytes);
+	}
+	if (lane->room_bytes != IPK_INSPECT_UNKNOWN) {
+		fputs("; memory ", stdout);
+		print_bytes(lane->used_bytes);
+		fputs(" of ", stdout);
+		print_bytes(lane->room_bytes);
+	}
+	if (lane->n_put != IPK_INSPECT_UNKNOWN)
+		printf("; put %" PRIu64 ", got %" PRIu64, lane->n_put, lane->n_got);
+	putchar('\n');
+}
+
+static void print_state(const ipk_inspect_object *o)
+{
+	for (size_t i = 0; i < o->n_lanes; i++)
+		print_lane(o, i);
+	line("limit");
+	print_bytes(o->max_message_bytes);
+	puts(" a message");
+	if (o->n_leased > 0) {
+		line("loans");
+		printf("%" PRIu64 " out on loan\n", o->n_leased);
+	}
+	if (o->kind == IPK_INSPECT_QUEUE && o->n_unfinished != IPK_INSPECT_UNKNOWN) {
+		line("undone");
+		printf("%" PRIu64 " put and not marked done\n", o->n_unfinished);
+	}
+	if (o->shutdown != 0) {
+		line("shutdown");
+		puts(o->shutdown == IPK_DRAIN ? "draining: no more puts, gets until it is empty"
+					      : "now: no more puts and gets");
+	}
+	if (o->needs_repair) {
+		line("repair");
+		puts("a user died inside; the next call puts it in order");
+	}
+}
+
+/* --- who --- */
+
+static void print_thread(const ipk_inspect_thread *t)
+{
+	printf("thread %" PRIu32, t->tid);
+	if (t->is_gone)
+		fputs(" (gone)", stdout);
+	else if (*t->comm)
+		printf(" (%s)", t->comm);
+	if (t->pid != 0 && t->pid != t->tid)
+		printf(" of process %" PRIu32, t->pid);
+}
+
+static void print_holders(const ipk_inspect_object *o)
+{
+	for (size_t i = 0; i < o->n_holders; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
+
+		line(i == 0 ? "holds" : "");
+		print_thread(t);
+		printf(" has the %s\n", ipk_inspect_what_name(t->what));
+	}
+}
+
+static void print_waiters(const ipk_inspect_object *o)
+{
+	for (size_t i = 0; i < o->n_waiters; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_waiter_at(o, i);
+
+		line(i == 0 ? "waits" : "");
+		print_thread(t);
+		printf(" %s for %s", t->is_gone ? "waited" : "waits",
+		       ipk_inspect_what_name(t->what));
+		if (t->since_ns >= 0 && !t->is_gone) {
+			fputs(" since ", stdout);
+			print_duration(t->since_ns);
+		}
+		putchar('\n');
+	}
+}
+
+static void print_users(const ipk_inspect_object *o)
+{
+	line("users");
+	if (o->n_users == 0)
+		puts("none that can be seen");
+	for (size_t i = 0; i < o->n_users; i++) {
+		const ipk_inspect_user *user = ipk_inspect_user_at(o, i);
+
+		if (i > 0)
+			line("");
+		printf("process %" PRIu32 " (%s)", user->pid, *user->comm ? user->comm : "gone");
+		if (user->n_fds > 1)
+			printf(", %" PRIu32 " fds", user->n_fds);
+		putchar('\n');
+	}
+}
+
+void show_text(const ipk_inspect_object *o)
+{
+	print_heading(o);
+	print_origin(o);
+	if (o->error) {
+		line(trouble_name(o->error));
+		printf("%s: %s\n", ipk_errname(o->error), ipk_strerror(o->error));
+	} else {
+		print_state(o);
+		print_holders(o);
+		print_waiters(o);
+	}
+	print_users(o);
+}
