@@ -18,7 +18,7 @@
 #include "shm/lock.h"
 
 #define LOOKS 60
-#define GRACE_NS 10000000 /* several time slices: a holder that runs is done by then */
+#define GRACE_NS 10000000      /* several time slices: a holder that runs is done by then */
 #define OWNER_MASK 0x3fffffffu /* FUTEX_TID_MASK */
 
 int ipk__lock_init(struct ipk__lock *lock)

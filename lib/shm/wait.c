@@ -17,6 +17,7 @@
 #define LOOKS_PER_CLOCK_READ 24
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000 /* a yield that takes longer ran somebody else */
+#define FIRST_SLICE_NS 1000000 /* who is dead already is found out soon */
 #define NO_SLOT_SLICE_NS 5000000
 
 int64_t ipk__wait_slice_end_ns(ipk_deadline deadline)
@@ -186,7 +187,10 @@ static void learn(struct ipk__patience *patience, int64_t budget_ns, bool lookin
 
 /* --- sleeping --- */
 
-/* One slice: 1, 0 or an error as ready() says; *ret_woken: a waker chose us. */
+/*
+ * One slice: 1, 0 or an error as ready() says; *ret_woken: a waker chose us. System calls
+ * to find out about deaths are made only when the sleep brought nothing.
+ */
 static int sleep_slice(const struct ipk__wait *w, int at, int64_t end_ns, bool *ret_woken)
 {
 	struct ipk__waiter *slot = &w->waiters->slots[at];
@@ -196,10 +200,12 @@ static int sleep_slice(const struct ipk__wait *w, int at, int64_t end_ns, bool *
 	atomic_store(&slot->word, 0);
 	/* Pairs with the waker's fence between its change and its look at the set. */
 	atomic_fetch_or(&w->event->sleepers, bit);
-	r = w->ready(w->arg, true);
+	r = w->ready(w->arg, false);
 	if (r == 0)
 		ipk__os_futex_wait(&slot->word, 0, (ipk_deadline){end_ns});
 	*ret_woken = (atomic_fetch_and(&w->event->sleepers, ~bit) & bit) == 0;
+	if (r == 0)
+		r = w->ready(w->arg, false);
 	return r != 0 ? r : w->ready(w->arg, true);
 }
 
@@ -213,17 +219,22 @@ static int sleep_unseen(const struct ipk__wait *w, int64_t end_ns)
 	return w->ready(w->arg, true);
 }
 
-static int sleep_until(const struct ipk__wait *w, ipk_deadline deadline)
+static int sleep_until(const struct ipk__wait *w, int64_t now_ns, ipk_deadline deadline)
 {
 	int at = ipk__waiter_enter(w->waiters, w->what);
+	int64_t slice_ns = FIRST_SLICE_NS;
 	bool woken = false;
 	int r = 0;
 
 	while (r == 0) {
-		int64_t end_ns = ipk__wait_slice_end_ns(deadline);
+		int64_t end_ns = IPK__MIN(deadline.at_ns, now_ns + slice_ns);
 
 		r = at < 0 ? sleep_unseen(w, end_ns) : sleep_slice(w, at, end_ns, &woken);
-		if (r == 0 && ipk_deadline_left_ns(deadline) == 0)
+		if (r != 0)
+			break;
+		now_ns = ipk__os_now_ns();
+		slice_ns = IPK__SLICE_NS;
+		if (now_ns >= deadline.at_ns)
 			r = -ETIMEDOUT;
 	}
 	ipk__waiter_leave(w->waiters, at);
@@ -251,7 +262,7 @@ int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
 			return r < 0 ? r : 0;
 		}
 	}
-	r = sleep_until(w, deadline);
+	r = sleep_until(w, ipk__os_now_ns(), deadline);
 	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);
 	return r < 0 ? r : 0;
 }

@@ -76,8 +76,8 @@ struct ipk__wait {
 	struct ipk__patience *patience;
 	const _Atomic uint32_t *peer_cpu; /* where the other side last ran, plus 1; may be NULL */
 	/*
-	 * 1 go on, 0 wait, or an error. @slowly is set before and after each sleep, when
-	 * system calls to find out about deaths are due.
+	 * 1 go on, 0 wait, or an error. @slowly is set when a sleep brought nothing, or when
+	 * a try-once call would give up: system calls to find out about deaths are due.
 	 */
 	int (*ready)(void *arg, bool slowly);
 	void *arg;
