@@ -208,8 +208,7 @@ IPK_API const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *ob
  *
  * Return: the thread, what is the lock; NULL when there is none.
  */
-IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object,
-							size_t i);
+IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object, size_t i);
 
 /**
  * ipk_inspect_waiter_at() - one thread that sleeps on an object
@@ -222,8 +221,7 @@ IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object
  *
  * Return: the thread; NULL when there is none.
  */
-IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object,
-							size_t i);
+IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object, size_t i);
 
 /**
  * ipk_inspect_kind_name() - a word for what an object is, as in "queue/fifo"

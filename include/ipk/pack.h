@@ -55,7 +55,7 @@ extern "C" {
  *
  * Blocks:  no.
  * Callers: any thread.
- * Cost:    one malloc() up to 256 bytes, a few more beyond.
+ * Cost:    one malloc() up to 64 bytes, a few more beyond.
  * Source:  lib/wire/pack.c          Since: 0.1
  *
  * Return: 0; -EINVAL the format is wrong, or a string or bytes are NULL; -EMSGSIZE over

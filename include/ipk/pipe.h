@@ -116,7 +116,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_send(ipk_pipe *p, const void *data, size_t l
  *
  * Return: 0; -ETIMEDOUT; -EPIPE the other side is gone and all was received; -EMSGSIZE
  * the message is longer than @buf_bytes and stays (ipk_pipe_peek() tells its length);
- * -EPROTO the other side broke the format; -EBADF; -EINVAL; -ENOMEM; -EOPNOTSUPP.
+ * -EPROTO the other side broke the format; -EBADF; -EINVAL; -ENOMEM; -EMFILE (socket
+ * transport, the message stays); -EOPNOTSUPP.
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_recv(ipk_pipe *p, void *buf, size_t buf_bytes,
 					 ipk_deadline deadline, size_t *ret_len_bytes);
@@ -181,10 +182,11 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_release(ipk_pipe *p);
  *
  * Blocks:  while there is no message.
  * Callers: one thread at a time for each end.
- * Crash:   changes nothing.
+ * Crash:   takes no message.
  * Source:  lib/pipe/pipe.c          Since: 0.1
  *
- * Return: 0 a message is there; -ETIMEDOUT; -EPIPE; -EBADF; -EOPNOTSUPP.
+ * Return: 0 a message is there, whole; -ETIMEDOUT; -EPIPE; -EPROTO; -ENOMEM; -EBADF;
+ * -EOPNOTSUPP.
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_poll(ipk_pipe *p, ipk_deadline deadline);
 
@@ -298,7 +300,7 @@ typedef struct ipk_listener ipk_listener;
  * Source:  lib/pipe/listener.c      Since: 0.1
  *
  * Return: 0; -EINVAL path or option; -EACCES the directory is open to others; -ENOENT no
- * such directory; -EADDRINUSE somebody listens there; -EEXIST a file that is no socket is
+ * such directory; -ENOTDIR; -EADDRINUSE somebody listens there; -EEXIST a file that is no socket is
  * there; -EMFILE; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_listener_create(const char *path, const ipk_pipe_opts *opts,
@@ -311,7 +313,8 @@ IPK_API IPK_MUST_CHECK int ipk_listener_create(const char *path, const ipk_pipe_
  * @ret_pipe: this side's end
  *
  * Callers of another user, other programs and other versions are turned away with an
- * error here and there; the listener goes on.
+ * error here and there, one that says nothing for a second is passed over; the listener
+ * goes on.
  *
  * Blocks:  while nobody connects.
  * Source:  lib/pipe/listener.c      Since: 0.1

@@ -61,7 +61,7 @@ static int add_objects(ipk_inspect *snap, const struct ipk__sightings *all, cons
 	size_t end;
 	int r = 0;
 
-	snap->objects = ipk__os_calloc(count_files(all), sizeof *snap->objects);
+	snap->objects = ipk__os_calloc(count_files(all), sizeof(struct ipk__object *));
 	if (!snap->objects)
 		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < all->n; i = end) {

@@ -201,13 +201,13 @@ static int look_at_pipe(int fd, const struct ipk__shm_header *h, struct ipk__obj
 	if (h->fixed_bytes < sizeof shm || h->n_rings != n_lanes)
 		return -EBADMSG;
 	r = ipk__os_pread(fd, &shm, sizeof shm, 0);
-	for (uint32_t i = 2 - n_lanes; r == 0 && i < 2; i++) {
-		r = read_tail_again(fd, offsetof(struct ipk__shm_pipe, lanes[0].ring) +
-						i * sizeof(struct ipk__shm_lane),
-				    &shm.lanes[i].ring);
+	/* In a one-way pipe there is only lane 1. */
+	for (uint32_t i = 0; r == 0 && i < n_lanes; i++) {
+		struct ipk__shm_ring *ring = &shm.lanes[i + 2 - n_lanes].ring;
+
+		r = read_tail_again(fd, (uint64_t)((char *)ring - (char *)&shm), ring);
 		if (r == 0)
-			r = note_ring(&shm.lanes[i].ring, h->ring_bytes,
-				      &o->lanes[i - (2 - n_lanes)]);
+			r = note_ring(ring, h->ring_bytes, &o->lanes[i]);
 	}
 	if (r < 0)
 		return r;
@@ -344,7 +344,7 @@ static int look_steadily(int fd, const struct ipk__shm_header *h, struct ipk__ob
 int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 {
 	struct ipk__shm_header h;
-	struct ipk__os_stat st;
+	struct ipk__os_stat st = {0};
 	int r = ipk__os_stat(fd, &st);
 
 	if (r < 0)
@@ -366,8 +366,8 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 
 int ipk__look_at_mq(int fd, struct ipk__object *o)
 {
-	size_t max_items, message_bytes, n_items;
-	struct ipk__os_stat st;
+	size_t max_items = 0, message_bytes = 0, n_items = 0;
+	struct ipk__os_stat st = {0};
 	int r = ipk__os_mq_stat(fd, &max_items, &message_bytes, &n_items);
 
 	if (r == 0)

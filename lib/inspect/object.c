@@ -114,7 +114,8 @@ static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sight
 		if (sightings[i].pid == 0)
 			continue;
 		if (user < o->users || user->pid != (uint32_t)sightings[i].pid) {
-			*++user = (ipk_inspect_user){sizeof *user, (uint32_t)sightings[i].pid, 0, ""};
+			*++user =
+				(ipk_inspect_user){sizeof *user, (uint32_t)sightings[i].pid, 0, ""};
 			name_user(user);
 		}
 		user->n_fds++;

@@ -77,7 +77,7 @@ struct devices {
 static int find_devices(struct devices *ret)
 {
 	struct devices d = {NO_DEVICE, NO_DEVICE};
-	struct identity id;
+	struct identity id = {0};
 	int fd;
 	int r = ipk__os_memfd("ipc-inspect", &fd);
 
@@ -129,7 +129,7 @@ static int open_mq(const char *name)
 static bool is_mq(const char *name, const struct identity *seen)
 {
 	int mq = open_mq(name);
-	struct identity id;
+	struct identity id = {0};
 	bool is;
 
 	if (mq < 0)
@@ -175,7 +175,7 @@ static bool is_number(const char *text)
 static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 {
 	char link[LINK_BYTES];
-	struct identity id;
+	struct identity id = {0};
 	const char *name;
 	uint32_t place;
 	ssize_t n = readlinkat(dir_fd, entry, link, sizeof link - 1);
@@ -203,33 +203,32 @@ static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 					   });
 }
 
-static int open_directory(int dir_fd, const char *path, DIR **ret_dir)
+/* NULL: *ret_error tells why. */
+static DIR *open_directory(int dir_fd, const char *path, int *ret_error)
 {
 	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!dir) {
-		int r = -errno;
-
+		*ret_error = -errno;
 		ipk__os_close(fd);
-		return r;
 	}
-	*ret_dir = dir;
-	return 0;
+	return dir;
 }
 
 static int walk_process(struct walker *w, int proc_fd, const char *entry)
 {
 	char path[32];
 	struct dirent *e;
-	DIR *dir = NULL;
-	int r;
+	DIR *dir;
+	int r = 0;
 
 	snprintf(path, sizeof path, "%.16s/fd", entry);
-	r = open_directory(proc_fd, path, &dir);
-	w->n_hidden += is_refusal(r);
-	if (r < 0)
+	dir = open_directory(proc_fd, path, &r);
+	if (!dir) {
+		w->n_hidden += is_refusal(r);
 		return is_out_of_room(r) ? r : 0;
+	}
 	w->is_hidden = false;
 	while (r == 0 && (e = readdir(dir))) {
 		if (is_number(e->d_name))
@@ -244,12 +243,13 @@ int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidde
 {
 	struct walker w = {.walk = walk};
 	struct dirent *e;
-	DIR *dir = NULL;
+	DIR *dir;
 	int r = find_devices(&w.devices);
 
-	if (r == 0)
-		r = open_directory(AT_FDCWD, "/proc", &dir);
 	if (r < 0)
+		return r;
+	dir = open_directory(AT_FDCWD, "/proc", &r);
+	if (!dir)
 		return r;
 	while (r == 0 && (e = readdir(dir))) {
 		if (is_number(e->d_name))
@@ -266,7 +266,7 @@ int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidde
 static int walk_name(const struct ipk__os_walk *walk, int dir_fd, uint32_t place, const char *entry)
 {
 	char name[LINK_BYTES];
-	struct identity id;
+	struct identity id = {0};
 
 	snprintf(name, sizeof name, "%s%s", place == IPK__OS_IN_MQ ? "/" : "", entry);
 	if (!walk->wants(place, name) || identify(dir_fd, entry, AT_SYMLINK_NOFOLLOW, &id) < 0 ||
@@ -285,10 +285,10 @@ static int walk_name(const struct ipk__os_walk *walk, int dir_fd, uint32_t place
 static int walk_directory(const struct ipk__os_walk *walk, const char *path, uint32_t place)
 {
 	struct dirent *e;
-	DIR *dir = NULL;
-	int r = open_directory(AT_FDCWD, path, &dir);
+	int r = 0;
+	DIR *dir = open_directory(AT_FDCWD, path, &r);
 
-	if (r < 0)
+	if (!dir)
 		return is_out_of_room(r) ? r : 0;
 	while (r == 0 && (e = readdir(dir))) {
 		if (e->d_name[0] != '.')
@@ -329,7 +329,7 @@ static int open_handle(const struct ipk__os_sighting *s, int *ret_fd)
 static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 {
 	char path[64];
-	struct identity id;
+	struct identity id = {0};
 	int handle = -1;
 	int fd = -1;
 	int r = open_handle(s, &handle);
@@ -353,7 +353,7 @@ static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 
 int ipk__os_open_sighted(const struct ipk__os_sighting *s, int *ret_fd)
 {
-	struct identity id;
+	struct identity id = {0};
 	int mq;
 
 	if (s->place != IPK__OS_IN_MQ)

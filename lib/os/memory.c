@@ -66,7 +66,9 @@ int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes)
 
 	do {
 		r = fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
-			      (off_t)n_bytes) < 0 ? -errno : 0;
+			      (off_t)n_bytes) < 0
+			    ? -errno
+			    : 0;
 	} while (r == -EINTR);
 	return r;
 }
@@ -94,7 +96,8 @@ int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_ri
 			 void **ret_addr)
 {
 	size_t whole = fixed_bytes + 2 * ring_bytes * (size_t)n_rings;
-	char *addr = mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *addr =
+		mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	int r;
 
 	if (addr == MAP_FAILED)

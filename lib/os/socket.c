@@ -95,7 +95,8 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 {
 	union control control;
 	/* Without room for fds the kernel closes those that come; a peek gets copies. */
-	struct msghdr msg = {.msg_iov = (struct iovec *)parts, .msg_iovlen = n_parts,
+	struct msghdr msg = {.msg_iov = (struct iovec *)parts,
+			     .msg_iovlen = n_parts,
 			     .msg_control = ret_fds ? control.bytes : NULL,
 			     .msg_controllen = ret_fds ? sizeof control.bytes : 0};
 	int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC | (peek ? MSG_PEEK : 0);

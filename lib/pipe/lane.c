@@ -2,11 +2,7 @@
 #include "os/os.h"
 #include "pipe/lane.h"
 
-/*
- * Say on which processor this side runs, for the other side's decision to look or to
- * sleep. Said when we begin to wait: who waits is who the other side will wait for next.
- */
-static void note_cpu(_Atomic uint32_t *word)
+void ipk__lane_note_cpu(_Atomic uint32_t *word)
 {
 	uint32_t cpu = (uint32_t)ipk__os_cpu() + 1;
 
@@ -27,7 +23,7 @@ int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void
 		.arg = arg,
 	};
 
-	note_cpu(&lane->shared->ring.reader_cpu);
+	ipk__lane_note_cpu(&lane->shared->ring.reader_cpu);
 	return ipk__wait(&w, deadline);
 }
 
@@ -44,6 +40,6 @@ int ipk__lane_wait_space(struct ipk__lane *lane, int (*ready)(void *, bool), voi
 		.arg = arg,
 	};
 
-	note_cpu(&lane->shared->ring.writer_cpu);
+	ipk__lane_note_cpu(&lane->shared->ring.writer_cpu);
 	return ipk__wait(&w, deadline);
 }

@@ -62,6 +62,12 @@ static inline void ipk__lane_wake_writers(struct ipk__lane *lane, unsigned n)
 		ipk__event_wake(event, lane->waiters, n);
 }
 
+/*
+ * Say on which processor this side runs, for the other side's decision to look or to
+ * sleep. Said when we begin to wait: who waits is whom the other side will wait for next.
+ */
+void ipk__lane_note_cpu(_Atomic uint32_t *word);
+
 /* Wait on the reader's side until @ready; see struct ipk__wait. */
 int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void *arg,
 			ipk_deadline deadline);

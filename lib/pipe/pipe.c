@@ -29,7 +29,8 @@ int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts)
 		o.ring_bytes = RING_DEFAULT_BYTES;
 	if (o.max_message_bytes == 0)
 		o.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
-	if (ipk__name_check(o.label) < 0 || (o.flags & ~(unsigned)(IPK_PIPE_SOCKET | IPK_PIPE_ONE_WAY)) ||
+	if (ipk__name_check(o.label) < 0 ||
+	    (o.flags & ~(unsigned)(IPK_PIPE_SOCKET | IPK_PIPE_ONE_WAY)) ||
 	    o.ring_bytes < IPK__SEGMENT_RING_MIN || o.ring_bytes > IPK__SEGMENT_RING_MAX ||
 	    o.max_message_bytes > IPK_MESSAGE_MAX_BYTES)
 		return -EINVAL;

@@ -76,7 +76,7 @@ struct ipk__pipe_parts {
 	int data_fds[2];
 };
 
-#define IPK__PIPE_NO_PARTS                                                               \
+#define IPK__PIPE_NO_PARTS \
 	((struct ipk__pipe_parts){.segment_fd = -1, .bell_fds = {-1, -1}, .data_fds = {-1, -1}})
 
 /* pipe.c */
@@ -113,8 +113,8 @@ struct ipk__side_packet {
 };
 
 /* Whole packets over the side socket; a packet of another type stays and is -EPROTO. */
-int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds,
-		   size_t n_fds, ipk_deadline deadline);
+int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds, size_t n_fds,
+		   ipk_deadline deadline);
 int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 		   struct ipk__side_packet *ret_packet, int *ret_fds, size_t *ret_n_fds);
 void ipk__side_packet_init(struct ipk__side_packet *packet, uint32_t type);

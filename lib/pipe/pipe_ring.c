@@ -69,8 +69,12 @@ static void ring_arm(ipk_pipe *p)
 
 static int wait_record(ipk_pipe *p, ipk_deadline deadline)
 {
-	int r = ipk__lane_wait_data(&p->rx, has_record, p, deadline);
+	int r;
 
+	/* Who waits for an answer will be waited for on the other lane. */
+	if (p->can_send)
+		ipk__lane_note_cpu(&p->tx.ring.shared->writer_cpu);
+	r = ipk__lane_wait_data(&p->rx, has_record, p, deadline);
 	if (r != -ETIMEDOUT || p->pollset.fd < 0)
 		return r;
 	ring_arm(p);

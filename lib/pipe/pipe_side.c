@@ -22,8 +22,8 @@ void ipk__side_packet_init(struct ipk__side_packet *packet, uint32_t type)
 	};
 }
 
-int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds,
-		   size_t n_fds, ipk_deadline deadline)
+int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds, size_t n_fds,
+		   ipk_deadline deadline)
 {
 	struct iovec part = {(void *)packet, sizeof *packet};
 

@@ -80,7 +80,8 @@ static int look(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
 		if (r == 0)
 			return n_bytes < sizeof *head || head->magic != PACKET_MAGIC ||
 					       head->len_bytes > p->max_message_bytes
-				       ? -EPROTO : 0;
+				       ? -EPROTO
+				       : 0;
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(p->data_fd, IPK__OS_IN, deadline, NULL);

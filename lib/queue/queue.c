@@ -130,7 +130,6 @@ static int new_handle(struct ipk__segment *segment, int bell_fd, const char *nam
 	q->shared = shm;
 	q->kind = (ipk_queue_kind)shm->kind;
 	q->mq_fd = -1;
-	q->pollset = IPK__POLLSET_NONE;
 	atomic_store(&q->join_patience.budget_ns, 0);
 	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
 		       ipk__queue_is_fifo(q) ? ipk__segment_ring(segment, 0) : NULL,
@@ -263,7 +262,7 @@ ipk_queue *ipk_queue_close(ipk_queue *q)
 		return NULL;
 	ipk__os_mq_close(q->mq_fd);
 	ipk__os_close(q->lane.bell_fd);
-	ipk__pollset_close(&q->pollset);
+	ipk__os_close(ipk__queue_pollset(q).fd);
 	ipk__segment_detach(&q->segment);
 	free(q->name);
 	free(q);
@@ -315,23 +314,37 @@ void ipk__queue_unlock_get(ipk_queue *q)
 	ipk__lock_release(&q->shared->get_lock);
 }
 
-/* Somebody polls a named queue: open its bell, if it is there. */
-static void open_bell(ipk_queue *q)
+void ipk__queue_keep_bell(ipk_queue *q, int fd)
 {
-	char file[256];
-	int expected = -1;
-	int fd;
+	int none = -1;
 
-	if (ipk__os_shm_open(ipk__queue_bell_name(q->name, file, sizeof file), &fd) < 0)
-		return;
-	if (!__atomic_compare_exchange_n(&q->lane.bell_fd, &expected, fd, false, __ATOMIC_SEQ_CST,
+	if (!__atomic_compare_exchange_n(&q->lane.bell_fd, &none, fd, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		ipk__os_close(fd);
 }
 
+/* Somebody polls a named queue: open its bell, if it is there. */
+static void open_bell(ipk_queue *q)
+{
+	char file[256];
+	int fd;
+
+	if (ipk__os_shm_open(ipk__queue_bell_name(q->name, file, sizeof file), &fd) == 0)
+		ipk__queue_keep_bell(q, fd);
+}
+
 void ipk__queue_wake_readers(ipk_queue *q, unsigned n)
 {
-	if (q->lane.bell_fd < 0 && q->name && ipk__event_is_armed(&q->lane.shared->data))
+	struct ipk__event *event = &q->lane.shared->data;
+
+	/* Pairs with the waiter's fetch_or, and the poller's arming, before their last looks. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (ipk__event_has_sleepers(event))
+		ipk__event_wake(event, q->lane.waiters, n);
+	if (!ipk__event_is_armed(event))
+		return;
+	if (ipk__queue_bell(q) < 0 && q->name)
 		open_bell(q);
-	ipk__lane_wake_readers(&q->lane, n);
+	if (ipk__queue_bell(q) >= 0)
+		ipk__event_ring(event, ipk__queue_bell(q));
 }

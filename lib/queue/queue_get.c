@@ -126,11 +126,12 @@ int ipk__queue_data_ready(void *arg, bool slowly)
 static int wait_data(ipk_queue *q, ipk_deadline deadline)
 {
 	int r = ipk__lane_wait_data(&q->lane, ipk__queue_data_ready, q, deadline);
+	struct ipk__pollset set = ipk__queue_pollset(q);
 
-	if (r != -ETIMEDOUT || q->pollset.fd < 0)
+	if (r != -ETIMEDOUT || set.fd < 0)
 		return r;
 	/* Whoever polls us may sleep now: arm, and look once more. */
-	ipk__pollset_drain(&q->pollset);
+	ipk__pollset_drain(&set);
 	ipk__event_arm(&q->lane.shared->data);
 	return ipk__queue_data_ready(q, true) ? 0 : -ETIMEDOUT;
 }

@@ -152,7 +152,7 @@ static int make_bell(ipk_queue *q)
 	int fd;
 	int r;
 
-	if (q->lane.bell_fd >= 0)
+	if (ipk__queue_bell(q) >= 0)
 		return 0;
 	r = ipk__os_stat(q->segment.fd, &st);
 	if (r == 0 && st.n_links == 0)
@@ -160,14 +160,37 @@ static int make_bell(ipk_queue *q)
 	if (r == 0)
 		r = ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), &fd);
 	if (r == 0)
-		q->lane.bell_fd = fd;
+		ipk__queue_keep_bell(q, fd);
 	return r;
+}
+
+/* This process's set, in the place of @word: none, or one inherited over fork. */
+static int make_pollset(ipk_queue *q, uint64_t word)
+{
+	struct ipk__pollset old = {.fd = (int)(uint32_t)word - 1};
+	struct ipk__pollset set = IPK__POLLSET_NONE;
+	int fd;
+	int r = make_bell(q);
+
+	if (r == 0)
+		r = ipk__pollset_fd(&set, ipk__queue_bell(q), -1, &fd);
+	if (r < 0)
+		return r;
+	if (!atomic_compare_exchange_strong(&q->pollset, &word,
+					    (uint64_t)set.pid << 32 | ((uint32_t)fd + 1)))
+		old = set; /* another thread was first */
+	ipk__pollset_close(&old);
+	/* What is there already rings now; what comes later finds the event armed. */
+	ipk__event_arm(&q->lane.shared->data);
+	if (ipk__queue_data_ready(q, false))
+		ipk__event_ring(&q->lane.shared->data, ipk__queue_bell(q));
+	return 0;
 }
 
 int ipk_queue_fd(ipk_queue *q, int *ret_fd)
 {
-	bool is_new;
-	int r;
+	uint64_t word;
+	int r = 0;
 
 	if (!q)
 		return -EBADF;
@@ -177,15 +200,10 @@ int ipk_queue_fd(ipk_queue *q, int *ret_fd)
 		*ret_fd = q->mq_fd;
 		return 0;
 	}
-	is_new = q->pollset.fd < 0 || q->pollset.pid != ipk__os_pid();
-	r = make_bell(q);
+	word = atomic_load(&q->pollset);
+	if (word >> 32 != (uint64_t)ipk__os_pid())
+		r = make_pollset(q, word);
 	if (r == 0)
-		r = ipk__pollset_fd(&q->pollset, q->lane.bell_fd, -1, ret_fd);
-	if (r == 0 && is_new) {
-		/* What is there already rings now; what comes later finds the event armed. */
-		ipk__event_arm(&q->lane.shared->data);
-		if (ipk__queue_data_ready(q, false))
-			ipk__event_ring(&q->lane.shared->data, q->lane.bell_fd);
-	}
+		*ret_fd = ipk__queue_pollset(q).fd;
 	return r;
 }

@@ -102,7 +102,7 @@ struct ipk_queue {
 	struct ipk__shm_queue *shared;
 	struct ipk__lane lane;
 	struct ipk__patience join_patience;
-	struct ipk__pollset pollset;
+	_Atomic uint64_t pollset; /* pid in the upper half, fd + 1 in the lower; 0: none */
 	char *name; /* NULL: anonymous */
 	/* the shelf, addressed */
 	struct ipk__slot *slots;
@@ -120,6 +120,20 @@ static inline void ipk__count_add(_Atomic uint64_t *count, uint64_t n)
 			      memory_order_relaxed);
 }
 
+/* One word, so that threads may ask for the fd at the same time. */
+static inline struct ipk__pollset ipk__queue_pollset(const ipk_queue *q)
+{
+	uint64_t word = atomic_load(&q->pollset);
+
+	return (struct ipk__pollset){.fd = (int)(uint32_t)word - 1, .pid = (pid_t)(word >> 32)};
+}
+
+/* The bell's fd, -1: not open yet. Other threads may open it meanwhile. */
+static inline int ipk__queue_bell(const ipk_queue *q)
+{
+	return __atomic_load_n(&q->lane.bell_fd, __ATOMIC_ACQUIRE);
+}
+
 static inline bool ipk__queue_is_fifo(const ipk_queue *q)
 {
 	return q->kind == IPK_QUEUE_FIFO;
@@ -128,6 +142,7 @@ static inline bool ipk__queue_is_fifo(const ipk_queue *q)
 /* --- queue.c --- */
 int ipk__queue_attach(int fd, bool is_named, const char *name, int bell_fd, ipk_queue **ret_q);
 void ipk__queue_wake_readers(ipk_queue *q, unsigned n);
+void ipk__queue_keep_bell(ipk_queue *q, int fd); /* or close it, when there is one */
 /* Take a side's lock; a death inside is noted for repair. */
 int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline);
 int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline);

@@ -43,7 +43,6 @@ static int new_handle(int fd, ipk_queue **ret_q)
 	q->kind = IPK_QUEUE_MQ;
 	q->mq_fd = fd;
 	q->segment.fd = q->lane.bell_fd = -1;
-	q->pollset = IPK__POLLSET_NONE;
 	*ret_q = q;
 	return 0;
 }

@@ -22,9 +22,14 @@ static uint64_t bytes_inside(const ipk_queue *q)
 	return atomic_load_explicit(&q->shared->bytes_put, memory_order_relaxed) - got;
 }
 
-static bool fits_bytes(const ipk_queue *q, uint64_t inside, size_t len_bytes)
+/*
+ * Whether @len_bytes fit beside what is inside and @staged_bytes. Without a limit the count
+ * of the other side is not read: its line belongs to them.
+ */
+static bool fits_bytes(const ipk_queue *q, uint64_t staged_bytes, size_t len_bytes)
 {
-	return q->shared->max_bytes == 0 || inside + len_bytes <= q->shared->max_bytes;
+	return q->shared->max_bytes == 0 ||
+	       bytes_inside(q) + staged_bytes + len_bytes <= q->shared->max_bytes;
 }
 
 static uint32_t n_on_shelf(const ipk_queue *q)
@@ -55,7 +60,7 @@ bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 	uint32_t n_inside = n_on_shelf(q);
 	uint32_t n_units = SPILLED_UNITS;
 
-	if (!fits_bytes(q, bytes_inside(q), len_bytes))
+	if (!fits_bytes(q, 0, len_bytes))
 		return false;
 	if (!ipk__queue_is_fifo(q))
 		return n_inside < q->shared->max_items;
@@ -122,7 +127,7 @@ static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size
 			if (n_in_ring + n_on_shelf(q) >= q->shared->max_items)
 				break;
 		}
-		if (!fits_bytes(q, bytes_inside(q) + n_bytes, items[n].len_bytes))
+		if (!fits_bytes(q, n_bytes, items[n].len_bytes))
 			break;
 		r = stage(q, &items[n], &tail, n_in_ring);
 		if (r < 0)
@@ -146,7 +151,7 @@ static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
 	int r;
 
 	if (n_on_shelf(q) >= q->shared->max_items ||
-	    !fits_bytes(q, bytes_inside(q), item->len_bytes))
+	    !fits_bytes(q, 0, item->len_bytes))
 		return -EAGAIN;
 	r = ipk__shelf_store(q, item->data, item->len_bytes, &at);
 	if (r < 0)

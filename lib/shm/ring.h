@@ -85,7 +85,8 @@ static inline uint64_t ipk__ring_total(const _Atomic uint64_t *total, uint32_t c
 {
 	uint64_t before = atomic_load_explicit(total, memory_order_relaxed);
 
-	return before + (uint32_t)(count - (uint32_t)before);
+	/* Signed: the total may have been read a moment after the count, and be ahead. */
+	return before + (uint64_t)(int64_t)(int32_t)(count - (uint32_t)before);
 }
 
 /* Messages ever written and ever read. */

@@ -161,6 +161,19 @@ int ipk__segment_publish(struct ipk__segment *segment, const char *file_name)
 	return ipk__os_seal(segment->fd);
 }
 
+/* Of a file too short for one, whether it begins like ours: -ENODATA, otherwise -EPROTO. */
+static int read_header(int fd, uint64_t file_bytes, struct ipk__shm_header *h)
+{
+	size_t n = file_bytes < sizeof *h ? sizeof h->magic : sizeof *h;
+	int r = ipk__os_pread(fd, h, n, 0);
+
+	if (r == -ENODATA || (r == 0 && h->magic != IPK__SEGMENT_MAGIC))
+		return -EPROTO;
+	if (r < 0)
+		return r;
+	return n < sizeof *h ? -ENODATA : 0;
+}
+
 int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment)
 {
 	struct ipk__segment s = {.fd = fd};
@@ -174,10 +187,9 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 		return -EPROTO;
 	if (st.uid != ipk__os_uid() || (is_named && (st.mode & 077) != 0))
 		return -EACCES;
-	r = ipk__os_pread(fd, &h, sizeof h, 0);
-	if (r < 0)
-		return r == -ENODATA && st.size_bytes < sizeof h.magic ? -EPROTO : r;
-	r = ipk__segment_check(&h, kind, st.size_bytes);
+	r = read_header(fd, st.size_bytes, &h);
+	if (r == 0)
+		r = ipk__segment_check(&h, kind, st.size_bytes);
 	if (r < 0)
 		return r;
 	if (!is_named && !ipk__os_is_sealed(fd))

@@ -7,7 +7,6 @@
  * core, and it yields now and then: when somebody else needs the core it goes to sleep.
  */
 #include <errno.h>
-#include <sched.h>
 
 #include "os/os.h"
 #include "shm/wait.h"
@@ -17,6 +16,8 @@
 #define LOOKS_PER_CLOCK_READ 24
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000 /* a yield that takes longer ran somebody else */
+#define CLOCK_TICK_NS 20000000 /* start times are no more exact than this */
+#define YIELDS 2
 #define FIRST_SLICE_NS 1000000 /* who is dead already is found out soon */
 #define NO_SLOT_SLICE_NS 5000000
 
@@ -27,21 +28,30 @@ int64_t ipk__wait_slice_end_ns(ipk_deadline deadline)
 
 /* --- slots --- */
 
+/* Not there any more, a zombie, or one that began after the wait: it has only the number. */
+static bool is_dead(uint32_t tid, int64_t since_boot_ns)
+{
+	int64_t started_ns;
+
+	if (!ipk__os_pid_exists((pid_t)tid))
+		return true;
+	return since_boot_ns < INT64_MAX - CLOCK_TICK_NS &&
+	       ipk__os_start_time_ns((pid_t)tid, &started_ns) == 0 &&
+	       started_ns > since_boot_ns + CLOCK_TICK_NS;
+}
+
 /* Free the slots of threads that died while they slept. */
 static void sweep(struct ipk__waiters *waiters)
 {
 	for (int i = 0; i < IPK__WAITERS_MAX; i++) {
 		struct ipk__waiter *slot = &waiters->slots[i];
 		uint32_t tid = atomic_load(&slot->tid);
-		int64_t started_ns;
 
-		if (tid == 0)
-			continue;
-		/* A thread that began later than the wait only has the same number. */
-		if (ipk__os_start_time_ns((pid_t)tid, &started_ns) == 0 &&
-		    started_ns <= atomic_load(&slot->since_boot_ns) + 20000000)
-			continue;
-		atomic_compare_exchange_strong(&slot->tid, &tid, 0);
+		if (tid != 0 && is_dead(tid, atomic_load(&slot->since_boot_ns))) {
+			/* Whoever claims it next has not begun to wait yet. */
+			atomic_store(&slot->since_boot_ns, INT64_MAX);
+			atomic_compare_exchange_strong(&slot->tid, &tid, 0);
+		}
 	}
 }
 
@@ -83,6 +93,8 @@ void ipk__waiter_leave(struct ipk__waiters *waiters, int slot)
 	if (slot < 0)
 		return;
 	atomic_store_explicit(&waiters->slots[slot].what, IPK__WAIT_NOTHING, memory_order_relaxed);
+	/* So that a sweep leaves the next claim alone until it has said since when. */
+	atomic_store_explicit(&waiters->slots[slot].since_boot_ns, INT64_MAX, memory_order_relaxed);
 	atomic_store_explicit(&waiters->slots[slot].tid, 0, memory_order_release);
 }
 
@@ -126,6 +138,8 @@ void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, uns
 void ipk__event_arm(struct ipk__event *event)
 {
 	atomic_fetch_add(&event->armed, 1);
+	/* Pairs with the waker's fence: the caller's next look comes after this. */
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 void ipk__event_ring(struct ipk__event *event, int bell_fd)
@@ -175,6 +189,18 @@ static int look(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
 	return 0;
 }
 
+/* The other side is on this very core: let it run, that costs less than two sleeps. */
+static int let_run(const struct ipk__wait *w)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < YIELDS; i++) {
+		ipk__os_yield();
+		r = w->ready(w->arg, false);
+	}
+	return r;
+}
+
 static void learn(struct ipk__patience *patience, int64_t budget_ns, bool looking_paid,
 		  int64_t waited_ns)
 {
@@ -200,6 +226,7 @@ static int sleep_slice(const struct ipk__wait *w, int at, int64_t end_ns, bool *
 	atomic_store(&slot->word, 0);
 	/* Pairs with the waker's fence between its change and its look at the set. */
 	atomic_fetch_or(&w->event->sleepers, bit);
+	atomic_thread_fence(memory_order_seq_cst);
 	r = w->ready(w->arg, false);
 	if (r == 0)
 		ipk__os_futex_wait(&slot->word, 0, (ipk_deadline){end_ns});
@@ -261,6 +288,10 @@ int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
 			learn(w->patience, budget_ns, true, 0);
 			return r < 0 ? r : 0;
 		}
+	} else {
+		r = let_run(w);
+		if (r != 0)
+			return r < 0 ? r : 0;
 	}
 	r = sleep_until(w, ipk__os_now_ns(), deadline);
 	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);

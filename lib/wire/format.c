@@ -1,16 +1,12 @@
 /*
- * format.c - what the characters of a format string are, and which formats are sound.
+ * format.c - what the characters of a format string are, and how many values a bracket has.
  *
- * Invariant: a format that passes ipk__format_check() has known letters, brackets that
- * match, maps of pairs, a bounded depth and exactly one outermost value. Packing finds the
- * same faults on its way; unpacking asks only after a mismatch, to tell a wrong format
- * from a wrong message. So neither pays for a check beforehand.
+ * Invariant: whoever walks a format to its '\0' with ipk__format_next() has seen known
+ * letters, matching brackets, maps of pairs, a bounded depth and one outermost value. So
+ * nobody pays for a check beforehand: packing finds a fault on its way and drops what it
+ * made; unpacking stores nothing before the end, and asks ipk__format_check() only when
+ * message and format differ, to tell which of them is wrong.
  */
-#include <errno.h>
-#include <string.h>
-
-#include "ipk/base.h"
-#include "ipk/pack.h"
 #include "wire/format.h"
 
 /* clang-format off */
@@ -26,72 +22,63 @@ const unsigned char ipk__format_classes[256] = {
 };
 /* clang-format on */
 
-static int check_close(char open, char close, size_t n_values)
+static int check_close(char open, char close, uint32_t n_values)
 {
 	if (open == '{')
 		return close == '}' && n_values % 2 == 0 ? 0 : -EINVAL;
 	return close == ']' ? 0 : -EINVAL;
 }
 
-int ipk__format_count(const char *open, size_t *ret_n_values)
+static unsigned class_of(char c)
 {
-	size_t n = 0, depth = 0;
+	return ipk__format_classes[(unsigned char)c];
+}
+
+/* From inside a bracket to its end; NULL when there is none. */
+static const char *pass_bracket(const char *inside)
+{
+	size_t depth = 1;
+
+	for (const char *at = inside;; at++) {
+		if (class_of(*at) == IPK__FORMAT_WRONG)
+			return NULL;
+		if (class_of(*at) == IPK__FORMAT_OPEN)
+			depth++;
+		if (class_of(*at) == IPK__FORMAT_CLOSE && --depth == 0)
+			return at;
+	}
+}
+
+int ipk__format_count(const char *open, uint32_t *ret_n_values)
+{
 	const char *at = open;
+	unsigned class;
+	uint32_t n = 0;
 
 	for (;;) {
-		switch (ipk__format_class(*++at)) {
-		case IPK__FORMAT_SPACE:
+		do {
+			class = class_of(*++at);
+			n += class & IPK__FORMAT_IS_VALUE;
+		} while (class & IPK__FORMAT_IS_PLAIN);
+		if (class != IPK__FORMAT_OPEN)
 			break;
-		case IPK__FORMAT_VALUE:
-			n += depth == 0;
-			break;
-		case IPK__FORMAT_OPEN:
-			n += depth == 0;
-			depth++;
-			break;
-		case IPK__FORMAT_CLOSE:
-			if (depth-- > 0)
-				break;
-			ipk_try(check_close(*open, *at, n));
-			*ret_n_values = n;
-			return 0;
-		default:
+		n++;
+		at = pass_bracket(at + 1);
+		if (!at)
 			return -EINVAL;
-		}
 	}
+	ipk_try(check_close(*open, *at, n)); /* the terminating NUL closes nothing */
+	*ret_n_values = n;
+	return 0;
 }
 
 int ipk__format_check(const char *format)
 {
-	size_t n_inside, n_outermost = 0, depth = 0;
+	struct ipk__format_walk walk = {.at = format};
+	char letter;
 
-	if (!format)
-		return -EINVAL;
-	for (const char *at = format; *at != '\0'; at++) {
-		switch (ipk__format_class(*at)) {
-		case IPK__FORMAT_SPACE:
-			break;
-		case IPK__FORMAT_VALUE:
-			n_outermost += depth == 0;
-			break;
-		case IPK__FORMAT_OPEN:
-			ipk_try(ipk__format_count(at, &n_inside));
-			n_outermost += depth == 0;
-			if (++depth > IPK_PACK_DEPTH_MAX)
-				return -EINVAL;
-			break;
-		case IPK__FORMAT_CLOSE:
-			if (depth-- > 0)
-				break;
-			return -EINVAL;
-		default:
-			return -EINVAL;
-		}
-	}
-	return n_outermost == 1 ? 0 : -EINVAL;
-}
-
-bool ipk__format_borrows(const char *format)
-{
-	return strpbrk(format, "Sy") != NULL;
+	do
+		ipk_try(ipk__format_next(&walk, &letter));
+	while (letter != '\0');
+	return 0;
 }

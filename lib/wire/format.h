@@ -1,37 +1,79 @@
 /*
- * format.h - format strings of ipk/pack.h, as packing and unpacking both need them.
+ * format.h - the one walk through a format string of ipk/pack.h, inline for packing and
+ * unpacking.
  */
 #ifndef IPK_WIRE_FORMAT_H
 #define IPK_WIRE_FORMAT_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include <errno.h>
+#include <stdint.h>
+
+#include "ipk/pack.h"
 
 /* What a character of a format is. */
 enum ipk__format_class {
-	IPK__FORMAT_WRONG, /* the terminating NUL too */
-	IPK__FORMAT_SPACE, /* for the eye */
-	IPK__FORMAT_VALUE,
-	IPK__FORMAT_OPEN,
-	IPK__FORMAT_CLOSE,
+	IPK__FORMAT_WRONG = 0, /* the terminating NUL too */
+	IPK__FORMAT_SPACE = 2, /* for the eye */
+	IPK__FORMAT_VALUE = 3,
+	IPK__FORMAT_OPEN = 4,
+	IPK__FORMAT_CLOSE = 8,
+
+	IPK__FORMAT_IS_VALUE = 1, /* bits of the above */
+	IPK__FORMAT_IS_PLAIN = 2, /* no bracket */
 };
 extern const unsigned char ipk__format_classes[256];
 
-static inline enum ipk__format_class ipk__format_class(char c)
-{
-	return (enum ipk__format_class)ipk__format_classes[(unsigned char)c];
-}
+struct ipk__format_walk {
+	const char *at;
+	unsigned depth;
+	unsigned n_outermost;
+	uint32_t n_inside; /* of the opening bracket last met: keys and values count one each */
+};
 
 /*
- * How many values are directly inside the bracket at @open; a map's keys and values count
- * one each. -EINVAL when it is not closed by its like, or a map's number is odd.
+ * How many values are directly inside the bracket at @open. -EINVAL when it is not closed
+ * by its like, when a map has a key without a value, or a letter is unknown.
  */
-int ipk__format_count(const char *open, size_t *ret_n_values);
+int ipk__format_count(const char *open, uint32_t *ret_n_values);
 
-/* 0 when @format is one well-formed value, otherwise -EINVAL. */
+/*
+ * The next letter or opening bracket; '\0' after the last of a well-formed format, which
+ * has matching brackets and one outermost value. -EINVAL when it is not well-formed.
+ */
+static inline int ipk__format_next(struct ipk__format_walk *w, char *ret_letter)
+{
+	uint32_t n_inside;
+	unsigned class;
+	char c;
+
+	for (;;) {
+		c = *w->at++;
+		class = ipk__format_classes[(unsigned char)c];
+		if (class & IPK__FORMAT_IS_VALUE)
+			break;
+		if (class == IPK__FORMAT_SPACE)
+			continue;
+		if (class != IPK__FORMAT_CLOSE)
+			break;
+		if (w->depth-- == 0)
+			return -EINVAL;
+	}
+
+	*ret_letter = c;
+	if (class == IPK__FORMAT_WRONG)
+		return c == '\0' && w->n_outermost == 1 ? 0 : -EINVAL;
+	if (w->depth == 0 && w->n_outermost++ > 0)
+		return -EINVAL;
+	if (class & IPK__FORMAT_IS_VALUE)
+		return 0;
+	if (w->depth++ == IPK_PACK_DEPTH_MAX)
+		return -EINVAL;
+	ipk_try(ipk__format_count(w->at - 1, &n_inside));
+	w->n_inside = n_inside; /* not given away by pointer: the walk stays in registers */
+	return 0;
+}
+
+/* 0 when @format is well-formed, otherwise -EINVAL. */
 int ipk__format_check(const char *format);
-
-/* Whether unpacking with it yields pointers into the message (S and y). */
-bool ipk__format_borrows(const char *format);
 
 #endif

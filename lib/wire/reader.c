@@ -2,9 +2,9 @@
  * reader.c - reads a typed message of any shape, one value at a time.
  *
  * Invariant: n_owed values are still to come, and at least as many bytes are left, since
- * each value takes one or more; when none is owed, none is left. It holds after every
- * step, so a header that declares more than the message can hold is refused when it is
- * read, whatever it declares, and nothing is ever allocated for it.
+ * each value takes one or more. It holds after every step, so a header that declares more
+ * than the message can hold is refused when it is read, and nothing is ever allocated for
+ * what a header declares.
  *
  * Why not msgpack-c's unpacker: it builds a tree of objects on the heap, which costs more
  * than all the rest of a short message's way, and takes the bytes to be private. Messages
@@ -169,6 +169,8 @@ int ipk_reader_next(ipk_reader *r, ipk_token *ret_token)
 
 	if (r->n_owed > 0)
 		ipk_try(ipk__reader_step(r, &t));
+	else if (r->at != r->end)
+		return -EPROTO;
 	*ret_token = t;
 	return 0;
 }

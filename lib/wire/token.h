@@ -85,7 +85,7 @@ static inline void ipk__reader_move(ipk_reader *r, uint64_t n_inside)
 		r->depth--;
 }
 
-/* ipk_reader_next() without an end: a value must be owed. *t is written on failure too. */
+/* The next of the values owed; there must be one. *t is written on failure too. */
 static inline int ipk__reader_step(ipk_reader *r, ipk_token *t)
 {
 	struct ipk__cursor c = {r->at, (size_t)(r->end - r->at)};
@@ -94,7 +94,7 @@ static inline int ipk__reader_step(ipk_reader *r, ipk_token *t)
 	ipk_try(ipk__token_read(&c, t));
 	n_inside = ipk__token_n_inside(t);
 	n_owed = r->n_owed - 1 + n_inside;
-	if (n_owed > c.n_left_bytes || (n_owed == 0 && c.n_left_bytes > 0))
+	if (n_owed > c.n_left_bytes)
 		return -EPROTO;
 	if (r->depth == IPK_PACK_DEPTH_MAX && t->kind >= IPK_TOKEN_ARRAY)
 		return -EPROTO;

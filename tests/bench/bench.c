@@ -23,6 +23,8 @@
 static int n_rounds = 7;
 static double round_seconds = 0.15;
 static bool is_list;
+static bool is_all_fine = true;
+static FILE *out; /* OUTPUT */
 
 static const struct bench_row *const families[] = {
 	bench_pipe_rtt_rows, bench_pipe_flow_rows, bench_queue_rows,
@@ -191,12 +193,13 @@ static void json_outcome(FILE *f, const char *key, const struct outcome *o)
 }
 
 /* Names have no characters that JSON would have to escape. */
-static void json_pair(FILE *f, const struct bench_row *row, const struct outcome *ours,
+static void json_pair(const struct bench_row *row, const struct outcome *ours,
 		      const struct outcome *peer)
 {
 	bool is_measured = ours->error == 0 && peer->error == 0;
 	double ratio = is_measured ? ratio_of(row, ours, peer) : 0;
 	double target = peer->contender->target;
+	FILE *f = out;
 
 	fprintf(f, "{\"bench\": \"%s\", \"unit\": \"%s\"", row->name, row->unit);
 	json_outcome(f, "ours", ours);
@@ -228,8 +231,20 @@ static bool is_failure(const struct outcome *o)
 	return o->error < 0 && o->error != -ENOSYS && o->error != -ENODEV;
 }
 
+static bool list_row(const struct bench_row *row)
+{
+	puts(row->name);
+	return true;
+}
+
+static bool count_row(const struct bench_row *row)
+{
+	(void)row;
+	return true;
+}
+
 /* Whether all of the row was measured that can be measured here. */
-static bool run_row(const struct bench_row *row, FILE *out)
+static bool run_row(const struct bench_row *row)
 {
 	static struct outcome outcomes[CONTENDERS_MAX];
 	size_t n = measure(row, outcomes);
@@ -237,30 +252,24 @@ static bool run_row(const struct bench_row *row, FILE *out)
 
 	for (size_t i = 1; i < n; i++) {
 		print_pair(row, &outcomes[0], &outcomes[i]);
-		json_pair(out, row, &outcomes[0], &outcomes[i]);
+		json_pair(row, &outcomes[0], &outcomes[i]);
 		is_fine = is_fine && !is_failure(&outcomes[i]);
 	}
 	return is_fine;
 }
 
-static int run_rows(char *const names[], int n_names, FILE *out)
+/* Do @each with every row that was asked for, and say how many those are. */
+static int for_wanted(char *const names[], int n_names, bool (*each)(const struct bench_row *))
 {
 	int n_found = 0;
-	bool is_fine = true;
 
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-		for (const struct bench_row *row = families[i]; row->name; row++) {
-			if (!is_wanted(row, names, n_names))
-				continue;
-			n_found++;
-			if (is_list)
-				puts(row->name);
-			else
-				is_fine = run_row(row, out) && is_fine;
-		}
-	if (n_found == 0)
-		fprintf(stderr, "ipk-bench: no row has such a name; --list shows them\n");
-	return n_found > 0 && is_fine ? 0 : 1;
+		for (const struct bench_row *row = families[i]; row->name; row++)
+			if (is_wanted(row, names, n_names)) {
+				n_found++;
+				is_all_fine = each(row) && is_all_fine;
+			}
+	return n_found;
 }
 
 static int usage(int code)
@@ -299,27 +308,37 @@ static int options(int argc, char **argv)
 	return 0;
 }
 
+static int run_wanted(char *const names[], int n_names)
+{
+	out = fopen(OUTPUT, "we");
+	if (!out) {
+		fprintf(stderr,
+			"ipk-bench: cannot write " OUTPUT ": %s. Run it at the top of the "
+			"source tree, after the build.\n",
+			strerror(errno));
+		return 1;
+	}
+	printf("%-46s %-5s %10s  %-28s %12s %8s %7s\n", "row", "unit", "ours", "peer", "theirs",
+	       "ratio", "target");
+	for_wanted(names, n_names, run_row);
+	if (fclose(out) != 0) {
+		perror("ipk-bench: " OUTPUT);
+		return 1;
+	}
+	return is_all_fine ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
 	int r = options(argc, argv);
-	FILE *out = NULL;
 
 	if (r != 0)
 		return r - 1;
-	if (!is_list) {
-		out = fopen(OUTPUT, "we");
-		if (!out) {
-			fprintf(stderr,
-				"ipk-bench: cannot write " OUTPUT ": %s. Run it at the top "
-				"of the source tree, after the build.\n",
-				strerror(errno));
-			return 1;
-		}
-		printf("%-46s %-5s %10s  %-28s %12s %8s %7s\n", "row", "unit", "ours", "peer",
-		       "theirs", "ratio", "target");
+	argv += optind;
+	argc -= optind;
+	if (for_wanted(argv, argc, is_list ? list_row : count_row) == 0) {
+		fprintf(stderr, "ipk-bench: no row has such a name; --list shows them\n");
+		return 1;
 	}
-	r = run_rows(argv + optind, argc - optind, out);
-	if (out && fclose(out) != 0)
-		r = 1;
-	return r;
+	return is_list ? 0 : run_wanted(argv, argc);
 }

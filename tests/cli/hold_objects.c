@@ -67,8 +67,8 @@ static int hold(const char *prefix, const char *named)
 	ipk_try(ipk_queue_create(IPK_QUEUE(.name = named), &queue));
 	ipk_try(ipk_process_start(get_one, queue, IPK_PROCESS(.name = "getter"), &child));
 	ipk_try(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "fifo"), .max_items = 10), &fifo));
-	ipk_try(ipk_queue_create(
-		IPK_QUEUE(.label = join(prefix, "lifo"), .kind = IPK_QUEUE_LIFO), &lifo));
+	ipk_try(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "lifo"), .kind = IPK_QUEUE_LIFO),
+				 &lifo));
 	ipk_try(ipk_pipe_create(IPK_PIPE(.label = join(prefix, "pipe")), &a, &b));
 	ipk_try(fill(fifo, lifo, a, b));
 	ipk_try(wait_for_waiter(named));

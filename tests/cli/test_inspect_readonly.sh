@@ -46,6 +46,6 @@ never "fds of others opened to write" 'open(at)?\(' '"/proc/[0-9]+/fd/' 'O_RDWR|
 never "objects mapped" 'mmap\(' "$objects" 'PROT_WRITE'
 never "shared memory mapped writable" 'mmap\(.*PROT_WRITE.*MAP_SHARED'
 never "futexes between processes" 'futex\(' 'FUTEX_(WAIT|WAKE|LOCK_PI|WAIT_BITSET|REQUEUE|CMP_REQUEUE)[,|]'
-never "names removed or made" ' (unlink|rename|link|symlink|mknod|mkdir)(at)?2?\('
+never "names removed or made" ' (unlink|rename|link|symlink|mknod|mkdir)(at)?2?\(' '"(/dev/|[^"]*ipk)'
 never "others signalled, stopped or traced" '\<(kill|tgkill|ptrace|process_vm_writev|pidfd_send_signal)\('
 [ "$failures" = 0 ]

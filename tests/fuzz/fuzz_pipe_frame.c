@@ -115,7 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 
 	take(&in, &mode, 1);
 	if (ipk_pipe_create(IPK_PIPE(.ring_bytes = RING_BYTES, .max_message_bytes = MESSAGE_MAX,
-				     .flags = mode % 2 ? IPK_PIPE_SOCKET : 0), &a, &b) < 0)
+				     .flags = mode % 2 ? IPK_PIPE_SOCKET : 0),
+			    &a, &b) < 0)
 		abort();
 	if (mode % 2)
 		send_packets(a, &in);

@@ -163,7 +163,7 @@ static void check_send(struct scene *s)
 	bool ok;
 
 	settle_put(s);
-	if (s->op->variant & HEIR || s->op->is_stop) {
+	if (s->op->variant & HEIR) {
 		ok = receive_all(s, s->far, -ETIMEDOUT) && goes_on(s);
 		s->near = ipk_pipe_close(s->near);
 	} else {
@@ -181,7 +181,7 @@ static void check_recv(struct scene *s)
 
 	if (!s->op->is_stop)
 		settle_get(s, 1);
-	if (s->op->variant & HEIR || s->op->is_stop) {
+	if (s->op->variant & HEIR) {
 		ok = receive_all(s, s->near, -ETIMEDOUT) && goes_on(s);
 		ledger_close(s->ledger);
 	}
@@ -203,6 +203,20 @@ static void meet_sender(struct scene *s)
 		expect(s, "recv", r, 0);
 }
 
+/* Beside a stopped receiver, whose end we share: one more message, if there is room. */
+static void meet_receiver(struct scene *s)
+{
+	struct item *item = ledger_add(s->ledger, s->op->len_bytes, 0, MUST);
+	int r;
+
+	pattern_fill(message, s->op->len_bytes, item->seq);
+	r = ipk_pipe_send(s->far, message, s->op->len_bytes, ipk_in_ms(MEET_MS));
+	if (r < 0)
+		s->ledger->n_items--;
+	if (r != -ETIMEDOUT)
+		expect(s, "send", r, 0);
+}
+
 /* --- the rows --- */
 
 static void add_rows(struct op_list *list, struct op op, bool victim_sends)
@@ -219,7 +233,9 @@ static void add_rows(struct op_list *list, struct op op, bool victim_sends)
 				op.state = (enum state)state;
 				op.is_minor = (op.variant & HEIR) && i % 2 == 0;
 				op.may_wait = state == (victim_sends ? FULL : EMPTY);
-				op.meet = victim_sends && op.variant <= SOCKET ? meet_sender : NULL;
+				op.meet = victim_sends && !(op.variant & HEIR) ? meet_sender
+					  : !victim_sends && op.variant & HEIR ? meet_receiver
+									       : NULL;
 				op_add(list, &op);
 			}
 		}

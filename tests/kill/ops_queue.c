@@ -24,14 +24,14 @@ const char *kind_name(ipk_queue_kind kind)
 	return names[kind];
 }
 
-static bool is_mq(const struct scene *s)
+static bool is_posix(const struct scene *s)
 {
 	return s->op->variant == IPK_QUEUE_MQ;
 }
 
 static bool has_levels(const struct scene *s)
 {
-	return s->op->variant == IPK_QUEUE_PRIORITY || is_mq(s);
+	return s->op->variant == IPK_QUEUE_PRIORITY || is_posix(s);
 }
 
 static int put(struct scene *s, const void *data, size_t len_bytes, uint32_t level,
@@ -48,7 +48,7 @@ static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadli
 	int r = ipk_queue_get(s->q, buf, buf_bytes, deadline, ret_len_bytes);
 
 	(void)ret_is_again;
-	if (r == 0 && !is_mq(s))
+	if (r == 0 && !is_posix(s))
 		r = ipk_queue_task_done(s->q);
 	return r;
 }
@@ -115,18 +115,22 @@ const struct queueish *queueish_for(const struct op *op, bool by_lease)
 
 const char *object_name(const struct scene *s, char buf[96])
 {
-	snprintf(buf, 96, "%s%s", is_mq(s) ? "mq:/" : "", s->name);
+	snprintf(buf, 96, "%s%s", is_posix(s) ? "mq:/" : "", s->name);
 	return buf;
 }
 
 int create_queue(const struct op *op, const char *name, ipk_queue **ret_q)
 {
 	bool is_spilled = op->len_bytes > RING_BYTES;
-	size_t ring_bytes = op->variant == IPK_QUEUE_MQ ? op->len_bytes
+	uint32_t max_items = is_spilled ? SPILL_ITEMS : MAX_ITEMS;
+	bool is_mq = op->variant == IPK_QUEUE_MQ;
+	size_t ring_bytes = is_mq ? op->len_bytes
 			    : is_spilled ? SPILL_RING_BYTES : RING_BYTES;
 
+	/* Both limits at the same number of items: whichever count is wrong shows. */
 	return ipk_queue_create(IPK_QUEUE(.name = name, .kind = (ipk_queue_kind)op->variant,
-					  .max_items = is_spilled ? SPILL_ITEMS : MAX_ITEMS,
+					  .max_items = max_items,
+					  .max_bytes = is_mq ? 0 : max_items * op->len_bytes,
 					  .ring_bytes = ring_bytes),
 				ret_q);
 }
@@ -138,7 +142,7 @@ static int make(struct scene *s)
 	int r;
 
 	s->n_again = 0;
-	r = create_queue(s->op, is_mq(s) ? object_name(s, name) : NULL, &s->q);
+	r = create_queue(s->op, is_posix(s) ? object_name(s, name) : NULL, &s->q);
 	if (r < 0)
 		return r;
 	s->n_blocks = queue_blocks();
@@ -179,7 +183,7 @@ static void unmake(struct scene *s)
 	char name[96];
 
 	s->q = ipk_queue_close(s->q);
-	if (is_mq(s) && ipk_queue_unlink(object_name(s, name)) < 0)
+	if (is_posix(s) && ipk_queue_unlink(object_name(s, name)) < 0)
 		ledger_fault(s->ledger, &s->ledger->faults.wrong, "the name is gone");
 }
 
@@ -243,7 +247,7 @@ static void ready_ack(struct scene *s)
 static void note_got(struct scene *s, const void *data, size_t len_bytes)
 {
 	ledger_got(s->ledger, data, len_bytes, true);
-	if (!is_mq(s))
+	if (!is_posix(s))
 		expect(s, "task_done", ipk_queue_task_done(s->q), 0);
 }
 
@@ -312,7 +316,7 @@ static void check_rest(struct scene *s, const struct queueish *qi, bool all_done
 		return;
 	expect(s, "len when empty", (int)ipk_queue_len(s->q), 0);
 	check_capacity(s, qi);
-	if (all_done && !is_mq(s))
+	if (all_done && !is_posix(s))
 		expect(s, "join", ipk_queue_join(s->q, ipk_in_ms(CALL_MS)), 0);
 	n_blocks = queue_blocks();
 	if (n_blocks != s->n_blocks)
@@ -402,6 +406,7 @@ static void add_rows(struct op_list *list, ipk_queue_kind kind, size_t len_bytes
 			op.len_bytes = len_bytes;
 			op.meet = meet_queue;
 			op.unmake = unmake;
+			op.is_minor = len_bytes != 64 && kind != IPK_QUEUE_FIFO;
 			op.may_wait = state == (strstr(op.name, "put") ? FULL : EMPTY);
 			op_add(list, &op);
 		}

@@ -22,7 +22,6 @@
 enum {
 	CALL_MS = 1000,  /* what a survivor's call may take */
 	MEET_MS = 30,    /* what a survivor waits for a stopped victim */
-	BLOCKED_MS = 40, /* what a victim waits for what does not come */
 	BATCH = 3,       /* of put_many and get_many */
 	MAX_ITEMS = 8,   /* of a queue in its full state */
 	BIG_BYTES = 1 << 20,
@@ -35,7 +34,8 @@ struct broken;
 struct scene {
 	const struct op *op;
 	struct ledger *ledger;
-	ipk_deadline deadline; /* of the victim's call */
+	int wait_ms;           /* what the victim waits for what does not come, */
+	ipk_deadline deadline; /* and until when */
 	ipk_queue *q;
 	ipk_queue *q_opened; /* by the victim */
 	ipk_pipe *near, *far; /* the victim's end, the other one */

@@ -21,7 +21,7 @@
 #include "sweep.h"
 
 #define MEASURE_MAX_STEPS 1000000u
-#define ALL_STEPS 4000u
+#define ALL_STEPS 8000u
 #define BEGINNING_STEPS 600u
 #define SAMPLED_TOTAL_STEPS 2500000u /* what a sampled sweep may cost, about */
 #define QUICK_TOTAL_STEPS 9000u
@@ -32,6 +32,9 @@
 #define HIT_COST 5u /* of coming to a breakpoint once, in steps */
 #define CODE_BYTES_MAX ((size_t)16 << 20)
 #define WATCHED_BYTES ((size_t)16 << 10)
+/* A victim's wait: long enough to be stepped to its sleep, or just to be slept through. */
+#define WAIT_MS 80
+#define WAIT_SHORT_MS 15
 #define SLEPT_NS 5000000
 #define WATCH_MS 3000 /* a survivor that does not get on for so long hangs */
 #define LOUD_FAULTS 3u
@@ -50,6 +53,7 @@ struct plan {
 	uint32_t *times;       /* how often it has come so far */
 	unsigned char *marks;  /* of the instruction that comes after so many steps */
 	unsigned char *chosen; /* AT_* after so many steps */
+	uint32_t last_sleep;
 	bool is_all;
 };
 
@@ -61,7 +65,7 @@ static void victim_body(void *arg)
 
 	if (s->op->ready)
 		s->op->ready(s);
-	s->deadline = ipk_in_ms(s->op->may_wait ? BLOCKED_MS : CALL_MS);
+	s->deadline = ipk_in_ms(s->op->may_wait ? s->wait_ms : CALL_MS);
 	victim_start_here();
 	s->ledger->result = s->op->act(s);
 	atomic_store(&s->ledger->is_done, 1);
@@ -220,12 +224,14 @@ static bool open_at(struct scene *s, struct victim *v, const struct plan *plan, 
 {
 	uint32_t stop = best_stop(plan, at);
 
+	s->wait_ms = at > plan->last_sleep ? WAIT_SHORT_MS : WAIT_MS;
 	if (!open_scene(s, v))
 		return false;
 	if (!jump(s, v, plan, stop)) {
 		victim_kill(v);
 		s->op->unmake(s);
 		stop = 0;
+		s->wait_ms = WAIT_MS;
 		if (!open_scene(s, v))
 			return false;
 	}
@@ -328,8 +334,10 @@ static void measure_steps(struct scene *s, struct victim *v, struct plan *plan)
 			break;
 		if (is_syscall)
 			plan->marks[n] |= MARK_EVENT;
-		if (is_syscall && now_ns() - start_ns > SLEPT_NS)
+		if (is_syscall && now_ns() - start_ns > SLEPT_NS) {
 			plan->marks[n] |= MARK_SLEEP;
+			plan->last_sleep = n;
+		}
 		after = hash(memory, n_bytes);
 		if (after != before)
 			plan->marks[n] |= MARK_EVENT;
@@ -344,6 +352,7 @@ static bool measure(struct scene *s, struct plan *plan)
 {
 	struct victim v;
 
+	s->wait_ms = WAIT_MS;
 	if (!open_scene(s, &v))
 		return false;
 	measure_steps(s, &v, plan);

@@ -391,8 +391,8 @@ static int raw_call(void)
 	return fd;
 }
 
-static void send_hello(int fd, const struct ipk__side_packet *hello, size_t n_bytes,
-		       const int *fds, size_t n_fds)
+static void send_hello(int fd, const struct ipk__side_packet *hello, size_t n_bytes, const int *fds,
+		       size_t n_fds)
 {
 	struct iovec part = {(void *)hello, n_bytes};
 
@@ -757,11 +757,11 @@ START_TEST(connect_at_every_fd_limit)
 }
 END_TEST
 
-#define add(suite, test, n)                                                              \
-	do {                                                                             \
-		TCase *tc_ = support_case(suite, #test, TEST_SECONDS, true);             \
-		tcase_add_checked_fixture(tc_, set_up, tear_down);                       \
-		tcase_add_loop_test(tc_, test, 0, n);                                    \
+#define add(suite, test, n)                                                  \
+	do {                                                                 \
+		TCase *tc_ = support_case(suite, #test, TEST_SECONDS, true); \
+		tcase_add_checked_fixture(tc_, set_up, tear_down);           \
+		tcase_add_loop_test(tc_, test, 0, n);                        \
 	} while (0)
 
 static Suite *suite(void)

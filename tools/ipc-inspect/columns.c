@@ -41,7 +41,8 @@ static uint64_t room_bytes(const ipk_inspect_lane *lane)
 	return lane->room_bytes;
 }
 
-uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
+/* Of all lanes together; not known when it is not of one of them. */
+static uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
 {
 	uint64_t sum = 0;
 
@@ -133,11 +134,14 @@ static void fill_text(const ipk_inspect_object *o, char *cell)
 
 static json_t *fill_json(const ipk_inspect_object *o)
 {
-	return json_pack("{s:o, s:o, s:o, s:o}",
-			 "items", json_number(sum_of_lanes(o, n_items)),
-			 "max_items", o->max_items ? json_number(o->max_items) : json_null(),
-			 "used_bytes", json_number(sum_of_lanes(o, used_bytes)),
-			 "room_bytes", json_number(sum_of_lanes(o, room_bytes)));
+	json_t *fill = json_object();
+
+	json_object_set_new(fill, "items", json_number(sum_of_lanes(o, n_items)));
+	json_object_set_new(fill, "max_items",
+			    o->max_items ? json_number(o->max_items) : json_null());
+	json_object_set_new(fill, "used_bytes", json_number(sum_of_lanes(o, used_bytes)));
+	json_object_set_new(fill, "room_bytes", json_number(sum_of_lanes(o, room_bytes)));
+	return fill;
 }
 
 static void put_text(const ipk_inspect_object *o, char *cell)

@@ -27,7 +27,7 @@ struct command {
 static void print_help(FILE *out)
 {
 	fputs("usage: ipc-inspect ls [--json]            every ipk object on this machine\n"
-	      "       ipc-inspect show OBJECT [--json]   all about those with this name, label or id\n"
+	      "       ipc-inspect show OBJECT [--json]   all about one, by name, label or id\n"
 	      "       ipc-inspect --help | --version\n"
 	      "\n"
 	      "Looks only: nothing is written, locked or held up, so it is safe on programs that\n"

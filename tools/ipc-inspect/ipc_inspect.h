@@ -16,8 +16,6 @@
 void columns_print(const ipk_inspect *snap);
 void columns_help(FILE *out);
 json_t *columns_json(const ipk_inspect_object *o);
-/* Of all the object's lanes together, IPK_INSPECT_UNKNOWN when they do not count that. */
-uint64_t sum_of_lanes(const ipk_inspect_object *o, uint64_t (*number)(const ipk_inspect_lane *));
 
 /* --- show_text.c --- */
 void show_text(const ipk_inspect_object *o);

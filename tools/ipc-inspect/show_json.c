@@ -9,40 +9,57 @@ json_t *json_number(uint64_t n)
 	return n > INT64_MAX ? json_real((double)n) : json_integer((json_int_t)n);
 }
 
+/* Of a limit 0 means that there is none, of a pid that it is not known. */
+static json_t *json_unless_0(uint64_t n)
+{
+	return n ? json_number(n) : json_null();
+}
+
 /* In seconds; null when not known. */
 static json_t *json_seconds(int64_t ns)
 {
 	return ns < 0 ? json_null() : json_real((double)ns / 1e9);
 }
 
+static void set(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
 static json_t *json_lane(const ipk_inspect_lane *lane)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}",
-			 "items", json_number(lane->n_items),
-			 "message_bytes", json_number(lane->message_bytes),
-			 "used_bytes", json_number(lane->used_bytes),
-			 "room_bytes", json_number(lane->room_bytes),
-			 "put", json_number(lane->n_put),
-			 "got", json_number(lane->n_got));
+	json_t *object = json_object();
+
+	set(object, "items", json_number(lane->n_items));
+	set(object, "message_bytes", json_number(lane->message_bytes));
+	set(object, "used_bytes", json_number(lane->used_bytes));
+	set(object, "room_bytes", json_number(lane->room_bytes));
+	set(object, "put", json_number(lane->n_put));
+	set(object, "got", json_number(lane->n_got));
+	return object;
 }
 
 static json_t *json_thread(const ipk_inspect_thread *t, const char *what_key)
 {
-	return json_pack("{s:s, s:o, s:o, s:s, s:b, s:o}",
-			 what_key, ipk_inspect_what_name(t->what),
-			 "tid", json_number(t->tid),
-			 "pid", t->pid ? json_number(t->pid) : json_null(),
-			 "comm", t->comm,
-			 "gone", (int)t->is_gone,
-			 "since_s", json_seconds(t->since_ns));
+	json_t *object = json_object();
+
+	set(object, what_key, json_string(ipk_inspect_what_name(t->what)));
+	set(object, "tid", json_number(t->tid));
+	set(object, "pid", json_unless_0(t->pid));
+	set(object, "comm", json_string(t->comm));
+	set(object, "gone", json_boolean(t->is_gone));
+	set(object, "since_s", json_seconds(t->since_ns));
+	return object;
 }
 
 static json_t *json_user(const ipk_inspect_user *user)
 {
-	return json_pack("{s:o, s:s, s:o}",
-			 "pid", json_number(user->pid),
-			 "comm", user->comm,
-			 "fds", json_number(user->n_fds));
+	json_t *object = json_object();
+
+	set(object, "pid", json_number(user->pid));
+	set(object, "comm", json_string(user->comm));
+	set(object, "fds", json_number(user->n_fds));
+	return object;
 }
 
 static void add_lists(json_t *object, const ipk_inspect_object *o)
@@ -58,10 +75,10 @@ static void add_lists(json_t *object, const ipk_inspect_object *o)
 		json_array_append_new(holders, json_thread(ipk_inspect_holder_at(o, i), "holds"));
 	for (size_t i = 0; i < o->n_waiters; i++)
 		json_array_append_new(waiters, json_thread(ipk_inspect_waiter_at(o, i), "for"));
-	json_object_set_new(object, "users", users);
-	json_object_set_new(object, "lanes", lanes);
-	json_object_set_new(object, "holders", holders);
-	json_object_set_new(object, "waiters", waiters);
+	set(object, "users", users);
+	set(object, "lanes", lanes);
+	set(object, "holders", holders);
+	set(object, "waiters", waiters);
 }
 
 static json_t *json_shutdown(unsigned shutdown)
@@ -73,37 +90,31 @@ static json_t *json_shutdown(unsigned shutdown)
 
 static void add_state(json_t *object, const ipk_inspect_object *o)
 {
-	json_t *state = json_pack(
-		"{s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:o}",
-		"max_items", o->max_items ? json_number(o->max_items) : json_null(),
-		"max_bytes", o->max_bytes ? json_number(o->max_bytes) : json_null(),
-		"max_message_bytes", json_number(o->max_message_bytes),
-		"loans", json_number(o->n_leased),
-		"unfinished", json_number(o->n_unfinished),
-		"shutdown", json_shutdown(o->shutdown),
-		"needs_repair", (int)o->needs_repair,
-		"creator_pid", o->creator_pid ? json_number(o->creator_pid) : json_null(),
-		"creator", o->creator,
-		"age_s", json_seconds(o->age_ns));
-
-	json_object_update(object, state);
-	json_decref(state);
+	set(object, "max_items", json_unless_0(o->max_items));
+	set(object, "max_bytes", json_unless_0(o->max_bytes));
+	set(object, "max_message_bytes", json_number(o->max_message_bytes));
+	set(object, "loans", json_number(o->n_leased));
+	set(object, "unfinished", json_number(o->n_unfinished));
+	set(object, "shutdown", json_shutdown(o->shutdown));
+	set(object, "needs_repair", json_boolean(o->needs_repair));
+	set(object, "creator_pid", json_unless_0(o->creator_pid));
+	set(object, "creator", json_string(o->creator));
+	set(object, "age_s", json_seconds(o->age_ns));
 }
 
 json_t *show_json(const ipk_inspect_object *o)
 {
-	json_t *object = json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:b, s:o}",
-				   "kind", ipk_inspect_kind_name(o),
-				   "name", o->name,
-				   "id", json_number(o->id),
-				   "error", o->error ? json_string(ipk_errname(o->error))
-						     : json_null(),
-				   "uid", json_number(o->uid),
-				   "named", (int)o->is_named,
-				   "unlinked", (int)o->is_unlinked,
-				   "foreign", (int)o->is_foreign,
-				   "memory_bytes", json_number(o->memory_bytes));
+	json_t *object = json_object();
 
+	set(object, "kind", json_string(ipk_inspect_kind_name(o)));
+	set(object, "name", json_string(o->name));
+	set(object, "id", json_number(o->id));
+	set(object, "error", o->error ? json_string(ipk_errname(o->error)) : json_null());
+	set(object, "uid", json_number(o->uid));
+	set(object, "named", json_boolean(o->is_named));
+	set(object, "unlinked", json_boolean(o->is_unlinked));
+	set(object, "foreign", json_boolean(o->is_foreign));
+	set(object, "memory_bytes", json_number(o->memory_bytes));
 	if (o->error == 0)
 		add_state(object, o);
 	add_lists(object, o);

@@ -333,7 +333,8 @@ START_TEST(objects_are_found_by_id_and_all_of_a_name)
 	ck_assert_uint_ge(ipk_inspect_len(snap), 2);
 	for (size_t i = 1; i < ipk_inspect_len(snap); i++)
 		ck_assert_int_le(strcmp(ipk_inspect_object_at(snap, i - 1)->name,
-					ipk_inspect_object_at(snap, i)->name), 0);
+					ipk_inspect_object_at(snap, i)->name),
+				 0);
 	ipk_inspect_close(snap);
 	snap = scan("no.such-object");
 	ck_assert_uint_eq(ipk_inspect_len(snap), 0);
@@ -604,7 +605,8 @@ START_TEST(busy_queue_always_reads_as_sound)
 	ipk_queue *q;
 
 	unique_name(label, "busy");
-	q = make_queue(&(ipk_queue_opts){.label = label, .ring_bytes = 4096,
+	q = make_queue(&(ipk_queue_opts){.label = label,
+					 .ring_bytes = 4096,
 					 .kind = _i ? IPK_QUEUE_PRIORITY : IPK_QUEUE_FIFO});
 	for (int i = 0; i < 2; i++)
 		children[i] = spawn(child_is_busy, q);

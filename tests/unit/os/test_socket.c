@@ -150,7 +150,9 @@ START_TEST(too_many_fds_are_refused)
 		char bytes[CMSG_SPACE(sizeof(int) * N)];
 	} control = {0};
 	struct iovec part = {"x", 1};
-	struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = control.bytes,
 			     .msg_controllen = sizeof control.bytes};
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 	int s[2], got[IPK__OS_FDS_MAX], n_fds_before;

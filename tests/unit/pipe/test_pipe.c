@@ -8,10 +8,23 @@
 enum { RING_BYTES = 64 << 10, WHOLE_MAX_BYTES = RING_BYTES / 4 - 8 };
 
 static const size_t sizes[] = {
-	0, 1, 7, 8, 9, 63, 64, 65, 4096,
-	WHOLE_MAX_BYTES - 1, WHOLE_MAX_BYTES, WHOLE_MAX_BYTES + 1,
-	RING_BYTES - 1, RING_BYTES, RING_BYTES + 1,
-	1 << 20, 8 << 20,
+	0,
+	1,
+	7,
+	8,
+	9,
+	63,
+	64,
+	65,
+	4096,
+	WHOLE_MAX_BYTES - 1,
+	WHOLE_MAX_BYTES,
+	WHOLE_MAX_BYTES + 1,
+	RING_BYTES - 1,
+	RING_BYTES,
+	RING_BYTES + 1,
+	1 << 20,
+	8 << 20,
 };
 enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
 

@@ -338,13 +338,13 @@ static const struct {
 	uint32_t type;
 	uint32_t n_bytes;
 } bad_pieces[] = {
-	{0, MORE, 8},                          /* an empty message is never in pieces */
-	{IPK_MESSAGE_MAX_BYTES + 1, MORE, 8},  /* longer than allowed */
+	{0, MORE, 8},                         /* an empty message is never in pieces */
+	{IPK_MESSAGE_MAX_BYTES + 1, MORE, 8}, /* longer than allowed */
 	{UINT64_MAX, MORE, 8},
-	{100, MORE, 0},                        /* an empty piece */
-	{100, LAST, 8},                        /* the end comes too soon */
-	{100, MORE, 100},                      /* the end is no end */
-	{100, MORE, 101},                      /* more than was said */
+	{100, MORE, 0},   /* an empty piece */
+	{100, LAST, 8},   /* the end comes too soon */
+	{100, MORE, 100}, /* the end is no end */
+	{100, MORE, 101}, /* more than was said */
 	{100, LAST, 200},
 	{100, 77, 8},
 };

@@ -262,8 +262,7 @@ START_TEST(junk_is_refused)
 		ck_assert_int_eq(send(a->side_fd, &packet, sizeof packet - 1, 0),
 				 (ssize_t)sizeof packet - 1);
 	else if (_i / N_TRANSPORTS == 2)
-		ck_assert_int_eq(send(a->side_fd, junk, sizeof packet, 0),
-				 (ssize_t)sizeof packet);
+		ck_assert_int_eq(send(a->side_fd, junk, sizeof packet, 0), (ssize_t)sizeof packet);
 	else
 		ck_assert_int_eq(send(a->side_fd, "x", 1, 0), 1);
 	ck_err(ipk_pipe_recv_fd(b, ipk_now(), &fd), -EPROTO);

@@ -19,8 +19,8 @@
 enum { SOCKET = 1, LONG_BYTES = 200000 };
 
 /* A packet as a sender would make it, or not. */
-static void put(ipk_pipe *p, uint64_t magic, uint64_t len_bytes, size_t body_bytes,
-		const int *fds, size_t n_fds)
+static void put(ipk_pipe *p, uint64_t magic, uint64_t len_bytes, size_t body_bytes, const int *fds,
+		size_t n_fds)
 {
 	static char body[LONG_BYTES];
 	struct {

@@ -272,6 +272,23 @@ START_TEST(fd_tells_of_items)
 }
 END_TEST
 
+START_TEST(fd_tells_of_what_other_handles_put)
+{
+	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4)), *other = NULL;
+	int fd;
+
+	ck_ok(ipk_queue_open(queue_name, &other));
+	ck_ok(ipk_queue_fd(other, &fd));
+	for (uint32_t k = 0; k < 100; k++) {
+		arm(other);
+		ck_put_number(q, k);
+		ck_assert(is_readable(fd, 0));
+	}
+	ipk_queue_close(other);
+	drop_queue(q);
+}
+END_TEST
+
 START_TEST(fd_is_quiet_when_armed)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4));
@@ -395,6 +412,7 @@ static Suite *suite(void)
 	add_loop_test(s, drain_lets_gets_go_on, 0, N_MAKES);
 	add_loop_test(s, now_drops_what_is_inside, 0, N_MAKES);
 	add_loop_test(s, fd_tells_of_items, 0, N_MAKES_AND_MQ);
+	add_loop_test(s, fd_tells_of_what_other_handles_put, N_KINDS, N_MAKES_AND_MQ);
 	add_loop_test(s, fd_is_quiet_when_armed, 0, N_MAKES_AND_MQ);
 	add_loop_test(s, fd_tells_of_the_end_and_of_what_comes_back, 0, N_MAKES);
 	add_loop_test(s, fd_stands_beside_foreign_ones, 0, N_MAKES_AND_MQ);

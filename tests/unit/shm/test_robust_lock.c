@@ -20,8 +20,8 @@ struct shared {
 
 static struct shared *make_shared(void)
 {
-	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct shared *s =
+		mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(s, MAP_FAILED);
 	ck_ok(ipk__lock_init(&s->lock));
@@ -70,7 +70,8 @@ static void *try_while_held(void *arg)
 	r = acquire(arg, deadline, &recovered);
 	return (void *)(intptr_t)(r == -ETIMEDOUT && !recovered &&
 						  ipk_deadline_left_ns(deadline) == 0
-					  ? 0 : 2);
+					  ? 0
+					  : 2);
 }
 
 START_TEST(held_by_another_thread)
@@ -141,8 +142,7 @@ static bool all_slots_taken(void *arg)
 	struct shared *s = arg;
 
 	for (int i = 0; i < IPK__WAITERS_MAX; i++) {
-		if (s->waiters.slots[i].tid == 0 ||
-		    s->waiters.slots[i].what != IPK__WAIT_PUT_LOCK)
+		if (s->waiters.slots[i].tid == 0 || s->waiters.slots[i].what != IPK__WAIT_PUT_LOCK)
 			return false;
 	}
 	return true;

@@ -174,12 +174,12 @@ START_TEST(each_cause_has_its_error)
 {
 	struct ipk__shm_header good = good_header(), h;
 
-#define REFUSED(error, ...)                        \
-	do {                                       \
-		h = good;                          \
-		__VA_ARGS__;                       \
-		sign(&h);                          \
-		ck_err(attach_header(&h), error);  \
+#define REFUSED(error, ...)                       \
+	do {                                      \
+		h = good;                         \
+		__VA_ARGS__;                      \
+		sign(&h);                         \
+		ck_err(attach_header(&h), error); \
 	} while (0)
 
 	REFUSED(0, (void)0);
@@ -208,8 +208,8 @@ END_TEST
 
 START_TEST(fixed_part_of_an_impossible_size_is_refused)
 {
-	static const uint64_t sizes[] = {0, 1, 288, 4097, (uint64_t)1 << 33, UINT64_MAX,
-					 UINT64_MAX - 4095};
+	static const uint64_t sizes[] = {
+		0, 1, 288, 4097, (uint64_t)1 << 33, UINT64_MAX, UINT64_MAX - 4095};
 	struct ipk__shm_header h = good_header();
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {

@@ -170,8 +170,8 @@ START_TEST(every_sleeper_gets_its_token)
 
 	for (int i = 0; i < n; i++) {
 		waiters[i].s = s;
-		ck_assert_int_eq(
-			pthread_create(&waiters[i].thread, NULL, run_waiter, &waiters[i]), 0);
+		ck_assert_int_eq(pthread_create(&waiters[i].thread, NULL, run_waiter, &waiters[i]),
+				 0);
 	}
 	s->n_entered = n < IPK__WAITERS_MAX ? (uint32_t)n : IPK__WAITERS_MAX;
 	ck_assert(wait_until(all_sleep, s, WAIT_MS));

@@ -1,0 +1,50 @@
+/*
+*  * queue.c - one process writes A, B and C into a queue, another one reads them.
+ *
+ * The queue is made before the fork, so both have it. When nothing more will come the writer
+ * shuts it down; the reader then gets what is left, and after that -ESHUTDOWN.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ipk.h>
+
+static int writer(void *arg)
+{
+	ipk_queue *q = arg;
+	const char *const words[] = {"A", "B", "C"};
+
+	for (int i = 0; i < 3; i++) {
+		ipk_try(ipk_queue_put(q, words[i], strlen(words[i]), ipk_in_ms(1000)));
+		printf("%d put %s\n", (int)getpid(), words[i]);
+	}
+	return ipk_queue_shutdown(q, IPK_DRAIN);
+}
+
+static int reader(void *arg)
+{
+	ipk_queue *q = arg;
+	char word[16];
+	size_t n;
+	int r;
+
+	while ((r = ipk_queue_get(q, word, sizeof word, ipk_forever(), &n)) == 0)
+		printf("%d got %.*s\n", (int)getpid(), (int)n, word);
+	return r == -ESHUTDOWN ? 0 : r;
+}
+
+int main(void)
+{
+	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(process) *w = NULL, *r = NULL;
+	ipk_process_status wrote, was_read;
+
+	ipk_try(ipk_queue_create(NULL, &q));
+	ipk_try(ipk_process_start(writer, q, NULL, &w));
+	ipk_try(ipk_process_start(reader, q, NULL, &r));
+	ipk_try(ipk_process_join(w, ipk_forever(), &wrote));
+	ipk_try(ipk_process_join(r, ipk_forever(), &was_read));
+	return wrote.exit_code != 0 || was_read.exit_code != 0;
+}
