@@ -1,5 +1,5 @@
 /*
-*  * queue.c - one process writes A, B and C into a queue, another one reads them.
+ * hello_queue.c - one process writes A, B and C into a queue, another one reads them.
  *
  * The queue is made before the fork, so both have it. When nothing more will come the writer
  * shuts it down; the reader then gets what is left, and after that -ESHUTDOWN.

@@ -254,7 +254,7 @@ void ipk__lease_reclaim(ipk_queue *q)
 	unsigned n = 0;
 
 	atomic_store(&shelf->next_reclaim_ns, ipk__os_now_ns() + RECLAIM_EVERY_NS);
-	for (uint32_t i = 0; i < shelf->n_slots; i++) {
+	for (uint32_t i = 0; i < q->n_slots; i++) {
 		uint64_t word = atomic_load(&q->slots[i].word);
 		pid_t holder = (pid_t)(word >> 32);
 

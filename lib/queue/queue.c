@@ -69,6 +69,12 @@ static struct sizes sizes_for(const ipk_queue_opts *o)
 	return s;
 }
 
+/* Behind all that is mapped. */
+static uint64_t spill_base_of(const struct ipk__shm_header *header)
+{
+	return header->fixed_bytes + header->ring_bytes * header->n_rings;
+}
+
 static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const struct sizes *s)
 {
 	int r = ipk__lock_init(&shm->put_lock);
@@ -84,7 +90,7 @@ static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const
 	shm->max_bytes = o->max_bytes;
 	shm->max_message_bytes = o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes)
 					      : o->max_message_bytes;
-	shm->spill_base = shm->header.fixed_bytes + shm->header.ring_bytes * shm->header.n_rings;
+	shm->spill_base = spill_base_of(&shm->header);
 	atomic_store(&shm->spill_next, shm->spill_base);
 	ipk__shelf_lay_out(&shm->shelf, ipk__round_up(sizeof *shm, IPK__CACHE_LINE), s->n_slots,
 			   s->n_blocks);
@@ -105,7 +111,8 @@ static bool is_sane(const struct ipk__segment *segment)
 	    shelf->n_blocks > IPK__SEGMENT_RING_MAX / IPK__BLOCK_BYTES)
 		return false;
 	ipk__shelf_lay_out(&expected, at, shelf->n_slots, shelf->n_blocks);
-	return shelf->slots_offset == expected.slots_offset &&
+	return shm->spill_base == spill_base_of(&shm->header) &&
+	       shelf->slots_offset == expected.slots_offset &&
 	       shelf->links_offset == expected.links_offset &&
 	       shelf->blocks_offset == expected.blocks_offset &&
 	       at + ipk__shelf_bytes(shelf->n_slots, shelf->n_blocks) <= shm->header.fixed_bytes;
@@ -129,6 +136,7 @@ static int new_handle(struct ipk__segment *segment, int bell_fd, const char *nam
 	q->segment = *segment;
 	q->shared = shm;
 	q->kind = (ipk_queue_kind)shm->kind;
+	q->spill_base = shm->spill_base;
 	q->mq_fd = -1;
 	atomic_store(&q->join_patience.budget_ns, 0);
 	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
@@ -258,11 +266,14 @@ int ipk_queue_unlink(const char *name)
 
 ipk_queue *ipk_queue_close(ipk_queue *q)
 {
+	struct ipk__pollset set;
+
 	if (!q)
 		return NULL;
 	ipk__os_mq_close(q->mq_fd);
 	ipk__os_close(q->lane.bell_fd);
-	ipk__os_close(ipk__queue_pollset(q).fd);
+	set = ipk__queue_pollset(q);
+	ipk__pollset_close(&set);
 	ipk__segment_detach(&q->segment);
 	free(q->name);
 	free(q);

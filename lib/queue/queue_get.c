@@ -36,7 +36,7 @@ static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 		return -EPROTO;
 	memcpy(&f->extent, record->bytes, sizeof f->extent);
 	f->len_bytes = f->extent.len_bytes;
-	return f->extent.offset < q->shared->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES
+	return f->extent.offset < q->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES
 		       ? -EPROTO : 0;
 }
 
@@ -44,8 +44,9 @@ static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
 {
 	uint32_t at = ipk__shelf_first(q);
 
+	/* Somebody wrote over the count or the lists: under the lock they agree. */
 	if (at == IPK__NONE)
-		return -EAGAIN;
+		return -EPROTO;
 	*f = (struct ipk__found){.slot = at, .len_bytes = q->slots[at].len_bytes};
 	return f->len_bytes > IPK_MESSAGE_MAX_BYTES ? -EPROTO : 0;
 }

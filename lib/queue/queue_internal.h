@@ -104,10 +104,13 @@ struct ipk_queue {
 	struct ipk__patience join_patience;
 	_Atomic uint64_t pollset; /* pid in the upper half, fd + 1 in the lower; 0: none */
 	char *name; /* NULL: anonymous */
-	/* the shelf, addressed */
+	/* the shelf, addressed; and sizes as they were checked, whatever becomes of the shared ones */
 	struct ipk__slot *slots;
 	uint32_t *links; /* of blocks */
 	char *blocks;
+	uint32_t n_slots;
+	uint32_t n_blocks;
+	uint64_t spill_base;
 	/* mq */
 	int mq_fd;
 	size_t mq_message_bytes;

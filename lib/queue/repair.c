@@ -16,7 +16,7 @@ static uint64_t bytes_in_ring(ipk_queue *q)
 	uint32_t end = ipk__ring_pos(atomic_load(&q->lane.ring.shared->tail));
 	uint64_t n_bytes = 0;
 
-	while (pos != end) {
+	while (pos != end && end - pos <= q->lane.ring.n_units) {
 		const struct ipk__record *record = ipk__ring_at(&q->lane.ring, pos);
 		uint32_t n_units = ipk__record_units(record->len_bytes);
 
@@ -34,7 +34,7 @@ static uint64_t bytes_on_shelf(ipk_queue *q)
 {
 	uint64_t n_bytes = 0;
 
-	for (uint32_t i = 0; i < q->shared->shelf.n_slots; i++) {
+	for (uint32_t i = 0; i < q->n_slots; i++) {
 		if ((atomic_load(&q->slots[i].word) & SLOT_STATE) == SLOT_LIVE)
 			n_bytes += q->slots[i].len_bytes;
 	}

@@ -55,6 +55,8 @@ void ipk__shelf_open(ipk_queue *q)
 	q->slots = (struct ipk__slot *)(base + shelf_of(q)->slots_offset);
 	q->links = (uint32_t *)(base + shelf_of(q)->links_offset);
 	q->blocks = base + shelf_of(q)->blocks_offset;
+	q->n_slots = shelf_of(q)->n_slots;
+	q->n_blocks = shelf_of(q)->n_blocks;
 }
 
 /* --- blocks --- */
@@ -76,7 +78,7 @@ static uint32_t fill_blocks(ipk_queue *q, const char *data, size_t len_bytes)
 	uint32_t first = shelf->free_block;
 	uint32_t last = IPK__NONE;
 
-	while (len_bytes > 0 && shelf->free_block < shelf->n_blocks) {
+	while (len_bytes > 0 && shelf->free_block < q->n_blocks) {
 		size_t n = IPK__MIN(len_bytes, IPK__BLOCK_BYTES);
 
 		last = shelf->free_block;
@@ -96,7 +98,8 @@ static void free_blocks(ipk_queue *q, uint32_t first)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 
-	while (first < shelf->n_blocks) {
+	/* Counted, so that a damaged chain that bites its tail ends too. */
+	for (uint32_t left = q->n_blocks; first < q->n_blocks && left > 0; left--) {
 		uint32_t next = q->links[first];
 
 		q->links[first] = shelf->free_block;
@@ -113,7 +116,7 @@ static uint32_t pop_slot(ipk_queue *q)
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 	uint32_t at = shelf->free_slot;
 
-	if (at >= shelf->n_slots)
+	if (at >= q->n_slots)
 		return IPK__NONE;
 	shelf->free_slot = q->slots[at].next;
 	q->slots[at].spill_offset = 0;
@@ -181,7 +184,7 @@ int ipk__shelf_read(const ipk_queue *q, uint32_t at, void *buf, size_t n_bytes)
 	while (n_bytes > 0) {
 		size_t n = IPK__MIN(n_bytes, IPK__BLOCK_BYTES);
 
-		if (block >= shelf_of(q)->n_blocks)
+		if (block >= q->n_blocks)
 			return -EPROTO;
 		memcpy(into, block_at(q, block), n);
 		into += n;
@@ -196,16 +199,16 @@ int ipk__shelf_read(const ipk_queue *q, uint32_t at, void *buf, size_t n_bytes)
 static void insert_after(ipk_queue *q, uint32_t level, uint32_t before, uint32_t at)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t *link = before == IPK__NONE ? &shelf->heads[level] : &q->slots[before].next;
+	uint32_t *link = before < q->n_slots ? &q->slots[before].next : &shelf->heads[level];
 	uint32_t next = *link;
 
 	q->slots[at].prev = before;
 	q->slots[at].next = next;
 	*link = at;
-	if (next == IPK__NONE)
-		shelf->tails[level] = at;
-	else
+	if (next < q->n_slots)
 		q->slots[next].prev = at;
+	else
+		shelf->tails[level] = at;
 	shelf->levels |= (uint64_t)1 << level;
 }
 
@@ -216,12 +219,13 @@ void ipk__shelf_link(ipk_queue *q, uint32_t at)
 	uint32_t before = shelf->tails[level];
 
 	/* New items belong at the end; those that come back, near the beginning. */
-	if (before < shelf->n_slots && q->slots[before].seq > q->slots[at].seq) {
+	if (before < q->n_slots && q->slots[before].seq > q->slots[at].seq) {
 		uint32_t after = shelf->heads[level];
+		uint32_t left = q->n_slots;
 
-		while (after < shelf->n_slots && q->slots[after].seq < q->slots[at].seq)
+		while (after < q->n_slots && q->slots[after].seq < q->slots[at].seq && left-- > 0)
 			after = q->slots[after].next;
-		before = after < shelf->n_slots ? q->slots[after].prev : before;
+		before = after < q->n_slots ? q->slots[after].prev : before;
 	}
 	insert_after(q, level, before, at);
 	atomic_fetch_add_explicit(&shelf->n_live, 1, memory_order_release);
@@ -234,11 +238,11 @@ void ipk__shelf_unlink(ipk_queue *q, uint32_t at)
 	uint32_t next = q->slots[at].next;
 	uint32_t prev = q->slots[at].prev;
 
-	if (prev < shelf->n_slots)
+	if (prev < q->n_slots)
 		q->slots[prev].next = next;
 	else
 		shelf->heads[level] = next;
-	if (next < shelf->n_slots)
+	if (next < q->n_slots)
 		q->slots[next].prev = prev;
 	else
 		shelf->tails[level] = prev;
@@ -257,7 +261,7 @@ uint32_t ipk__shelf_first(const ipk_queue *q)
 		return IPK__NONE;
 	level = (uint32_t)__builtin_ctzll(shelf->levels);
 	at = q->kind == IPK_QUEUE_LIFO ? shelf->tails[level] : shelf->heads[level];
-	return at < shelf->n_slots ? at : IPK__NONE;
+	return at < q->n_slots ? at : IPK__NONE;
 }
 
 /* --- after a death --- */
@@ -327,7 +331,7 @@ static void mark_chain(ipk_queue *q, const struct ipk__slot *slot)
 
 	/* Counted, so that a damaged chain that bites its tail ends too. */
 	for (uint32_t left = blocks_for(slot->len_bytes); left > 0; left--) {
-		if (block >= shelf_of(q)->n_blocks)
+		if (block >= q->n_blocks)
 			return;
 		q->links[block] |= LINK_USED;
 		block = q->links[block] & ~LINK_USED;
@@ -338,15 +342,15 @@ static void rebuild_blocks(ipk_queue *q)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 
-	for (uint32_t i = 0; i < shelf->n_blocks; i++)
+	for (uint32_t i = 0; i < q->n_blocks; i++)
 		q->links[i] &= ~LINK_USED;
-	for (uint32_t i = 0; i < shelf->n_slots; i++) {
+	for (uint32_t i = 0; i < q->n_slots; i++) {
 		if (state_of(&q->slots[i]) != SLOT_FREE && q->slots[i].spill_offset == 0)
 			mark_chain(q, &q->slots[i]);
 	}
 	shelf->free_block = LINK_END;
 	shelf->n_free_blocks = 0;
-	for (uint32_t i = shelf->n_blocks; i-- > 0;) {
+	for (uint32_t i = q->n_blocks; i-- > 0;) {
 		if (q->links[i] & LINK_USED) {
 			q->links[i] &= ~LINK_USED;
 			continue;
@@ -367,7 +371,7 @@ static void rebuild_lists(ipk_queue *q)
 	shelf->free_slot = IPK__NONE;
 	for (uint32_t i = 0; i < IPK_QUEUE_LEVELS; i++)
 		shelf->heads[i] = shelf->tails[i] = IPK__NONE;
-	for (uint32_t i = shelf->n_slots; i-- > 0;) {
+	for (uint32_t i = q->n_slots; i-- > 0;) {
 		uint32_t state = state_of(&q->slots[i]);
 		uint32_t level = q->slots[i].level % IPK_QUEUE_LEVELS;
 
@@ -409,12 +413,12 @@ void ipk__shelf_rebuild(ipk_queue *q)
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 	uint64_t n_put = atomic_load(&q->shared->n_shelved);
 
-	if (shelf->ack_slot != 0 && shelf->ack_slot <= shelf->n_slots) {
+	if (shelf->ack_slot != 0 && shelf->ack_slot <= q->n_slots) {
 		if (state_of(&q->slots[shelf->ack_slot - 1]) == SLOT_FREE)
 			atomic_store(&q->shared->n_acked, shelf->ack_count);
 		shelf->ack_slot = 0;
 	}
-	for (uint32_t i = 0; i < shelf->n_slots; i++) {
+	for (uint32_t i = 0; i < q->n_slots; i++) {
 		settle(q, &q->slots[i]);
 		/* Committed and not counted: the last put. */
 		if (!ipk__queue_is_fifo(q) && state_of(&q->slots[i]) != SLOT_FREE)

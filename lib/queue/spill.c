@@ -22,8 +22,11 @@ int ipk__spill_write(ipk_queue *q, const void *data, size_t len_bytes, uint64_t 
 {
 	/* Before the item is published: a death in between costs a gap, not an overlap. */
 	uint64_t offset = atomic_fetch_add(&q->shared->spill_next, pages(len_bytes));
-	int r = ipk__os_pwrite(q->segment.fd, data, len_bytes, offset);
+	int r;
 
+	if (offset < q->spill_base)
+		return -EPROTO;
+	r = ipk__os_pwrite(q->segment.fd, data, len_bytes, offset);
 	if (r < 0) {
 		ipk__os_deallocate(q->segment.fd, offset, pages(len_bytes));
 		return r == -EFBIG ? -ENOSPC : r;
@@ -41,7 +44,9 @@ int ipk__spill_read(ipk_queue *q, uint64_t offset, void *buf, size_t len_bytes)
 
 void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes)
 {
-	ipk__os_deallocate(q->segment.fd, offset, pages(len_bytes));
+	/* What is mapped is never given back, whatever a damaged item says. */
+	if (offset >= q->spill_base)
+		ipk__os_deallocate(q->segment.fd, offset, pages(len_bytes));
 }
 
 /* --- after a death --- */
@@ -67,7 +72,7 @@ static void add_ring(ipk_queue *q, struct extents *all)
 	uint32_t pos = ipk__ring_pos(atomic_load(&q->lane.ring.shared->head));
 	uint32_t end = ipk__ring_pos(atomic_load(&q->lane.ring.shared->tail));
 
-	while (pos != end) {
+	while (pos != end && end - pos <= q->lane.ring.n_units) {
 		const struct ipk__record *record = ipk__ring_at(&q->lane.ring, pos);
 		const struct ipk__extent *extent = (const struct ipk__extent *)record->bytes;
 		uint32_t n_units = ipk__record_units(record->len_bytes);
@@ -82,7 +87,7 @@ static void add_ring(ipk_queue *q, struct extents *all)
 
 static void add_shelf(ipk_queue *q, struct extents *all)
 {
-	for (uint32_t i = 0; i < q->shared->shelf.n_slots; i++) {
+	for (uint32_t i = 0; i < q->n_slots; i++) {
 		struct ipk__slot *slot = &q->slots[i];
 
 		if ((atomic_load(&slot->word) & SLOT_STATE) != SLOT_FREE && slot->spill_offset != 0)
@@ -110,7 +115,7 @@ static int by_offset(const void *a, const void *b)
 
 int ipk__spill_free_gaps(ipk_queue *q)
 {
-	uint64_t at = q->shared->spill_base;
+	uint64_t at = q->spill_base;
 	struct ipk__extent *all;
 	struct ipk__os_stat st;
 	size_t n;

@@ -190,14 +190,13 @@ int ipk_vpack(void **ret_data, size_t *ret_len_bytes, const char *format, va_lis
 	return r;
 }
 
-/* Not through ipk_vpack(): copying a va_list right after it was made stalls for 5 ns. */
 int ipk_pack(void **ret_data, size_t *ret_len_bytes, const char *format, ...)
 {
-	struct args args;
+	va_list args;
 	int r;
 
-	va_start(args.list, format);
-	r = pack(ret_data, ret_len_bytes, format, &args);
-	va_end(args.list);
+	va_start(args, format);
+	r = ipk_vpack(ret_data, ret_len_bytes, format, args);
+	va_end(args);
 	return r;
 }

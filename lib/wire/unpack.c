@@ -338,14 +338,13 @@ int ipk_vunpack(const void *data, size_t len_bytes, const char *format, va_list 
 	return r;
 }
 
-/* Not through ipk_vunpack(): copying a va_list right after it was made stalls for 5 ns. */
 int ipk_unpack(const void *data, size_t len_bytes, const char *format, ...)
 {
-	struct args args;
+	va_list args;
 	int r;
 
-	va_start(args.list, format);
-	r = unpack(data, len_bytes, format, &args);
-	va_end(args.list);
+	va_start(args, format);
+	r = ipk_vunpack(data, len_bytes, format, args);
+	va_end(args);
 	return r;
 }

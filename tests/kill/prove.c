@@ -33,8 +33,10 @@ static bool is_wanted(const struct op *op, bool is_quick, char **names)
 	char title[128];
 	char pattern[256];
 
+	if (op->is_extra)
+		return false;
 	if (!*names)
-		return !op->is_extra && !(is_quick && op->is_minor);
+		return !(is_quick && op->is_minor);
 	op_title(op, title, sizeof title);
 	for (; *names; names++) {
 		snprintf(pattern, sizeof pattern, "*%s*", *names);

@@ -21,10 +21,10 @@
 #include "sweep.h"
 
 #define MEASURE_MAX_STEPS 1000000u
-#define ALL_STEPS 8000u
+#define ALL_STEPS 12000u
 #define BEGINNING_STEPS 600u
 #define SAMPLED_TOTAL_STEPS 2500000u /* what a sampled sweep may cost, about */
-#define QUICK_TOTAL_STEPS 9000u
+#define QUICK_TOTAL_STEPS 400000u
 #define QUICK_POINTS 24u
 #define STOP_POINTS 40u
 #define STOP_POINTS_QUICK 3u
@@ -373,7 +373,7 @@ static void choose_evenly(struct plan *plan, uint32_t n)
 		plan->chosen[(uint64_t)plan->n_steps * i / (n ? n : 1)] |= AT_STEP;
 }
 
-/* Before, at and behind each event, or each second, third ... when there are many. */
+/* Before and behind each event, or each second, third ... to make about @n points. */
 static void choose_events(struct plan *plan, uint32_t n)
 {
 	uint32_t n_events = 0;
@@ -391,8 +391,8 @@ static void choose_events(struct plan *plan, uint32_t n)
 
 static void choose_sampled(struct plan *plan, uint32_t n)
 {
-	choose_evenly(plan, n / 2);
-	choose_events(plan, n / 2);
+	choose_evenly(plan, n / 3);
+	choose_events(plan, 2 * n);
 }
 
 static uint32_t within(uint32_t n, uint32_t lowest, uint32_t highest)

@@ -25,8 +25,8 @@ struct shared {
 
 static struct shared *share(ipk_queue *q)
 {
-	struct shared *s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-				-1, 0);
+	struct shared *s =
+		mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(s, MAP_FAILED);
 	s->q = q;
@@ -73,7 +73,8 @@ static int consume_many(void *arg)
 	size_t n;
 	int r;
 
-	while ((r = ipk_queue_get_many(s->q, buf, sizeof buf, 64, ipk_in_ms(WAIT_MS), items, &n)) == 0) {
+	while ((r = ipk_queue_get_many(s->q, buf, sizeof buf, 64, ipk_in_ms(WAIT_MS), items, &n)) ==
+	       0) {
 		for (size_t i = 0; i < n; i++)
 			note(s, items[i].data, last);
 	}

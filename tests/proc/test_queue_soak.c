@@ -61,7 +61,8 @@ static int produce(void *arg)
 		n_bytes = size_of(item->number);
 		fill(item->filled, n_bytes, item->number);
 		r = ipk_queue_put_level(truth->q, item, sizeof *item + n_bytes,
-					truth->q->kind == IPK_QUEUE_PRIORITY ? item->number % 64 : 0,
+					truth->q->kind == IPK_QUEUE_PRIORITY ? item->number % 64
+									     : 0,
 					ipk_in_ms(WAIT_MS));
 		if (r == 0)
 			truth->n_acknowledged[me][item->number]++;
@@ -123,10 +124,11 @@ static pid_t start_worker(int k)
 
 static void start_truth(int i, bool with_loans)
 {
-	truth = mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	truth = mmap(NULL, sizeof *truth, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
 	ck_assert_ptr_ne(truth, MAP_FAILED);
-	truth->q = make_queue(i, IPK_QUEUE(.max_items = 100, .max_bytes = 100000,
-					   .ring_bytes = 65536));
+	truth->q = make_queue(
+		i, IPK_QUEUE(.max_items = 100, .max_bytes = 100000, .ring_bytes = 65536));
 	truth->with_loans = with_loans;
 }
 

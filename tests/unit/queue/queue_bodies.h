@@ -16,6 +16,18 @@
 #include "ipk/queue.h"
 #include "support/support.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED 0 /* when it is, each step takes ten times as long */
+#endif
+
 enum { N_KINDS = 3, N_MAKES = 2 * N_KINDS, N_MAKES_AND_MQ = N_MAKES + 1 };
 enum { MQ_MAX_ITEMS = 8, MQ_MESSAGE_BYTES = 256 };
 

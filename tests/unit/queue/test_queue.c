@@ -39,8 +39,9 @@ static int try_open(const char *name)
 START_TEST(bad_names_are_refused)
 {
 	char long_name[202];
-	const char *const bad[] = {"", "/", "a/b", "/a", "a b", "a\n", "a:b", "\xc3\xa4", "mq:",
-				   "mq:a", "mq:/", "mq:/a/b", "mq://", long_name};
+	const char *const bad[] = {"",     "/",       "a/b",      "/a",     "a b",
+				   "a\n",  "a:b",     "\xc3\xa4", "mq:",    "mq:a",
+				   "mq:/", "mq:/a/b", "mq://",    long_name};
 	ipk_queue *q = NULL;
 
 	memset(long_name, 'x', 201);
@@ -182,7 +183,8 @@ START_TEST(every_ring_size_works)
 	static const size_t sizes[] = {4096, 4097, 8192, 100000, 1 << 20, 16 << 20};
 
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-		ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = sizes[i], .label = "a.label"));
+		ipk_queue *q =
+			make_queue(_i, IPK_QUEUE(.ring_bytes = sizes[i], .label = "a.label"));
 
 		ck_ok(put_filled(q, sizes[i], 1, ipk_now()));
 		ck_get_filled(q, sizes[i], 1);
@@ -408,8 +410,8 @@ START_TEST(every_flipped_bit_of_the_header_is_found)
 		c ^= (unsigned char)(1 << bit % 8);
 		ck_assert_int_eq(pwrite(fd, &c, 1, bit / 8), 1);
 		r = try_open(name);
-		ck_assert_msg(r == -EPROTO || r == -EPROTONOSUPPORT || r == -EBADMSG,
-			      "bit %d: %d", bit, r);
+		ck_assert_msg(r == -EPROTO || r == -EPROTONOSUPPORT || r == -EBADMSG, "bit %d: %d",
+			      bit, r);
 		c ^= (unsigned char)(1 << bit % 8);
 		ck_assert_int_eq(pwrite(fd, &c, 1, bit / 8), 1);
 	}
@@ -443,11 +445,11 @@ START_TEST(other_builds_and_places_are_told_apart)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_eq(pread(fd, &good, sizeof good, 0), sizeof good);
 	close(fd);
-#define CK_OTHER(field, error)          \
-	do {                            \
-		h = good;               \
-		h.field ^= 1;           \
-		write_header(name, h);  \
+#define CK_OTHER(field, error)                 \
+	do {                                   \
+		h = good;                      \
+		h.field ^= 1;                  \
+		write_header(name, h);         \
 		ck_err(try_open(name), error); \
 	} while (0)
 	CK_OTHER(version, -EPROTONOSUPPORT);

@@ -215,8 +215,8 @@ static void step_repair(struct model *m)
 typedef void (*step_fn)(struct model *m);
 
 static const step_fn steps[] = {
-	step_put,   step_put,       step_put,      step_put_many,  step_get,	step_get_many,
-	step_lease, step_end_loan,  step_end_loan, step_task_done, step_repair,
+	step_put,   step_put,      step_put,      step_put_many,  step_get,    step_get_many,
+	step_lease, step_end_loan, step_end_loan, step_task_done, step_repair,
 };
 
 static void start_before_the_wrap(ipk_queue *q)

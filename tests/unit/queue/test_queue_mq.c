@@ -189,7 +189,8 @@ static int over_msg_max(void *arg)
 		return 2;
 	unique_name(unique, "limits");
 	snprintf(name, sizeof name, "mq:/%s", unique);
-	ck_err(ipk_queue_create(IPK_QUEUE(.name = name, .max_items = KERNEL_ITEMS_MAX), &q), -ENOSPC);
+	ck_err(ipk_queue_create(IPK_QUEUE(.name = name, .max_items = KERNEL_ITEMS_MAX), &q),
+	       -ENOSPC);
 	ck_assert(!is_there(name + 3));
 	return 0;
 }

@@ -8,11 +8,7 @@
 
 #include "unit/queue/queue_bodies.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { N_ITEMS = 4000 };
-#else
-enum { N_ITEMS = 50000 };
-#endif
+enum { N_ITEMS = IS_SANITIZED ? 4000 : 50000 };
 enum { N_PRODUCERS = 3, N_CONSUMERS = 3 };
 /* How a consumer takes items. */
 enum { GET, GET_MANY, LEASE, POLL, N_WAYS };
