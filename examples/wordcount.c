@@ -358,7 +358,8 @@ int main(int argc, char **argv)
 	}
 	n = n < WORKERS_MAX ? n : WORKERS_MAX;
 	jobs.is_done = calloc(jobs.n_jobs, sizeof *jobs.is_done);
-	r = jobs.is_done ? ipk_queue_create(IPK_QUEUE(.label = "jobs", .max_items = 4), &queue) : -1;
+	r = jobs.is_done ? ipk_queue_create(IPK_QUEUE(.label = "jobs", .max_items = 4), &queue)
+			 : -1;
 	printf("counting the words of %zu files with %zu workers\n", jobs.n_jobs, n);
 	for (size_t i = 0; i < n; i++)
 		workers[i] = (struct worker){.jobs = queue, .paths = jobs.paths};

@@ -17,15 +17,14 @@
 #define IPK_AUTO(noun) __attribute__((cleanup(ipk_##noun##_closep))) ipk_##noun
 
 /* Leave the enclosing int function with the error of @call, if it has one. */
-#define ipk_try(call)                       \
-	do {                                \
-		int ipk_try_r_ = (call);    \
-		if (ipk_try_r_ < 0)         \
-			return ipk_try_r_;  \
+#define ipk_try(call)                      \
+	do {                               \
+		int ipk_try_r_ = (call);   \
+		if (ipk_try_r_ < 0)        \
+			return ipk_try_r_; \
 	} while (0)
 
 /* Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. */
-#define IPK_OPTS(noun, ...) \
-	(&(ipk_##noun##_opts){.size = sizeof(ipk_##noun##_opts), __VA_ARGS__})
+#define IPK_OPTS(noun, ...) (&(ipk_##noun##_opts){.size = sizeof(ipk_##noun##_opts), __VA_ARGS__})
 
 #endif

@@ -137,8 +137,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_recv(ipk_pipe *p, void *buf, size_t buf_byte
  *
  * Return: 0; -ENOMEM, the message stays; otherwise as ipk_pipe_recv().
  */
-IPK_API IPK_MUST_CHECK int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadline,
-					       void **ret_data, size_t *ret_len_bytes);
+IPK_API IPK_MUST_CHECK int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadline, void **ret_data,
+					       size_t *ret_len_bytes);
 
 /**
  * ipk_pipe_peek() - look at the next message where it lies
@@ -159,8 +159,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadlin
  *
  * Return: as ipk_pipe_recv(), without -EMSGSIZE.
  */
-IPK_API IPK_MUST_CHECK int ipk_pipe_peek(ipk_pipe *p, ipk_deadline deadline,
-					 const void **ret_data, size_t *ret_len_bytes);
+IPK_API IPK_MUST_CHECK int ipk_pipe_peek(ipk_pipe *p, ipk_deadline deadline, const void **ret_data,
+					 size_t *ret_len_bytes);
 
 /**
  * ipk_pipe_release() - take the message that ipk_pipe_peek() showed out of the pipe
@@ -267,8 +267,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, 
  *
  * Return: as ipk_pipe_send() and ipk_pack().
  */
-IPK_API IPK_MUST_CHECK int ipk_pipe_sendf(ipk_pipe *p, ipk_deadline deadline,
-					  const char *format, ...);
+IPK_API IPK_MUST_CHECK int ipk_pipe_sendf(ipk_pipe *p, ipk_deadline deadline, const char *format,
+					  ...);
 
 /**
  * ipk_pipe_recvf() - receive one message and unpack its typed values
@@ -283,8 +283,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_sendf(ipk_pipe *p, ipk_deadline deadline,
  *
  * Return: as ipk_pipe_peek() and ipk_unpack().
  */
-IPK_API IPK_MUST_CHECK int ipk_pipe_recvf(ipk_pipe *p, ipk_deadline deadline,
-					  const char *format, ...);
+IPK_API IPK_MUST_CHECK int ipk_pipe_recvf(ipk_pipe *p, ipk_deadline deadline, const char *format,
+					  ...);
 
 typedef struct ipk_listener ipk_listener;
 

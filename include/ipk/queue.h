@@ -40,16 +40,16 @@ typedef enum ipk_shutdown {
 } ipk_shutdown;
 
 typedef struct ipk_queue_opts {
-	size_t size;         /* sizeof(ipk_queue_opts) */
-	const char *name;    /* NULL: anonymous; [A-Za-z0-9._-]{1,200}, or "mq:/NAME" */
-	const char *label;   /* what ipc-inspect calls an anonymous one; "queue" */
-	ipk_queue_kind kind; /* FIFO */
-	uint32_t max_items;  /* 0 .. IPK_QUEUE_ITEMS_MAX; 0: as many as fit in ring_bytes */
-	size_t max_bytes;    /* of all messages inside together; 0: no such limit */
-	size_t ring_bytes;   /* 4 KiB .. 1 GiB, rounded up to 2^n; 512 KiB. LIFO and priority
-	                      * queues keep their items in a store of this size. Longer
-	                      * messages, and those there is no room for, go to pages of
-	                      * their own. mq: the size of a message, default 8192 */
+	size_t size;              /* sizeof(ipk_queue_opts) */
+	const char *name;         /* NULL: anonymous; [A-Za-z0-9._-]{1,200}, or "mq:/NAME" */
+	const char *label;        /* what ipc-inspect calls an anonymous one; "queue" */
+	ipk_queue_kind kind;      /* FIFO */
+	uint32_t max_items;       /* 0 .. IPK_QUEUE_ITEMS_MAX; 0: as many as fit in ring_bytes */
+	size_t max_bytes;         /* of all messages inside together; 0: no such limit */
+	size_t ring_bytes;        /* 4 KiB .. 1 GiB, rounded up to 2^n; 512 KiB. LIFO and priority
+				   * queues keep their items in a store of this size. Longer
+				   * messages, and those there is no room for, go to pages of
+				   * their own. mq: the size of a message, default 8192 */
 	size_t max_message_bytes; /* 1 .. IPK_MESSAGE_MAX_BYTES, the default */
 } ipk_queue_opts;
 
@@ -190,8 +190,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_byt
  *
  * Return: as ipk_queue_get(), without -EMSGSIZE; -ENOMEM, the item stays.
  */
-IPK_API IPK_MUST_CHECK int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline,
-					       void **ret_data, size_t *ret_len_bytes);
+IPK_API IPK_MUST_CHECK int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline, void **ret_data,
+					       size_t *ret_len_bytes);
 
 /**
  * ipk_queue_peek() - copy the next item out and leave it there

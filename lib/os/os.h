@@ -20,8 +20,8 @@ struct ipk_process_status;
 
 /* --- clock.c ------------------------------------------------------------------------- */
 
-int64_t ipk__os_now_ns(void);      /* CLOCK_MONOTONIC */
-int64_t ipk__os_boot_ns(void);     /* CLOCK_BOOTTIME: comparable with process start times */
+int64_t ipk__os_now_ns(void);  /* CLOCK_MONOTONIC */
+int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start times */
 
 /* --- memory.c: memory that processes share ------------------------------------------- */
 
@@ -30,7 +30,7 @@ void *ipk__os_calloc(size_t n, size_t n_bytes); /* the same, zeroed */
 
 int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed */
 int ipk__os_seal(int fd);                         /* never shrinks again, seals are final */
-int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes); /* -ENOSPC, never SIGBUS later */
+int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes);   /* -ENOSPC, never SIGBUS later */
 int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes); /* give pages back, keep size */
 int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr);
 /* [0, fixed) once, then the ring [fixed, fixed + ring) twice, one after the other. */
@@ -54,8 +54,8 @@ size_t ipk__os_page_bytes(void);
 
 /* --- shm.c: names in /dev/shm -------------------------------------------------------- */
 
-int ipk__os_shm_temp(int *ret_fd);                  /* a nameless file there, mode 0600 */
-int ipk__os_shm_link(int fd, const char *name);     /* -EEXIST; the file appears whole */
+int ipk__os_shm_temp(int *ret_fd);                   /* a nameless file there, mode 0600 */
+int ipk__os_shm_link(int fd, const char *name);      /* -EEXIST; the file appears whole */
 int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
 int ipk__os_shm_unlink(const char *name);
 int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
@@ -69,7 +69,7 @@ void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fi
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
 int ipk__os_epoll(int *ret_fd);
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only);
-void ipk__os_epoll_drain(int epoll_fd); /* forget the edges seen so far */
+void ipk__os_epoll_drain(int epoll_fd);             /* forget the edges seen so far */
 int ipk__os_ticker(int64_t period_ns, int *ret_fd); /* a timerfd; ticks on after each read */
 void ipk__os_ticker_read(int fd);                   /* never blocks */
 
@@ -126,7 +126,7 @@ int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
 /* --- cpu.c --------------------------------------------------------------------------- */
 
 int ipk__os_cpu_online(void); /* how many processors there are at all; cached */
-int ipk__os_cpu(void); /* the processor this thread runs on now, about 2 ns */
+int ipk__os_cpu(void);        /* the processor this thread runs on now, about 2 ns */
 void ipk__os_yield(void);
 static inline void ipk__os_pause(void)
 {
@@ -152,7 +152,7 @@ int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does n
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
 void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
-int ipk__os_fd_is_free(void);             /* 0 one more may be opened, or -EMFILE, -ENFILE */
+int ipk__os_fd_is_free(void);     /* 0 one more may be opened, or -EMFILE, -ENFILE */
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 /* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */

@@ -77,7 +77,7 @@ static int lock_directory(const char *dir, int *ret_fd)
 static int listen_at(const char *path, int *ret_fd)
 {
 	char dir[108];
-	int lock_fd;
+	int lock_fd = -1;
 	int r = directory_of(path, dir, sizeof dir);
 
 	if (r == 0)

@@ -128,7 +128,7 @@ static int take_packet(ipk_pipe *p, void *buf, size_t len_bytes)
 	struct packet head;
 	struct iovec parts[2] = {{&head, sizeof head}, {buf, len_bytes}};
 	bool is_inline = len_bytes <= INLINE_MAX_BYTES;
-	size_t n_bytes;
+	size_t n_bytes = 0;
 	int r = is_inline ? 0 : peek_body(p, buf, len_bytes);
 
 	if (r == 0)

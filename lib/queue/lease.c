@@ -243,8 +243,8 @@ static bool is_dead(pid_t pid, int64_t start_ns)
 bool ipk__lease_reclaim_is_due(ipk_queue *q)
 {
 	return atomic_load_explicit(&shelf_of(q)->n_leased, memory_order_relaxed) > 0 &&
-	       ipk__os_now_ns() >= atomic_load_explicit(&shelf_of(q)->next_reclaim_ns,
-							memory_order_relaxed);
+	       ipk__os_now_ns() >=
+		       atomic_load_explicit(&shelf_of(q)->next_reclaim_ns, memory_order_relaxed);
 }
 
 void ipk__lease_reclaim(ipk_queue *q)

@@ -64,7 +64,8 @@ static struct sizes sizes_for(const ipk_queue_opts *o)
 						     ipk__os_page_bytes())));
 	} else {
 		s.n_blocks = (uint32_t)(o->ring_bytes / IPK__BLOCK_BYTES);
-		s.n_slots = o->max_items ? o->max_items + IPK__LOANS_MAX : s.n_blocks + IPK__LOANS_MAX;
+		s.n_slots =
+			o->max_items ? o->max_items + IPK__LOANS_MAX : s.n_blocks + IPK__LOANS_MAX;
 	}
 	return s;
 }
@@ -88,8 +89,8 @@ static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const
 	if (o->kind != IPK_QUEUE_FIFO && shm->max_items == 0)
 		shm->max_items = s->n_slots - IPK__LOANS_MAX;
 	shm->max_bytes = o->max_bytes;
-	shm->max_message_bytes = o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes)
-					      : o->max_message_bytes;
+	shm->max_message_bytes =
+		o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes) : o->max_message_bytes;
 	shm->spill_base = spill_base_of(&shm->header);
 	atomic_store(&shm->spill_next, shm->spill_base);
 	ipk__shelf_lay_out(&shm->shelf, ipk__round_up(sizeof *shm, IPK__CACHE_LINE), s->n_slots,
@@ -174,14 +175,14 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 		.n_rings = s.ring_bytes ? 1 : 0,
 	};
 	char file[256];
-	struct ipk__segment segment;
+	struct ipk__segment segment = {.fd = -1};
 	ipk_queue *q = NULL;
 	int bell_fd = -1;
 	int r = o->name ? 0 : ipk__os_eventfd(&bell_fd);
 
 	if (r == 0)
 		r = ipk__segment_create(&plan, &segment);
-	if (r < 0) {
+	if (r != 0) {
 		ipk__os_close(bell_fd);
 		return r;
 	}
@@ -196,7 +197,8 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 		return r;
 	ipk__shelf_rebuild(q);
 	/* From here on others may see it: it is whole. */
-	r = ipk__segment_publish(&q->segment, o->name ? file_name(o->name, file, sizeof file) : NULL);
+	r = ipk__segment_publish(&q->segment,
+				 o->name ? file_name(o->name, file, sizeof file) : NULL);
 	if (r < 0) {
 		ipk_queue_close(q);
 		return r;
@@ -236,7 +238,7 @@ int ipk__queue_attach(int fd, bool is_named, const char *name, int bell_fd, ipk_
 int ipk_queue_open(const char *name, ipk_queue **ret_q)
 {
 	char file[256];
-	int fd;
+	int fd = -1;
 	int r;
 
 	if (!ret_q)

@@ -36,8 +36,8 @@ static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 		return -EPROTO;
 	memcpy(&f->extent, record->bytes, sizeof f->extent);
 	f->len_bytes = f->extent.len_bytes;
-	return f->extent.offset < q->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES
-		       ? -EPROTO : 0;
+	return f->extent.offset < q->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES ? -EPROTO
+											: 0;
 }
 
 static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
@@ -242,8 +242,7 @@ static int mq_get_alloc(ipk_queue *q, ipk_deadline deadline, struct into *into)
 	return r;
 }
 
-int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline, void **ret_data,
-			size_t *ret_len_bytes)
+int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
 {
 	struct into into = {0};
 	int r;

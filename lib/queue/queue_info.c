@@ -18,7 +18,8 @@ static size_t len_of_fifo(const ipk_queue *q)
 		head = atomic_load(&ring->head);
 		n_live = atomic_load(&q->shared->shelf.n_live);
 		tail = atomic_load(&ring->tail);
-	} while (atomic_load(&ring->head) != head || atomic_load(&q->shared->shelf.n_live) != n_live);
+	} while (atomic_load(&ring->head) != head ||
+		 atomic_load(&q->shared->shelf.n_live) != n_live);
 	return (size_t)n_live + (ipk__ring_count(tail) - ipk__ring_count(head));
 }
 
@@ -169,7 +170,7 @@ static int make_pollset(ipk_queue *q, uint64_t word)
 {
 	struct ipk__pollset old = {.fd = (int)(uint32_t)word - 1};
 	struct ipk__pollset set = IPK__POLLSET_NONE;
-	int fd;
+	int fd = -1;
 	int r = make_bell(q);
 
 	if (r == 0)

@@ -103,8 +103,9 @@ struct ipk_queue {
 	struct ipk__lane lane;
 	struct ipk__patience join_patience;
 	_Atomic uint64_t pollset; /* pid in the upper half, fd + 1 in the lower; 0: none */
-	char *name; /* NULL: anonymous */
-	/* the shelf, addressed; and sizes as they were checked, whatever becomes of the shared ones */
+	char *name;               /* NULL: anonymous */
+	/* the shelf, addressed; and sizes as they were checked, whatever becomes of the shared ones
+	 */
 	struct ipk__slot *slots;
 	uint32_t *links; /* of blocks */
 	char *blocks;

@@ -101,7 +101,8 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 	}
 	r = ipk__spill_write(q, item->data, item->len_bytes, &extent.offset);
 	if (r == 0)
-		*tail = ipk__ring_write(ring, *tail, IPK__RECORD_SPILLED, &extent, sizeof extent, 1);
+		*tail = ipk__ring_write(ring, *tail, IPK__RECORD_SPILLED, &extent, sizeof extent,
+					1);
 	return r;
 }
 
@@ -150,8 +151,7 @@ static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
 	uint32_t at;
 	int r;
 
-	if (n_on_shelf(q) >= q->shared->max_items ||
-	    !fits_bytes(q, 0, item->len_bytes))
+	if (n_on_shelf(q) >= q->shared->max_items || !fits_bytes(q, 0, item->len_bytes))
 		return -EAGAIN;
 	r = ipk__shelf_store(q, item->data, item->len_bytes, &at);
 	if (r < 0)
@@ -193,8 +193,7 @@ static int is_room(void *arg, bool slowly)
 	/* What a death left may look full, and all others may be waiting like us. */
 	if (slowly)
 		ipk__queue_repair_if_due(w->q);
-	return atomic_load(&w->q->shared->shutdown) != 0 ||
-	       ipk__queue_has_room(w->q, w->len_bytes);
+	return atomic_load(&w->q->shared->shutdown) != 0 || ipk__queue_has_room(w->q, w->len_bytes);
 }
 
 /* One go under the lock: 0 with *ret_n > 0, -EAGAIN full, or an error. */

@@ -23,7 +23,7 @@
 struct ipk__shm_ring {
 	/* The writer's line. */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail;
-	uint64_t head_seen; /* the writer's last look at head */
+	uint64_t head_seen;         /* the writer's last look at head */
 	_Atomic uint64_t n_written; /* messages ever, as of the writer's last publishing */
 	_Atomic uint32_t writer_cpu;
 	/* The reader's line. */
@@ -77,7 +77,8 @@ static inline uint32_t ipk__record_units(uint32_t len_bytes)
 
 static inline struct ipk__record *ipk__ring_at(const struct ipk__ring *ring, uint32_t pos)
 {
-	return (struct ipk__record *)(ring->bytes + (size_t)(pos & (ring->n_units - 1)) * IPK__UNIT);
+	return (struct ipk__record *)(ring->bytes +
+				      (size_t)(pos & (ring->n_units - 1)) * IPK__UNIT);
 }
 
 /* @total brought up to the 32-bit @count that it last agreed with. */

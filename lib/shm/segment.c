@@ -33,8 +33,11 @@ static uint32_t own_fingerprint(void)
 {
 	const uint16_t order = 1;
 	const uint32_t parts[] = {
-		sizeof(pthread_mutex_t), sizeof(void *), sizeof(long),
-		*(const unsigned char *)&order, sizeof(struct ipk__shm_header),
+		sizeof(pthread_mutex_t),
+		sizeof(void *),
+		sizeof(long),
+		*(const unsigned char *)&order,
+		sizeof(struct ipk__shm_header),
 		_Alignof(max_align_t),
 	};
 

@@ -15,7 +15,7 @@
 #define BUDGET_MIN_NS 1000
 #define LOOKS_PER_CLOCK_READ 24
 #define YIELD_EVERY_NS 5000
-#define YIELD_IS_BUSY_NS 3000 /* a yield that takes longer ran somebody else */
+#define YIELD_IS_BUSY_NS 3000  /* a yield that takes longer ran somebody else */
 #define CLOCK_TICK_NS 20000000 /* start times are no more exact than this */
 #define YIELDS 2
 #define FIRST_SLICE_NS 1000000 /* who is dead already is found out soon */

@@ -51,7 +51,7 @@ static inline int ipk__token_read(struct ipk__cursor *c, ipk_token *t)
 	c->n_left_bytes--;
 	if (head < 0x80 || head >= 0xe0) {
 		t->kind = IPK_TOKEN_INT;
-		t->i = (int8_t)head;
+		t->i = head < 0x80 ? (int64_t)head : (int64_t)head - 0x100;
 		return 0;
 	}
 	if (head == 0xc0) {

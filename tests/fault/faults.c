@@ -43,14 +43,14 @@ static bool is_due(const char *function)
 	return true;
 }
 
-#define WRAP(type, failure, name, params, args)      \
-	type __real_##name params;                   \
-	type __wrap_##name params;                   \
-	type __wrap_##name params                    \
-	{                                            \
-		if (is_due(#name))                   \
-			return failure;              \
-		return __real_##name args;           \
+#define WRAP(type, failure, name, params, args) \
+	type __real_##name params;              \
+	type __wrap_##name params;              \
+	type __wrap_##name params               \
+	{                                       \
+		if (is_due(#name))              \
+			return failure;         \
+		return __real_##name args;      \
 	}
 #define WRAP_INT(name, params, args) WRAP(int, FAULT, name, params, args)
 
@@ -78,7 +78,7 @@ WRAP_INT(ipk__os_eventfd, (int *r), (r))
 WRAP_INT(ipk__os_epoll, (int *r), (r))
 WRAP_INT(ipk__os_epoll_add, (int e, int fd, bool a, bool b), (e, fd, a, b))
 WRAP_INT(ipk__os_ticker, (int64_t p, int *r), (p, r))
-WRAP_INT(ipk__os_poll, (struct pollfd *f, size_t n, ipk_deadline d), (f, n, d))
+WRAP_INT(ipk__os_poll, (struct pollfd * f, size_t n, ipk_deadline d), (f, n, d))
 WRAP_INT(ipk__os_poll1, (int fd, int e, ipk_deadline d, int *r), (fd, e, d, r))
 WRAP_INT(ipk__os_socketpair, (int r[2]), (r))
 WRAP_INT(ipk__os_send, (int fd, const struct iovec *p, size_t n, const int *f, size_t nf),
@@ -100,7 +100,7 @@ WRAP_INT(ipk__os_mq_stat, (int fd, size_t *a, size_t *b, size_t *c), (fd, a, b, 
 WRAP_INT(ipk__os_mq_send, (int fd, const void *d, size_t n, unsigned p), (fd, d, n, p))
 WRAP_INT(ipk__os_mq_receive, (int fd, void *d, size_t n, size_t *r), (fd, d, n, r))
 WRAP_INT(ipk__os_start_time_ns, (pid_t p, int64_t *r), (p, r))
-WRAP_INT(ipk__os_fork, (pid_t *r), (r))
+WRAP_INT(ipk__os_fork, (pid_t * r), (r))
 WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
 WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
 WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))

@@ -362,12 +362,12 @@ static int run_process(void)
 
 /* --- all of them --- */
 
-#define FAULT_TEST(test, ...)                                    \
-	START_TEST(test)                                         \
-	{                                                        \
-		fill_big();                                      \
-		run_all(&(struct scenario){__VA_ARGS__});        \
-	}                                                        \
+#define FAULT_TEST(test, ...)                             \
+	START_TEST(test)                                  \
+	{                                                 \
+		fill_big();                               \
+		run_all(&(struct scenario){__VA_ARGS__}); \
+	}                                                 \
 	END_TEST
 
 FAULT_TEST(creating_a_queue, create_queue)

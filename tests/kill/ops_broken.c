@@ -160,9 +160,16 @@ bool broken_is_caught(const struct op *op, const struct faults *f)
 void ops_broken(struct op_list *list)
 {
 	for (int i = SOUND; i < N_KINDS; i++) {
-		struct op op = {.name = "broken_queue", .kind = kinds[i], .state = ONE,
-				.len_bytes = LEN_BYTES, .variant = i, .is_extra = true,
-				.make = make, .act = act, .check = check, .unmake = unmake};
+		struct op op = {.name = "broken_queue",
+				.kind = kinds[i],
+				.state = ONE,
+				.len_bytes = LEN_BYTES,
+				.variant = i,
+				.is_extra = true,
+				.make = make,
+				.act = act,
+				.check = check,
+				.unmake = unmake};
 
 		op_add(list, &op);
 	}

@@ -105,10 +105,18 @@ static void unmake(struct scene *s)
 
 void ops_name(struct op_list *list)
 {
-	struct op create = {.name = "queue_create", .make = make_create, .act = act_create,
-			    .check = check_create, .unmake = unmake, .len_bytes = 64};
-	struct op open = {.name = "queue_open", .make = make_open, .act = act_open,
-			  .check = check_open, .unmake = unmake, .len_bytes = 64};
+	struct op create = {.name = "queue_create",
+			    .make = make_create,
+			    .act = act_create,
+			    .check = check_create,
+			    .unmake = unmake,
+			    .len_bytes = 64};
+	struct op open = {.name = "queue_open",
+			  .make = make_open,
+			  .act = act_open,
+			  .check = check_open,
+			  .unmake = unmake,
+			  .len_bytes = 64};
 
 	for (int kind = IPK_QUEUE_FIFO; kind <= IPK_QUEUE_MQ; kind++) {
 		create.variant = open.variant = kind;

@@ -129,8 +129,8 @@ static bool pass_one(struct scene *s, ipk_pipe *from, ipk_pipe *to, const char *
 	if (!expect(s, what, ipk_pipe_send(from, message, s->op->len_bytes, ipk_in_ms(CALL_MS)), 0))
 		return false;
 	memset(message, 0, s->op->len_bytes);
-	if (!expect(s, what, ipk_pipe_recv(to, message, sizeof message, ipk_in_ms(CALL_MS),
-					   &len_bytes), 0))
+	if (!expect(s, what,
+		    ipk_pipe_recv(to, message, sizeof message, ipk_in_ms(CALL_MS), &len_bytes), 0))
 		return false;
 	ledger_got(l, message, len_bytes, false);
 	return true;
@@ -244,8 +244,17 @@ static void add_rows(struct op_list *list, struct op op, bool victim_sends)
 
 void ops_pipe(struct op_list *list)
 {
-	add_rows(list, (struct op){.name = "pipe_send", .make = make_send, .act = act_send,
-				   .check = check_send}, true);
-	add_rows(list, (struct op){.name = "pipe_recv", .make = make_recv, .act = act_recv,
-				   .after = after_recv, .check = check_recv}, false);
+	add_rows(list,
+		 (struct op){.name = "pipe_send",
+			     .make = make_send,
+			     .act = act_send,
+			     .check = check_send},
+		 true);
+	add_rows(list,
+		 (struct op){.name = "pipe_recv",
+			     .make = make_recv,
+			     .act = act_recv,
+			     .after = after_recv,
+			     .check = check_recv},
+		 false);
 }

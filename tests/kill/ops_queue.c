@@ -124,8 +124,7 @@ int create_queue(const struct op *op, const char *name, ipk_queue **ret_q)
 	bool is_spilled = op->len_bytes > RING_BYTES;
 	uint32_t max_items = is_spilled ? SPILL_ITEMS : MAX_ITEMS;
 	bool is_mq = op->variant == IPK_QUEUE_MQ;
-	size_t ring_bytes = is_mq ? op->len_bytes
-			    : is_spilled ? SPILL_RING_BYTES : RING_BYTES;
+	size_t ring_bytes = is_mq ? op->len_bytes : is_spilled ? SPILL_RING_BYTES : RING_BYTES;
 
 	/* Both limits at the same number of items: whichever count is wrong shows. */
 	return ipk_queue_create(IPK_QUEUE(.name = name, .kind = (ipk_queue_kind)op->variant,
@@ -384,12 +383,22 @@ static const struct op ops[] = {
 	{.name = "queue_put", .make = make_put, .act = act_put, .check = check_put},
 	{.name = "queue_get", .make = make, .act = act_get, .after = after_get, .check = check_get},
 	{.name = "queue_put_many", .make = make_put_many, .act = act_put_many, .check = check_put},
-	{.name = "queue_get_many", .make = make, .act = act_get_many, .after = after_get_many,
+	{.name = "queue_get_many",
+	 .make = make,
+	 .act = act_get_many,
+	 .after = after_get_many,
 	 .check = check_get_many},
-	{.name = "queue_lease", .make = make, .act = act_lease, .after = after_lease,
+	{.name = "queue_lease",
+	 .make = make,
+	 .act = act_lease,
+	 .after = after_lease,
 	 .check = check_lease},
-	{.name = "queue_ack", .make = make_ack, .ready = ready_ack, .act = act_ack,
-	 .after = after_ack, .check = check_ack},
+	{.name = "queue_ack",
+	 .make = make_ack,
+	 .ready = ready_ack,
+	 .act = act_ack,
+	 .after = after_ack,
+	 .check = check_ack},
 };
 
 enum { N_OPS = sizeof ops / sizeof ops[0], N_OPS_MQ = 2, N_OPS_SPILL = 2 };

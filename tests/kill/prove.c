@@ -101,7 +101,8 @@ static int self_test(void)
 		print_result(op, &result);
 		is_right = broken_is_caught(op, &result.faults);
 		if (!is_right)
-			fprintf(stderr, "ipk-prove: %s %s was judged wrongly\n", op->name, op->kind);
+			fprintf(stderr, "ipk-prove: %s %s was judged wrongly\n", op->name,
+				op->kind);
 		code |= !is_right;
 	}
 	return must_stop ? 2 : code;
@@ -122,9 +123,9 @@ static void print_list(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"quick", no_argument, NULL, 'q'},  {"list", no_argument, NULL, 'l'},
+		{"quick", no_argument, NULL, 'q'},       {"list", no_argument, NULL, 'l'},
 		{"point", required_argument, NULL, 'p'}, {"selftest", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},   {0},
+		{"help", no_argument, NULL, 'h'},        {0},
 	};
 	struct sweep_opts opts = {.is_loud = true, .point = -1};
 	int c;

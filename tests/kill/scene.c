@@ -14,17 +14,25 @@ uint64_t message[BIG_BYTES / 8 + 8];
 
 /* --- rows --- */
 
+static void add_row(struct op_list *list, const struct op *op, bool is_stop)
+{
+	struct op *row = &list->ops[list->n_ops];
+
+	if (list->n_ops == OPS_MAX) {
+		fprintf(stderr, "ipk-prove: more than %d rows\n", OPS_MAX);
+		exit(2);
+	}
+	*row = *op;
+	row->is_stop = is_stop;
+	row->is_minor |= is_stop && op->len_bytes != 64;
+	list->n_ops++;
+}
+
 void op_add(struct op_list *list, const struct op *op)
 {
-	for (int is_stop = 0; is_stop <= (op->meet != NULL); is_stop++) {
-		if (list->n_ops == OPS_MAX) {
-			fprintf(stderr, "ipk-prove: more than %d rows\n", OPS_MAX);
-			exit(2);
-		}
-		list->ops[list->n_ops] = *op;
-		list->ops[list->n_ops].is_stop = is_stop;
-		list->ops[list->n_ops++].is_minor |= is_stop && op->len_bytes != 64;
-	}
+	add_row(list, op, false);
+	if (op->meet)
+		add_row(list, op, true);
 }
 
 const char *state_name(enum state state)
@@ -81,7 +89,8 @@ int64_t queue_blocks(void)
 		snprintf(link, sizeof link, "/proc/self/fd/%.20s", entry->d_name);
 		if (readlink(link, target, sizeof target - 1) < 0)
 			continue;
-		if ((strstr(target, "ipk:queue:") || strstr(target, "/ipk.")) && stat(link, &st) == 0)
+		if ((strstr(target, "ipk:queue:") || strstr(target, "/ipk.")) &&
+		    stat(link, &st) == 0)
 			n_blocks = st.st_blocks;
 	}
 	if (dir)
@@ -99,7 +108,8 @@ bool expect(struct scene *s, const char *what, int r, int expected)
 	if (r == expected)
 		return true;
 	ledger_fault(l, r == -ETIMEDOUT ? &l->faults.hang : &l->faults.wrong,
-		     "a survivor's %s is -%s, not -%s", what, ipk_errname(r), ipk_errname(expected));
+		     "a survivor's %s is -%s, not -%s", what, ipk_errname(r),
+		     ipk_errname(expected));
 	return false;
 }
 
@@ -221,7 +231,8 @@ void check_capacity(struct scene *s, const struct queueish *qi)
 	}
 	/* Not even one: somebody dead still holds the way in. */
 	if (r == -ETIMEDOUT && n > 0)
-		ledger_fault(l, &l->faults.leaked, "room for %zu items, %zu before", n, s->capacity);
+		ledger_fault(l, &l->faults.leaked, "room for %zu items, %zu before", n,
+			     s->capacity);
 	else if (!expect(s, "put", r, 0))
 		return;
 	if (r == 0 && qi->put(s, message, s->op->len_bytes, 3, ipk_now()) != -ETIMEDOUT)

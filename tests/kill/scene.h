@@ -20,10 +20,10 @@
 #include "ledger.h"
 
 enum {
-	CALL_MS = 1000,  /* what a survivor's call may take */
-	MEET_MS = 30,    /* what a survivor waits for a stopped victim */
-	BATCH = 3,       /* of put_many and get_many */
-	MAX_ITEMS = 8,   /* of a queue in its full state */
+	CALL_MS = 1000, /* what a survivor's call may take */
+	MEET_MS = 30,   /* what a survivor waits for a stopped victim */
+	BATCH = 3,      /* of put_many and get_many */
+	MAX_ITEMS = 8,  /* of a queue in its full state */
 	BIG_BYTES = 1 << 20,
 };
 
@@ -37,17 +37,17 @@ struct scene {
 	int wait_ms;           /* what the victim waits for what does not come, */
 	ipk_deadline deadline; /* and until when */
 	ipk_queue *q;
-	ipk_queue *q_opened; /* by the victim */
+	ipk_queue *q_opened;  /* by the victim */
 	ipk_pipe *near, *far; /* the victim's end, the other one */
 	struct broken *broken;
 	ipk_lease *lease;
 	char name[64];
-	size_t capacity;    /* puts that an empty queue takes */
-	int64_t n_blocks;   /* of its file, when empty */
+	size_t capacity;  /* puts that an empty queue takes */
+	int64_t n_blocks; /* of its file, when empty */
 	ipk_item batch[BATCH];
-	uint32_t batch_seq;     /* the first message of the victim's, */
-	uint32_t n_batch;       /* and how many there are */
-	uint32_t n_again;       /* items that came flagged as delivered again */
+	uint32_t batch_seq; /* the first message of the victim's, */
+	uint32_t n_batch;   /* and how many there are */
+	uint32_t n_again;   /* items that came flagged as delivered again */
 };
 
 struct op {
@@ -55,11 +55,11 @@ struct op {
 	const char *kind;
 	enum state state;
 	size_t len_bytes;
-	int variant; /* the ops file's own */
-	bool is_stop; /* stop the victim instead of killing it */
-	bool may_wait; /* in this state the call waits until its deadline */
-	bool is_extra; /* only for the self-test */
-	bool is_minor; /* much like another row: not in the quick run */
+	int variant;                  /* the ops file's own */
+	bool is_stop;                 /* stop the victim instead of killing it */
+	bool may_wait;                /* in this state the call waits until its deadline */
+	bool is_extra;                /* only for the self-test */
+	bool is_minor;                /* much like another row: not in the quick run */
 	int (*make)(struct scene *s); /* 0 or -errno */
 	void (*ready)(struct scene *s);
 	int (*act)(struct scene *s);

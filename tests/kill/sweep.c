@@ -3,9 +3,12 @@
  *
  * The victim has no luck to rely on: it is killed after instruction n, for every n up to
  * the one that tells the harness that the call returned. A system call in which it slept
- * gives one more point: killed asleep. Operations of more than ALL_STEPS instructions are
- * killed at some of them only: around every store to shared memory and every system call,
- * in the beginning, and evenly over the rest; the cost of a point is the way to it.
+ * gives one more point: killed asleep. The first run is all single steps; later ones come
+ * close by a breakpoint at an instruction that the first has seen, and step the rest.
+ *
+ * Operations of more than ALL_STEPS instructions are killed at some of them only: around
+ * every store to shared memory and every system call, in the beginning, and evenly over
+ * the rest.
  */
 #include <errno.h>
 #include <signal.h>
@@ -25,7 +28,8 @@
 #define BEGINNING_STEPS 600u
 #define SAMPLED_TOTAL_STEPS 2500000u /* what a sampled sweep may cost, about */
 #define QUICK_TOTAL_STEPS 400000u
-#define QUICK_POINTS 24u
+#define QUICK_POINTS 18u
+#define QUICK_POINTS_BIG 6u /* megabytes are cleared and copied for each */
 #define STOP_POINTS 40u
 #define STOP_POINTS_QUICK 3u
 #define LOOK_BACK_STEPS 500u
@@ -49,8 +53,8 @@ enum { AT_STEP = 1, AT_SLEEP = 2 };
 
 struct plan {
 	uint32_t n_steps;
-	uint64_t *rips;        /* of the instruction that comes after so many steps, 0: inside a copy */
-	uint32_t *times;       /* how often it has come so far */
+	uint64_t *rips;  /* of the instruction that comes after so many steps, 0: inside a copy */
+	uint32_t *times; /* how often it has come so far */
 	unsigned char *marks;  /* of the instruction that comes after so many steps */
 	unsigned char *chosen; /* AT_* after so many steps */
 	uint32_t last_sleep;
@@ -403,6 +407,7 @@ static uint32_t within(uint32_t n, uint32_t lowest, uint32_t highest)
 static void choose(const struct op *op, const struct sweep_opts *opts, struct plan *plan)
 {
 	uint32_t n = plan->n_steps;
+	uint32_t n_quick = op->len_bytes == BIG_BYTES ? QUICK_POINTS_BIG : QUICK_POINTS;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (plan->marks[i] & MARK_SLEEP)
@@ -412,7 +417,7 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 	if (op->is_stop) {
 		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
 	} else if (opts->is_quick) {
-		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, QUICK_POINTS));
+		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, n_quick));
 	} else if (n > ALL_STEPS) {
 		memset(plan->chosen, AT_STEP, BEGINNING_STEPS);
 		choose_sampled(plan, within(SAMPLED_TOTAL_STEPS / n, 60, 1000));

@@ -6,8 +6,8 @@
 
 struct sweep_opts {
 	bool is_quick;
-	bool is_loud;    /* say where the first faults are, on stderr */
-	int64_t point;   /* just this one; -1: all */
+	bool is_loud;  /* say where the first faults are, on stderr */
+	int64_t point; /* just this one; -1: all */
 };
 
 struct sweep_result {

@@ -138,7 +138,8 @@ END_TEST
 
 START_TEST(formats_must_be_right)
 {
-	static const char *const wrong[] = {"", "[", "]", "[i", "i]", "{s}", "q", "i i", "[i}", "*"};
+	static const char *const wrong[] = {"",    "[", "]",   "[i",  "i]",
+					    "{s}", "q", "i i", "[i}", "*"};
 	void *data = NULL;
 	size_t n = 0;
 
