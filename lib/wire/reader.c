@@ -113,9 +113,6 @@ static int read_double(struct ipk__cursor *c, ipk_token *t)
 int ipk__token_read_long(struct ipk__cursor *c, unsigned head, ipk_token *t)
 {
 	switch (head) {
-	case 0xc0:
-		t->kind = IPK_TOKEN_NIL;
-		return 0;
 	case 0xc2:
 	case 0xc3:
 		return set_bool(t, head == 0xc3);

@@ -13,7 +13,7 @@ struct ipk__cursor {
 	size_t n_left_bytes;
 };
 
-/* Heads 0xc0 .. 0xdf, of which lengths and numbers follow. */
+/* Heads 0xc1 .. 0xdf: booleans, and those that lengths and numbers follow. */
 int ipk__token_read_long(struct ipk__cursor *c, unsigned head, ipk_token *ret_token);
 
 static inline int ipk__token_read_body(struct ipk__cursor *c, ipk_token_kind kind, uint64_t n_bytes,

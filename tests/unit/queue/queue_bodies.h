@@ -162,18 +162,4 @@ static inline void ck_empty(ipk_queue *q)
 	ck_err(get_number(q, ipk_now(), &number), -ETIMEDOUT);
 }
 
-/*
- * What the library makes once for the whole process (a ticker, at the first poll) is not a
- * leak: made in the runner, every test has it from the start.
- */
-static inline void warm_up(void)
-{
-	ipk_queue *q;
-	int fd;
-
-	if (ipk_queue_create(NULL, &q) < 0 || ipk_queue_fd(q, &fd) < 0)
-		abort();
-	ipk_queue_close(q);
-}
-
 #endif

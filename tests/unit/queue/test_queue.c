@@ -200,10 +200,14 @@ END_TEST
 
 START_TEST(a_handle_has_three_fds_at_most)
 {
-	int before = count_fds();
-	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4));
-	int fd;
+	ipk_queue *first = NULL, *q;
+	int before, fd;
 
+	/* While any queue is polled the process has one more. */
+	ck_ok(ipk_queue_create(NULL, &first));
+	ck_ok(ipk_queue_fd(first, &fd));
+	before = count_fds();
+	q = make_queue(_i, IPK_QUEUE(.max_items = 4));
 	ck_assert_int_le(count_fds() - before, 2);
 	ck_ok(ipk_queue_fd(q, &fd));
 	ck_put_number(q, 1);
@@ -211,6 +215,7 @@ START_TEST(a_handle_has_three_fds_at_most)
 	ck_assert_int_le(count_fds() - before, 3);
 	drop_queue(q);
 	ck_assert_int_eq(count_fds(), before);
+	ipk_queue_close(first);
 }
 END_TEST
 
@@ -516,7 +521,6 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("queue");
 
-	warm_up();
 	add_test(s, bad_names_are_refused);
 	add_test(s, odd_names_are_fine);
 	add_test(s, a_name_is_taken_until_it_is_unlinked);

@@ -401,7 +401,6 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("queue_info");
 
-	warm_up();
 	add_loop_test(s, len_is_never_more_than_there_was, 0, N_MAKES);
 	add_loop_test(s, len_is_exact_with_items_that_come_back, 0, N_MAKES);
 	add_loop_test(s, join_waits_for_every_item, 0, N_MAKES);

@@ -114,7 +114,6 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("queue_pass");
 
-	warm_up();
 	add_loop_test(s, both_sides_have_the_same_queue, 0, 2 * N_KINDS);
 	add_loop_test(s, a_queue_may_be_sent_again, 0, 2 * N_KINDS);
 	add_loop_test(s, named_ones_and_mq_are_not_passed, N_KINDS, N_MAKES_AND_MQ);

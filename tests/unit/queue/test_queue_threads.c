@@ -137,7 +137,6 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("queue_threads");
 
-	warm_up();
 	add_loop_test(s, threads_share_a_handle, 0, (N_WAYS + 1) * N_MAKES);
 	return s;
 }

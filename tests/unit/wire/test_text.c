@@ -80,6 +80,7 @@ START_TEST(utf8)
 	ck_shows("\"\\xf4\\x90\\x80\\x80\"", "s", "\xf4\x90\x80\x80");
 	ck_shows("\"\\xff\\xfe\"", "s", "\xff\xfe");
 	ck_shows("\"\\xe2(\"", "s", "\xe2(");
+	ck_shows("\"\\xe2\\x82(\"", "s", "\xe2\x82(");
 }
 END_TEST
 
