@@ -171,7 +171,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_level(ipk_queue *q, const void *data, s
  *
  * Return: 0; -ETIMEDOUT empty; -ESHUTDOWN shut down and (IPK_DRAIN) empty; -EMSGSIZE the
  * item is longer than @buf_bytes and stays (ipk_queue_peek() tells its length); -EBADF;
- * -EINVAL; -EPROTO damaged by a foreign writer.
+ * -EINVAL; -EPROTO or -ENOTRECOVERABLE damaged by a foreign writer.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_bytes,
 					 ipk_deadline deadline, size_t *ret_len_bytes);
@@ -301,7 +301,7 @@ typedef struct ipk_lease ipk_lease;
  * @deadline:  when to stop waiting for an item
  * @ret_lease: the loan
  *
- * The item goes back to the front, flagged, when its holder dies, ends the loan with
+ * The item goes back to its place, flagged, when its holder dies, ends the loan with
  * ipk_lease_close(), or gives it back with ipk_lease_nack(). It belongs to the process:
  * a forked child does not hold it. At most 1024 loans are out at a time.
  *
@@ -436,7 +436,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode);
  * Crash:   named queues keep a FIFO beside their file for this; unlink removes both.
  * Source:  lib/queue/queue_info.c   Since: 0.1
  *
- * Return: 0; -EBADF; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC.
+ * Return: 0; -EBADF; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC; -ENOENT a named queue whose name
+ * is gone; -EACCES somebody else's file is in the bell's place.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_fd(ipk_queue *q, int *ret_fd);
 
@@ -481,7 +482,7 @@ IPK_API bool ipk_queue_is_full(ipk_queue *q);
  *
  * Source:  lib/queue/queue_pass.c   Since: 0.1
  *
- * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP mq (pass its name).
+ * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one or mq (pass the name).
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_send(ipk_queue *q, ipk_pipe *via, ipk_deadline deadline);
 
