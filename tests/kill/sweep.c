@@ -25,11 +25,13 @@
 
 #define MEASURE_MAX_STEPS 1000000u
 #define ALL_STEPS 12000u
+#define ALL_STEPS_BIG 2000u /* megabytes are cleared and copied for each point */
 #define BEGINNING_STEPS 600u
-#define SAMPLED_TOTAL_STEPS 2500000u /* what a sampled sweep may cost, about */
+#define SAMPLED_TOTAL_STEPS 2500000u /* on the way, about */
+#define SAMPLED_POINTS 250u
 #define QUICK_TOTAL_STEPS 400000u
 #define QUICK_POINTS 18u
-#define QUICK_POINTS_BIG 6u /* megabytes are cleared and copied for each */
+#define QUICK_POINTS_BIG 6u
 #define STOP_POINTS 40u
 #define STOP_POINTS_QUICK 3u
 #define LOOK_BACK_STEPS 500u
@@ -407,7 +409,8 @@ static uint32_t within(uint32_t n, uint32_t lowest, uint32_t highest)
 static void choose(const struct op *op, const struct sweep_opts *opts, struct plan *plan)
 {
 	uint32_t n = plan->n_steps;
-	uint32_t n_quick = op->len_bytes == BIG_BYTES ? QUICK_POINTS_BIG : QUICK_POINTS;
+	bool is_big = op->len_bytes == BIG_BYTES;
+	uint32_t n_quick = is_big ? QUICK_POINTS_BIG : QUICK_POINTS;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (plan->marks[i] & MARK_SLEEP)
@@ -418,9 +421,9 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
 	} else if (opts->is_quick) {
 		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, n_quick));
-	} else if (n > ALL_STEPS) {
+	} else if (n > (is_big ? ALL_STEPS_BIG : ALL_STEPS)) {
 		memset(plan->chosen, AT_STEP, BEGINNING_STEPS);
-		choose_sampled(plan, within(SAMPLED_TOTAL_STEPS / n, 60, 1000));
+		choose_sampled(plan, within(SAMPLED_TOTAL_STEPS / n, 60, SAMPLED_POINTS));
 	} else {
 		for (uint32_t i = 0; i <= n; i++)
 			plan->chosen[i] |= AT_STEP;
