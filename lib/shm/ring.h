@@ -145,11 +145,15 @@ static inline uint64_t ipk__ring_tail(const struct ipk__ring *ring)
 /* Make everything before @tail visible: the commit point of a put. */
 static inline void ipk__ring_publish(const struct ipk__ring *ring, uint64_t tail)
 {
-	/* Pairs with the acquire loads of tail by readers. */
-	atomic_store_explicit(&ring->shared->tail, tail, memory_order_release);
+	/*
+	 * The total first: the other side takes this line away as soon as it sees the tail.
+	 * Dying in between leaves a total that is ahead, which its readers correct.
+	 */
 	atomic_store_explicit(&ring->shared->n_written,
 			      ipk__ring_total(&ring->shared->n_written, ipk__ring_count(tail)),
 			      memory_order_relaxed);
+	/* Pairs with the acquire loads of tail by readers. */
+	atomic_store_explicit(&ring->shared->tail, tail, memory_order_release);
 }
 
 /* Write a record at @tail and give the tail behind it; @n_messages is 0 or 1. */
@@ -214,11 +218,12 @@ static inline uint64_t ipk__ring_behind(uint64_t head, uint32_t len_bytes, uint3
 /* Give everything before @head back to the writer: the commit point of a get. */
 static inline void ipk__ring_free(const struct ipk__ring *ring, uint64_t head)
 {
-	/* Pairs with the writer's acquire load of head: our reads are done. */
-	atomic_store_explicit(&ring->shared->head, head, memory_order_release);
+	/* The total first, as in ipk__ring_publish(). */
 	atomic_store_explicit(&ring->shared->n_read,
 			      ipk__ring_total(&ring->shared->n_read, ipk__ring_count(head)),
 			      memory_order_relaxed);
+	/* Pairs with the writer's acquire load of head: our reads are done. */
+	atomic_store_explicit(&ring->shared->head, head, memory_order_release);
 }
 
 #endif
