@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define IPK__NAME_MAX 200
-#define IPK__CACHE_LINE 64
+#define IPK__CACHE_LINE 128 /* two of 64: processors fetch a neighbour along */
 
 #define IPK__MIN(a, b) ((a) < (b) ? (a) : (b))
 #define IPK__MAX(a, b) ((a) > (b) ? (a) : (b))

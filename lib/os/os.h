@@ -11,6 +11,7 @@
 #define IPK_OS_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -123,6 +124,21 @@ int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_byte
 int ipk__os_futex_wait(_Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
 int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
 
+/* --- fence.c: see there ----------------------------------------------------------------- */
+
+extern _Atomic bool ipk__os_fences_are_light; /* this process's */
+
+void ipk__os_fence_start(void); /* before the first light fence; cheap when called again */
+void ipk__os_fence_heavy(void); /* the sleeper's */
+/* The waker's. Pairs with ipk__os_fence_heavy(): at least one side sees the other's store. */
+static inline void ipk__os_fence_light(void)
+{
+	if (atomic_load_explicit(&ipk__os_fences_are_light, memory_order_relaxed))
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* --- cpu.c --------------------------------------------------------------------------- */
 
 int ipk__os_cpu_online(void); /* how many processors there are at all; cached */
@@ -134,6 +150,16 @@ static inline void ipk__os_pause(void)
 	__builtin_ia32_pause();
 #elif defined(__aarch64__)
 	__asm__ volatile("yield");
+#endif
+}
+/* Get the line of @p ready to be written, without waiting for it. */
+static inline void ipk__os_prefetch_write(const void *p)
+{
+#if defined(__x86_64__)
+	/* The compiler would ask for it to be read only, unless told of the processor. */
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
 #endif
 }
 

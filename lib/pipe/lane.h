@@ -7,6 +7,7 @@
 #ifndef IPK_PIPE_LANE_H
 #define IPK_PIPE_LANE_H
 
+#include "os/os.h"
 #include "shm/ring.h"
 #include "shm/wait.h"
 
@@ -33,9 +34,10 @@ static inline void ipk__lane_init(struct ipk__lane *lane, struct ipk__shm_lane *
 	ipk__ring_init(&lane->ring, &shared->ring, ring_bytes, n_bytes);
 	lane->shared = shared;
 	lane->waiters = waiters;
-	atomic_store(&lane->put_patience.budget_ns, IPK__PATIENCE_START_NS);
-	atomic_store(&lane->get_patience.budget_ns, IPK__PATIENCE_START_NS);
+	ipk__patience_init(&lane->put_patience);
+	ipk__patience_init(&lane->get_patience);
 	lane->bell_fd = bell_fd;
+	ipk__os_fence_start();
 }
 
 /* After publishing @n messages: wake who waits for them. */
@@ -43,8 +45,8 @@ static inline void ipk__lane_wake_readers(struct ipk__lane *lane, unsigned n)
 {
 	struct ipk__event *event = &lane->shared->data;
 
-	/* Pairs with the waiter's fetch_or before its last look at the ring. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Pairs with the heavy fence of a waiter before its last look at the ring. */
+	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(event))
 		ipk__event_wake(event, lane->waiters, n);
 	if (ipk__event_is_armed(event) && lane->bell_fd >= 0)
@@ -56,8 +58,8 @@ static inline void ipk__lane_wake_writers(struct ipk__lane *lane, unsigned n)
 {
 	struct ipk__event *event = &lane->shared->space;
 
-	/* Pairs with the waiter's fetch_or before its last look at the ring. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Pairs with the heavy fence of a waiter before its last look at the ring. */
+	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(event))
 		ipk__event_wake(event, lane->waiters, n);
 }
@@ -75,11 +77,11 @@ int ipk__lane_wait_data(struct ipk__lane *lane, int (*ready)(void *, bool), void
 int ipk__lane_wait_space(struct ipk__lane *lane, int (*ready)(void *, bool), void *arg,
 			 ipk_deadline deadline);
 
-/* Whether @n_units are free, seen from anywhere. */
+/* Whether the writer would find @n_units free. */
 static inline bool ipk__lane_has_room(const struct ipk__lane *lane, uint32_t n_units)
 {
 	const struct ipk__shm_ring *s = lane->ring.shared;
-	uint32_t tail = ipk__ring_pos(atomic_load_explicit(&s->tail, memory_order_acquire));
+	uint32_t tail = ipk__ring_pos(ipk__ring_tail(&lane->ring));
 	uint32_t head = ipk__ring_pos(atomic_load_explicit(&s->head, memory_order_acquire));
 
 	return lane->ring.n_units - (tail - head) >= n_units;

@@ -51,10 +51,10 @@ static int has_record(void *arg, bool slowly)
 {
 	ipk_pipe *p = arg;
 
-	if (!ipk__ring_is_empty(&p->rx.ring))
-		return 1;
-	if (!slowly || !is_gone(p))
-		return 0;
+	int n = ipk__ring_ready(&p->rx.ring);
+
+	if (n > 0 || !slowly || !is_gone(p))
+		return n;
 	/* It may have sent between our look and its end. */
 	return ipk__ring_is_empty(&p->rx.ring) ? -EPIPE : 1;
 }
@@ -127,6 +127,7 @@ static int send_pieces(ipk_pipe *p, const char *data, size_t len_bytes, ipk_dead
 
 static int ring_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadline deadline)
 {
+	ipk__ring_begin_write(&p->tx.ring, (uint32_t)ipk__os_pid());
 	if (ipk__ring_count(ipk__ring_tail(&p->tx.ring)) % HANGUP_CHECK_EVERY == 0 && is_gone(p))
 		return -EPIPE;
 	if (len_bytes <= p->whole_max_bytes)

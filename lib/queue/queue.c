@@ -139,6 +139,7 @@ static int new_handle(struct ipk__segment *segment, int bell_fd, const char *nam
 	q->kind = (ipk_queue_kind)shm->kind;
 	q->spill_base = shm->spill_base;
 	q->mq_fd = -1;
+	ipk__patience_init(&q->join_patience);
 	atomic_store(&q->join_patience.budget_ns, 0);
 	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
 		       ipk__queue_is_fifo(q) ? ipk__segment_ring(segment, 0) : NULL,
@@ -298,8 +299,11 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 		return ipk__queue_lock_get(q, deadline);
 	r = ipk__lock_acquire(&q->shared->put_lock, &q->shared->waiters, IPK__WAIT_PUT_LOCK,
 			      deadline, &recovered);
-	if (recovered)
+	if (recovered) {
+		/* An item that was not made visible: its pages are not its own any more. */
+		ipk__ring_drop_unpublished(&q->lane.ring);
 		note_death(q);
+	}
 	return r;
 }
 
@@ -350,8 +354,8 @@ void ipk__queue_wake_readers(ipk_queue *q, unsigned n)
 {
 	struct ipk__event *event = &q->lane.shared->data;
 
-	/* Pairs with the waiter's fetch_or, and the poller's arming, before their last looks. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Pairs with the heavy fence of waiters and pollers before their last looks. */
+	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(event))
 		ipk__event_wake(event, q->lane.waiters, n);
 	if (!ipk__event_is_armed(event))

@@ -114,9 +114,10 @@ static bool looks_ready(const ipk_queue *q)
 int ipk__queue_data_ready(void *arg, bool slowly)
 {
 	ipk_queue *q = arg;
+	int n = ipk__queue_is_fifo(q) ? ipk__ring_ready(&q->lane.ring) : 0;
 
-	if (looks_ready(q))
-		return 1;
+	if (n > 0 || looks_ready(q))
+		return IPK__MAX(n, 1);
 	if (!slowly || !ipk__lease_reclaim_is_due(q) || ipk__queue_lock_get(q, ipk_now()) < 0)
 		return 0;
 	ipk__lease_reclaim(q);

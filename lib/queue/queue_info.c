@@ -71,8 +71,8 @@ static int is_finished(void *arg, bool slowly)
 
 void ipk__queue_wake_joiners(ipk_queue *q)
 {
-	/* Pairs with the joiner's fetch_or before its last look at the counts. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Pairs with the heavy fence of a joiner before its last look at the counts. */
+	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(&q->shared->done) && is_finished(q, false))
 		ipk__event_wake(&q->shared->done, &q->shared->waiters, IPK__WAITERS_MAX);
 }

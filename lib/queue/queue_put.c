@@ -32,6 +32,14 @@ static bool fits_bytes(const ipk_queue *q, uint64_t staged_bytes, size_t len_byt
 	       bytes_inside(q) + staged_bytes + len_bytes <= q->shared->max_bytes;
 }
 
+/* What is in the ring, seen by the side that puts: never less than there is. */
+static uint32_t count_in_ring(const ipk_queue *q, uint64_t tail)
+{
+	uint64_t head = atomic_load_explicit(&q->lane.ring.shared->head, memory_order_acquire);
+
+	return ipk__ring_count(tail) - ipk__ring_count(head);
+}
+
 static uint32_t n_on_shelf(const ipk_queue *q)
 {
 	return atomic_load_explicit(&q->shared->shelf.n_live, memory_order_relaxed);
@@ -64,7 +72,7 @@ bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 		return false;
 	if (!ipk__queue_is_fifo(q))
 		return n_inside < q->shared->max_items;
-	n_inside += ipk__ring_len(&q->lane.ring);
+	n_inside += count_in_ring(q, ipk__ring_tail(&q->lane.ring));
 	if (q->shared->max_items > 0)
 		return n_inside < q->shared->max_items;
 	if (is_inline(q, len_bytes, 0, 0))
@@ -104,14 +112,6 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 		*tail = ipk__ring_write(ring, *tail, IPK__RECORD_SPILLED, &extent, sizeof extent,
 					1);
 	return r;
-}
-
-/* What is in the ring, seen by the side that puts: never less than there is. */
-static uint32_t count_in_ring(ipk_queue *q, uint64_t tail)
-{
-	uint64_t head = atomic_load_explicit(&q->lane.ring.shared->head, memory_order_acquire);
-
-	return ipk__ring_count(tail) - ipk__ring_count(head);
 }
 
 static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size_t *ret_n)

@@ -11,28 +11,34 @@
 #define IPK_SHM_RING_H
 
 #include <errno.h>
+#include <limits.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "os/os.h"
 
 #define IPK__UNIT 8u
+#define IPK__PREFETCH_BYTES 64 /* what a processor fetches at a time */
 
 struct ipk__shm_ring {
-	/* The writer's line. */
+	/* What a waiting reader looks at all the time. */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail;
-	uint64_t head_seen;         /* the writer's last look at head */
-	_Atomic uint64_t n_written; /* messages ever, as of the writer's last publishing */
 	_Atomic uint32_t writer_cpu;
+	/* The writer's own line, which that looking does not take away. */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail_own; /* the same as tail */
+	uint64_t head_seen;                                 /* the writer's last look at head */
+	uint32_t writer_pid;                                /* for writers without a lock */
+	_Atomic uint64_t n_written; /* messages ever, as of the writer's last publishing */
 	/* The reader's line. */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t head;
 	uint64_t tail_seen;
 	_Atomic uint64_t n_read;
 	_Atomic uint32_t reader_cpu;
 };
-_Static_assert(sizeof(struct ipk__shm_ring) == 2 * IPK__CACHE_LINE, "layout");
+_Static_assert(sizeof(struct ipk__shm_ring) == 3 * IPK__CACHE_LINE, "layout");
 
 struct ipk__record {
 	uint32_t len_bytes;
@@ -110,6 +116,19 @@ static inline uint32_t ipk__ring_len(const struct ipk__ring *ring)
 	return ipk__ring_count(tail) - ipk__ring_count(head);
 }
 
+/* How many messages a reader will find, 1 for the pieces of one, INT_MAX at most. */
+static inline int ipk__ring_ready(const struct ipk__ring *ring)
+{
+	uint64_t tail = atomic_load_explicit(&ring->shared->tail, memory_order_acquire);
+	uint64_t head = atomic_load_explicit(&ring->shared->head, memory_order_relaxed);
+	uint32_t n = ipk__ring_count(tail) - ipk__ring_count(head);
+
+	/* Positions decide, as in ipk__ring_front(): in a damaged ring the counts may differ. */
+	if (ipk__ring_pos(tail) == ipk__ring_pos(head))
+		return 0;
+	return (int)IPK__MIN(IPK__MAX(n, 1u), (uint32_t)INT_MAX);
+}
+
 static inline bool ipk__ring_is_empty(const struct ipk__ring *ring)
 {
 	/* Pairs with the writer's release store: who sees the tail sees the records. */
@@ -139,21 +158,45 @@ static inline int ipk__ring_room(const struct ipk__ring *ring, uint64_t tail, ui
 
 static inline uint64_t ipk__ring_tail(const struct ipk__ring *ring)
 {
-	return atomic_load_explicit(&ring->shared->tail, memory_order_relaxed);
+	return atomic_load_explicit(&ring->shared->tail_own, memory_order_relaxed);
 }
 
 /* Make everything before @tail visible: the commit point of a put. */
 static inline void ipk__ring_publish(const struct ipk__ring *ring, uint64_t tail)
 {
+	const unsigned char *next;
+
 	/*
-	 * The total first: the other side takes this line away as soon as it sees the tail.
-	 * Dying in between leaves a total that is ahead, which its readers correct.
+	 * The writer's own words first. Dying in between leaves a total that is ahead, which
+	 * its readers correct, and a tail_own that is ahead, which its heir puts right.
 	 */
 	atomic_store_explicit(&ring->shared->n_written,
 			      ipk__ring_total(&ring->shared->n_written, ipk__ring_count(tail)),
 			      memory_order_relaxed);
+	atomic_store_explicit(&ring->shared->tail_own, tail, memory_order_relaxed);
 	/* Pairs with the acquire loads of tail by readers. */
 	atomic_store_explicit(&ring->shared->tail, tail, memory_order_release);
+	/* The next message's place: the reader has had it since the last time around. */
+	next = ipk__ring_at(ring, ipk__ring_pos(tail))->bytes;
+	ipk__os_prefetch_write(next);
+	ipk__os_prefetch_write(next + IPK__PREFETCH_BYTES);
+}
+
+/* After a writer's death, by whoever writes next: what it had not made visible. */
+static inline void ipk__ring_drop_unpublished(const struct ipk__ring *ring)
+{
+	struct ipk__shm_ring *s = ring->shared;
+
+	atomic_store(&s->tail_own, atomic_load(&s->tail));
+}
+
+/* Without a lock that tells of deaths: at the beginning of each message of process @pid. */
+static inline void ipk__ring_begin_write(const struct ipk__ring *ring, uint32_t pid)
+{
+	if (ring->shared->writer_pid == pid)
+		return;
+	ipk__ring_drop_unpublished(ring);
+	ring->shared->writer_pid = pid;
 }
 
 /* Write a record at @tail and give the tail behind it; @n_messages is 0 or 1. */
@@ -218,7 +261,7 @@ static inline uint64_t ipk__ring_behind(uint64_t head, uint32_t len_bytes, uint3
 /* Give everything before @head back to the writer: the commit point of a get. */
 static inline void ipk__ring_free(const struct ipk__ring *ring, uint64_t head)
 {
-	/* The total first, as in ipk__ring_publish(). */
+	/* The total first: the head is what counts. */
 	atomic_store_explicit(&ring->shared->n_read,
 			      ipk__ring_total(&ring->shared->n_read, ipk__ring_count(head)),
 			      memory_order_relaxed);

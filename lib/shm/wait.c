@@ -5,6 +5,8 @@
  * for about as long as that (the budget is learned: it grows when looking paid, shrinks
  * when it did not). It does not look at all while the other side last ran on this very
  * core, and it yields now and then: when somebody else needs the core it goes to sleep.
+ * Looking disturbs whoever it waits for, so looks are some way apart, and in a stream the
+ * first one comes late (let_gather()).
  */
 #include <errno.h>
 
@@ -13,7 +15,11 @@
 
 #define BUDGET_MAX_NS 50000
 #define BUDGET_MIN_NS 1000
-#define LOOKS_PER_CLOCK_READ 24
+#define LOOKS_PER_CLOCK_READ 12
+#define PAUSES_PER_LOOK 8
+#define GATHER_NS 800
+#define GATHER_TRY_EVERY 64 /* waits */
+#define GATHERED_MIN 3      /* so many messages at once: it is a stream */
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000  /* a yield that takes longer ran somebody else */
 #define CLOCK_TICK_NS 20000000 /* start times are no more exact than this */
@@ -138,8 +144,8 @@ void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, uns
 void ipk__event_arm(struct ipk__event *event)
 {
 	atomic_fetch_add(&event->armed, 1);
-	/* Pairs with the waker's fence: the caller's next look comes after this. */
-	atomic_thread_fence(memory_order_seq_cst);
+	/* Pairs with the waker's light fence: the caller's next look comes after this. */
+	ipk__os_fence_heavy();
 }
 
 void ipk__event_ring(struct ipk__event *event, int bell_fd)
@@ -163,19 +169,44 @@ static bool is_worth_looking(const struct ipk__wait *w)
 	return ipk__os_cpu_online() > 1 && peer != (uint32_t)ipk__os_cpu() + 1;
 }
 
-/* Look until @until_ns: 1, an error, or 0 when it is time to sleep. */
-static int look(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
+/*
+ * Let messages gather before the first look, when they come in a stream. Whether they do is
+ * tried out now and then, and believed for as long as several are found.
+ */
+static bool let_gather(struct ipk__patience *patience)
+{
+	uint32_t n = atomic_fetch_add_explicit(&patience->n_waits, 1, memory_order_relaxed);
+	int64_t until_ns;
+
+	if (n % GATHER_TRY_EVERY != GATHER_TRY_EVERY - 1 &&
+	    !atomic_load_explicit(&patience->is_stream, memory_order_relaxed))
+		return false;
+	until_ns = ipk__os_now_ns() + GATHER_NS;
+	do {
+		ipk__os_pause();
+	} while (ipk__os_now_ns() < until_ns);
+	return true;
+}
+
+static int look_once(const struct ipk__wait *w)
+{
+	for (int i = 0; i < PAUSES_PER_LOOK; i++)
+		ipk__os_pause();
+	return w->ready(w->arg, false);
+}
+
+/* Look until @until_ns: as ready() says, or 0 when it is time to sleep. */
+static int look_until(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
 {
 	int64_t yield_ns = start_ns + YIELD_EVERY_NS;
 	int64_t now_ns;
 
 	do {
 		for (int i = 0; i < LOOKS_PER_CLOCK_READ; i++) {
-			int r = w->ready(w->arg, false);
+			int r = look_once(w);
 
 			if (r != 0)
 				return r;
-			ipk__os_pause();
 		}
 		now_ns = ipk__os_now_ns();
 		if (now_ns >= yield_ns) {
@@ -187,6 +218,17 @@ static int look(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
 		}
 	} while (now_ns < until_ns);
 	return 0;
+}
+
+static int look(const struct ipk__wait *w, int64_t start_ns, int64_t until_ns)
+{
+	bool has_gathered = let_gather(w->patience);
+	int r = look_until(w, start_ns, until_ns);
+
+	if (has_gathered)
+		atomic_store_explicit(&w->patience->is_stream, r >= GATHERED_MIN,
+				      memory_order_relaxed);
+	return r;
 }
 
 /* The other side is on this very core: let it run, that costs less than two sleeps. */
@@ -224,9 +266,9 @@ static int sleep_slice(const struct ipk__wait *w, int at, int64_t end_ns, bool *
 	int r;
 
 	atomic_store(&slot->word, 0);
-	/* Pairs with the waker's fence between its change and its look at the set. */
+	/* Pairs with the waker's light fence between its change and its look at the set. */
 	atomic_fetch_or(&w->event->sleepers, bit);
-	atomic_thread_fence(memory_order_seq_cst);
+	ipk__os_fence_heavy();
 	r = w->ready(w->arg, false);
 	if (r == 0)
 		ipk__os_futex_wait(&slot->word, 0, (ipk_deadline){end_ns});
@@ -275,24 +317,22 @@ int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
 {
 	int64_t budget_ns = atomic_load_explicit(&w->patience->budget_ns, memory_order_relaxed);
 	int64_t start_ns;
-	int r = w->ready(w->arg, deadline.at_ns <= 0);
+	int r;
 
-	if (r != 0)
-		return r < 0 ? r : 0;
-	if (deadline.at_ns <= 0)
-		return -ETIMEDOUT;
+	if (deadline.at_ns <= 0) {
+		r = w->ready(w->arg, true);
+		return r == 0 ? -ETIMEDOUT : IPK__MIN(r, 0);
+	}
 	start_ns = ipk__os_now_ns();
 	if (is_worth_looking(w)) {
 		r = look(w, start_ns, IPK__MIN(deadline.at_ns, start_ns + budget_ns));
-		if (r != 0) {
+		if (r != 0)
 			learn(w->patience, budget_ns, true, 0);
-			return r < 0 ? r : 0;
-		}
 	} else {
 		r = let_run(w);
-		if (r != 0)
-			return r < 0 ? r : 0;
 	}
+	if (r != 0)
+		return IPK__MIN(r, 0);
 	r = sleep_until(w, ipk__os_now_ns(), deadline);
 	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);
 	return r < 0 ? r : 0;

@@ -5,12 +5,12 @@
  * has a slot in the segment's table, with its tid, what it waits for and since when, and
  * its own futex word. The event holds a set of slots that sleep on it.
  *
- *   waiter:  enter a slot; set its bit in event->sleepers; look again; sleep on the word
- *   waker:   make the change; fence; if sleepers: take a bit out, wake that slot
+ *   waiter:  enter a slot; set its bit in event->sleepers; heavy fence; look again; sleep
+ *   waker:   make the change; light fence; if sleepers: take a bit out, wake that slot
  *
- * The bit is set before the last look and the change is made before the set is read (both
- * sequentially consistent), so one of the two sees the other. A bit of a dead waiter
- * costs one vain wake-up, then the next one is woken. A lost wake-up (the waker was
+ * The bit is set before the last look and the change is made before the set is read, with
+ * the two halves of a fence in between (os/fence.c), so one of the two sees the other. A bit of a
+ * dead waiter costs one vain wake-up, then the next one is woken. A lost wake-up (the waker was
  * killed in between) costs the rest of a slice: no sleep is longer than IPK__SLICE_NS.
  *
  * Sleepers in a foreign poll or epoll cannot be woken by futex: they arm the event
@@ -62,12 +62,25 @@ struct ipk__event {
 };
 _Static_assert(sizeof(struct ipk__event) == IPK__CACHE_LINE, "layout");
 
-/* How long to look before sleeping, learned by each handle. Private memory. */
+/*
+ * How a handle waits, learned as it goes: how long to look before it sleeps, and whether
+ * messages come in a stream. Each look takes the line with the news away from whoever
+ * writes it, so in a stream it pays to look rarely and find several. Private memory.
+ */
 struct ipk__patience {
 	_Atomic int64_t budget_ns;
+	_Atomic uint32_t n_waits;
+	_Atomic bool is_stream;
 };
 
 #define IPK__PATIENCE_START_NS 50000
+
+static inline void ipk__patience_init(struct ipk__patience *patience)
+{
+	atomic_store(&patience->budget_ns, IPK__PATIENCE_START_NS);
+	atomic_store(&patience->n_waits, 0);
+	atomic_store(&patience->is_stream, false);
+}
 
 struct ipk__wait {
 	struct ipk__event *event;
@@ -76,8 +89,9 @@ struct ipk__wait {
 	struct ipk__patience *patience;
 	const _Atomic uint32_t *peer_cpu; /* where the other side last ran, plus 1; may be NULL */
 	/*
-	 * 1 go on, 0 wait, or an error. @slowly is set when a sleep brought nothing, or when
-	 * a try-once call would give up: system calls to find out about deaths are due.
+	 * How many operations can go on, 0 wait, or an error. @slowly is set when a sleep brought
+	 * nothing, or when a try-once call would give up: system calls to find out about deaths are
+	 * due.
 	 */
 	int (*ready)(void *arg, bool slowly);
 	void *arg;
@@ -86,7 +100,7 @@ struct ipk__wait {
 /* 0 when ready, -ETIMEDOUT, or the error that ready() gave. */
 int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline);
 
-/* Wake up to @n sleepers. Call after the change and a seq_cst fence. */
+/* Wake up to @n sleepers. Call after the change and a light fence. */
 void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, unsigned n);
 
 static inline bool ipk__event_has_sleepers(const struct ipk__event *event)

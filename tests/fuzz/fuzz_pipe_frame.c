@@ -47,6 +47,7 @@ static void write_ring(ipk_pipe *p, struct input *in)
 	atomic_store(&ring->head, head);
 	ring->tail_seen = seen;
 	atomic_store(&ring->tail, tail);
+	atomic_store(&ring->tail_own, tail);
 }
 
 static void send_packets(ipk_pipe *p, struct input *in)

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes);
 
 static void feed(const uint8_t *data, size_t n_bytes)
 {
-	uint8_t *exact = malloc(n_bytes > 0 ? n_bytes : 1);
+	uint8_t *exact = calloc(1, n_bytes > 0 ? n_bytes : 1);
 
 	if (exact == NULL)
 		abort();

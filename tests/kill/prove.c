@@ -80,6 +80,8 @@ static int sweep_all(const struct sweep_opts *opts, char **names)
 	}
 	if (n_swept == 0)
 		fprintf(stderr, "ipk-prove: no such row; see --list\n");
+	if (must_stop)
+		fprintf(stderr, "ipk-prove: stopped by signal %d\n", must_stop);
 	return n_swept == 0 || must_stop ? 2 : code;
 }
 

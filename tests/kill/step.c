@@ -32,14 +32,29 @@
 
 static cpu_set_t all_cpus;
 
-void pin_to_one_cpu(void)
+static void pin_to(int cpu)
 {
 	cpu_set_t one;
 
-	sched_getaffinity(0, sizeof all_cpus, &all_cpus);
 	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
+	CPU_SET(cpu, &one);
 	sched_setaffinity(0, sizeof one, &one);
+}
+
+void pin_to_one_cpu(void)
+{
+	sched_getaffinity(0, sizeof all_cpus, &all_cpus);
+	pin_to(sched_getcpu());
+}
+
+void pin_elsewhere(void)
+{
+	int cpu = sched_getcpu();
+
+	do {
+		cpu = (cpu + 1) % CPU_SETSIZE;
+	} while (!CPU_ISSET(cpu, &all_cpus));
+	pin_to(cpu);
 }
 
 void unpin(void)

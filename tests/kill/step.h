@@ -47,6 +47,7 @@ bool child_stops(pid_t pid, int ms);
 
 /* Stepper and stepped share a processor: a step is three times as fast. */
 void pin_to_one_cpu(void);
+void pin_elsewhere(void); /* to another one: somebody else needs this one */
 void unpin(void);
 
 /* Inside or before a copy: several steps at one address. */

@@ -35,6 +35,7 @@ static void put_first(ipk_pipe *p, uint64_t total)
 static void move_lane(struct ipk__shm_lane *lane, uint64_t word)
 {
 	atomic_store(&lane->ring.tail, word);
+	atomic_store(&lane->ring.tail_own, word);
 	atomic_store(&lane->ring.head, word);
 	lane->ring.head_seen = word;
 	lane->ring.tail_seen = word;

@@ -301,7 +301,7 @@ START_TEST(order_survives_the_wrap_of_counters)
 
 	s->n_written = s->n_read = UINT32_MAX - 2;
 	s->head_seen = s->tail_seen = ipk__ring_word(UINT32_MAX - 2, UINT32_MAX - 5);
-	s->head = s->tail = s->head_seen;
+	s->head = s->tail = s->tail_own = s->head_seen;
 	for (uint32_t k = 0; k < 6; k++)
 		ck_put_number(q, k);
 	for (uint32_t k = 0; k < 6; k++)

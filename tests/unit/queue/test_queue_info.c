@@ -170,7 +170,7 @@ START_TEST(counts_wrap_around)
 
 	s->n_written = s->n_read = q->shared->n_done = UINT32_MAX - 1000;
 	s->head_seen = s->tail_seen = ipk__ring_word(UINT32_MAX - 1000, UINT32_MAX - 3000);
-	s->head = s->tail = s->head_seen;
+	s->head = s->tail = s->tail_own = s->head_seen;
 	for (uint32_t k = 0; k < 4000; k++) {
 		for (uint32_t n = 0; n < k % 50; n++)
 			ck_put_number(q, k + n);

@@ -225,7 +225,7 @@ static void start_before_the_wrap(ipk_queue *q)
 
 	s->n_written = s->n_read = q->shared->n_done = UINT32_MAX - 500;
 	s->head_seen = s->tail_seen = ipk__ring_word(UINT32_MAX - 500, UINT32_MAX - 9999);
-	s->head = s->tail = s->head_seen;
+	s->head = s->tail = s->tail_own = s->head_seen;
 }
 
 START_TEST(does_what_the_model_does)

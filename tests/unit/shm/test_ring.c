@@ -21,7 +21,8 @@ static void set_up(struct fixture *f, uint64_t word)
 	ck_ok(ipk__os_map_mirrored(fd, page, RING_BYTES, 1, (void **)&f->addr));
 	ipk__os_close(fd);
 	memset(&f->shared, 0, sizeof f->shared);
-	f->shared.tail = f->shared.head = f->shared.head_seen = f->shared.tail_seen = word;
+	f->shared.tail = f->shared.tail_own = f->shared.head = f->shared.head_seen =
+		f->shared.tail_seen = word;
 	ipk__ring_init(&f->ring, &f->shared, f->addr + page, RING_BYTES);
 }
 
@@ -137,6 +138,52 @@ START_TEST(impossible_counters_are_refused)
 }
 END_TEST
 
+/* A writer died between its own tail and the one that readers see. */
+START_TEST(heir_drops_what_was_not_published)
+{
+	const struct ipk__record *record;
+	struct fixture f;
+	uint32_t len;
+
+	set_up(&f, 0);
+	ipk__ring_begin_write(&f.ring, 100);
+	ck_assert(put(&f, "first", 5));
+	f.shared.tail_own =
+		ipk__ring_write(&f.ring, ipk__ring_tail(&f.ring), MESSAGE, "lost", 4, 1);
+	ipk__ring_begin_write(&f.ring, 100); /* its own next message: nothing changes */
+	ck_assert_uint_ne(ipk__ring_tail(&f.ring), f.shared.tail);
+	ipk__ring_begin_write(&f.ring, 101);
+	ck_assert_uint_eq(ipk__ring_tail(&f.ring), f.shared.tail);
+	ck_assert(put(&f, "second", 6));
+	get(&f, "first", 5);
+	get(&f, "second", 6);
+	ck_assert_int_eq(look(&f, &record, &len), 0);
+	tear_down(&f);
+}
+END_TEST
+
+/* What a waiter is told: how many there are, and pieces alone are one. */
+START_TEST(ready_counts_messages)
+{
+	struct fixture f;
+
+	set_up(&f, ipk__ring_word(UINT32_MAX - 1, 0));
+	ck_assert_int_eq(ipk__ring_ready(&f.ring), 0);
+	for (int i = 1; i <= 4; i++) {
+		ck_assert(put(&f, "x", 1));
+		ck_assert_int_eq(ipk__ring_ready(&f.ring), i);
+	}
+	f.shared.head = f.shared.tail;
+	ipk__ring_publish(
+		&f.ring, ipk__ring_write(&f.ring, ipk__ring_tail(&f.ring), MESSAGE, "piece", 5, 0));
+	ck_assert_int_eq(ipk__ring_ready(&f.ring), 1);
+	/* Damaged: the counts differ where nothing is. */
+	f.shared.head = f.shared.tail - ((uint64_t)7 << 32);
+	ck_assert_int_eq(ipk__ring_ready(&f.ring), 0);
+	tear_down(&f);
+}
+END_TEST
+
 START_TEST(record_longer_than_what_is_there_is_refused)
 {
 	static const uint32_t lengths[] = {9, 16, 17, 4096, 0x7fffffff, 0xfffffff8, 0xffffffff};
@@ -164,6 +211,8 @@ static Suite *suite(void)
 	add_loop_test(s, ring_is_filled_to_the_last_unit, 0, N_STARTS);
 	add_test(s, units_of_a_record);
 	add_test(s, impossible_counters_are_refused);
+	add_test(s, heir_drops_what_was_not_published);
+	add_test(s, ready_counts_messages);
 	add_test(s, record_longer_than_what_is_there_is_refused);
 	return s;
 }

@@ -61,14 +61,14 @@ static int broken(void *arg, bool slowly)
 static void add_tokens(struct shared *s, uint32_t n)
 {
 	atomic_fetch_add(&s->n_tokens, n);
-	atomic_thread_fence(memory_order_seq_cst);
+	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(&s->event))
 		ipk__event_wake(&s->event, &s->waiters, n);
 }
 
 static int wait_for(struct shared *s, int (*ready)(void *, bool), ipk_deadline deadline)
 {
-	struct ipk__patience patience = {IPK__PATIENCE_START_NS};
+	struct ipk__patience patience;
 	struct ipk__wait w = {
 		.event = &s->event,
 		.waiters = &s->waiters,
@@ -78,6 +78,7 @@ static int wait_for(struct shared *s, int (*ready)(void *, bool), ipk_deadline d
 		.arg = s,
 	};
 
+	ipk__patience_init(&patience);
 	return ipk__wait(&w, deadline);
 }
 
