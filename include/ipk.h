@@ -6,6 +6,7 @@
 #include "ipk/deadline.h"
 #include "ipk/error.h"
 #include "ipk/inspect.h"
+#include "ipk/lock.h"
 #include "ipk/pack.h"
 #include "ipk/pipe.h"
 #include "ipk/process.h"

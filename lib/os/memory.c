@@ -166,6 +166,7 @@ int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat)
 		return -errno;
 	*ret_stat = (struct ipk__os_stat){
 		.size_bytes = (uint64_t)st.st_size,
+		.device = st.st_dev,
 		.inode = st.st_ino,
 		.uid = st.st_uid,
 		.mode = st.st_mode,

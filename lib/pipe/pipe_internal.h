@@ -102,6 +102,7 @@ enum {
 	IPK__SIDE_QUEUE = 2,
 	IPK__SIDE_HELLO = 3,
 	IPK__SIDE_WELCOME = 4,
+	IPK__SIDE_OBJECT = 5, /* in an arena: its fd and the object's offset */
 };
 
 struct ipk__side_packet {
@@ -110,6 +111,7 @@ struct ipk__side_packet {
 	uint32_t version;
 	uint32_t flags;
 	uint64_t max_message_bytes;
+	uint64_t offset; /* with IPK__SIDE_OBJECT */
 };
 
 /* Whole packets over the side socket; a packet of another type stays and is -EPROTO. */
@@ -122,5 +124,8 @@ void ipk__side_packet_init(struct ipk__side_packet *packet, uint32_t type);
 int ipk__pipe_pass(ipk_pipe *p, uint32_t type, const int *fds, size_t n_fds, ipk_deadline deadline);
 int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_fds,
 		   size_t *ret_n_fds);
+/* The same with one fd and where in it something lies. */
+int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline deadline);
+int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint64_t *ret_offset);
 
 #endif

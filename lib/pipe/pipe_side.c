@@ -98,12 +98,27 @@ int ipk_pipe_send_fd(ipk_pipe *p, int fd, ipk_deadline deadline)
 	return ipk__pipe_pass(p, IPK__SIDE_FD, &fd, 1, deadline);
 }
 
-int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, int *ret_fd)
+int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline deadline)
+{
+	struct ipk__side_packet packet;
+
+	if (!p)
+		return -EBADF;
+	ipk__side_packet_init(&packet, IPK__SIDE_OBJECT);
+	packet.offset = offset;
+	return ipk__side_send(p->side_fd, &packet, &fd, 1, deadline);
+}
+
+static int take_one_fd(ipk_pipe *p, uint32_t type, ipk_deadline deadline,
+		       struct ipk__side_packet *ret_packet, int *ret_fd)
 {
 	int fds[IPK__OS_FDS_MAX];
 	size_t n_fds;
-	int r = ipk__pipe_take(p, IPK__SIDE_FD, deadline, fds, &n_fds);
+	int r;
 
+	if (!p)
+		return -EBADF;
+	r = ipk__side_recv(p->side_fd, type, deadline, ret_packet, fds, &n_fds);
 	if (r < 0)
 		return r;
 	if (n_fds != 1) {
@@ -113,4 +128,19 @@ int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, int *ret_fd)
 	}
 	*ret_fd = fds[0];
 	return 0;
+}
+
+int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint64_t *ret_offset)
+{
+	struct ipk__side_packet packet;
+	int r = take_one_fd(p, IPK__SIDE_OBJECT, deadline, &packet, ret_fd);
+
+	if (r == 0)
+		*ret_offset = packet.offset;
+	return r;
+}
+
+int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, int *ret_fd)
+{
+	return take_one_fd(p, IPK__SIDE_FD, deadline, NULL, ret_fd);
 }

@@ -8,13 +8,12 @@
 #define IPK_SHM_LOCK_H
 
 #include <pthread.h>
-#include <stdalign.h>
 
 #include "base/base_internal.h"
 #include "shm/wait.h"
 
 struct ipk__lock {
-	alignas(IPK__CACHE_LINE) pthread_mutex_t mutex;
+	pthread_mutex_t mutex;
 };
 
 int ipk__lock_init(struct ipk__lock *lock);
@@ -27,6 +26,14 @@ int ipk__lock_init(struct ipk__lock *lock);
  */
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
 		      ipk_deadline deadline, bool *ret_recovered);
+/*
+ * The two parts of it, for locks that others hold for as long as they like. Trying costs no
+ * system call: 0, -ETIMEDOUT or -ENOTRECOVERABLE. Waiting looks for a moment, then sleeps,
+ * seen as waiting for @what of @object in @waiters.
+ */
+int ipk__lock_try(struct ipk__lock *lock, bool *ret_recovered);
+int ipk__lock_wait(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
+		   uint64_t object, ipk_deadline deadline, bool *ret_recovered);
 void ipk__lock_release(struct ipk__lock *lock);
 /* The tid of the holder, 0 when free: one look, for inspection. */
 uint32_t ipk__lock_owner(const struct ipk__lock *lock);

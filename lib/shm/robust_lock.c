@@ -51,7 +51,7 @@ static int result(struct ipk__lock *lock, int r, bool *ret_recovered)
 	return -ENOTRECOVERABLE;
 }
 
-static int try(struct ipk__lock *lock, bool *ret_recovered)
+int ipk__lock_try(struct ipk__lock *lock, bool *ret_recovered)
 {
 	return result(lock, pthread_mutex_trylock(&lock->mutex), ret_recovered);
 }
@@ -62,7 +62,7 @@ static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
 	for (int i = ipk__os_cpu_online() > 1 ? LOOKS : 0; i > 0; i--) {
 		ipk__os_pause();
 		if (ipk__lock_owner(lock) == 0) {
-			int r = try(lock, ret_recovered);
+			int r = ipk__lock_try(lock, ret_recovered);
 
 			if (r != -ETIMEDOUT)
 				return r;
@@ -93,9 +93,9 @@ static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 }
 
 static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
-			  ipk_deadline deadline, bool *ret_recovered)
+			  uint64_t object, ipk_deadline deadline, bool *ret_recovered)
 {
-	int slot = ipk__waiter_enter(waiters, what);
+	int slot = ipk__waiter_enter(waiters, what, object);
 	int r;
 
 	do {
@@ -110,7 +110,7 @@ static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, 
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
 		      ipk_deadline deadline, bool *ret_recovered)
 {
-	int r = try(lock, ret_recovered);
+	int r = ipk__lock_try(lock, ret_recovered);
 
 	if (r == -ETIMEDOUT)
 		r = acquire_looking(lock, ret_recovered);
@@ -118,7 +118,17 @@ int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint
 		return r;
 	if (deadline.at_ns <= 0)
 		deadline = ipk_in_ns(GRACE_NS);
-	return acquire_slowly(lock, waiters, what, deadline, ret_recovered);
+	return acquire_slowly(lock, waiters, what, 0, deadline, ret_recovered);
+}
+
+int ipk__lock_wait(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
+		   uint64_t object, ipk_deadline deadline, bool *ret_recovered)
+{
+	int r = acquire_looking(lock, ret_recovered);
+
+	if (r != -ETIMEDOUT || deadline.at_ns <= 0)
+		return r;
+	return acquire_slowly(lock, waiters, what, object, deadline, ret_recovered);
 }
 
 void ipk__lock_release(struct ipk__lock *lock)

@@ -107,6 +107,13 @@ static void fill_header(struct ipk__shm_header *h, const struct ipk__segment_pla
 	h->checksum = header_checksum(h);
 }
 
+static const char *const kind_words[] = {
+	[IPK__KIND_PIPE] = "pipe:",
+	[IPK__KIND_QUEUE] = "queue:",
+	[IPK__KIND_ARENA] = "arena:",
+	[IPK__KIND_SHM] = "shm:",
+};
+
 static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)
 {
 	char name[IPK__NAME_MAX + 32] = "ipk:";
@@ -114,7 +121,7 @@ static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)
 
 	if (plan->is_named)
 		return ipk__os_shm_temp(ret_fd);
-	strcat(name, plan->kind == IPK__KIND_PIPE ? "pipe:" : "queue:");
+	strcat(name, kind_words[plan->kind]);
 	n = strlen(name);
 	strncpy(name + n, plan->label, sizeof name - n - 1);
 	return ipk__os_memfd(name, ret_fd);

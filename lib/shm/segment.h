@@ -16,6 +16,8 @@
 enum {
 	IPK__KIND_PIPE = 1,
 	IPK__KIND_QUEUE = 2,
+	IPK__KIND_ARENA = 3, /* see arena.h */
+	IPK__KIND_SHM = 4,
 };
 
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */

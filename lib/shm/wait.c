@@ -74,7 +74,7 @@ static int claim(struct ipk__waiters *waiters, uint32_t tid)
 	return -1;
 }
 
-int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what)
+int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what, uint64_t object)
 {
 	uint32_t tid = (uint32_t)ipk__os_tid();
 	int at = claim(waiters, tid);
@@ -89,6 +89,7 @@ int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what)
 			      memory_order_relaxed);
 	atomic_store_explicit(&waiters->slots[at].since_boot_ns, ipk__os_boot_ns(),
 			      memory_order_relaxed);
+	atomic_store_explicit(&waiters->slots[at].object, object, memory_order_relaxed);
 	/* Pairs with the inspector's acquire load: what is written last. */
 	atomic_store_explicit(&waiters->slots[at].what, what, memory_order_release);
 	return at;
@@ -290,7 +291,7 @@ static int sleep_unseen(const struct ipk__wait *w, int64_t end_ns)
 
 static int sleep_until(const struct ipk__wait *w, int64_t now_ns, ipk_deadline deadline)
 {
-	int at = ipk__waiter_enter(w->waiters, w->what);
+	int at = ipk__waiter_enter(w->waiters, w->what, 0);
 	int64_t slice_ns = FIRST_SLICE_NS;
 	bool woken = false;
 	int r = 0;

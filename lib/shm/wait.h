@@ -38,6 +38,14 @@ enum {
 	IPK__WAIT_DONE = 3,
 	IPK__WAIT_PUT_LOCK = 4,
 	IPK__WAIT_GET_LOCK = 5,
+	IPK__WAIT_LOCK = 6,
+	IPK__WAIT_READ_LOCK = 7,
+	IPK__WAIT_WRITE_LOCK = 8,
+	IPK__WAIT_SEMAPHORE = 9,
+	IPK__WAIT_COND = 10,
+	IPK__WAIT_EVENT = 11,
+	IPK__WAIT_BARRIER = 12,
+	IPK__WAIT_ONCE = 13,
 };
 
 struct ipk__waiter {
@@ -46,7 +54,7 @@ struct ipk__waiter {
 	_Atomic uint32_t pid;
 	_Atomic uint32_t what;
 	_Atomic int64_t since_boot_ns;
-	uint64_t reserved;
+	_Atomic uint64_t object; /* its offset, where several share a segment */
 };
 _Static_assert(sizeof(struct ipk__waiter) == 32, "layout");
 
@@ -118,7 +126,7 @@ void ipk__event_arm(struct ipk__event *event);
 void ipk__event_ring(struct ipk__event *event, int bell_fd);
 
 /* A slot of the table for a thread that is about to sleep, -1 when all are taken. */
-int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what);
+int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what, uint64_t object);
 void ipk__waiter_leave(struct ipk__waiters *waiters, int slot); /* -1 is fine */
 
 /* When the slice that begins now ends: the deadline, or IPK__SLICE_NS from now. */

@@ -262,7 +262,7 @@ static int enter_and_hang(void *arg)
 {
 	struct shared *s = arg;
 
-	if (ipk__waiter_enter(&s->waiters, IPK__WAIT_SPACE) < 0)
+	if (ipk__waiter_enter(&s->waiters, IPK__WAIT_SPACE, 0) < 0)
 		return 1;
 	atomic_fetch_add(&s->n_entered, 1);
 	for (;;)
@@ -283,16 +283,16 @@ START_TEST(slots_of_killed_waiters_are_used_again)
 	for (int i = 0; i < IPK__WAITERS_MAX; i++)
 		pids[i] = spawn(enter_and_hang, s);
 	ck_assert(wait_until(all_entered, s, WAIT_MS));
-	ck_assert_int_eq(ipk__waiter_enter(&s->waiters, 1), -1);
+	ck_assert_int_eq(ipk__waiter_enter(&s->waiters, 1, 0), -1);
 	ipk__waiter_leave(&s->waiters, -1);
 	ck_assert_int_eq(n_taken(s), IPK__WAITERS_MAX);
 	for (int i = 0; i < IPK__WAITERS_MAX; i++)
 		kill_and_reap(pids[i]);
 	for (int i = 0; i < IPK__WAITERS_MAX; i++) {
-		slots[i] = ipk__waiter_enter(&s->waiters, 1);
+		slots[i] = ipk__waiter_enter(&s->waiters, 1, 0);
 		ck_assert_int_ge(slots[i], 0);
 	}
-	ck_assert_int_eq(ipk__waiter_enter(&s->waiters, 1), -1);
+	ck_assert_int_eq(ipk__waiter_enter(&s->waiters, 1, 0), -1);
 	for (int i = 0; i < IPK__WAITERS_MAX; i++)
 		ipk__waiter_leave(&s->waiters, slots[i]);
 	ck_assert_int_eq(n_taken(s), 0);

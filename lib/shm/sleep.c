@@ -1,0 +1,30 @@
+/* sleep.c - one slice of sleep on an object's word. */
+#include <errno.h>
+
+#include "shm/sleep.h"
+
+int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk_deadline deadline)
+{
+	int64_t now_ns;
+
+	if (deadline.at_ns <= 0)
+		return -ETIMEDOUT;
+	now_ns = ipk__os_now_ns();
+	if (now_ns >= deadline.at_ns)
+		return -ETIMEDOUT;
+	if (!s->waiters) {
+		s->waiters = ipk__object_waiters(s->ref);
+		s->slot = ipk__waiter_enter(s->waiters, s->what, ipk__object_offset(s->ref));
+	}
+	deadline.at_ns = IPK__MIN(deadline.at_ns, now_ns + s->slice_ns);
+	ipk__os_futex_wait(word, value, deadline);
+	return 0;
+}
+
+void ipk__sleep_end(struct ipk__sleep *s)
+{
+	if (s->waiters)
+		ipk__waiter_leave(s->waiters, s->slot);
+	s->waiters = NULL;
+	s->slot = -1;
+}

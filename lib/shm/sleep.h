@@ -1,0 +1,39 @@
+/*
+ * sleep.h - sleeping on a futex word of an object, in slices, and being seen doing so.
+ *
+ *   struct ipk__sleep s = IPK__SLEEP(&e->ref, IPK__WAIT_EVENT);
+ *
+ *   while (!is_set(seen = atomic_load(word)) && r == 0)
+ *           r = ipk__sleep(&s, word, seen, deadline);
+ *   ipk__sleep_end(&s);
+ *
+ * Unlike struct ipk__wait (wait.h) this leaves the choice of whom to wake to the kernel: a
+ * sleeper that was killed is in nobody's way. Whoever changes the word wakes.
+ */
+#ifndef IPK_SHM_SLEEP_H
+#define IPK_SHM_SLEEP_H
+
+#include "shm/arena.h"
+
+struct ipk__sleep {
+	const struct ipk__ref *ref;
+	uint32_t what; /* IPK__WAIT_* */
+	int64_t slice_ns;
+	struct ipk__waiters *waiters; /* NULL: not registered yet */
+	int slot;
+};
+
+#define IPK__SLEEP(ref_, what_)                                                             \
+	{                                                                                   \
+		.ref = (ref_), .what = (what_), .slice_ns = IPK__SLICE_NS, .waiters = NULL, \
+		.slot = -1                                                                  \
+	}
+
+/*
+ * Sleep while *word is @value, a slice at most: 0 look again; -ETIMEDOUT the deadline has
+ * passed already, or now.
+ */
+int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
+void ipk__sleep_end(struct ipk__sleep *s);
+
+#endif
