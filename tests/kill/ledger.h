@@ -57,8 +57,8 @@ struct ledger {
 	int result;
 	bool was_told;         /* it said that an owner had died */
 	uint32_t found_inside; /* who was in the lock when the call returned */
-	size_t n_moved;      /* items put or got by the call */
-	uint32_t leased_seq; /* the item that it has on loan */
+	size_t n_moved;        /* items put or got by the call */
+	uint32_t leased_seq;   /* the item that it has on loan */
 
 	/* The survivor's. */
 	_Atomic uint32_t progress;

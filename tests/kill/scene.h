@@ -48,6 +48,8 @@ struct scene {
 	ipk_queue *q_opened;  /* by the victim */
 	ipk_pipe *near, *far; /* the victim's end, the other one */
 	ipk_lock *lock;
+	void *object; /* of any kind, */
+	void *opened; /* and the victim's own handle */
 	struct broken *broken;
 	ipk_lease *lease;
 	char name[64];
@@ -91,6 +93,7 @@ void ops_pipe(struct op_list *list);
 void ops_queue(struct op_list *list);
 void ops_name(struct op_list *list);
 void ops_lock(struct op_list *list);
+void ops_object(struct op_list *list);
 void ops_broken(struct op_list *list);
 bool broken_is_caught(const struct op *op, const struct faults *f);
 
