@@ -116,9 +116,11 @@ int ipk_lock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_lock **ret_lock)
 
 /* --- locking --- */
 
+/* In another pid namespace a thread may have the holder's number. */
 static bool is_ours(const ipk_lock *lock)
 {
-	return ipk__lock_owner(&lock->guard->lock) == (uint32_t)ipk__os_tid();
+	return ipk__lock_owner(&lock->guard->lock) == (uint32_t)ipk__os_tid() &&
+	       ipk__object_check(&lock->ref) == 0;
 }
 
 /* It is not free: ours already, or wait for it. */

@@ -35,7 +35,8 @@ enum {
 
 #define IPK__OBJECT_ALIGN 64
 #define IPK__OBJECT_LABEL_BYTES 36
-#define IPK__FREE_LISTS 17 /* by size: 1 .. 16 units of IPK__OBJECT_ALIGN, and longer */
+/* Free room by size: 1 .. 16 units of IPK__OBJECT_ALIGN, then powers of two up to 2^14. */
+#define IPK__FREE_LISTS 26
 
 /* First in every object. All but the kind is written before it can be seen. */
 struct ipk__shm_object {
@@ -66,6 +67,7 @@ struct ipk__arena {
 	uint64_t device, inode; /* an arena that comes twice is mapped once */
 	size_t n_refs;
 	bool is_named;
+	uint32_t n_tables;         /* as it was when it was checked, like all that is kept here */
 	_Atomic pid_t checked_pid; /* the process whose pid namespace was found to be right */
 	/* The maker's books: */
 	pid_t maker;         /* 0: another process */
@@ -77,9 +79,10 @@ struct ipk__arena {
 struct ipk__ref {
 	struct ipk__arena *arena;
 	struct ipk__shm_object *object;
+	size_t n_bytes;   /* of the room, the maker's to give back */
 	uint32_t n_forks; /* of its maker, when it was made */
 	bool is_maker;
-	bool is_passed;
+	_Atomic bool is_passed;
 };
 
 struct ipk__object_plan {
