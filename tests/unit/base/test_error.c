@@ -14,7 +14,10 @@ static const struct {
 	{EPROTO, "EPROTO"},       {EPROTOTYPE, "EPROTOTYPE"}, {EPROTONOSUPPORT, "EPROTONOSUPPORT"},
 	{ELIBBAD, "ELIBBAD"},     {EXDEV, "EXDEV"},           {ENODATA, "ENODATA"},
 	{EBADMSG, "EBADMSG"},     {ENOSPC, "ENOSPC"},         {EOPNOTSUPP, "EOPNOTSUPP"},
-	{ENOMEM, "ENOMEM"},       {EMFILE, "EMFILE"},
+	{ENOMEM, "ENOMEM"},       {EMFILE, "EMFILE"},         {EPERM, "EPERM"},
+	{EDEADLK, "EDEADLK"},     {ENOLCK, "ENOLCK"},         {EOVERFLOW, "EOVERFLOW"},
+	{ERANGE, "ERANGE"},       {ECANCELED, "ECANCELED"},   {EALREADY, "EALREADY"},
+	{ENOTRECOVERABLE, "ENOTRECOVERABLE"},
 };
 enum { N_CODES = sizeof vocabulary / sizeof vocabulary[0] };
 
