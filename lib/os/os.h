@@ -60,7 +60,9 @@ int ipk__os_shm_temp(int *ret_fd);                   /* a nameless file there, m
 int ipk__os_shm_link(int fd, const char *name);      /* -EEXIST; the file appears whole */
 int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
 int ipk__os_shm_unlink(const char *name);
-int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
+/* Opened both ways; made when it is not there and @make is set. -EACCES: something else is there.
+ */
+int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 /* --- fd.c ---------------------------------------------------------------------------- */
 
