@@ -16,7 +16,7 @@ struct shared {
 	int n_turns;
 	/* Guarded. */
 	uint64_t first, second;
-	uint64_t n_recovered;
+	_Atomic uint32_t n_recovered;
 	_Atomic uint32_t n_faults;
 };
 
@@ -54,7 +54,7 @@ static void take_turn(struct shared *s, bool recovered)
 {
 	if (s->first != s->second && !recovered)
 		atomic_fetch_add(&s->n_faults, 1);
-	s->n_recovered += recovered;
+	atomic_fetch_add(&s->n_recovered, recovered);
 	s->first++;
 	s->second = s->first;
 }
@@ -85,22 +85,25 @@ START_TEST(turns_exclude_each_other)
 	join_threads(threads, N_THREADS);
 	ck_assert_uint_eq(s.first, (uint64_t)N_THREADS * (uint64_t)s.n_turns);
 	ck_assert_uint_eq(s.second, s.first);
-	ck_assert_uint_eq(s.n_recovered, 0);
+	ck_assert_uint_eq(atomic_load(&s.n_recovered), 0);
 	ck_assert_uint_eq(atomic_load(&s.n_faults), 0);
 	s.lock = ipk_lock_close(s.lock);
 }
 END_TEST
 
-/* Leaves the pair half changed, and the lock with it. */
+/*
+ * Ends with the lock. It leaves the pair alone: what the kernel orders when it hands the
+ * lock on, the thread sanitizer does not see.
+ */
 static void *end_inside(void *arg)
 {
 	struct shared *s = arg;
 	bool recovered;
 
-	if (enter(s, &recovered) == 0) {
-		s->n_recovered += recovered;
-		s->first++;
-	}
+	if (enter(s, &recovered) < 0)
+		atomic_fetch_add(&s->n_faults, 1);
+	else
+		atomic_fetch_add(&s->n_recovered, recovered);
 	return NULL;
 }
 
@@ -110,11 +113,11 @@ START_TEST(a_thread_that_ends_inside_is_told_of)
 	struct shared s = {.depth = _i + 1, .n_turns = repeats(N_TURNS)};
 	pthread_t threads[N_THREADS];
 	bool recovered;
-	uint64_t n_ends = 50;
+	uint32_t n_ends = 50;
 
 	ck_ok(ipk_lock_create(IPK_LOCK(.is_recursive = _i > 0), &s.lock));
 	start_threads(threads, N_THREADS, take_turns, &s);
-	for (uint64_t i = 0; i < n_ends; i++) {
+	for (uint32_t i = 0; i < n_ends; i++) {
 		pthread_t thread;
 
 		start_threads(&thread, 1, end_inside, &s);
@@ -122,10 +125,9 @@ START_TEST(a_thread_that_ends_inside_is_told_of)
 	}
 	join_threads(threads, N_THREADS);
 	ck_ok(enter(&s, &recovered));
-	s.n_recovered += recovered;
 	ck_ok(leave(&s));
-	ck_assert_uint_eq(s.n_recovered, n_ends);
-	ck_assert_uint_eq(s.first, (uint64_t)N_THREADS * (uint64_t)s.n_turns + n_ends);
+	ck_assert_uint_eq(atomic_load(&s.n_recovered) + recovered, n_ends);
+	ck_assert_uint_eq(s.first, (uint64_t)N_THREADS * (uint64_t)s.n_turns);
 	ck_assert_uint_eq(atomic_load(&s.n_faults), 0);
 	s.lock = ipk_lock_close(s.lock);
 }
