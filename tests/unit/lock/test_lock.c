@@ -240,7 +240,7 @@ START_TEST(rlock_has_a_deepest_level)
 	ck_lock(lock);
 	lock->guard->n_again = UINT32_MAX - 2;
 	ck_lock(lock);
-	ck_err(ipk_lock_lock(lock, ipk_forever(), NULL), -EAGAIN);
+	ck_err(ipk_lock_lock(lock, ipk_forever(), NULL), -EOVERFLOW);
 	ck_ok(ipk_lock_unlock(lock));
 	ck_lock(lock);
 	lock->guard->n_again = 0;
