@@ -12,23 +12,6 @@
 #include "lock/lock_internal.h"
 #include "os/os.h"
 
-/* Of this thread; a fork child's copy belongs to its parent's thread. */
-static _Thread_local struct {
-	pid_t tid;
-	uint32_t n;
-} held;
-
-static uint32_t *n_held(void)
-{
-	pid_t tid = ipk__os_tid();
-
-	if (held.tid != tid) {
-		held.tid = tid;
-		held.n = 0;
-	}
-	return &held.n;
-}
-
 /* --- making --- */
 
 int ipk__guard_init(struct ipk__shm_guard *guard, bool is_recursive)
@@ -134,10 +117,10 @@ static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovere
 	if (!guard->is_recursive)
 		return -EDEADLK;
 	if (guard->n_again == UINT32_MAX - 1)
-		return -EAGAIN;
+		return -EOVERFLOW;
 	guard->n_again++;
 	/* Not one more on the kernel's list. */
-	(*n_held())--;
+	ipk__os_self.n_locks--;
 	return 0;
 }
 
@@ -151,14 +134,14 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 	r = ipk__object_check(&lock->ref);
 	if (r < 0)
 		return r;
-	if (*n_held() >= IPK_LOCKS_HELD_MAX && !is_ours(lock))
+	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !is_ours(lock))
 		return -ENOLCK;
 	r = ipk__lock_try(&lock->guard->lock, &recovered);
 	if (r == -ETIMEDOUT)
 		r = lock_slowly(lock, deadline, &recovered);
 	if (r < 0)
 		return r;
-	(*n_held())++;
+	ipk__os_self.n_locks++;
 	if (recovered)
 		lock->guard->n_again = 0;
 	if (ret_recovered)
@@ -176,7 +159,7 @@ int ipk_lock_unlock(ipk_lock *lock)
 		lock->guard->n_again--;
 		return 0;
 	}
-	(*n_held())--;
+	ipk__os_self.n_locks--;
 	ipk__lock_release(&lock->guard->lock);
 	return 0;
 }

@@ -393,15 +393,21 @@ static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t 
 		  struct ipk__ref *ret_ref)
 {
 	struct ipk__arena *a;
+	struct ipk__ref ref;
 	int r;
 
 	pthread_mutex_lock(&mutex);
 	r = get_arena(fd, is_named, &a);
 	if (r == 0) {
 		r = find_object(a, is_named ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
-				min_bytes, ret_ref);
+				min_bytes, &ref);
+		/* One that was here already may have come with a fork. */
+		if (r == 0)
+			r = ipk__object_check(&ref);
 		if (r < 0)
 			unref(a);
+		else
+			*ret_ref = ref;
 	}
 	pthread_mutex_unlock(&mutex);
 	ipk__os_fence_start();

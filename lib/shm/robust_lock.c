@@ -17,7 +17,8 @@
 #include "os/os.h"
 #include "shm/lock.h"
 
-#define LOOKS 60
+#define PAUSES_MIN 16
+#define PAUSES_MAX 512
 #define GRACE_NS 10000000      /* several time slices: a holder that runs is done by then */
 #define OWNER_MASK 0x3fffffffu /* FUTEX_TID_MASK */
 
@@ -56,11 +57,18 @@ int ipk__lock_try(struct ipk__lock *lock, bool *ret_recovered)
 	return result(lock, pthread_mutex_trylock(&lock->mutex), ret_recovered);
 }
 
-/* Critical sections are shorter than going to sleep: look for about as long as one lasts. */
+/*
+ * Critical sections are shorter than going to sleep, so look for a while; each look takes
+ * the lock's line away from its holder, so look less and less often: then whoever runs gets
+ * several turns in a row, which is faster for all.
+ */
 static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
 {
-	for (int i = ipk__os_cpu_online() > 1 ? LOOKS : 0; i > 0; i--) {
-		ipk__os_pause();
+	if (ipk__os_cpu_online() == 1)
+		return -ETIMEDOUT;
+	for (int n_pauses = PAUSES_MIN; n_pauses <= PAUSES_MAX; n_pauses *= 2) {
+		for (int i = 0; i < n_pauses; i++)
+			ipk__os_pause();
 		if (ipk__lock_owner(lock) == 0) {
 			int r = ipk__lock_try(lock, ret_recovered);
 

@@ -48,6 +48,7 @@ extern const struct bench_row bench_queue_rows[];
 extern const struct bench_row bench_pack_rows[];
 extern const struct bench_row bench_process_rows[];
 extern const struct bench_row bench_idle_rows[];
+extern const struct bench_row bench_lock_rows[];
 
 /* --- bench_team.c: processes that start together ---------------------------------------- */
 
