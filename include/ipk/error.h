@@ -12,6 +12,14 @@
  *   -EBADF            a NULL or closed handle
  *   -EINVAL           an argument is out of its documented range (names too)
  *   -ENOENT, -EEXIST  a name that nobody made, or that is taken
+ *   -EPERM            this thread does not hold the lock
+ *   -EDEADLK          this thread holds it already and would wait for itself
+ *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
+ *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
+ *   -ERANGE           an index beyond the end, a number that does not fit its type
+ *   -ECANCELED        the barrier was broken or reset
+ *   -EALREADY         too late to cancel: it has begun
+ *   -ENOTRECOVERABLE  shared contents were overwritten
  *   -EACCES           the object belongs to another user
  *   -EPROTO           the bytes are not what an ipk peer, object or typed message has
  *   -EPROTOTYPE       an ipk object, but of another kind

@@ -103,7 +103,7 @@ IPK_API IPK_MUST_CHECK int ipk_lock_unlink(const char *name);
  * Cost:    as a robust pthread mutex: about 15 ns when it is free.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
- * Return: 0; -ETIMEDOUT; -EDEADLK this thread holds it and it is not recursive; -EAGAIN a
+ * Return: 0; -ETIMEDOUT; -EDEADLK this thread holds it and it is not recursive; -EOVERFLOW a
  * recursive one 2^32 - 1 times deep; -ENOLCK this thread holds IPK_LOCKS_HELD_MAX locks;
  * -EXDEV this process is in another pid namespace than the lock's maker;
  * -ENOTRECOVERABLE its memory was overwritten; -EBADF.

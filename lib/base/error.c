@@ -14,14 +14,19 @@
 	X(EBADF, "not an open handle: was it NULL, or closed?")                                \
 	X(EINVAL, "an argument is out of range: see the header (names are "                    \
 		  "[A-Za-z0-9._-]{1,200})")                                                    \
-	X(ERANGE, "a number does not fit the type asked for: ask for a wider one")             \
+	X(ERANGE, "a number does not fit the type asked for, or an index is beyond the end")   \
 	X(ENOENT, "nobody made that name: create it first")                                    \
 	X(EEXIST, "the name is taken: open it, or unlink it first")                            \
 	X(EADDRINUSE, "somebody listens at that path already: take another one")               \
 	X(ECONNREFUSED, "nobody listens at that path: start the listener first")               \
 	X(EACCES, "it belongs to another user, or its directory is open to others: use your "  \
 		  "own, with mode 0700")                                                       \
-	X(EPERM, "not permitted")                                                              \
+	X(EPERM, "not the holder: only the thread that took it may give it back, a fork "      \
+		 "child never; tracing and the like may be forbidden too")                     \
+	X(EDEADLK, "this thread holds it already: it would wait for itself")                   \
+	X(ENOLCK, "this thread holds as many locks as the kernel can hand on: give some back") \
+	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                   \
+	X(EALREADY, "too late: it has begun or is done")                                       \
 	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds") \
 	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                     \
 	X(EPROTONOSUPPORT, "made by another version of ipk: rebuild both sides with the same") \
@@ -42,7 +47,7 @@
 		  "pids.max")                                                                  \
 	X(ECHILD, "not a child of this process, or somebody else has waited for it")           \
 	X(ESRCH, "no such process")                                                            \
-	X(ECANCELED, "cancelled")
+	X(ECANCELED, "somebody broke the barrier, or cancelled it: reset it, or stop")
 
 #define AS_NAME(code, text) \
 	case code:          \

@@ -12,23 +12,6 @@
 #include "lock/lock_internal.h"
 #include "os/os.h"
 
-/* Of this thread; a fork child's copy belongs to its parent's thread. */
-static _Thread_local struct {
-	pid_t tid;
-	uint32_t n;
-} held;
-
-static uint32_t *n_held(void)
-{
-	pid_t tid = ipk__os_tid();
-
-	if (held.tid != tid) {
-		held.tid = tid;
-		held.n = 0;
-	}
-	return &held.n;
-}
-
 /* --- making --- */
 
 int ipk__guard_init(struct ipk__shm_guard *guard, bool is_recursive)
@@ -116,9 +99,21 @@ int ipk_lock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_lock **ret_lock)
 
 /* --- locking --- */
 
+/* In another pid namespace a thread may have the holder's number. */
 static bool is_ours(const ipk_lock *lock)
 {
-	return ipk__lock_owner(&lock->guard->lock) == (uint32_t)ipk__os_tid();
+	return ipk__lock_owner(&lock->guard->lock) == (uint32_t)ipk__os_tid() &&
+	       ipk__object_check(&lock->ref) == 0;
+}
+
+static uint32_t n_again(const struct ipk__shm_guard *guard)
+{
+	return atomic_load_explicit(&guard->n_again, memory_order_relaxed);
+}
+
+static void set_again(struct ipk__shm_guard *guard, uint32_t n)
+{
+	atomic_store_explicit(&guard->n_again, n, memory_order_relaxed);
 }
 
 /* It is not free: ours already, or wait for it. */
@@ -131,11 +126,11 @@ static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovere
 				      ipk__object_offset(&lock->ref), deadline, ret_recovered);
 	if (!guard->is_recursive)
 		return -EDEADLK;
-	if (guard->n_again == UINT32_MAX - 1)
-		return -EAGAIN;
-	guard->n_again++;
+	if (n_again(guard) == UINT32_MAX - 1)
+		return -EOVERFLOW;
+	set_again(guard, n_again(guard) + 1);
 	/* Not one more on the kernel's list. */
-	(*n_held())--;
+	ipk__os_self.n_locks--;
 	return 0;
 }
 
@@ -149,16 +144,16 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 	r = ipk__object_check(&lock->ref);
 	if (r < 0)
 		return r;
-	if (*n_held() >= IPK_LOCKS_HELD_MAX && !is_ours(lock))
+	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !is_ours(lock))
 		return -ENOLCK;
 	r = ipk__lock_try(&lock->guard->lock, &recovered);
 	if (r == -ETIMEDOUT)
 		r = lock_slowly(lock, deadline, &recovered);
 	if (r < 0)
 		return r;
-	(*n_held())++;
+	ipk__os_self.n_locks++;
 	if (recovered)
-		lock->guard->n_again = 0;
+		set_again(lock->guard, 0);
 	if (ret_recovered)
 		*ret_recovered = recovered;
 	return 0;
@@ -170,11 +165,11 @@ int ipk_lock_unlock(ipk_lock *lock)
 		return -EBADF;
 	if (!is_ours(lock))
 		return -EPERM;
-	if (lock->guard->n_again > 0) {
-		lock->guard->n_again--;
+	if (n_again(lock->guard) > 0) {
+		set_again(lock->guard, n_again(lock->guard) - 1);
 		return 0;
 	}
-	(*n_held())--;
+	ipk__os_self.n_locks--;
 	ipk__lock_release(&lock->guard->lock);
 	return 0;
 }
@@ -185,17 +180,17 @@ int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
 {
 	if (!is_ours(lock))
 		return -EPERM;
-	*ret_n_again = lock->guard->n_again;
-	lock->guard->n_again = 0;
+	*ret_n_again = n_again(lock->guard);
+	set_again(lock->guard, 0);
 	return ipk_lock_unlock(lock);
 }
 
-int ipk__lock_take_again(ipk_lock *lock, uint32_t n_again, bool *ret_recovered)
+int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered)
 {
 	int r = ipk_lock_lock(lock, ipk_forever(), ret_recovered);
 
 	if (r == 0)
-		lock->guard->n_again = n_again;
+		set_again(lock->guard, n);
 	return r;
 }
 

@@ -61,7 +61,9 @@ int ipk__os_shm_temp(int *ret_fd);                   /* a nameless file there, m
 int ipk__os_shm_link(int fd, const char *name);      /* -EEXIST; the file appears whole */
 int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
 int ipk__os_shm_unlink(const char *name);
-int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
+/* Opened both ways; made when it is not there and @make is set. -EACCES: something else is there.
+ */
+int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 /* --- fd.c ---------------------------------------------------------------------------- */
 
@@ -167,8 +169,29 @@ static inline void ipk__os_prefetch_write(const void *p)
 
 /* --- proc.c -------------------------------------------------------------------------- */
 
-pid_t ipk__os_pid(void); /* of this process; a cached load, right after fork too */
-pid_t ipk__os_tid(void);
+/* What a thread knows of itself; the child of a fork begins with nothing. */
+struct ipk__os_self {
+	pid_t tid;        /* 0: not asked yet */
+	uint32_t n_locks; /* how many of the kernel's robust list our users hold */
+};
+/* Initial-exec: a lock is too short for a call to find it. */
+extern _Thread_local struct ipk__os_self ipk__os_self __attribute__((tls_model("initial-exec")));
+extern _Atomic pid_t ipk__os_cached_pid; /* 0: not asked yet */
+pid_t ipk__os_ask_pid(void);
+pid_t ipk__os_ask_tid(void);
+
+static inline pid_t ipk__os_pid(void) /* of this process */
+{
+	pid_t pid = atomic_load_explicit(&ipk__os_cached_pid, memory_order_relaxed);
+
+	return pid != 0 ? pid : ipk__os_ask_pid();
+}
+
+static inline pid_t ipk__os_tid(void)
+{
+	return ipk__os_self.tid != 0 ? ipk__os_self.tid : ipk__os_ask_tid();
+}
+
 uid_t ipk__os_uid(void);
 uint64_t ipk__os_pid_namespace(void); /* its inode; 0 when /proc is not there */
 /*

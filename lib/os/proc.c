@@ -30,14 +30,14 @@
 #include "ipk/process.h"
 #include "os/os.h"
 
-static _Atomic pid_t cached_pid;
-static _Thread_local pid_t cached_tid;
+_Atomic pid_t ipk__os_cached_pid;
+_Thread_local struct ipk__os_self ipk__os_self;
 static bool may_cache;
 
 static void forget_ids(void)
 {
-	atomic_store_explicit(&cached_pid, 0, memory_order_relaxed);
-	cached_tid = 0;
+	atomic_store_explicit(&ipk__os_cached_pid, 0, memory_order_relaxed);
+	ipk__os_self = (struct ipk__os_self){0};
 }
 
 __attribute__((constructor)) static void watch_forks(void)
@@ -45,28 +45,22 @@ __attribute__((constructor)) static void watch_forks(void)
 	may_cache = pthread_atfork(NULL, NULL, forget_ids) == 0;
 }
 
-pid_t ipk__os_pid(void)
+pid_t ipk__os_ask_pid(void)
 {
-	/* Relaxed: all threads of a process would store the same. */
-	pid_t pid = atomic_load_explicit(&cached_pid, memory_order_relaxed);
+	pid_t pid = getpid();
 
-	if (pid != 0)
-		return pid;
-	pid = getpid();
+	/* Relaxed: all threads of a process would store the same. */
 	if (may_cache)
-		atomic_store_explicit(&cached_pid, pid, memory_order_relaxed);
+		atomic_store_explicit(&ipk__os_cached_pid, pid, memory_order_relaxed);
 	return pid;
 }
 
-pid_t ipk__os_tid(void)
+pid_t ipk__os_ask_tid(void)
 {
-	pid_t tid = cached_tid;
+	pid_t tid = (pid_t)syscall(SYS_gettid);
 
-	if (tid != 0)
-		return tid;
-	tid = (pid_t)syscall(SYS_gettid);
 	if (may_cache)
-		cached_tid = tid;
+		ipk__os_self.tid = tid;
 	return tid;
 }
 

@@ -4,7 +4,8 @@
  * One list of all arenas that this process has mapped, under one mutex. A fork child finds
  * the list as it was, with handles that count, but makes no objects in its parent's arenas:
  * the maker's pid tells. Offsets in free room are read back from memory that others can
- * write, so they are checked like everything else.
+ * write, so they are checked like everything else. Sizes never are: each list of free room
+ * is of one size, and what must not change is kept in private memory.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,10 +17,10 @@
 #include "shm/arena.h"
 
 #define FIRST_ARENA_BYTES ((size_t)32 << 10)
-#define ARENA_BYTES_MAX ((size_t)4 << 20)
 #define LARGE_SHARE 4 /* an object of more than this share of an arena gets one of its own */
-#define MANY_BYTES ((size_t)256 << 10) /* from this size on, MANY_TABLES of waiters */
-#define MANY_TABLES 4u
+#define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
+#define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
+#define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
 #define OBJECTS_MAX_BYTES (IPK__SEGMENT_RING_MAX * 4 - ((size_t)1 << 20))
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -39,10 +40,20 @@ static void after_fork(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+/* Its pid may be its parent's: as the first of a pid namespace, or long after its end. */
+static void after_fork_in_child(void)
+{
+	for (struct ipk__arena *a = arenas; a; a = a->next) {
+		a->maker = 0;
+		atomic_store(&a->checked_pid, 0);
+	}
+	after_fork();
+}
+
 __attribute__((constructor)) static void watch_forks(void)
 {
 	/* Without it rooms would be used again too early: then none ever is. */
-	if (pthread_atfork(before_fork, after_fork, after_fork) != 0)
+	if (pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)
 		atomic_store(&n_forks, UINT32_MAX);
 }
 
@@ -55,23 +66,14 @@ static bool may_be_shared(const struct ipk__ref *ref)
 
 /* --- arenas --- */
 
-static uint64_t tables_bytes(uint32_t n_tables)
+/* Whether the numbers in it suit each other; what is needed of them is kept. */
+static bool take_numbers(struct ipk__arena *a)
 {
-	return sizeof(struct ipk__shm_arena) + n_tables * sizeof(struct ipk__waiters);
-}
-
-static uint64_t objects_offset(uint32_t n_tables)
-{
-	return ipk__round_up(tables_bytes(n_tables), IPK__OBJECT_ALIGN);
-}
-
-static bool is_possible(const struct ipk__arena *a)
-{
-	uint32_t n_tables = a->shared->n_tables;
-
-	return n_tables > 0 && n_tables <= MANY_TABLES &&
-	       a->shared->objects_offset == objects_offset(n_tables) &&
-	       a->shared->objects_offset <= a->segment.header->fixed_bytes;
+	a->n_tables = *(volatile uint32_t *)&a->shared->n_tables;
+	return a->n_tables > 0 && a->n_tables <= IPK__ARENA_TABLES_MAX &&
+	       *(volatile uint64_t *)&a->shared->objects_offset ==
+		       ipk__arena_objects_offset(a->n_tables) &&
+	       ipk__arena_objects_offset(a->n_tables) <= a->segment.mapped_bytes;
 }
 
 /* Ends the arena when nobody uses it any more. Under the mutex, or not in the list yet. */
@@ -121,12 +123,13 @@ static void enlist(struct ipk__arena *a)
 static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes,
 		     struct ipk__arena **ret_arena)
 {
-	uint32_t n_tables = objects_bytes >= MANY_BYTES && !object->name ? MANY_TABLES : 1;
+	uint32_t n_tables =
+		objects_bytes >= MANY_BYTES && !object->name ? IPK__ARENA_TABLES_MAX : 1;
 	struct ipk__segment_plan plan = {
 		.kind = IPK__KIND_ARENA,
 		.label = object->name ? object->name : "arena",
 		.is_named = object->name != NULL,
-		.fixed_bytes = objects_offset(n_tables) + objects_bytes,
+		.fixed_bytes = ipk__arena_objects_offset(n_tables) + objects_bytes,
 	};
 	struct ipk__segment segment;
 	struct ipk__arena *a;
@@ -136,10 +139,9 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 		r = new_view(&segment, plan.is_named, &a);
 	if (r < 0)
 		return r;
-	a->shared->n_tables = n_tables;
-	a->shared->objects_offset = objects_offset(n_tables);
+	a->n_tables = a->shared->n_tables = n_tables;
 	a->maker = ipk__os_pid();
-	a->end_offset = a->shared->objects_offset;
+	a->end_offset = a->shared->objects_offset = ipk__arena_objects_offset(n_tables);
 	atomic_store(&a->shared->end_offset, a->end_offset);
 	/* A named one is whole only with its object in it. */
 	if (!plan.is_named)
@@ -153,9 +155,26 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 
 /* --- room in an arena of ours --- */
 
-static size_t list_of(size_t n_bytes)
+/* The size of room for @n_bytes: so few sizes that what one leaves suits the next. */
+static size_t room_bytes(size_t n_bytes)
 {
-	return IPK__MIN(n_bytes / IPK__OBJECT_ALIGN, IPK__FREE_LISTS) - 1;
+	n_bytes = ipk__round_up(n_bytes, IPK__OBJECT_ALIGN);
+	if (n_bytes <= EXACT_UNITS * IPK__OBJECT_ALIGN || n_bytes > ROUND_MAX_BYTES)
+		return n_bytes;
+	return ipk__round_up_pow2(n_bytes);
+}
+
+/* The list of free rooms of exactly @n_bytes, which room_bytes() gave; NULL: there is none. */
+static uint64_t *list_of(struct ipk__arena *a, size_t n_bytes)
+{
+	size_t n_units = n_bytes / IPK__OBJECT_ALIGN;
+	size_t i = IPK__MIN(n_units, EXACT_UNITS) - 1;
+
+	if (n_bytes > ROUND_MAX_BYTES)
+		return NULL;
+	for (; n_units > EXACT_UNITS; n_units /= 2)
+		i++;
+	return &a->free_offsets[i];
 }
 
 static struct ipk__shm_object *object_at(const struct ipk__arena *a, uint64_t offset)
@@ -163,7 +182,7 @@ static struct ipk__shm_object *object_at(const struct ipk__arena *a, uint64_t of
 	return (struct ipk__shm_object *)((char *)a->shared + offset);
 }
 
-/* In free room the size is our own, the label holds where the next of its list is. */
+/* In free room the label holds where the next of its list is. */
 static uint64_t next_free(const struct ipk__shm_object *object)
 {
 	uint64_t offset;
@@ -172,30 +191,35 @@ static uint64_t next_free(const struct ipk__shm_object *object)
 	return offset;
 }
 
+static bool is_room(const struct ipk__arena *a, uint64_t offset, size_t n_bytes)
+{
+	return offset % IPK__OBJECT_ALIGN == 0 &&
+	       offset >= ipk__arena_objects_offset(a->n_tables) && offset <= a->end_offset &&
+	       n_bytes <= a->end_offset - offset;
+}
+
 /* A list whose memory was damaged is given up: its rooms stay unused. */
 static struct ipk__shm_object *take_free(struct ipk__arena *a, size_t n_bytes)
 {
-	uint64_t *list = &a->free_offsets[list_of(n_bytes)];
+	uint64_t *list = list_of(a, n_bytes);
 	struct ipk__shm_object *object;
 
-	if (*list == 0)
+	if (!list || *list == 0)
 		return NULL;
 	object = object_at(a, *list);
-	if (object->n_bytes != n_bytes)
-		return NULL;
 	*list = next_free(object);
-	if (*list % IPK__OBJECT_ALIGN != 0 || *list >= a->end_offset ||
-	    (*list != 0 && *list < a->shared->objects_offset))
+	if (!is_room(a, *list, n_bytes))
 		*list = 0;
 	return object;
 }
 
-static void give_back(struct ipk__arena *a, struct ipk__shm_object *object)
+static void give_back(struct ipk__arena *a, struct ipk__shm_object *object, size_t n_bytes)
 {
-	uint64_t *list = &a->free_offsets[list_of(object->n_bytes)];
-	size_t n_bytes = object->n_bytes;
+	uint64_t *list = list_of(a, n_bytes);
 
 	atomic_store(&object->kind, 0);
+	if (!list)
+		return;
 	memset((char *)object + sizeof *object, 0, n_bytes - sizeof *object);
 	memcpy(object->label, list, sizeof *list);
 	*list = (uint64_t)((char *)object - (char *)a->shared);
@@ -205,9 +229,11 @@ static struct ipk__shm_object *take_room(struct ipk__arena *a, size_t n_bytes)
 {
 	struct ipk__shm_object *object = take_free(a, n_bytes);
 
-	if (object)
+	if (object) {
+		object->n_bytes = n_bytes;
 		return object;
-	if (n_bytes > a->segment.header->fixed_bytes - a->end_offset)
+	}
+	if (n_bytes > a->segment.mapped_bytes - a->end_offset)
 		return NULL;
 	object = object_at(a, a->end_offset);
 	object->n_bytes = n_bytes;
@@ -232,7 +258,7 @@ static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct
 			a->n_refs++;
 			return 0;
 		}
-		arena_bytes = IPK__MIN(arena_bytes * 2, ARENA_BYTES_MAX);
+		arena_bytes = IPK__MIN(arena_bytes * 2, IPK__ARENA_BYTES_MAX);
 	}
 	if (plan->name || n_bytes > arena_bytes / LARGE_SHARE)
 		arena_bytes = n_bytes;
@@ -267,13 +293,13 @@ static void fill_object(struct ipk__shm_object *object, const struct ipk__object
 
 int ipk__object_create(const struct ipk__object_plan *plan, struct ipk__ref *ret_ref)
 {
-	struct ipk__ref ref = {.is_maker = true};
+	struct ipk__ref ref = {.is_maker = true, .n_bytes = room_bytes(plan->n_bytes)};
 	int r = check_plan(plan);
 
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&mutex);
-	r = find_room(plan, ipk__round_up(plan->n_bytes, IPK__OBJECT_ALIGN), &ref);
+	r = find_room(plan, ref.n_bytes, &ref);
 	pthread_mutex_unlock(&mutex);
 	if (r < 0)
 		return r;
@@ -306,11 +332,11 @@ int ipk__object_publish(const struct ipk__object_plan *plan, const struct ipk__r
 static int find_object(struct ipk__arena *a, uint64_t offset, uint32_t kind, size_t min_bytes,
 		       struct ipk__ref *ret_ref)
 {
-	uint64_t end = a->segment.header->fixed_bytes;
+	uint64_t end = a->segment.mapped_bytes;
 	struct ipk__shm_object *object;
 	uint64_t n_bytes;
 
-	if (offset % IPK__OBJECT_ALIGN != 0 || offset < a->shared->objects_offset ||
+	if (offset % IPK__OBJECT_ALIGN != 0 || offset < ipk__arena_objects_offset(a->n_tables) ||
 	    offset > end - sizeof *object)
 		return -EPROTO;
 	object = object_at(a, offset);
@@ -335,7 +361,7 @@ static int attach_arena(int fd, bool is_named, struct ipk__arena **ret_arena)
 	r = new_view(&segment, is_named, ret_arena);
 	if (r < 0)
 		return r;
-	if (!is_possible(*ret_arena)) {
+	if (!take_numbers(*ret_arena)) {
 		unref(*ret_arena);
 		return -EBADMSG;
 	}
@@ -367,15 +393,21 @@ static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t 
 		  struct ipk__ref *ret_ref)
 {
 	struct ipk__arena *a;
+	struct ipk__ref ref;
 	int r;
 
 	pthread_mutex_lock(&mutex);
 	r = get_arena(fd, is_named, &a);
 	if (r == 0) {
-		r = find_object(a, is_named ? a->shared->objects_offset : offset, kind, min_bytes,
-				ret_ref);
+		r = find_object(a, is_named ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
+				min_bytes, &ref);
+		/* One that was here already may have come with a fork. */
+		if (r == 0)
+			r = ipk__object_check(&ref);
 		if (r < 0)
 			unref(a);
+		else
+			*ret_ref = ref;
 	}
 	pthread_mutex_unlock(&mutex);
 	ipk__os_fence_start();
@@ -409,7 +441,7 @@ void ipk__object_close(struct ipk__ref *ref)
 		return;
 	pthread_mutex_lock(&mutex);
 	if (ref->is_maker && a->maker == ipk__os_pid() && !a->is_named && !may_be_shared(ref))
-		give_back(a, ref->object);
+		give_back(a, ref->object, ref->n_bytes);
 	unref(a);
 	pthread_mutex_unlock(&mutex);
 	*ref = (struct ipk__ref){0};
@@ -437,14 +469,14 @@ int ipk__object_pass(struct ipk__ref *ref, int *ret_fd, uint64_t *ret_offset)
 
 struct ipk__waiters *ipk__object_waiters(const struct ipk__ref *ref)
 {
-	uint32_t n = IPK__MIN(ref->arena->shared->n_tables, MANY_TABLES);
+	uint32_t n = ref->arena->n_tables;
 
 	return &ref->arena->shared->tables[n > 1 ? (uint32_t)ipk__os_tid() % n : 0];
 }
 
 size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max)
 {
-	uint32_t n_tables = IPK__MIN(ref->arena->shared->n_tables, MANY_TABLES);
+	uint32_t n_tables = ref->arena->n_tables;
 	uint64_t offset = ipk__object_offset(ref);
 	size_t n = 0;
 

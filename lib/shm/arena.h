@@ -35,7 +35,10 @@ enum {
 
 #define IPK__OBJECT_ALIGN 64
 #define IPK__OBJECT_LABEL_BYTES 36
-#define IPK__FREE_LISTS 17 /* by size: 1 .. 16 units of IPK__OBJECT_ALIGN, and longer */
+#define IPK__ARENA_BYTES_MAX ((size_t)4 << 20) /* of objects, unless one alone is larger */
+#define IPK__ARENA_TABLES_MAX 4u
+/* Free room by size: 1 .. 16 units of IPK__OBJECT_ALIGN, then powers of two up to 2^14. */
+#define IPK__FREE_LISTS 26
 
 /* First in every object. All but the kind is written before it can be seen. */
 struct ipk__shm_object {
@@ -58,6 +61,12 @@ struct ipk__shm_arena {
 	alignas(IPK__CACHE_LINE) struct ipk__waiters tables[];
 };
 
+static inline uint64_t ipk__arena_objects_offset(uint32_t n_tables)
+{
+	return ipk__round_up(sizeof(struct ipk__shm_arena) + n_tables * sizeof(struct ipk__waiters),
+			     IPK__OBJECT_ALIGN);
+}
+
 /* A process's view of an arena, shared by all its handles. */
 struct ipk__arena {
 	struct ipk__segment segment;
@@ -66,6 +75,7 @@ struct ipk__arena {
 	uint64_t device, inode; /* an arena that comes twice is mapped once */
 	size_t n_refs;
 	bool is_named;
+	uint32_t n_tables;         /* as it was when it was checked, like all that is kept here */
 	_Atomic pid_t checked_pid; /* the process whose pid namespace was found to be right */
 	/* The maker's books: */
 	pid_t maker;         /* 0: another process */
@@ -77,9 +87,10 @@ struct ipk__arena {
 struct ipk__ref {
 	struct ipk__arena *arena;
 	struct ipk__shm_object *object;
+	size_t n_bytes;   /* of the room, the maker's to give back */
 	uint32_t n_forks; /* of its maker, when it was made */
 	bool is_maker;
-	bool is_passed;
+	_Atomic bool is_passed;
 };
 
 struct ipk__object_plan {

@@ -21,6 +21,7 @@
 #include "os/os.h"
 
 #define IPK__UNIT 8u
+#define IPK__READ_AHEAD_UNITS 64u
 #define IPK__PREFETCH_BYTES 64 /* what a processor fetches at a time */
 
 struct ipk__shm_ring {
@@ -243,6 +244,9 @@ static inline int ipk__ring_front(const struct ipk__ring *ring, uint64_t head,
 			return -EPROTO;
 	}
 	record = ipk__ring_at(ring, ipk__ring_pos(head));
+	/* What follows, unless the writer may be busy there. */
+	if (used > 2 * IPK__READ_AHEAD_UNITS)
+		__builtin_prefetch(&record->bytes[IPK__READ_AHEAD_UNITS * IPK__UNIT]);
 	len_bytes = *(const volatile uint32_t *)&record->len_bytes;
 	if (len_bytes > (uint64_t)used * IPK__UNIT || ipk__record_units(len_bytes) > used)
 		return -EPROTO;

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <dirent.h>
 #include <time.h>
@@ -340,6 +341,52 @@ START_TEST(join_times_out)
 	ck_exit(p, 7);
 	gate_fini(&gate);
 	ipk_process_close(p);
+}
+END_TEST
+
+static volatile sig_atomic_t n_alarms;
+
+static void count_alarm(int sig)
+{
+	(void)sig;
+	n_alarms++;
+}
+
+/* A signal every millisecond, which makes system calls return EINTR. */
+static void set_storm(bool on)
+{
+	struct sigaction action = {.sa_handler = on ? count_alarm : SIG_DFL};
+	struct itimerval timer = {{0, on ? 1000 : 0}, {0, on ? 1000 : 0}};
+	struct itimerval none = {0};
+
+	/* Off first: the default action would end us. */
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &none, NULL), 0);
+	ck_assert_int_eq(sigaction(SIGALRM, &action, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &timer, NULL), 0);
+}
+
+START_TEST(signals_interrupt_no_start_and_no_join)
+{
+	struct gate gate;
+	ipk_process *p;
+
+	gate_init(&gate);
+	set_storm(true);
+	p = start(wait_at_gate, &gate);
+	ck_err(ipk_process_join(p, ipk_in_ms(50), NULL), -ETIMEDOUT);
+	ck_assert_int_gt(n_alarms, 0);
+	gate_open(&gate);
+	ck_exit(p, 7);
+	ipk_process_close(p);
+	for (int i = 0; i < repeats(200); i++) {
+		int code = i % 100;
+
+		p = start(return_int, &code);
+		ck_exit(p, code);
+		ipk_process_close(p);
+	}
+	set_storm(false);
+	gate_fini(&gate);
 }
 END_TEST
 
@@ -1092,6 +1139,7 @@ static void add_ends(Suite *s)
 static void add_joins(Suite *s)
 {
 	add_test(s, join_times_out);
+	add_test(s, signals_interrupt_no_start_and_no_join);
 	add_test(s, join_tells_the_same_again);
 	add_test(s, ended_child_needs_no_waiting);
 	add_test(s, two_threads_join);

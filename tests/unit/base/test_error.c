@@ -8,13 +8,20 @@ static const struct {
 	int code;
 	const char *name;
 } vocabulary[] = {
-	{ETIMEDOUT, "ETIMEDOUT"}, {EPIPE, "EPIPE"},           {ESHUTDOWN, "ESHUTDOWN"},
-	{EMSGSIZE, "EMSGSIZE"},   {EBADF, "EBADF"},           {EINVAL, "EINVAL"},
-	{ENOENT, "ENOENT"},       {EEXIST, "EEXIST"},         {EACCES, "EACCES"},
-	{EPROTO, "EPROTO"},       {EPROTOTYPE, "EPROTOTYPE"}, {EPROTONOSUPPORT, "EPROTONOSUPPORT"},
-	{ELIBBAD, "ELIBBAD"},     {EXDEV, "EXDEV"},           {ENODATA, "ENODATA"},
-	{EBADMSG, "EBADMSG"},     {ENOSPC, "ENOSPC"},         {EOPNOTSUPP, "EOPNOTSUPP"},
-	{ENOMEM, "ENOMEM"},       {EMFILE, "EMFILE"},
+	{ETIMEDOUT, "ETIMEDOUT"},   {EPIPE, "EPIPE"},
+	{ESHUTDOWN, "ESHUTDOWN"},   {EMSGSIZE, "EMSGSIZE"},
+	{EBADF, "EBADF"},           {EINVAL, "EINVAL"},
+	{ENOENT, "ENOENT"},         {EEXIST, "EEXIST"},
+	{EACCES, "EACCES"},         {EPROTO, "EPROTO"},
+	{EPROTOTYPE, "EPROTOTYPE"}, {EPROTONOSUPPORT, "EPROTONOSUPPORT"},
+	{ELIBBAD, "ELIBBAD"},       {EXDEV, "EXDEV"},
+	{ENODATA, "ENODATA"},       {EBADMSG, "EBADMSG"},
+	{ENOSPC, "ENOSPC"},         {EOPNOTSUPP, "EOPNOTSUPP"},
+	{ENOMEM, "ENOMEM"},         {EMFILE, "EMFILE"},
+	{EPERM, "EPERM"},           {EDEADLK, "EDEADLK"},
+	{ENOLCK, "ENOLCK"},         {EOVERFLOW, "EOVERFLOW"},
+	{ERANGE, "ERANGE"},         {ECANCELED, "ECANCELED"},
+	{EALREADY, "EALREADY"},     {ENOTRECOVERABLE, "ENOTRECOVERABLE"},
 };
 enum { N_CODES = sizeof vocabulary / sizeof vocabulary[0] };
 
