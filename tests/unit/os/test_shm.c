@@ -51,7 +51,7 @@ START_TEST(links_are_not_followed)
 	snprintf(path, sizeof path, "/dev/shm/%s", file);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	ck_err(ipk__os_shm_open(file, &fd), -EPROTO);
-	ck_assert_int_lt(ipk__os_shm_fifo(file, &fd), 0);
+	ck_assert_int_lt(ipk__os_shm_fifo(file, true, &fd), 0);
 	ck_ok(ipk__os_shm_unlink(file));
 }
 END_TEST
@@ -62,8 +62,9 @@ START_TEST(fifo_is_made_once_and_opened_often)
 	int a, b, temp;
 
 	new_name();
-	ck_ok(ipk__os_shm_fifo(file, &a));
-	ck_ok(ipk__os_shm_fifo(file, &b));
+	ck_err(ipk__os_shm_fifo(file, false, &a), -ENOENT);
+	ck_ok(ipk__os_shm_fifo(file, true, &a));
+	ck_ok(ipk__os_shm_fifo(file, true, &b));
 	ck_ok(ipk__os_stat(a, &one));
 	ck_ok(ipk__os_stat(b, &two));
 	ck_assert(one.inode == two.inode && (one.mode & 0777) == 0600);
@@ -75,7 +76,7 @@ START_TEST(fifo_is_made_once_and_opened_often)
 	ck_ok(ipk__os_shm_unlink(file));
 	ck_ok(ipk__os_shm_temp(&temp));
 	ck_ok(ipk__os_shm_link(temp, file));
-	ck_err(ipk__os_shm_fifo(file, &a), -EACCES);
+	ck_err(ipk__os_shm_fifo(file, true, &a), -EACCES);
 	ck_ok(ipk__os_shm_unlink(file));
 	ipk__os_close(temp);
 }
