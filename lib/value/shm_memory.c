@@ -47,7 +47,7 @@ static void make_next_name(const char *file, char next[NEXT_BYTES])
 /* 0: the name @file leads to what @fd is; -ESTALE: no more. */
 static int check_leads_to(const char *file, int fd)
 {
-	struct ipk__os_stat named, open;
+	struct ipk__os_stat named = {0}, open = {0};
 	int r = ipk__os_shm_stat(file, &named);
 
 	if (r == 0)
