@@ -21,7 +21,7 @@
 #define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
 #define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
 #define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
-#define OBJECTS_MAX_BYTES (IPK__SEGMENT_RING_MAX * 4 - ((size_t)1 << 20))
+#define OBJECTS_MAX_BYTES (IPK__SEGMENT_FIXED_MAX - ((size_t)1 << 20))
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ipk__arena *arenas;
@@ -135,8 +135,9 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 	struct ipk__arena *a;
 	int r = ipk__segment_create(&plan, &segment);
 
-	if (r == 0)
-		r = new_view(&segment, plan.is_named, &a);
+	if (r < 0)
+		return r;
+	r = new_view(&segment, plan.is_named, &a);
 	if (r < 0)
 		return r;
 	a->n_tables = a->shared->n_tables = n_tables;
@@ -423,7 +424,7 @@ int ipk__object_attach(int fd, uint64_t offset, uint32_t kind, size_t min_bytes,
 int ipk__object_open(const char *name, uint32_t kind, size_t min_bytes, struct ipk__ref *ret_ref)
 {
 	char file[256];
-	int fd;
+	int fd = -1;
 	int r = ipk__name_check(name);
 
 	if (r == 0)
