@@ -13,7 +13,7 @@
 #include "ipk/inspect.h"
 #include "os/os.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 #include "shm/segment.h"
 
 #define IPK__ITEMS_SHOWN 8

@@ -6,7 +6,7 @@
 
 #include "ipk/barrier.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 
 struct ipk__shm_cond {
 	struct ipk__shm_object object;

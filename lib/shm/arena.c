@@ -16,7 +16,7 @@
 #include "os/os.h"
 #include "shm/arena.h"
 
-#define FIRST_ARENA_BYTES ((size_t)32 << 10)
+#define FIRST_ARENA_BYTES ((size_t)64 << 10)
 #define LARGE_SHARE 4 /* an object of more than this share of an arena gets one of its own */
 #define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
 #define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
@@ -244,7 +244,7 @@ static struct ipk__shm_object *take_room(struct ipk__arena *a, size_t n_bytes)
 	return object;
 }
 
-/* Room in one of our arenas, or in a new one. Each new one is twice as large as the last. */
+/* Room in one of our arenas, or in a new one. Each new one is half as large again as the last. */
 static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct ipk__ref *ref)
 {
 	size_t arena_bytes = FIRST_ARENA_BYTES;
@@ -259,7 +259,7 @@ static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct
 			a->n_refs++;
 			return 0;
 		}
-		arena_bytes = IPK__MIN(arena_bytes * 2, IPK__ARENA_BYTES_MAX);
+		arena_bytes = IPK__MIN(arena_bytes / 2 * 3, IPK__ARENA_BYTES_MAX);
 	}
 	if (plan->name || n_bytes > arena_bytes / LARGE_SHARE)
 		arena_bytes = n_bytes;
