@@ -4,7 +4,8 @@
  * sightings.c   where objects are seen        object.c      objects, from the sightings of a file
  * look.c        what its memory says          look_lanes.c  of pipes and queues
  * look_arena.c  of many small objects         look_kinds.c  of each kind of those
- * threads.c     who holds, who waits          words.c       words and printable text
+ * items.c       what is in values and arrays  threads.c     who holds, who waits
+ * words.c       words and printable text
  * inspect.c     the public calls
  */
 #ifndef IPK_INSPECT_INTERNAL_H
@@ -97,6 +98,7 @@ struct ipk__peek {
 	int fd;
 	uint64_t offset; /* of the object */
 	uint64_t n_bytes;
+	size_t n_copied;
 	alignas(IPK__CACHE_LINE) char copy[IPK__PEEK_BYTES];
 };
 
@@ -104,6 +106,18 @@ struct ipk__peek {
 ipk_inspect_kind ipk__kind_of_object(uint32_t object_kind);
 /* -ENOTRECOVERABLE when the numbers cannot be right, this time. */
 int ipk__look_at_kind(const struct ipk__peek *peek, uint32_t object_kind, struct ipk__object *o);
+
+/* --- items.c --- */
+
+#define IPK__HEAD_BYTES 16 /* shown of a struct; a number has no more */
+
+struct ipk__head {
+	unsigned char bytes[IPK__HEAD_BYTES];
+};
+/* What the first @n items of o->pub.item_bytes begin with. @type NULL: they are structs. */
+struct ipk__type;
+int ipk__note_items(struct ipk__object *o, const struct ipk__type *type,
+		    const struct ipk__head *heads, size_t n);
 
 /* --- threads.c --- */
 

@@ -5,10 +5,23 @@
  * checks that its numbers can be right, and only then writes any of them down.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
 #include "lock/lock_internal.h"
+#include "value/value_internal.h"
+
+/* @n_bytes at @at of the object, from the copy when they are in it. */
+static int read_at(const struct ipk__peek *p, uint64_t at, void *buf, size_t n_bytes)
+{
+	if (at > p->n_bytes || n_bytes > p->n_bytes - at)
+		return -EBADMSG;
+	if (at + n_bytes > p->n_copied)
+		return ipk__os_pread(p->fd, buf, n_bytes, p->offset + at);
+	memcpy(buf, p->copy + at, n_bytes);
+	return 0;
+}
 
 /* --- Lock and RLock --- */
 
@@ -36,6 +49,96 @@ static int look_at_lock(const struct ipk__peek *p, struct ipk__object *o)
 	return note_guard(&shm->guard, o);
 }
 
+/* --- values and arrays --- */
+
+static int note_type(const struct ipk__shm_object *object, uint64_t item_bytes,
+		     struct ipk__object *o, const struct ipk__type **ret_type)
+{
+	int r = ipk__type_check(object->flags, item_bytes, ret_type);
+
+	if (r < 0)
+		return r;
+	o->pub.typecode = *ret_type ? (*ret_type)->typecode : '\0';
+	o->pub.item_bytes = item_bytes;
+	o->pub.has_lock = (object->flags & IPK__FLAG_RAW) == 0;
+	return 0;
+}
+
+/* The copy that counts, as long as the count of stores is the same before and after. */
+static int read_struct(const struct ipk__peek *p, uint64_t item_bytes, struct ipk__head *ret_head)
+{
+	const struct ipk__shm_value *shm = (const struct ipk__shm_value *)p->copy;
+	uint64_t before = atomic_load_explicit(&shm->word, memory_order_acquire);
+	uint64_t copy_bytes = ipk__round_up(item_bytes, sizeof(uint64_t));
+	uint64_t after;
+	int r = read_at(p, sizeof(struct ipk__shm_pair) + (before & 1) * copy_bytes, ret_head,
+			IPK__MIN(item_bytes, sizeof *ret_head));
+
+	if (r == 0)
+		r = ipk__os_pread(p->fd, &after, sizeof after,
+				  p->offset + offsetof(struct ipk__shm_value, word));
+	if (r == 0 && after != before)
+		r = -EAGAIN;
+	return r;
+}
+
+/* Stores may come faster than it can be read: then it is not shown, but it is not damaged. */
+static int look_at_struct(const struct ipk__peek *p, struct ipk__object *o)
+{
+	struct ipk__peek again = *p;
+	struct ipk__head head = {0};
+	int r = o->pub.item_bytes > p->n_bytes / 2 ? -EBADMSG
+						   : read_struct(p, o->pub.item_bytes, &head);
+
+	for (int i = 1; r == -EAGAIN && i < IPK__LOOK_TRIES; i++) {
+		r = ipk__os_pread(p->fd, again.copy, sizeof(struct ipk__shm_value), p->offset);
+		again.n_copied = sizeof(struct ipk__shm_value);
+		if (r == 0)
+			r = read_struct(&again, o->pub.item_bytes, &head);
+	}
+	return r < 0 && r != -EAGAIN ? r : ipk__note_items(o, NULL, &head, r == 0);
+}
+
+static int look_at_value(const struct ipk__peek *p, struct ipk__object *o)
+{
+	const struct ipk__shm_value *shm = (const struct ipk__shm_value *)p->copy;
+	const struct ipk__type *type;
+	struct ipk__head head = {0};
+	int r = note_type(&shm->object, shm->item_bytes, o, &type);
+
+	if (r == 0 && o->pub.has_lock)
+		r = note_guard(&shm->guard, o);
+	if (r < 0)
+		return r;
+	o->pub.n_items = 1;
+	if (!type)
+		return look_at_struct(p, o);
+	memcpy(head.bytes, &shm->word, sizeof shm->word);
+	return ipk__note_items(o, type, &head, 1);
+}
+
+static int look_at_array(const struct ipk__peek *p, struct ipk__object *o)
+{
+	const struct ipk__shm_array *shm = (const struct ipk__shm_array *)p->copy;
+	struct ipk__head heads[IPK__ITEMS_SHOWN] = {0};
+	const struct ipk__type *type;
+	uint64_t n_bytes;
+	int r = note_type(&shm->object, shm->item_bytes, o, &type);
+
+	if (r == 0 && (__builtin_mul_overflow(shm->n_items, shm->item_bytes, &n_bytes) ||
+		       n_bytes > p->n_bytes - sizeof *shm))
+		r = -EBADMSG;
+	for (uint64_t i = 0; r == 0 && i < IPK__MIN(shm->n_items, IPK__ITEMS_SHOWN); i++)
+		r = read_at(p, sizeof *shm + i * shm->item_bytes, &heads[i],
+			    IPK__MIN(shm->item_bytes, sizeof heads[i]));
+	if (r == 0 && o->pub.has_lock)
+		r = note_guard(&shm->guard, o);
+	if (r < 0)
+		return r;
+	o->pub.n_items = shm->n_items;
+	return ipk__note_items(o, type, heads, IPK__MIN(shm->n_items, IPK__ITEMS_SHOWN));
+}
+
 /* --- all --- */
 
 static const struct kind {
@@ -44,6 +147,8 @@ static const struct kind {
 	int (*look)(const struct ipk__peek *p, struct ipk__object *o);
 } kinds[] = {
 	[IPK__OBJECT_LOCK] = {IPK_INSPECT_LOCK, sizeof(struct ipk__shm_guard_object), look_at_lock},
+	[IPK__OBJECT_VALUE] = {IPK_INSPECT_VALUE, sizeof(struct ipk__shm_value), look_at_value},
+	[IPK__OBJECT_ARRAY] = {IPK_INSPECT_ARRAY, sizeof(struct ipk__shm_array), look_at_array},
 };
 
 static const struct kind *find(uint32_t object_kind)

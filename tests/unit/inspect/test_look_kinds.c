@@ -1,0 +1,279 @@
+/* test_look_kinds.c - what is told of each kind of small object, while it is in each state. */
+#include <float.h>
+#include <limits.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inspect/inspect_internal.h"
+#include "ipk/value.h"
+#include "support/support.h"
+#include "value/value_internal.h"
+
+static char label[36];
+static ipk_inspect *snap;
+
+/* A label for the object of this test. */
+static const char *new_label(const char *tag)
+{
+	snprintf(label, sizeof label, "t-%d-%s", (int)getpid(), tag);
+	return label;
+}
+
+/* The object with that label, as it is now; valid until the next call. */
+static const ipk_inspect_object *look(void)
+{
+	ipk_inspect_close(snap);
+	snap = NULL;
+	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+	ck_assert_uint_eq(ipk_inspect_len(snap), 1);
+	ck_ok(ipk_inspect_object_at(snap, 0)->error);
+	return ipk_inspect_object_at(snap, 0);
+}
+
+static void look_no_more(void)
+{
+	snap = ipk_inspect_close(snap);
+}
+
+/* --- values --- */
+
+static ipk_value *make_value(ipk_value_opts *opts)
+{
+	ipk_value *v = NULL;
+
+	opts->size = sizeof *opts;
+	opts->label = new_label("value");
+	ck_ok(ipk_value_create(opts, &v));
+	return v;
+}
+
+#define NUMBER(typecode_, type, number, text_)                                           \
+	{                                                                                \
+		.typecode = (typecode_), .item = &(const type){number}, .text = (text_), \
+		.n_bytes = sizeof(type)                                                  \
+	}
+
+static const struct number {
+	char typecode;
+	const void *item;
+	const char *text;
+	size_t n_bytes;
+} numbers[] = {
+	NUMBER('c', char, 'x', "x"),
+	NUMBER('c', char, ' ', " "),
+	NUMBER('c', char, '\0', "\\x00"),
+	NUMBER('c', char, '\033', "\\x1b"),
+	NUMBER('c', char, '\\', "\\x5c"),
+	NUMBER('b', signed char, SCHAR_MIN, "-128"),
+	NUMBER('B', unsigned char, UCHAR_MAX, "255"),
+	NUMBER('h', short, SHRT_MIN, "-32768"),
+	NUMBER('H', unsigned short, USHRT_MAX, "65535"),
+	NUMBER('i', int, INT_MIN, "-2147483648"),
+	NUMBER('i', int, -1, "-1"),
+	NUMBER('I', unsigned, UINT_MAX, "4294967295"),
+	NUMBER('l', long, -5, "-5"),
+	NUMBER('L', unsigned long, 5, "5"),
+	NUMBER('q', long long, LLONG_MIN, "-9223372036854775808"),
+	NUMBER('Q', unsigned long long, ULLONG_MAX, "18446744073709551615"),
+	NUMBER('f', float, 0.1f, "0.1"),
+	NUMBER('f', float, FLT_MAX, "3.4028235e+38"),
+	NUMBER('f', float, NAN, "nan"),
+	NUMBER('d', double, 0.1, "0.1"),
+	NUMBER('d', double, 1.0 / 3, "0.3333333333333333"),
+	NUMBER('d', double, -DBL_MAX, "-1.7976931348623157e+308"),
+	NUMBER('d', double, -NAN, "nan"),
+	NUMBER('d', double, -INFINITY, "-inf"),
+	NUMBER('d', double, -0.0, "-0"),
+	NUMBER('?', bool, true, "true"),
+	NUMBER('?', bool, false, "false"),
+};
+
+START_TEST(number_is_shown_by_its_type)
+{
+	const struct number *n = &numbers[_i];
+	ipk_value *v = make_value(&(ipk_value_opts){.typecode = n->typecode, .item = n->item});
+	const char word[] = {'v', 'a', 'l', 'u', 'e', '/', n->typecode, '\0'};
+	const ipk_inspect_object *o = look();
+
+	ck_assert_int_eq(o->kind, IPK_INSPECT_VALUE);
+	ck_assert_str_eq(ipk_inspect_kind_name(o), word);
+	ck_assert_int_eq(o->typecode, n->typecode);
+	ck_assert_uint_eq(o->item_bytes, n->n_bytes);
+	ck_assert_uint_eq(o->n_items, 1);
+	ck_assert_uint_eq(o->n_shown, 1);
+	ck_assert_str_eq(ipk_inspect_item_at(o, 0), n->text);
+	ck_assert_ptr_null(ipk_inspect_item_at(o, 1));
+	ck_assert(o->has_lock && o->n_holders == 0);
+	look_no_more();
+	ipk_value_close(v);
+}
+END_TEST
+
+START_TEST(numbers_are_shown_the_same_in_every_locale)
+{
+	static const char *const locales[] = {"de_DE.UTF-8", "de_DE", "fr_FR.UTF-8", "C.UTF-8"};
+	ipk_value *v = make_value(&(ipk_value_opts){.typecode = 'd', .item = &(double){-2.5}});
+
+	for (size_t i = 0; i < IPK__N_OF(locales); i++) {
+		/* One that is not there leaves the last one. */
+		(void)setlocale(LC_ALL, locales[i]);
+		ck_assert_str_eq(ipk_inspect_item_at(look(), 0), "-2.5");
+	}
+	look_no_more();
+	ipk_value_close(v);
+}
+END_TEST
+
+START_TEST(struct_is_shown_by_its_bytes)
+{
+	static const char bytes[200] = {'\x00', '\x01', '\xfe', '\xff'};
+	static const struct {
+		size_t n;
+		const char *text;
+	} cases[] = {
+		{1, "00"},
+		{4, "0001feff"},
+		{16, "0001feff000000000000000000000000"},
+		{17, "0001feff000000000000000000000000.."},
+		{200, "0001feff000000000000000000000000.."},
+		{4096, "00000000000000000000000000000000.."},
+	};
+	size_t n = cases[_i].n;
+	ipk_value *v = make_value(&(ipk_value_opts){
+		.item_bytes = n, .item = n <= sizeof bytes ? bytes : NULL, .is_raw = true});
+	char *ones = malloc(n);
+	const ipk_inspect_object *o = look();
+
+	ck_assert_ptr_nonnull(ones);
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "value/struct");
+	ck_assert_uint_eq(o->item_bytes, n);
+	ck_assert(o->typecode == '\0' && !o->has_lock);
+	ck_assert_str_eq(ipk_inspect_item_at(o, 0), cases[_i].text);
+	/* The other copy counts now. */
+	memset(ones, 0x11, n);
+	ck_ok(ipk_value_store_bytes(v, ones, n, ipk_now()));
+	ck_assert_int_eq(strncmp(ipk_inspect_item_at(look(), 0), "11", 2), 0);
+	look_no_more();
+	free(ones);
+	ipk_value_close(v);
+}
+END_TEST
+
+static int child_stores(void *arg)
+{
+	char bytes[64];
+
+	for (unsigned char i = 0;; i++) {
+		memset(bytes, i, sizeof bytes);
+		ck_ok(ipk_value_store_bytes(arg, bytes, sizeof bytes, ipk_in_ms(WAIT_MS)));
+	}
+}
+
+/* Each text is one whole store's, or none at all. */
+START_TEST(struct_that_changes_is_never_shown_mixed)
+{
+	ipk_value *v = make_value(&(ipk_value_opts){.item_bytes = 64});
+	pid_t child = spawn(child_stores, v);
+
+	for (int i = 0; i < repeats(500); i++) {
+		const char *text = ipk_inspect_item_at(look(), 0);
+
+		for (size_t k = 2; text && k < 2 * (size_t)IPK__HEAD_BYTES; k++)
+			ck_assert_int_eq(text[k], text[k % 2]);
+	}
+	kill_and_reap(child);
+	look_no_more();
+	ipk_value_close(v);
+}
+END_TEST
+
+START_TEST(lock_of_a_value_has_its_holder)
+{
+	ipk_value *v = make_value(&(ipk_value_opts){.typecode = 'i'});
+	const ipk_inspect_object *o;
+
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_lock_lock(ipk_value_get_lock(v), ipk_now(), NULL));
+	o = look();
+	ck_assert_uint_eq(o->n_holders, 1);
+	ck_assert_uint_eq(ipk_inspect_holder_at(o, 0)->tid, (uint32_t)gettid());
+	ck_assert_int_eq(ipk_inspect_holder_at(o, 0)->what, IPK_INSPECT_PLAIN_LOCK);
+	ck_assert_uint_eq(ipk_inspect_holder_at(o, 0)->n_times, 2);
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_lock_unlock(ipk_value_get_lock(v)));
+	look_no_more();
+	ipk_value_close(v);
+}
+END_TEST
+
+/* --- arrays --- */
+
+static ipk_array *make_array(ipk_array_opts *opts)
+{
+	ipk_array *a = NULL;
+
+	opts->size = sizeof *opts;
+	opts->label = new_label("array");
+	ck_ok(ipk_array_create(opts, &a));
+	return a;
+}
+
+START_TEST(first_items_of_an_array_are_shown)
+{
+	static const double items[1000] = {1, -2.5, NAN, 1e300, 5, 6, 7, 8, 9};
+	static const char *const texts[] = {"1", "-2.5", "nan", "1e+300", "5", "6", "7", "8"};
+	static const size_t n_items[] = {0, 1, 8, 9, 1000};
+	size_t n = n_items[_i];
+	ipk_array *a = make_array(
+		&(ipk_array_opts){.typecode = 'd', .n_items = n, .items = n ? items : NULL});
+	const ipk_inspect_object *o = look();
+
+	ck_assert_int_eq(o->kind, IPK_INSPECT_ARRAY);
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "array/d");
+	ck_assert_uint_eq(o->n_items, n);
+	ck_assert_uint_eq(o->item_bytes, sizeof(double));
+	ck_assert_uint_eq(o->n_shown, n < 8 ? n : 8);
+	for (size_t i = 0; i < o->n_shown; i++)
+		ck_assert_str_eq(ipk_inspect_item_at(o, i), texts[i]);
+	ck_assert_ptr_null(ipk_inspect_item_at(o, o->n_shown));
+	look_no_more();
+	ipk_array_close(a);
+}
+END_TEST
+
+START_TEST(array_of_large_structs_is_shown)
+{
+	ipk_array *a =
+		make_array(&(ipk_array_opts){.item_bytes = 3000, .n_items = 1000, .is_raw = true});
+	const ipk_inspect_object *o;
+
+	memset((char *)ipk_array_data(a) + 5 * 3000, 0xab, 3000);
+	o = look();
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "array/struct");
+	ck_assert(!o->has_lock);
+	ck_assert_uint_gt(o->memory_bytes, 3000 * 1000);
+	ck_assert_str_eq(ipk_inspect_item_at(o, 4), "00000000000000000000000000000000..");
+	ck_assert_str_eq(ipk_inspect_item_at(o, 5), "abababababababababababababababab..");
+	look_no_more();
+	ipk_array_close(a);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("look_kinds");
+
+	add_loop_test(s, number_is_shown_by_its_type, 0, (int)IPK__N_OF(numbers));
+	add_test(s, numbers_are_shown_the_same_in_every_locale);
+	add_loop_test(s, struct_is_shown_by_its_bytes, 0, 6);
+	add_test(s, struct_that_changes_is_never_shown_mixed);
+	add_test(s, lock_of_a_value_has_its_holder);
+	add_loop_test(s, first_items_of_an_array_are_shown, 0, 5);
+	add_test(s, array_of_large_structs_is_shown);
+	return s;
+}
+
+IPK_TEST_MAIN(suite)
