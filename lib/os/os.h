@@ -10,6 +10,7 @@
 #ifndef IPK_OS_H
 #define IPK_OS_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -208,6 +209,13 @@ int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
+
+/* --- thread.c: threads of the library's own -------------------------------------------- */
+
+/* With all signals blocked, so that the host's handlers run in the host's threads. -EAGAIN. */
+int ipk__os_thread_start(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread);
+void ipk__os_thread_join(pthread_t thread);
+void ipk__os_thread_forget(pthread_t thread); /* it ends alone */
 
 /*
  * --- discover.c: which files processes have open, for inspection ---------------------

@@ -17,7 +17,7 @@ int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk
 		s->slot = ipk__waiter_enter(s->waiters, s->what, ipk__object_offset(s->ref));
 	}
 	deadline.at_ns = IPK__MIN(deadline.at_ns, now_ns + s->slice_ns);
-	ipk__os_futex_wait(word, value, deadline);
+	s->is_woken = ipk__os_futex_wait(word, value, deadline) == 0;
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct ipk__sleep {
 	int64_t slice_ns;
 	struct ipk__waiters *waiters; /* NULL: not registered yet */
 	int slot;
+	bool is_woken; /* the last slice did not end by time: a wake, another value or a signal */
 };
 
 #define IPK__SLEEP(ref_, what_)                                                             \

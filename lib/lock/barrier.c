@@ -1,0 +1,510 @@
+/*
+ * barrier.c - Barrier: nobody goes on before all have come.
+ *
+ * All of a round is one word, changed by CAS: its number, how many have arrived, who
+ * arrived last, whether somebody runs the action, whether it is broken. Arriving, releasing
+ * and breaking are one CAS each, so there is no half arrival, and all of a round get the
+ * same outcome however releasing and breaking race.
+ *
+ * Who has arrived must be known when a party dies: one that has arrived counts, one that
+ * has not breaks the barrier. The word names the last one; whoever arrives next writes that
+ * down in the last one's cell before it puts its own name into the word. So the arrived ones
+ * are at any moment those with the round's number in their cell, and the last.
+ *
+ * A waiter that was stopped for long must still learn how its round ended. Until it comes
+ * back no later round can be complete, because that takes all parties, and it is one. So one
+ * bit that turns with each complete round tells.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "ipk/barrier.h"
+#include "lock/lock_internal.h"
+#include "lock/states.h"
+#include "os/os.h"
+#include "shm/sleep.h"
+#include "shm/who.h"
+
+#define NOBODY 2047u               /* index of a party, 11 bits */
+#define LOOK_FOR_DEAD_NS 200000000 /* each look reads /proc for all who have not come */
+
+struct state {
+	uint32_t gen; /* the round's number: next with each release and reset */
+	uint32_t n_arrived;
+	uint32_t last; /* who arrived last; with is_acting it runs the action */
+	bool is_broken;
+	bool is_acting;
+	bool turn;
+};
+
+/* --- the word --- */
+
+static uint64_t pack(const struct state *s)
+{
+	return (uint64_t)s->gen << 32 | (uint64_t)s->n_arrived << 14 | (uint64_t)s->last << 3 |
+	       (uint64_t)s->turn << 2 | (uint64_t)s->is_acting << 1 | (uint64_t)s->is_broken;
+}
+
+static struct state unpack(uint64_t word)
+{
+	return (struct state){
+		.gen = (uint32_t)(word >> 32),
+		.n_arrived = (uint32_t)(word >> 14) & 2047,
+		.last = (uint32_t)(word >> 3) & 2047,
+		.turn = (word & 4) != 0,
+		.is_acting = (word & 2) != 0,
+		.is_broken = (word & 1) != 0,
+	};
+}
+
+static struct state look(const ipk_barrier *b)
+{
+	return unpack(atomic_load(&b->shared->state));
+}
+
+/* The state is @from still: make it @to. Everything that was done before is seen after it. */
+static bool change(ipk_barrier *b, const struct state *from, const struct state *to)
+{
+	uint64_t word = pack(from);
+
+	return atomic_compare_exchange_strong(&b->shared->state, &word, pack(to));
+}
+
+/* After a change that ends a round. A killed ringer costs the waiters the rest of a slice. */
+static void ring(ipk_barrier *b)
+{
+	atomic_fetch_add(&b->shared->bell, 1);
+	ipk__os_futex_wake(&b->shared->bell, INT_MAX);
+}
+
+static bool end_broken(ipk_barrier *b, const struct state *from)
+{
+	struct state to = *from;
+
+	to.is_broken = true;
+	if (!change(b, from, &to))
+		return false;
+	ring(b);
+	return true;
+}
+
+static struct state fresh(const struct state *s, bool is_complete)
+{
+	return (struct state){
+		.gen = s->gen + 1,
+		.last = NOBODY,
+		.turn = s->turn != is_complete,
+	};
+}
+
+static bool end_complete(ipk_barrier *b, const struct state *from)
+{
+	struct state to = fresh(from, true);
+
+	if (!change(b, from, &to))
+		return false;
+	ring(b);
+	return true;
+}
+
+/* --- making --- */
+
+static int init(struct ipk__shm_object *object, const void *opts)
+{
+	struct ipk__shm_barrier *shared = (struct ipk__shm_barrier *)object;
+	struct state s = {.gen = 1, .last = NOBODY};
+
+	shared->n_parties = ((const ipk_barrier_opts *)opts)->n_parties;
+	atomic_store(&shared->state, pack(&s));
+	return 0;
+}
+
+static int finish(int r, void *handle, ipk_barrier **ret_barrier)
+{
+	ipk_barrier *b = handle;
+	uint32_t n;
+
+	if (r < 0)
+		return r;
+	b->shared = (struct ipk__shm_barrier *)b->ref.object;
+	n = *(volatile uint32_t *)&b->shared->n_parties;
+	if (n == 0 || n > IPK_BARRIER_PARTIES_MAX ||
+	    b->shared->object.n_bytes < sizeof *b->shared + n * sizeof b->shared->parties[0]) {
+		ipk__place_close(b);
+		return -EBADMSG;
+	}
+	b->n_parties = n;
+	*ret_barrier = b;
+	return 0;
+}
+
+int ipk_barrier_create(const ipk_barrier_opts *opts, ipk_barrier **ret_barrier)
+{
+	struct ipk__place place = {.kind = IPK__OBJECT_BARRIER, .init = init};
+	void *handle = NULL;
+	ipk_barrier_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0 || !ret_barrier || o.n_parties == 0 || o.n_parties > IPK_BARRIER_PARTIES_MAX)
+		return -EINVAL;
+	place.n_bytes =
+		sizeof(struct ipk__shm_barrier) + o.n_parties * sizeof(struct ipk__shm_party);
+	place.name = o.name;
+	place.label = o.label;
+	place.opts = &o;
+	r = ipk__place_create(&place, sizeof **ret_barrier, &handle);
+	return finish(r, handle, ret_barrier);
+}
+
+int ipk_barrier_open(const char *name, ipk_barrier **ret_barrier)
+{
+	void *handle = NULL;
+	int r = ret_barrier ? ipk__place_open(name, IPK__OBJECT_BARRIER,
+					      sizeof(struct ipk__shm_barrier), sizeof **ret_barrier,
+					      &handle)
+			    : -EINVAL;
+
+	return finish(r, handle, ret_barrier);
+}
+
+ipk_barrier *ipk_barrier_close(ipk_barrier *barrier)
+{
+	(void)ipk_barrier_unregister(barrier);
+	ipk__place_close(barrier);
+	return NULL;
+}
+
+int ipk_barrier_unlink(const char *name)
+{
+	return ipk__object_unlink(name);
+}
+
+int ipk_barrier_send(ipk_barrier *barrier, ipk_pipe *via, ipk_deadline deadline)
+{
+	return ipk__place_send(barrier, via, deadline);
+}
+
+int ipk_barrier_recv(ipk_pipe *via, ipk_deadline deadline, ipk_barrier **ret_barrier)
+{
+	void *handle = NULL;
+	int r = ret_barrier ? ipk__place_recv(via, deadline, IPK__OBJECT_BARRIER,
+					      sizeof(struct ipk__shm_barrier), sizeof **ret_barrier,
+					      &handle)
+			    : -EINVAL;
+
+	return finish(r, handle, ret_barrier);
+}
+
+/* --- parties --- */
+
+static bool has_arrived(const ipk_barrier *b, const struct state *s, uint32_t i)
+{
+	return i == s->last ||
+	       (s->n_arrived > 0 && atomic_load(&b->shared->parties[i].arrived_gen) == s->gen);
+}
+
+/* Whether the round, as it was in @s, needs party @i to live. */
+static bool is_needed(const ipk_barrier *b, const struct state *s, uint32_t i)
+{
+	return (s->is_acting && s->last == i) || !has_arrived(b, s, i);
+}
+
+/* Break the barrier when a party died that the round needs. */
+static void look_for_dead(ipk_barrier *b)
+{
+	struct state s = look(b);
+
+	if (s.is_broken)
+		return;
+	for (uint32_t i = 0; i < b->n_parties; i++) {
+		uint64_t who = atomic_load(&b->shared->parties[i].who);
+
+		if (who != 0 && is_needed(b, &s, i) && ipk__who_is_dead(who)) {
+			/* The state moved on: then the next look will tell. */
+			end_broken(b, &s);
+			return;
+		}
+	}
+}
+
+/* One waiter looks for all. */
+static void look_for_dead_in_turn(ipk_barrier *b)
+{
+	int64_t now_ns = ipk__os_now_ns();
+	int64_t last_ns = atomic_load(&b->shared->looked_ns);
+
+	if (last_ns <= now_ns && now_ns - last_ns < LOOK_FOR_DEAD_NS)
+		return;
+	if (atomic_compare_exchange_strong(&b->shared->looked_ns, &last_ns, now_ns))
+		look_for_dead(b);
+}
+
+/* In a broken barrier the dead are good for nothing: free their cells. */
+static void bury(ipk_barrier *b)
+{
+	for (uint32_t i = 0; i < b->n_parties; i++) {
+		uint64_t who = atomic_load(&b->shared->parties[i].who);
+
+		if (who != 0 && ipk__who_is_dead(who) && look(b).is_broken)
+			atomic_compare_exchange_strong(&b->shared->parties[i].who, &who, 0);
+	}
+}
+
+/* The first cell that holds @who, from where the calling thread begins to look. */
+static uint32_t find_party(const ipk_barrier *b, uint64_t who)
+{
+	uint32_t from = (uint32_t)ipk__os_tid() % b->n_parties;
+
+	for (uint32_t n = 0; n < b->n_parties; n++) {
+		uint32_t i = (from + n) % b->n_parties;
+
+		if (atomic_load_explicit(&b->shared->parties[i].who, memory_order_relaxed) == who)
+			return i;
+	}
+	return NOBODY;
+}
+
+static uint32_t claim_party(ipk_barrier *b, uint64_t who)
+{
+	for (;;) {
+		uint32_t i = find_party(b, 0);
+		uint64_t nobody = 0;
+
+		if (i == NOBODY)
+			return NOBODY;
+		if (!atomic_compare_exchange_strong(&b->shared->parties[i].who, &nobody, who))
+			continue;
+		/* Whoever had the cell before may have arrived in this round. */
+		atomic_store(&b->shared->parties[i].arrived_gen, look(b).gen - 1);
+		return i;
+	}
+}
+
+static int register_party(ipk_barrier *b, uint32_t *ret_i)
+{
+	uint64_t me = ipk__who_am_i();
+	uint32_t i = find_party(b, me);
+
+	if (i == NOBODY)
+		i = claim_party(b, me);
+	if (i == NOBODY) {
+		look_for_dead(b);
+		if (look(b).is_broken)
+			bury(b);
+		i = claim_party(b, me);
+	}
+	if (i == NOBODY)
+		return -EUSERS;
+	*ret_i = i;
+	return 0;
+}
+
+int ipk_barrier_register(ipk_barrier *barrier)
+{
+	uint32_t i;
+	int r = barrier ? ipk__object_check(&barrier->ref) : -EBADF;
+
+	return r < 0 ? r : register_party(barrier, &i);
+}
+
+int ipk_barrier_unregister(ipk_barrier *barrier)
+{
+	uint32_t i;
+
+	if (!barrier)
+		return -EBADF;
+	i = find_party(barrier, ipk__who_am_i());
+	if (i != NOBODY)
+		atomic_store(&barrier->shared->parties[i].who, 0);
+	return 0;
+}
+
+/* --- waiting --- */
+
+/* Write down that the last one arrived, before another is the last. */
+static void note_last(ipk_barrier *b, const struct state *s)
+{
+	_Atomic uint32_t *cell;
+	uint32_t seen;
+
+	if (s->last >= b->n_parties)
+		return;
+	cell = &b->shared->parties[s->last].arrived_gen;
+	seen = atomic_load(cell);
+	/* When the round is over, or we are slow, the cell may be about another round. */
+	if (atomic_load(&b->shared->state) == pack(s))
+		atomic_compare_exchange_strong(cell, &seen, s->gen);
+}
+
+/* Arrive as party @me: *ret_before is the state that it changed; -ECANCELED broken. */
+static int arrive(ipk_barrier *b, uint32_t me, bool has_action, struct state *ret_before)
+{
+	for (;;) {
+		struct state s = look(b), to = s;
+
+		if (s.is_broken)
+			return -ECANCELED;
+		if (s.is_acting && s.last == me)
+			return -EDEADLK;
+		if (s.n_arrived >= b->n_parties)
+			return -ENOTRECOVERABLE;
+		note_last(b, &s);
+		to.n_arrived++;
+		to.last = me;
+		to.is_acting = to.n_arrived == b->n_parties;
+		*ret_before = s;
+		if (to.is_acting && !has_action) {
+			if (end_complete(b, &s))
+				return 0;
+		} else if (change(b, &s, &to)) {
+			return 0;
+		}
+	}
+}
+
+/* How the round of @s ended: 1 it goes on, 0 complete, -ECANCELED. */
+static int outcome(const ipk_barrier *b, const struct state *s)
+{
+	struct state now = look(b);
+
+	if (now.turn != s->turn)
+		return 0;
+	return now.gen == s->gen && !now.is_broken ? 1 : -ECANCELED;
+}
+
+/* The deadline passed: break it, unless it ended meanwhile. 1 as outcome(). */
+static int give_up(ipk_barrier *b, const struct state *mine)
+{
+	struct state s = look(b);
+
+	if (s.gen != mine->gen || s.is_broken)
+		return 1;
+	return end_broken(b, &s) ? -ETIMEDOUT : 1;
+}
+
+static int wait_for_others(ipk_barrier *b, const struct state *mine, ipk_deadline deadline)
+{
+	struct ipk__sleep sleep = IPK__SLEEP(&b->ref, IPK__WAIT_BARRIER);
+	int r = 1;
+
+	while (r == 1) {
+		/* Pairs with ring(), which comes after the change. */
+		uint32_t bell = atomic_load(&b->shared->bell);
+
+		r = outcome(b, mine);
+		if (r != 1)
+			break;
+		if (ipk__sleep(&sleep, &b->shared->bell, bell, deadline) < 0)
+			r = give_up(b, mine);
+		else if (!sleep.is_woken)
+			look_for_dead_in_turn(b);
+	}
+	ipk__sleep_end(&sleep);
+	return r;
+}
+
+/* All others wait, as long as this process lives. */
+static int act(ipk_barrier *b, const struct state *before, uint32_t me, int (*action)(void *arg),
+	       void *arg)
+{
+	struct state s = *before;
+	int r = action(arg);
+
+	s.n_arrived++;
+	s.last = me;
+	s.is_acting = true;
+	if (r < 0) {
+		end_broken(b, &s);
+		return r;
+	}
+	return end_complete(b, &s) ? 0 : -ECANCELED;
+}
+
+int ipk_barrier_wait(ipk_barrier *barrier, int (*action)(void *arg), void *arg,
+		     ipk_deadline deadline, unsigned *ret_index)
+{
+	struct state before = {0};
+	uint32_t me;
+	int r = barrier ? ipk__object_check(&barrier->ref) : -EBADF;
+
+	if (r < 0)
+		return r;
+	if (look(barrier).is_broken)
+		return -ECANCELED;
+	r = register_party(barrier, &me);
+	if (r == 0)
+		r = arrive(barrier, me, action != NULL, &before);
+	if (r < 0)
+		return r;
+	if (before.n_arrived + 1 < barrier->n_parties)
+		r = wait_for_others(barrier, &before, deadline);
+	else if (action)
+		r = act(barrier, &before, me, action, arg);
+	if (r == 0 && ret_index)
+		*ret_index = before.n_arrived;
+	return r;
+}
+
+/* --- ending it --- */
+
+static void break_it(ipk_barrier *b)
+{
+	struct state s;
+
+	do {
+		s = look(b);
+	} while (!s.is_broken && !end_broken(b, &s));
+}
+
+int ipk_barrier_abort(ipk_barrier *barrier)
+{
+	if (!barrier)
+		return -EBADF;
+	break_it(barrier);
+	return 0;
+}
+
+int ipk_barrier_reset(ipk_barrier *barrier)
+{
+	struct state s, to;
+	int r = barrier ? ipk__object_check(&barrier->ref) : -EBADF;
+
+	if (r < 0)
+		return r;
+	/* Broken first: a resetter killed in between must not leave a round without its dead. */
+	break_it(barrier);
+	bury(barrier);
+	do {
+		s = look(barrier);
+		to = fresh(&s, false);
+	} while (s.is_broken && !change(barrier, &s, &to));
+	ring(barrier);
+	return 0;
+}
+
+/* --- looking --- */
+
+uint32_t ipk_barrier_n_parties(const ipk_barrier *barrier)
+{
+	return barrier ? barrier->n_parties : 0;
+}
+
+uint32_t ipk_barrier_n_waiting(const ipk_barrier *barrier)
+{
+	struct state s;
+
+	if (!barrier)
+		return 0;
+	s = look(barrier);
+	return s.is_broken ? 0 : IPK__MIN(s.n_arrived, barrier->n_parties);
+}
+
+bool ipk_barrier_is_broken(const ipk_barrier *barrier)
+{
+	return barrier && look(barrier).is_broken;
+}
+
+size_t ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids, size_t max)
+{
+	return barrier ? ipk__object_list_waiters(&barrier->ref, ret_tids, max) : 0;
+}

@@ -1,0 +1,230 @@
+/*
+ * cond.c - Condition: sleep until a state that a lock guards has changed.
+ *
+ * Whom a notification wakes is the kernel's choice among those that sleep, so a waiter that
+ * was killed is in nobody's way and nothing is handed to it. Only when fewer sleep than are
+ * to be woken does the word move: whoever gave the lock up already but does not sleep yet,
+ * or is between two slices, sees that. So a notification of one wakes one, as long as
+ * nobody dies.
+ *
+ * The kernel may have chosen one that is killed before it acts. A waiter that was passed by
+ * therefore returns a while later, to look for itself; that is all a death can cost.
+ *
+ * The bit is set under the user's lock before it is given up, and a notifier that changed
+ * the state under that lock reads the word later: it sees the bit or the waiter sees the
+ * state. The bit goes only together with the word's move, so no waiter can lose it unseen.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "ipk/cond.h"
+#include "lock/lock_internal.h"
+#include "lock/states.h"
+#include "os/os.h"
+#include "shm/sleep.h"
+
+#define IS_WAITING 1u
+#define MOVE 2u
+#define PASSED_BY_NS 1000000000 /* so long a waiter trusts that others were notified */
+
+struct ipk_cond {
+	struct ipk__ref ref;
+	struct ipk__shm_cond *shared;
+};
+
+/* --- making --- */
+
+static int init(struct ipk__shm_object *object, const void *opts)
+{
+	(void)object; /* all zero is right */
+	(void)opts;
+	return 0;
+}
+
+static int finish(int r, void *handle, ipk_cond **ret_cond)
+{
+	ipk_cond *cond = handle;
+
+	if (r < 0)
+		return r;
+	cond->shared = (struct ipk__shm_cond *)cond->ref.object;
+	*ret_cond = cond;
+	return 0;
+}
+
+int ipk_cond_create(const ipk_cond_opts *opts, ipk_cond **ret_cond)
+{
+	struct ipk__place place = {
+		.kind = IPK__OBJECT_COND,
+		.n_bytes = sizeof(struct ipk__shm_cond),
+		.init = init,
+	};
+	void *handle = NULL;
+	ipk_cond_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0 || !ret_cond)
+		return -EINVAL;
+	place.name = o.name;
+	place.label = o.label;
+	r = ipk__place_create(&place, sizeof **ret_cond, &handle);
+	return finish(r, handle, ret_cond);
+}
+
+int ipk_cond_open(const char *name, ipk_cond **ret_cond)
+{
+	void *handle = NULL;
+	int r = ret_cond ? ipk__place_open(name, IPK__OBJECT_COND, sizeof(struct ipk__shm_cond),
+					   sizeof **ret_cond, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_cond);
+}
+
+ipk_cond *ipk_cond_close(ipk_cond *cond)
+{
+	ipk__place_close(cond);
+	return NULL;
+}
+
+int ipk_cond_unlink(const char *name)
+{
+	return ipk__object_unlink(name);
+}
+
+int ipk_cond_send(ipk_cond *cond, ipk_pipe *via, ipk_deadline deadline)
+{
+	return ipk__place_send(cond, via, deadline);
+}
+
+int ipk_cond_recv(ipk_pipe *via, ipk_deadline deadline, ipk_cond **ret_cond)
+{
+	void *handle = NULL;
+	int r = ret_cond ? ipk__place_recv(via, deadline, IPK__OBJECT_COND,
+					   sizeof(struct ipk__shm_cond), sizeof **ret_cond, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_cond);
+}
+
+/* --- waiting --- */
+
+/* 0 notified, or near enough; -ETIMEDOUT. The lock is not held. */
+static int sleep_until_notified(ipk_cond *cond, uint32_t seen, uint32_t n_notified,
+				ipk_deadline deadline)
+{
+	struct ipk__sleep s = IPK__SLEEP(&cond->ref, IPK__WAIT_COND);
+	struct ipk__shm_cond *c = cond->shared;
+	int64_t trust_ns = 0;
+	int r = 0;
+
+	/* Each load pairs with the notifier's change: what it wakes for is there. */
+	while (r == 0 && !s.is_woken && atomic_load(&c->word) == seen) {
+		if (atomic_load(&c->n_notified) != n_notified && trust_ns == 0)
+			trust_ns = ipk__os_now_ns() + PASSED_BY_NS;
+		if (trust_ns != 0 && ipk__os_now_ns() >= trust_ns)
+			break;
+		r = ipk__sleep(&s, &c->word, seen, deadline);
+	}
+	ipk__sleep_end(&s);
+	return r;
+}
+
+static int check(ipk_cond *cond, ipk_lock *lock)
+{
+	if (!cond || !lock)
+		return -EBADF;
+	if (ipk_lock_owner(lock) != (uint32_t)ipk__os_tid())
+		return -EPERM;
+	return ipk__object_check(&cond->ref);
+}
+
+int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
+{
+	uint32_t seen, n_notified, n_again;
+	bool recovered = false;
+	int r = check(cond, lock);
+	int again;
+
+	if (r < 0)
+		return r;
+	n_notified = atomic_load(&cond->shared->n_notified);
+	/* Pairs with notify_some(): see above. */
+	seen = atomic_fetch_or(&cond->shared->word, IS_WAITING) | IS_WAITING;
+	r = ipk__lock_release_all(lock, &n_again);
+	if (r < 0)
+		return r;
+	r = sleep_until_notified(cond, seen, n_notified, deadline);
+	again = ipk__lock_take_again(lock, n_again, &recovered);
+	if (again < 0)
+		return again;
+	if (ret_recovered)
+		*ret_recovered = recovered;
+	return r;
+}
+
+int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, bool (*predicate)(void *arg), void *arg,
+		      ipk_deadline deadline, bool *ret_recovered)
+{
+	bool recovered = false;
+	int r = predicate ? check(cond, lock) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	while (!predicate(arg)) {
+		ipk_deadline look = ipk_in_ns(PASSED_BY_NS);
+		bool now = false;
+
+		if (ipk_deadline_left_ns(deadline) == 0) {
+			r = -ETIMEDOUT;
+			break;
+		}
+		/* A notifier may die between its change and the call: look now and then. */
+		look.at_ns = IPK__MIN(look.at_ns, deadline.at_ns);
+		r = ipk_cond_wait(cond, lock, look, &now);
+		if (r < 0 && r != -ETIMEDOUT)
+			return r;
+		r = 0;
+		recovered |= now;
+	}
+	if (ret_recovered)
+		*ret_recovered = recovered;
+	return r;
+}
+
+/* --- notifying --- */
+
+static int notify_some(ipk_cond *cond, int n)
+{
+	_Atomic uint32_t *word = &cond->shared->word;
+	uint32_t seen = atomic_load(word);
+	int n_woken;
+
+	if (!(seen & IS_WAITING))
+		return 0;
+	atomic_fetch_add(&cond->shared->n_notified, 1);
+	n_woken = n == INT_MAX ? 0 : ipk__os_futex_wake(word, n);
+	if (n_woken >= n)
+		return 0;
+	/* When it moved meanwhile, another notification told those that waited before ours. */
+	atomic_compare_exchange_strong(word, &seen, (seen + MOVE) & ~IS_WAITING);
+	ipk__os_futex_wake(word, n - n_woken);
+	return 0;
+}
+
+int ipk_cond_notify(ipk_cond *cond, uint32_t n)
+{
+	if (!cond)
+		return -EBADF;
+	return n == 0 ? 0 : notify_some(cond, (int)IPK__MIN(n, (uint32_t)INT_MAX));
+}
+
+int ipk_cond_notify_all(ipk_cond *cond)
+{
+	return ipk_cond_notify(cond, UINT32_MAX);
+}
+
+size_t ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_tids, size_t max)
+{
+	return cond ? ipk__object_list_waiters(&cond->ref, ret_tids, max) : 0;
+}

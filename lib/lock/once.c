@@ -1,0 +1,156 @@
+/*
+ * once.c - Once: of all that ask, exactly one runs it to its end.
+ *
+ * Who runs it holds a robust lock; who waits sleeps for that lock and looks, when it has
+ * it, whether there is anything left to do. The store of is_done is the end of it: a runner
+ * killed before leaves a once that was not run, with the word that it began.
+ */
+#include <errno.h>
+
+#include "ipk/once.h"
+#include "lock/lock_internal.h"
+#include "lock/states.h"
+#include "os/os.h"
+
+struct ipk_once {
+	struct ipk__ref ref;
+	struct ipk__shm_once *shared;
+};
+
+/* --- making --- */
+
+static int init(struct ipk__shm_object *object, const void *opts)
+{
+	(void)opts;
+	return ipk__lock_init(&((struct ipk__shm_once *)object)->lock);
+}
+
+static int finish(int r, void *handle, ipk_once **ret_once)
+{
+	ipk_once *once = handle;
+
+	if (r < 0)
+		return r;
+	once->shared = (struct ipk__shm_once *)once->ref.object;
+	*ret_once = once;
+	return 0;
+}
+
+int ipk_once_create(const ipk_once_opts *opts, ipk_once **ret_once)
+{
+	struct ipk__place place = {
+		.kind = IPK__OBJECT_ONCE,
+		.n_bytes = sizeof(struct ipk__shm_once),
+		.init = init,
+	};
+	void *handle = NULL;
+	ipk_once_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0 || !ret_once)
+		return -EINVAL;
+	place.name = o.name;
+	place.label = o.label;
+	r = ipk__place_create(&place, sizeof **ret_once, &handle);
+	return finish(r, handle, ret_once);
+}
+
+int ipk_once_open(const char *name, ipk_once **ret_once)
+{
+	void *handle = NULL;
+	int r = ret_once ? ipk__place_open(name, IPK__OBJECT_ONCE, sizeof(struct ipk__shm_once),
+					   sizeof **ret_once, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_once);
+}
+
+ipk_once *ipk_once_close(ipk_once *once)
+{
+	ipk__place_close(once);
+	return NULL;
+}
+
+int ipk_once_unlink(const char *name)
+{
+	return ipk__object_unlink(name);
+}
+
+int ipk_once_send(ipk_once *once, ipk_pipe *via, ipk_deadline deadline)
+{
+	return ipk__place_send(once, via, deadline);
+}
+
+int ipk_once_recv(ipk_pipe *via, ipk_deadline deadline, ipk_once **ret_once)
+{
+	void *handle = NULL;
+	int r = ret_once ? ipk__place_recv(via, deadline, IPK__OBJECT_ONCE,
+					   sizeof(struct ipk__shm_once), sizeof **ret_once, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_once);
+}
+
+/* --- running --- */
+
+bool ipk_once_is_done(const ipk_once *once)
+{
+	/* Pairs with the release store in run(): what the runner wrote is seen. */
+	return once && atomic_load_explicit(&once->shared->is_done, memory_order_acquire) != 0;
+}
+
+/* Holds the lock. */
+static int run(ipk_once *once, int (*fn)(void *arg), void *arg, bool recovered, bool *ret_recovered)
+{
+	bool is_done = ipk_once_is_done(once);
+	int r;
+
+	/* Before the run, which may want to know. */
+	if (ret_recovered)
+		*ret_recovered = recovered && !is_done;
+	if (is_done)
+		return 0;
+	r = fn(arg);
+	if (r < 0)
+		return r;
+	atomic_store_explicit(&once->shared->is_done, 1, memory_order_release);
+	return 0;
+}
+
+int ipk_once_run(ipk_once *once, int (*fn)(void *arg), void *arg, ipk_deadline deadline,
+		 bool *ret_recovered)
+{
+	struct ipk__lock *lock;
+	bool recovered = false;
+	int r;
+
+	if (!once)
+		return -EBADF;
+	if (!fn)
+		return -EINVAL;
+	if (ipk_once_is_done(once)) {
+		if (ret_recovered)
+			*ret_recovered = false;
+		return 0;
+	}
+	r = ipk__object_check(&once->ref);
+	if (r < 0)
+		return r;
+	lock = &once->shared->lock;
+	if (ipk__lock_owner(lock) == (uint32_t)ipk__os_tid())
+		return -EDEADLK;
+	r = ipk__lock_try(lock, &recovered);
+	if (r == -ETIMEDOUT)
+		r = ipk__lock_wait(lock, ipk__object_waiters(&once->ref), IPK__WAIT_ONCE,
+				   ipk__object_offset(&once->ref), deadline, &recovered);
+	if (r < 0)
+		return r;
+	r = run(once, fn, arg, recovered, ret_recovered);
+	ipk__lock_release(lock);
+	return r;
+}
+
+size_t ipk_once_waiters(const ipk_once *once, uint32_t *ret_tids, size_t max)
+{
+	return once ? ipk__object_list_waiters(&once->ref, ret_tids, max) : 0;
+}
