@@ -60,7 +60,7 @@ typedef enum ipk_inspect_what {
 	IPK_INSPECT_NOTICE = 10,  /* a condition to be notified */
 	IPK_INSPECT_SET = 11,     /* an event to be set */
 	IPK_INSPECT_PARTIES = 12, /* the other parties of a barrier */
-	IPK_INSPECT_RUN = 13,     /* the run of a once to end */
+	IPK_INSPECT_RUN = 13,     /* the run of a once, or of a barrier's action, to end */
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {

@@ -125,7 +125,10 @@ int64_t ipk__since_ns(int64_t at_boot_ns); /* how long ago; -1: it cannot be */
 /* Whether the thread called @tid began before @since, so is the one that was meant then. */
 bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns);
 int ipk__make_holders(struct ipk__object *o, size_t max);
-/* Who holds the lock, if anybody; there is room by ipk__make_holders(). */
+/* There is room by ipk__make_holders(). @is_gone: the kernel said so. */
+ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_inspect_what what,
+				    bool is_gone);
+/* Who holds the lock, if anybody. */
 void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what);
 /* Who is in the slot, unless it is free. */
 bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t);

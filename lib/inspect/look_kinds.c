@@ -10,6 +10,8 @@
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
 #include "lock/lock_internal.h"
+#include "lock/states.h"
+#include "shm/who.h"
 #include "value/value_internal.h"
 
 /* @n_bytes at @at of the object, from the copy when they are in it. */
@@ -47,6 +49,70 @@ static int look_at_lock(const struct ipk__peek *p, struct ipk__object *o)
 
 	o->pub.is_recursive = shm->guard.is_recursive != 0;
 	return note_guard(&shm->guard, o);
+}
+
+/* --- conditions, events, barriers, onces --- */
+
+static int look_at_cond(const struct ipk__peek *p, struct ipk__object *o)
+{
+	/* Who waits is all there is to it. */
+	(void)p;
+	(void)o;
+	return 0;
+}
+
+static int look_at_event(const struct ipk__peek *p, struct ipk__object *o)
+{
+	const struct ipk__shm_flag *shm = (const struct ipk__shm_flag *)p->copy;
+
+	o->pub.is_set = (atomic_load_explicit(&shm->word, memory_order_relaxed) & 1) != 0;
+	return 0;
+}
+
+/* Who runs the action, while somebody does. */
+static int note_runner(const struct ipk__peek *p, uint32_t party, struct ipk__object *o)
+{
+	uint64_t who;
+	int r = read_at(p,
+			sizeof(struct ipk__shm_barrier) + party * sizeof(struct ipk__shm_party) +
+				offsetof(struct ipk__shm_party, who),
+			&who, sizeof who);
+
+	if (r == 0)
+		r = ipk__make_holders(o, 1);
+	if (r == 0 && who != 0)
+		ipk__add_holder(o, ipk__who_tid(who), IPK_INSPECT_RUN,
+				!o->pub.is_foreign && ipk__who_is_dead(who));
+	return r;
+}
+
+static int look_at_barrier(const struct ipk__peek *p, struct ipk__object *o)
+{
+	const struct ipk__shm_barrier *shm = (const struct ipk__shm_barrier *)p->copy;
+	uint64_t state = atomic_load_explicit(&shm->state, memory_order_relaxed);
+	uint32_t last = ipk__barrier_last(state);
+
+	if (shm->n_parties == 0 || shm->n_parties > IPK_BARRIER_PARTIES_MAX)
+		return -EBADMSG;
+	if (ipk__barrier_arrived(state) > shm->n_parties ||
+	    (ipk__barrier_acts(state) && last >= shm->n_parties))
+		return -ENOTRECOVERABLE;
+	o->pub.n_parties = shm->n_parties;
+	o->pub.n_arrived = ipk__barrier_arrived(state);
+	o->pub.is_broken = ipk__barrier_broke(state);
+	return ipk__barrier_acts(state) && !o->pub.is_broken ? note_runner(p, last, o) : 0;
+}
+
+static int look_at_once(const struct ipk__peek *p, struct ipk__object *o)
+{
+	const struct ipk__shm_once *shm = (const struct ipk__shm_once *)p->copy;
+	int r = ipk__make_holders(o, 1);
+
+	if (r < 0)
+		return r;
+	o->pub.is_set = atomic_load_explicit(&shm->is_done, memory_order_relaxed) != 0;
+	ipk__note_holder(o, &shm->lock, IPK_INSPECT_RUN);
+	return 0;
 }
 
 /* --- values and arrays --- */
@@ -147,6 +213,11 @@ static const struct kind {
 	int (*look)(const struct ipk__peek *p, struct ipk__object *o);
 } kinds[] = {
 	[IPK__OBJECT_LOCK] = {IPK_INSPECT_LOCK, sizeof(struct ipk__shm_guard_object), look_at_lock},
+	[IPK__OBJECT_COND] = {IPK_INSPECT_COND, sizeof(struct ipk__shm_cond), look_at_cond},
+	[IPK__OBJECT_EVENT] = {IPK_INSPECT_EVENT, sizeof(struct ipk__shm_flag), look_at_event},
+	[IPK__OBJECT_BARRIER] = {IPK_INSPECT_BARRIER, sizeof(struct ipk__shm_barrier),
+				 look_at_barrier},
+	[IPK__OBJECT_ONCE] = {IPK_INSPECT_ONCE, sizeof(struct ipk__shm_once), look_at_once},
 	[IPK__OBJECT_VALUE] = {IPK_INSPECT_VALUE, sizeof(struct ipk__shm_value), look_at_value},
 	[IPK__OBJECT_ARRAY] = {IPK_INSPECT_ARRAY, sizeof(struct ipk__shm_array), look_at_array},
 };

@@ -8,6 +8,10 @@
 #include <unistd.h>
 
 #include "inspect/inspect_internal.h"
+#include "ipk/barrier.h"
+#include "ipk/cond.h"
+#include "ipk/event.h"
+#include "ipk/once.h"
 #include "ipk/value.h"
 #include "support/support.h"
 #include "value/value_internal.h"
@@ -262,6 +266,198 @@ START_TEST(array_of_large_structs_is_shown)
 }
 END_TEST
 
+/* --- conditions, events, barriers, onces --- */
+
+START_TEST(event_is_set_or_clear)
+{
+	ipk_event *e = NULL;
+
+	ck_ok(ipk_event_create(IPK_EVENT(.label = new_label("event")), &e));
+	ck_assert_str_eq(ipk_inspect_kind_name(look()), "event");
+	ck_assert(!look()->is_set);
+	ck_ok(ipk_event_set(e));
+	ck_assert(look()->is_set);
+	ck_ok(ipk_event_clear(e));
+	ck_assert(!look()->is_set);
+	look_no_more();
+	ipk_event_close(e);
+}
+END_TEST
+
+static int child_waits_for_event(void *e)
+{
+	return ipk_event_wait(e, ipk_in_ms(WAIT_MS));
+}
+
+static bool has_waiter(void *arg)
+{
+	const ipk_inspect_thread *t = ipk_inspect_waiter_at(look(), 0);
+	ipk_inspect_what *what = arg;
+
+	if (!t)
+		return false;
+	ck_assert_int_eq(t->what, *what);
+	ck_assert_int_eq(t->n_times, 1);
+	ck_assert(!t->is_gone && t->pid != 0 && t->comm[0] != '\0');
+	return true;
+}
+
+static void ck_has_waiter(ipk_inspect_what what)
+{
+	ck_assert_msg(wait_until(has_waiter, &what, WAIT_MS), "nobody waits for %s",
+		      ipk_inspect_what_name(what));
+}
+
+START_TEST(waiter_for_an_event_is_listed)
+{
+	ipk_event *e = NULL;
+	pid_t child;
+
+	ck_ok(ipk_event_create(IPK_EVENT(.label = new_label("event")), &e));
+	child = spawn(child_waits_for_event, e);
+	ck_has_waiter(IPK_INSPECT_SET);
+	ck_ok(ipk_event_set(e));
+	reap_ok(child);
+	ck_assert_uint_eq(look()->n_waiters, 0);
+	look_no_more();
+	ipk_event_close(e);
+}
+END_TEST
+
+struct condition {
+	ipk_cond *cond;
+	ipk_lock *lock;
+};
+
+static int child_waits_for_notice(void *arg)
+{
+	struct condition *c = arg;
+
+	ck_ok(ipk_lock_lock(c->lock, ipk_in_ms(WAIT_MS), NULL));
+	ck_ok(ipk_cond_wait(c->cond, c->lock, ipk_in_ms(WAIT_MS), NULL));
+	return ipk_lock_unlock(c->lock);
+}
+
+START_TEST(waiter_for_a_condition_is_listed)
+{
+	struct condition c = {0};
+	pid_t child;
+
+	ck_ok(ipk_lock_create(NULL, &c.lock));
+	ck_ok(ipk_cond_create(IPK_COND(.label = new_label("cond")), &c.cond));
+	ck_assert_str_eq(ipk_inspect_kind_name(look()), "cond");
+	child = spawn(child_waits_for_notice, &c);
+	ck_has_waiter(IPK_INSPECT_NOTICE);
+	ck_ok(ipk_cond_notify_all(c.cond));
+	reap_ok(child);
+	look_no_more();
+	ipk_cond_close(c.cond);
+	ipk_lock_close(c.lock);
+}
+END_TEST
+
+struct meeting {
+	ipk_barrier *barrier;
+	ipk_once *once;
+	struct gate has_begun;
+	struct gate may_end;
+};
+
+static int act(void *arg)
+{
+	struct meeting *m = arg;
+
+	gate_open(&m->has_begun);
+	gate_wait(&m->may_end);
+	return 0;
+}
+
+static int child_meets(void *arg)
+{
+	struct meeting *m = arg;
+
+	return ipk_barrier_wait(m->barrier, act, m, ipk_in_ms(WAIT_MS), NULL);
+}
+
+static void ck_runs(const ipk_inspect_object *o, pid_t pid)
+{
+	ck_assert_uint_eq(o->n_holders, 1);
+	ck_assert_uint_eq(ipk_inspect_holder_at(o, 0)->tid, (uint32_t)pid);
+	ck_assert_int_eq(ipk_inspect_holder_at(o, 0)->what, IPK_INSPECT_RUN);
+	ck_assert(!ipk_inspect_holder_at(o, 0)->is_gone);
+}
+
+START_TEST(barrier_shows_who_came_and_who_acts)
+{
+	struct meeting m = {0};
+	const ipk_inspect_object *o;
+	pid_t first, last;
+
+	gate_init(&m.has_begun);
+	gate_init(&m.may_end);
+	ck_ok(ipk_barrier_create(IPK_BARRIER(.label = new_label("barrier"), .n_parties = 2),
+				 &m.barrier));
+	o = look();
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "barrier");
+	ck_assert_uint_eq(o->n_parties, 2);
+	ck_assert(o->n_arrived == 0 && !o->is_broken);
+	first = spawn(child_meets, &m);
+	ck_has_waiter(IPK_INSPECT_PARTIES);
+	ck_assert_uint_eq(look()->n_arrived, 1);
+	ck_assert_uint_eq(look()->n_holders, 0);
+	last = spawn(child_meets, &m);
+	gate_wait(&m.has_begun);
+	o = look();
+	ck_assert_uint_eq(o->n_arrived, 2);
+	ck_runs(o, last);
+	gate_open(&m.may_end);
+	reap_ok(first);
+	reap_ok(last);
+	o = look();
+	ck_assert(o->n_arrived == 0 && o->n_holders == 0 && !o->is_broken);
+	ck_ok(ipk_barrier_abort(m.barrier));
+	ck_assert(look()->is_broken);
+	look_no_more();
+	ipk_barrier_close(m.barrier);
+	gate_fini(&m.has_begun);
+	gate_fini(&m.may_end);
+}
+END_TEST
+
+static int child_runs(void *arg)
+{
+	struct meeting *m = arg;
+
+	return ipk_once_run(m->once, act, m, ipk_in_ms(WAIT_MS), NULL);
+}
+
+START_TEST(once_shows_who_runs_it_and_whether_it_is_done)
+{
+	struct meeting m = {0};
+	pid_t runner, waiter;
+
+	gate_init(&m.has_begun);
+	gate_init(&m.may_end);
+	ck_ok(ipk_once_create(IPK_ONCE(.label = new_label("once")), &m.once));
+	ck_assert_str_eq(ipk_inspect_kind_name(look()), "once");
+	ck_assert(!look()->is_set && look()->n_holders == 0);
+	runner = spawn(child_runs, &m);
+	gate_wait(&m.has_begun);
+	waiter = spawn(child_runs, &m);
+	ck_has_waiter(IPK_INSPECT_RUN);
+	ck_runs(look(), runner);
+	ck_assert(!look()->is_set);
+	gate_open(&m.may_end);
+	reap_ok(runner);
+	reap_ok(waiter);
+	ck_assert(look()->is_set && look()->n_holders == 0);
+	look_no_more();
+	ipk_once_close(m.once);
+	gate_fini(&m.has_begun);
+	gate_fini(&m.may_end);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("look_kinds");
@@ -273,6 +469,11 @@ static Suite *suite(void)
 	add_test(s, lock_of_a_value_has_its_holder);
 	add_loop_test(s, first_items_of_an_array_are_shown, 0, 5);
 	add_test(s, array_of_large_structs_is_shown);
+	add_test(s, event_is_set_or_clear);
+	add_test(s, waiter_for_an_event_is_listed);
+	add_test(s, waiter_for_a_condition_is_listed);
+	add_test(s, barrier_shows_who_came_and_who_acts);
+	add_test(s, once_shows_who_runs_it_and_whether_it_is_done);
 	return s;
 }
 
