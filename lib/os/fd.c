@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +27,26 @@ int ipk__os_dup(int fd, int *ret_fd)
 		return -errno;
 	*ret_fd = copy;
 	return 0;
+}
+
+int ipk__os_open_again(int fd, bool writable, int *ret_fd)
+{
+	char path[64];
+	int again;
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	again = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
+	if (again < 0)
+		return -errno;
+	*ret_fd = again;
+	return 0;
+}
+
+int ipk__os_lock_file(int fd, int how)
+{
+	static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB};
+
+	return flock(fd, operations[how]) < 0 ? -errno : 0;
 }
 
 int ipk__os_eventfd(int *ret_fd)

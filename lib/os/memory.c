@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -40,13 +41,23 @@ int ipk__os_seal(int fd)
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
 }
 
+/* With swap. What is more than that can never be had, but would be taken until it is not. */
+static uint64_t machine_bytes(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info) < 0)
+		return UINT64_MAX;
+	return ((uint64_t)info.totalram + info.totalswap) * info.mem_unit;
+}
+
 /*
  * In steps: older kernels (6.1) take back what they have when a signal comes, and under a
  * timer a large allocation made in one call would never end.
  */
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 {
-	int r = 0;
+	int r = n_bytes > machine_bytes() ? -ENOSPC : 0;
 
 	while (n_bytes > 0 && (r == 0 || r == -EINTR)) {
 		uint64_t step = n_bytes < ALLOCATE_STEP_BYTES ? n_bytes : ALLOCATE_STEP_BYTES;
@@ -164,15 +175,20 @@ int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	*ret_stat = (struct ipk__os_stat){
-		.size_bytes = (uint64_t)st.st_size,
-		.device = st.st_dev,
-		.inode = st.st_ino,
-		.uid = st.st_uid,
-		.mode = st.st_mode,
-		.n_links = (uint32_t)st.st_nlink,
-	};
+	ipk__os_fill_stat(&st, ret_stat);
 	return 0;
+}
+
+void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
+{
+	*ret_stat = (struct ipk__os_stat){
+		.size_bytes = (uint64_t)st->st_size,
+		.device = st->st_dev,
+		.inode = st->st_ino,
+		.uid = st->st_uid,
+		.mode = st->st_mode,
+		.n_links = (uint32_t)st->st_nlink,
+	};
 }
 
 bool ipk__os_is_sealed(int fd)

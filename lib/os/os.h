@@ -51,6 +51,8 @@ struct ipk__os_stat {
 	uint32_t n_links;
 };
 int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat);
+struct stat;
+void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat);
 bool ipk__os_mode_is_file(uint32_t mode);
 bool ipk__os_is_sealed(int fd); /* whether it can never shrink */
 size_t ipk__os_page_bytes(void);
@@ -60,6 +62,9 @@ size_t ipk__os_page_bytes(void);
 int ipk__os_shm_temp(int *ret_fd);                   /* a nameless file there, mode 0600 */
 int ipk__os_shm_link(int fd, const char *name);      /* -EEXIST; the file appears whole */
 int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
+int ipk__os_shm_open_to_read(const char *name, int *ret_fd);
+int ipk__os_shm_rename(const char *name, const char *to); /* in one step, over what is there */
+int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat); /* not through a link */
 int ipk__os_shm_unlink(const char *name);
 int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
 
@@ -67,6 +72,14 @@ int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there,
 
 void ipk__os_close(int fd); /* -1 is fine */
 int ipk__os_dup(int fd, int *ret_fd);
+/* The same file again, opened for its own: with locks and a position apart from @fd's. */
+int ipk__os_open_again(int fd, bool writable, int *ret_fd);
+/*
+ * A lock of the open file, which all copies of @fd share, also those of fork children. It
+ * goes with the last of them. Never blocks: -EAGAIN.
+ */
+enum { IPK__OS_UNLOCKED = 0, IPK__OS_SHARED = 1, IPK__OS_ALONE = 2 };
+int ipk__os_lock_file(int fd, int how);
 int ipk__os_eventfd(int *ret_fd);
 void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */

@@ -40,14 +40,46 @@ int ipk__os_shm_link(int fd, const char *name)
 	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
-int ipk__os_shm_open(const char *name, int *ret_fd)
+static int open_name(const char *name, int flags, int *ret_fd)
 {
 	/* shm_open() adds O_CLOEXEC and O_NOFOLLOW. A FIFO in its place must not block us. */
-	int fd = shm_open(name, O_RDWR | O_NONBLOCK, 0);
+	int fd = shm_open(name, flags | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return errno == ELOOP ? -EPROTO : -errno;
 	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_shm_open(const char *name, int *ret_fd)
+{
+	return open_name(name, O_RDWR, ret_fd);
+}
+
+int ipk__os_shm_open_to_read(const char *name, int *ret_fd)
+{
+	return open_name(name, O_RDONLY, ret_fd);
+}
+
+int ipk__os_shm_rename(const char *name, const char *to)
+{
+	char from_path[300];
+	char to_path[300];
+
+	shm_path(name, from_path, sizeof from_path);
+	shm_path(to, to_path, sizeof to_path);
+	return rename(from_path, to_path) < 0 ? -errno : 0;
+}
+
+int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat)
+{
+	char path[300];
+	struct stat st;
+
+	shm_path(name, path, sizeof path);
+	if (lstat(path, &st) < 0)
+		return -errno;
+	ipk__os_fill_stat(&st, ret_stat);
 	return 0;
 }
 

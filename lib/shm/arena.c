@@ -21,7 +21,7 @@
 #define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
 #define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
 #define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
-#define OBJECTS_MAX_BYTES (IPK__SEGMENT_RING_MAX * 4 - ((size_t)1 << 20))
+#define OBJECTS_MAX_BYTES (IPK__SEGMENT_FIXED_MAX - ((size_t)1 << 20))
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct ipk__arena *arenas;

@@ -57,9 +57,10 @@ static uint64_t allocated_bytes(const struct ipk__shm_header *h)
 static bool sizes_are_sane(const struct ipk__shm_header *h)
 {
 	size_t page = ipk__os_page_bytes();
+	uint64_t max = h->kind == IPK__KIND_SHM ? IPK__SEGMENT_SHM_MAX : IPK__SEGMENT_FIXED_MAX;
 
-	return h->fixed_bytes >= sizeof *h && h->fixed_bytes <= IPK__SEGMENT_RING_MAX * 4 &&
-	       h->fixed_bytes % page == 0 && h->n_rings <= 2 &&
+	return h->fixed_bytes >= sizeof *h && h->fixed_bytes <= max && h->fixed_bytes % page == 0 &&
+	       h->n_rings <= 2 &&
 	       (h->n_rings == 0 ||
 		(h->ring_bytes >= IPK__SEGMENT_RING_MIN && h->ring_bytes <= IPK__SEGMENT_RING_MAX &&
 		 h->ring_bytes % page == 0 && (h->ring_bytes & (h->ring_bytes - 1)) == 0));
@@ -184,9 +185,8 @@ static int read_header(int fd, uint64_t file_bytes, struct ipk__shm_header *h)
 	return n < sizeof *h ? -ENODATA : 0;
 }
 
-int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment)
+int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header)
 {
-	struct ipk__segment s = {.fd = fd};
 	struct ipk__shm_header h;
 	struct ipk__os_stat st;
 	int r = ipk__os_stat(fd, &st);
@@ -204,7 +204,18 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 		return r;
 	if (!is_named && !ipk__os_is_sealed(fd))
 		return -EPROTO;
-	r = map(&s, &h);
+	*ret_header = h;
+	return 0;
+}
+
+int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment)
+{
+	struct ipk__segment s = {.fd = fd};
+	struct ipk__shm_header h;
+	int r = ipk__segment_read(fd, kind, is_named, &h);
+
+	if (r == 0)
+		r = map(&s, &h);
 	if (r < 0)
 		return r;
 	*ret_segment = s;

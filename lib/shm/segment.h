@@ -23,6 +23,8 @@ enum {
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
 #define IPK__SEGMENT_VERSION 1u
 #define IPK__SEGMENT_RING_MAX ((uint64_t)1 << 30)
+#define IPK__SEGMENT_FIXED_MAX (IPK__SEGMENT_RING_MAX * 4)
+#define IPK__SEGMENT_SHM_MAX ((uint64_t)1 << 46) /* the fixed part, where it is the user's */
 #define IPK__SEGMENT_RING_MIN ((uint64_t)4096)
 
 /* First in every segment. Written once, before anybody else can see it. */
@@ -68,6 +70,8 @@ struct ipk__segment_plan {
 int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segment *ret_segment);
 /* Let others see it: under @file_name in /dev/shm, or sealed when that is NULL. */
 int ipk__segment_publish(struct ipk__segment *segment, const char *file_name);
+/* Check what @fd names, and read its header; @fd stays the caller's. */
+int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header);
 /* Check and map what @fd names; on success the segment owns @fd. */
 int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment);
 /* NULL-safe, half-built-safe; fd is closed too. */
