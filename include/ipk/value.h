@@ -766,6 +766,8 @@ static inline uint32_t ipk__typecode_plain(char typecode)
 static inline size_t ipk__typecode_bytes(char typecode)
 {
 	switch (ipk__typecode_plain(typecode)) {
+	case 'c':
+	case '?':
 	case 'b':
 	case 'B':
 		return 1;
