@@ -14,9 +14,10 @@
 #include "ipk/once.h"
 #include "ipk/value.h"
 #include "support/support.h"
+#include "value/shm_memory.h"
 #include "value/value_internal.h"
 
-static char label[36];
+static char label[UNIQUE_NAME_BYTES]; /* of which an anonymous small object keeps 35 */
 static ipk_inspect *snap;
 
 /* A label for the object of this test. */
@@ -458,6 +459,76 @@ START_TEST(once_shows_who_runs_it_and_whether_it_is_done)
 }
 END_TEST
 
+/* --- shared memory --- */
+
+static void ck_is_memory(const ipk_inspect_object *o, size_t size_bytes)
+{
+	ck_assert_int_eq(o->kind, IPK_INSPECT_SHM);
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "shm");
+	ck_assert_uint_eq(o->size_bytes, size_bytes);
+	ck_assert_uint_ge(o->memory_bytes, size_bytes);
+	ck_assert_uint_eq(o->n_users, 1);
+	ck_assert_uint_eq(o->creator_pid, (uint32_t)getpid());
+}
+
+START_TEST(shared_memory_is_found)
+{
+	char name[UNIQUE_NAME_BYTES];
+	ipk_shm *s = NULL, *larger = NULL;
+
+	ck_ok(ipk_shm_create(IPK_SHM(.label = new_label("shm"), .size_bytes = 10000), &s));
+	ck_is_memory(look(), 10000);
+	ck_assert(!look()->is_named);
+	ipk_shm_close(s);
+
+	unique_name(name, "shm");
+	snprintf(label, sizeof label, "%s", name);
+	ck_ok(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 1), &s));
+	ck_is_memory(look(), 1);
+	ck_assert(look()->is_named && !look()->is_unlinked);
+	ck_ok(ipk_shm_replace(s, 5000, &larger));
+	ipk_shm_close(s);
+	ck_is_memory(look(), 5000);
+	look_no_more();
+	ck_ok(ipk_shm_unlink(name, 0));
+	ipk_shm_close(larger);
+}
+END_TEST
+
+START_TEST(raw_shared_memory_is_nobodys_object)
+{
+	char name[UNIQUE_NAME_BYTES];
+	ipk_shm *s = NULL;
+
+	unique_name(name, "raw");
+	ck_ok(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 4096, .is_raw = true), &s));
+	memset(ipk_shm_data(s), 0xff, 4096);
+	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = name), &snap));
+	ck_assert_uint_eq(ipk_inspect_len(snap), 0);
+	look_no_more();
+	ck_ok(ipk_shm_unlink(name, IPK_SHM_RAW));
+	ipk_shm_close(s);
+}
+END_TEST
+
+START_TEST(shared_memory_that_lies_about_its_size_is_damaged)
+{
+	struct ipk__shm_memory *shm;
+	ipk_shm *s = NULL;
+
+	ck_ok(ipk_shm_create(IPK_SHM(.label = new_label("shm"), .size_bytes = 10000), &s));
+	shm = s->base;
+	shm->size_bytes = UINT64_MAX;
+	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+	ck_assert_uint_eq(ipk_inspect_len(snap), 1);
+	ck_err(ipk_inspect_object_at(snap, 0)->error, -EBADMSG);
+	ck_assert_str_eq(ipk_inspect_kind_name(ipk_inspect_object_at(snap, 0)), "shm");
+	ck_assert_uint_eq(ipk_inspect_object_at(snap, 0)->size_bytes, 0);
+	look_no_more();
+	ipk_shm_close(s);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("look_kinds");
@@ -474,6 +545,9 @@ static Suite *suite(void)
 	add_test(s, waiter_for_a_condition_is_listed);
 	add_test(s, barrier_shows_who_came_and_who_acts);
 	add_test(s, once_shows_who_runs_it_and_whether_it_is_done);
+	add_test(s, shared_memory_is_found);
+	add_test(s, raw_shared_memory_is_nobodys_object);
+	add_test(s, shared_memory_that_lies_about_its_size_is_damaged);
 	return s;
 }
 
