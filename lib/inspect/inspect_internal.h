@@ -107,17 +107,18 @@ ipk_inspect_kind ipk__kind_of_object(uint32_t object_kind);
 /* -ENOTRECOVERABLE when the numbers cannot be right, this time. */
 int ipk__look_at_kind(const struct ipk__peek *peek, uint32_t object_kind, struct ipk__object *o);
 
-/* --- items.c --- */
+/* @n_bytes at @at of the object, from the copy when they are in it. */
+int ipk__read_at(const struct ipk__peek *peek, uint64_t at, void *buf, size_t n_bytes);
+struct ipk__shm_guard;
+/* Who holds it, and how often. */
+int ipk__note_guard(const struct ipk__shm_guard *guard, struct ipk__object *o);
+
+/* --- items.c: two of the kinds --- */
 
 #define IPK__HEAD_BYTES 16 /* shown of a struct; a number has no more */
 
-struct ipk__head {
-	unsigned char bytes[IPK__HEAD_BYTES];
-};
-/* What the first @n items of o->pub.item_bytes begin with. @type NULL: they are structs. */
-struct ipk__type;
-int ipk__note_items(struct ipk__object *o, const struct ipk__type *type,
-		    const struct ipk__head *heads, size_t n);
+int ipk__look_at_value(const struct ipk__peek *peek, struct ipk__object *o);
+int ipk__look_at_array(const struct ipk__peek *peek, struct ipk__object *o);
 
 /* --- threads.c --- */
 

@@ -12,6 +12,8 @@
 #include "ipk/cond.h"
 #include "ipk/event.h"
 #include "ipk/once.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
 #include "ipk/value.h"
 #include "support/support.h"
 #include "value/shm_memory.h"
@@ -267,6 +269,264 @@ START_TEST(array_of_large_structs_is_shown)
 }
 END_TEST
 
+/* --- who waits --- */
+
+static bool has_waiter(void *arg)
+{
+	const ipk_inspect_thread *t = ipk_inspect_waiter_at(look(), 0);
+	ipk_inspect_what *what = arg;
+
+	if (!t)
+		return false;
+	ck_assert_int_eq(t->what, *what);
+	ck_assert_int_eq(t->n_times, 1);
+	ck_assert(!t->is_gone && t->pid != 0 && t->comm[0] != '\0');
+	return true;
+}
+
+static void ck_has_waiter(ipk_inspect_what what)
+{
+	ck_assert_msg(wait_until(has_waiter, &what, WAIT_MS), "nobody waits for %s",
+		      ipk_inspect_what_name(what));
+}
+
+/* --- rwlocks --- */
+
+struct access {
+	ipk_rwlock *lock;
+	struct gate has_it;
+	struct gate let_go;
+	bool writes;
+};
+
+static int child_has_access(void *arg)
+{
+	struct access *a = arg;
+	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
+
+	ck_ok(a->writes ? ipk_rwlock_write_lock(a->lock, deadline, NULL)
+			: ipk_rwlock_read_lock(a->lock, deadline, NULL));
+	gate_open(&a->has_it);
+	gate_wait(&a->let_go);
+	return a->writes ? ipk_rwlock_write_unlock(a->lock) : ipk_rwlock_read_unlock(a->lock);
+}
+
+static pid_t start_access(struct access *a, ipk_rwlock *lock, bool writes)
+{
+	a->lock = lock;
+	a->writes = writes;
+	gate_init(&a->has_it);
+	gate_init(&a->let_go);
+	return spawn(child_has_access, a);
+}
+
+static void end_access(struct access *a)
+{
+	gate_fini(&a->has_it);
+	gate_fini(&a->let_go);
+}
+
+static ipk_rwlock *make_rwlock(void)
+{
+	ipk_rwlock *lock = NULL;
+
+	ck_ok(ipk_rwlock_create(IPK_RWLOCK(.label = new_label("rwlock")), &lock));
+	return lock;
+}
+
+START_TEST(readers_are_holders)
+{
+	ipk_rwlock *lock = make_rwlock();
+	const ipk_inspect_object *o;
+	struct access a, b;
+	pid_t reader, writer;
+
+	ck_assert_str_eq(ipk_inspect_kind_name(look()), "rwlock");
+	ck_assert_uint_eq(look()->n_holders, 0);
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_rwlock_read_lock(lock, ipk_now(), NULL));
+	reader = start_access(&a, lock, false);
+	gate_wait(&a.has_it);
+	o = look();
+	ck_assert_uint_eq(o->n_holders, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
+		bool is_ours = t->tid == (uint32_t)gettid();
+
+		ck_assert(is_ours || t->tid == (uint32_t)reader);
+		ck_assert_int_eq(t->what, IPK_INSPECT_READ_LOCK);
+		ck_assert_uint_eq(t->n_times, is_ours ? 2 : 1);
+		ck_assert(!t->is_gone && t->comm[0] != '\0');
+	}
+	writer = start_access(&b, lock, true);
+	ck_has_waiter(IPK_INSPECT_WRITE_LOCK);
+
+	kill_and_reap(reader);
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_rwlock_read_unlock(lock));
+	gate_wait(&b.has_it);
+	gate_open(&b.let_go);
+	reap_ok(writer);
+	ck_assert_uint_eq(look()->n_holders, 0);
+	look_no_more();
+	end_access(&a);
+	end_access(&b);
+	ipk_rwlock_close(lock);
+}
+END_TEST
+
+START_TEST(dead_reader_is_listed_as_gone)
+{
+	ipk_rwlock *lock = make_rwlock();
+	const ipk_inspect_thread *t;
+	struct access a;
+	pid_t reader = start_access(&a, lock, false);
+
+	gate_wait(&a.has_it);
+	kill_and_reap(reader);
+	t = ipk_inspect_holder_at(look(), 0);
+	ck_assert_ptr_nonnull(t);
+	ck_assert(t->is_gone && t->tid == (uint32_t)reader);
+	look_no_more();
+	end_access(&a);
+	ipk_rwlock_close(lock);
+}
+END_TEST
+
+START_TEST(writer_is_the_holder_and_leaves_its_mark_when_it_dies)
+{
+	ipk_rwlock *lock = make_rwlock();
+	const ipk_inspect_object *o;
+	struct access a, b;
+	pid_t writer, reader;
+
+	writer = start_access(&a, lock, true);
+	gate_wait(&a.has_it);
+	reader = start_access(&b, lock, false);
+	ck_has_waiter(IPK_INSPECT_READ_LOCK);
+	o = look();
+	ck_assert_uint_eq(o->n_holders, 1);
+	ck_assert_uint_eq(ipk_inspect_holder_at(o, 0)->tid, (uint32_t)writer);
+	ck_assert_int_eq(ipk_inspect_holder_at(o, 0)->what, IPK_INSPECT_WRITE_LOCK);
+	ck_assert(!o->needs_repair);
+
+	kill_and_reap(writer);
+	gate_wait(&b.has_it);
+	o = look();
+	ck_assert_uint_eq(o->n_holders, 1);
+	ck_assert_uint_eq(ipk_inspect_holder_at(o, 0)->tid, (uint32_t)reader);
+	ck_assert(o->needs_repair);
+	gate_open(&b.let_go);
+	reap_ok(reader);
+	ck_ok(ipk_rwlock_write_lock(lock, ipk_in_ms(WAIT_MS), NULL));
+	ck_ok(ipk_rwlock_write_unlock(lock));
+	ck_assert(!look()->needs_repair);
+	look_no_more();
+	end_access(&a);
+	end_access(&b);
+	ipk_rwlock_close(lock);
+}
+END_TEST
+
+/* --- semaphores --- */
+
+static ipk_semaphore *make_semaphore(ipk_semaphore_opts *opts)
+{
+	ipk_semaphore *s = NULL;
+
+	opts->size = sizeof *opts;
+	opts->label = new_label("semaphore");
+	ck_ok(ipk_semaphore_create(opts, &s));
+	return s;
+}
+
+static int child_acquires(void *arg)
+{
+	return ipk_semaphore_acquire(arg, ipk_in_ms(WAIT_MS));
+}
+
+START_TEST(signal_semaphore_shows_its_value)
+{
+	ipk_semaphore *s = make_semaphore(&(ipk_semaphore_opts){.value = 2, .max = 5});
+	const ipk_inspect_object *o = look();
+	pid_t child;
+
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "semaphore/signal");
+	ck_assert(!o->is_owned && o->n_tokens == 2 && o->max_tokens == 5);
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_semaphore_acquire(s, ipk_now()));
+	child = spawn(child_acquires, s);
+	ck_has_waiter(IPK_INSPECT_TOKEN);
+	ck_assert_uint_eq(look()->n_tokens, 0);
+	ck_ok(ipk_semaphore_release(s));
+	reap_ok(child);
+	look_no_more();
+	ipk_semaphore_close(s);
+
+	s = make_semaphore(&(ipk_semaphore_opts){.value = 7});
+	ck_assert(look()->n_tokens == 7 && look()->max_tokens == 0);
+	look_no_more();
+	ipk_semaphore_close(s);
+}
+END_TEST
+
+struct tokens {
+	ipk_semaphore *s;
+	struct gate has_them;
+};
+
+static int child_keeps_tokens(void *arg)
+{
+	struct tokens *t = arg;
+
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_semaphore_acquire(t->s, ipk_now()));
+	gate_open(&t->has_them);
+	return pause();
+}
+
+START_TEST(owned_semaphore_shows_who_has_its_tokens)
+{
+	struct tokens tokens;
+	const ipk_inspect_object *o;
+	pid_t child;
+
+	gate_init(&tokens.has_them);
+	tokens.s = make_semaphore(
+		&(ipk_semaphore_opts){.kind = IPK_SEMAPHORE_OWNED, .value = 4, .max = 4});
+	o = look();
+	ck_assert_str_eq(ipk_inspect_kind_name(o), "semaphore/owned");
+	ck_assert(o->is_owned && o->n_tokens == 4 && o->max_tokens == 4 && o->n_holders == 0);
+	ck_ok(ipk_semaphore_acquire(tokens.s, ipk_now()));
+	child = spawn(child_keeps_tokens, &tokens);
+	gate_wait(&tokens.has_them);
+	o = look();
+	ck_assert_uint_eq(o->n_tokens, 1);
+	ck_assert_uint_eq(o->n_holders, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
+		bool is_ours = t->tid == (uint32_t)getpid();
+
+		ck_assert(is_ours || t->tid == (uint32_t)child);
+		ck_assert_uint_eq(t->pid, t->tid);
+		ck_assert_int_eq(t->what, IPK_INSPECT_TOKEN);
+		ck_assert_uint_eq(t->n_times, is_ours ? 1 : 2);
+		ck_assert(!t->is_gone);
+	}
+	kill_and_reap(child);
+	o = look();
+	ck_assert_uint_eq(o->n_holders, 2);
+	for (size_t i = 0; i < 2; i++) {
+		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
+
+		ck_assert(t->is_gone == (t->tid == (uint32_t)child));
+	}
+	look_no_more();
+	gate_fini(&tokens.has_them);
+	ipk_semaphore_close(tokens.s);
+}
+END_TEST
+
 /* --- conditions, events, barriers, onces --- */
 
 START_TEST(event_is_set_or_clear)
@@ -288,25 +548,6 @@ END_TEST
 static int child_waits_for_event(void *e)
 {
 	return ipk_event_wait(e, ipk_in_ms(WAIT_MS));
-}
-
-static bool has_waiter(void *arg)
-{
-	const ipk_inspect_thread *t = ipk_inspect_waiter_at(look(), 0);
-	ipk_inspect_what *what = arg;
-
-	if (!t)
-		return false;
-	ck_assert_int_eq(t->what, *what);
-	ck_assert_int_eq(t->n_times, 1);
-	ck_assert(!t->is_gone && t->pid != 0 && t->comm[0] != '\0');
-	return true;
-}
-
-static void ck_has_waiter(ipk_inspect_what what)
-{
-	ck_assert_msg(wait_until(has_waiter, &what, WAIT_MS), "nobody waits for %s",
-		      ipk_inspect_what_name(what));
 }
 
 START_TEST(waiter_for_an_event_is_listed)
@@ -540,6 +781,11 @@ static Suite *suite(void)
 	add_test(s, lock_of_a_value_has_its_holder);
 	add_loop_test(s, first_items_of_an_array_are_shown, 0, 5);
 	add_test(s, array_of_large_structs_is_shown);
+	add_test(s, readers_are_holders);
+	add_test(s, dead_reader_is_listed_as_gone);
+	add_test(s, writer_is_the_holder_and_leaves_its_mark_when_it_dies);
+	add_test(s, signal_semaphore_shows_its_value);
+	add_test(s, owned_semaphore_shows_who_has_its_tokens);
 	add_test(s, event_is_set_or_clear);
 	add_test(s, waiter_for_an_event_is_listed);
 	add_test(s, waiter_for_a_condition_is_listed);
