@@ -106,6 +106,16 @@ static bool is_ours(const ipk_lock *lock)
 	       ipk__object_check(&lock->ref) == 0;
 }
 
+static uint32_t n_again(const struct ipk__shm_guard *guard)
+{
+	return atomic_load_explicit(&guard->n_again, memory_order_relaxed);
+}
+
+static void set_again(struct ipk__shm_guard *guard, uint32_t n)
+{
+	atomic_store_explicit(&guard->n_again, n, memory_order_relaxed);
+}
+
 /* It is not free: ours already, or wait for it. */
 static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
@@ -116,9 +126,9 @@ static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovere
 				      ipk__object_offset(&lock->ref), deadline, ret_recovered);
 	if (!guard->is_recursive)
 		return -EDEADLK;
-	if (guard->n_again == UINT32_MAX - 1)
+	if (n_again(guard) == UINT32_MAX - 1)
 		return -EOVERFLOW;
-	guard->n_again++;
+	set_again(guard, n_again(guard) + 1);
 	/* Not one more on the kernel's list. */
 	ipk__os_self.n_locks--;
 	return 0;
@@ -143,7 +153,7 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 		return r;
 	ipk__os_self.n_locks++;
 	if (recovered)
-		lock->guard->n_again = 0;
+		set_again(lock->guard, 0);
 	if (ret_recovered)
 		*ret_recovered = recovered;
 	return 0;
@@ -155,8 +165,8 @@ int ipk_lock_unlock(ipk_lock *lock)
 		return -EBADF;
 	if (!is_ours(lock))
 		return -EPERM;
-	if (lock->guard->n_again > 0) {
-		lock->guard->n_again--;
+	if (n_again(lock->guard) > 0) {
+		set_again(lock->guard, n_again(lock->guard) - 1);
 		return 0;
 	}
 	ipk__os_self.n_locks--;
@@ -170,17 +180,17 @@ int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
 {
 	if (!is_ours(lock))
 		return -EPERM;
-	*ret_n_again = lock->guard->n_again;
-	lock->guard->n_again = 0;
+	*ret_n_again = n_again(lock->guard);
+	set_again(lock->guard, 0);
 	return ipk_lock_unlock(lock);
 }
 
-int ipk__lock_take_again(ipk_lock *lock, uint32_t n_again, bool *ret_recovered)
+int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered)
 {
 	int r = ipk_lock_lock(lock, ipk_forever(), ret_recovered);
 
 	if (r == 0)
-		lock->guard->n_again = n_again;
+		set_again(lock->guard, n);
 	return r;
 }
 

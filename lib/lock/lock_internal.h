@@ -17,7 +17,9 @@
 /* A lock as it lies in shared memory, alone or inside another object. */
 struct ipk__shm_guard {
 	struct ipk__lock lock;
-	uint32_t n_again; /* how often its holder took it again; the holder's alone */
+	/* How often its holder took it again. The holder's alone: a dead one's last change was
+	 * before the kernel handed the lock on, which no thread sanitizer can know. */
+	_Atomic uint32_t n_again;
 	uint32_t is_recursive;
 };
 
@@ -34,10 +36,10 @@ struct ipk_lock {
 
 /* --- lock.c --- */
 int ipk__guard_init(struct ipk__shm_guard *guard, bool is_recursive);
-/* For conditions: give up all levels, which *ret_n_again tells; -EPERM not the holder. */
+/* For conditions: give up all levels, of which *ret_n_again tells; -EPERM not the holder. */
 int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again);
 /* Take it again as it was. Waits for as long as it takes. */
-int ipk__lock_take_again(ipk_lock *lock, uint32_t n_again, bool *ret_recovered);
+int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered);
 
 /* --- place.c --- */
 /* Everything there is to an object of this room but its state. */

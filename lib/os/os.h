@@ -66,7 +66,9 @@ int ipk__os_shm_open_to_read(const char *name, int *ret_fd);
 int ipk__os_shm_rename(const char *name, const char *to); /* in one step, over what is there */
 int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat); /* not through a link */
 int ipk__os_shm_unlink(const char *name);
-int ipk__os_shm_fifo(const char *name, int *ret_fd); /* make if it is not there, open both ways */
+/* Opened both ways; made when it is not there and @make is set. -EACCES: something else is there.
+ */
+int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 /* --- fd.c ---------------------------------------------------------------------------- */
 

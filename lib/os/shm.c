@@ -88,14 +88,14 @@ int ipk__os_shm_unlink(const char *name)
 	return shm_unlink(name) < 0 ? -errno : 0;
 }
 
-int ipk__os_shm_fifo(const char *name, int *ret_fd)
+int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd)
 {
 	char path[300];
 	struct stat st;
 	int fd;
 
 	shm_path(name, path, sizeof path);
-	if (mkfifo(path, 0600) < 0 && errno != EEXIST)
+	if (make && mkfifo(path, 0600) < 0 && errno != EEXIST)
 		return -errno;
 	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)

@@ -346,7 +346,7 @@ static void open_bell(ipk_queue *q)
 	char file[256];
 	int fd;
 
-	if (ipk__os_shm_open(ipk__queue_bell_name(q->name, file, sizeof file), &fd) == 0)
+	if (ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), false, &fd) == 0)
 		ipk__queue_keep_bell(q, fd);
 }
 

@@ -159,7 +159,7 @@ static int make_bell(ipk_queue *q)
 	if (r == 0 && st.n_links == 0)
 		r = -ENOENT;
 	if (r == 0)
-		r = ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), &fd);
+		r = ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), true, &fd);
 	if (r == 0)
 		ipk__queue_keep_bell(q, fd);
 	return r;

@@ -10,9 +10,6 @@
  */
 #include <errno.h>
 #include <time.h>
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#endif
 
 #include "os/os.h"
 #include "shm/lock.h"
@@ -20,6 +17,7 @@
 #define PAUSES_MIN 16
 #define PAUSES_MAX 512
 #define GRACE_NS 10000000      /* several time slices: a holder that runs is done by then */
+#define ASK_EVERY_NS 500000    /* only lock_until() under an old ThreadSanitizer */
 #define OWNER_MASK 0x3fffffffu /* FUTEX_TID_MASK */
 
 int ipk__lock_init(struct ipk__lock *lock)
@@ -79,26 +77,32 @@ static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
 	return -ETIMEDOUT;
 }
 
-/* The ThreadSanitizer of older compilers does not see pthread_mutex_clocklock(): tell it. */
-static void note_locked(pthread_mutex_t *mutex)
-{
 #if defined(__SANITIZE_THREAD__) && !defined(__clang__) && __GNUC__ < 13
-	__tsan_mutex_pre_lock(mutex, __tsan_mutex_try_lock);
-	__tsan_mutex_post_lock(mutex, __tsan_mutex_try_lock, 0);
-#else
-	(void)mutex;
-#endif
-}
+/*
+ * The ThreadSanitizer of older compilers does not see pthread_mutex_clocklock(), and nobody
+ * can tell it that an owner died: ask again and again what it does see.
+ */
+static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
+{
+	_Atomic uint32_t nobody = 0;
+	int64_t now_ns = ipk__os_now_ns();
+	int r = pthread_mutex_trylock(mutex);
 
+	while (r == EBUSY && now_ns < at_ns) {
+		ipk__os_futex_wait(&nobody, 0, (ipk_deadline){now_ns + ASK_EVERY_NS});
+		r = pthread_mutex_trylock(mutex);
+		now_ns = ipk__os_now_ns();
+	}
+	return r;
+}
+#else
 static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 {
 	struct timespec at = {at_ns / 1000000000, (long)(at_ns % 1000000000)};
-	int r = pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
 
-	if (r == 0 || r == EOWNERDEAD)
-		note_locked(mutex);
-	return r;
+	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
 }
+#endif
 
 static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
 			  uint64_t object, ipk_deadline deadline, bool *ret_recovered)

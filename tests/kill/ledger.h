@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ITEMS_MAX = 2048 };
+enum { ITEMS_MAX = 2048, CREW_MAX = 8 };
 
 enum fate { MUST, MAY, GONE };
 
@@ -43,18 +43,36 @@ struct faults {
 	uint32_t wrong;  /* an answer that the header does not allow, or a crash */
 };
 
+/* Another process of the scene (crew.h). */
+struct member {
+	_Atomic uint32_t pid;
+	_Atomic uint32_t stage; /* as crew.h lists them */
+	int result;
+};
+
 struct ledger {
 	/* The victim's report. */
+	_Atomic uint32_t victim_pid;
 	_Atomic uint32_t is_done; /* the call returned */
 	int result;
-	size_t n_moved;      /* items put or got by the call */
-	uint32_t leased_seq; /* the item that it has on loan */
+	bool was_told;         /* it said that an owner had died */
+	uint32_t found_inside; /* who was in the lock when the call returned */
+	size_t n_moved;        /* items put or got by the call */
+	uint32_t leased_seq;   /* the item that it has on loan */
 
 	/* The survivor's. */
 	_Atomic uint32_t progress;
 	_Atomic uint32_t has_checked;
 	struct faults faults;
 	char why[160]; /* the first complaint */
+
+	/* Of those who are in a lock, and of the crew. */
+	_Atomic uint32_t inside; /* pid of who is, as those say themselves */
+	_Atomic uint32_t n_told; /* how often an owner's death was told, the victim apart */
+	_Atomic uint32_t is_victim_ready;
+	uint32_t n_crew;
+	struct member crew[CREW_MAX];
+	struct member elsewhere; /* for one call */
 
 	enum cut cut;
 	uint32_t n_items;

@@ -135,6 +135,8 @@ int main(int argc, char **argv)
 	ops_pipe(&list);
 	ops_queue(&list);
 	ops_name(&list);
+	ops_lock(&list);
+	ops_object(&list);
 	ops_broken(&list);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);

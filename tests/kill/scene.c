@@ -37,7 +37,7 @@ void op_add(struct op_list *list, const struct op *op)
 
 const char *state_name(enum state state)
 {
-	static const char *const names[] = {"empty", "one", "full"};
+	static const char *const names[] = {"empty", "one", "full", "free", "taken", "dead"};
 
 	return names[state];
 }

@@ -15,6 +15,7 @@
 
 #include <sys/types.h>
 
+#include "ipk/lock.h"
 #include "ipk/pipe.h"
 #include "ipk/queue.h"
 #include "ledger.h"
@@ -27,7 +28,14 @@ enum {
 	BIG_BYTES = 1 << 20,
 };
 
-enum state { EMPTY, ONE, FULL };
+enum state {
+	EMPTY,
+	ONE,
+	FULL,
+	FREE,  /* nobody has it */
+	TAKEN, /* somebody living has it, or waits for it */
+	DEAD,  /* who had it was killed */
+};
 
 struct broken;
 
@@ -39,6 +47,9 @@ struct scene {
 	ipk_queue *q;
 	ipk_queue *q_opened;  /* by the victim */
 	ipk_pipe *near, *far; /* the victim's end, the other one */
+	ipk_lock *lock;
+	void *object; /* of any kind, */
+	void *opened; /* and the victim's own handle */
 	struct broken *broken;
 	ipk_lease *lease;
 	char name[64];
@@ -59,6 +70,7 @@ struct op {
 	bool is_stop;                 /* stop the victim instead of killing it */
 	bool may_wait;                /* in this state the call waits until its deadline */
 	bool is_extra;                /* only for the self-test */
+	bool meet_keeps;              /* what meet() took: the victim may wait in vain for it */
 	bool is_minor;                /* much like another row: not in the quick run */
 	int (*make)(struct scene *s); /* 0 or -errno */
 	void (*ready)(struct scene *s);
@@ -71,7 +83,7 @@ struct op {
 };
 
 /* Every ops file adds its rows here. */
-enum { OPS_MAX = 400 };
+enum { OPS_MAX = 1000 };
 struct op_list {
 	struct op ops[OPS_MAX];
 	size_t n_ops;
@@ -80,6 +92,8 @@ void op_add(struct op_list *list, const struct op *op); /* and its stop_ twin, i
 void ops_pipe(struct op_list *list);
 void ops_queue(struct op_list *list);
 void ops_name(struct op_list *list);
+void ops_lock(struct op_list *list);
+void ops_object(struct op_list *list);
 void ops_broken(struct op_list *list);
 bool broken_is_caught(const struct op *op, const struct faults *f);
 

@@ -215,7 +215,7 @@ bool victim_run_to(struct victim *v, uint64_t rip, uint32_t n)
 	return true;
 }
 
-static char state_of(pid_t pid)
+char process_state(pid_t pid)
 {
 	char path[64];
 	char state = '?';
@@ -236,7 +236,7 @@ void victim_step_asleep(struct victim *v)
 	if (v->is_over || ptrace(PTRACE_SINGLESTEP, v->pid, 0, 0) < 0)
 		return;
 	/* It sleeps, or it did not have to and is stopped again. */
-	while (strchr("RD", state_of(v->pid)))
+	while (strchr("RD", process_state(v->pid)))
 		sched_yield();
 }
 

@@ -39,6 +39,9 @@ void victim_kill(struct victim *v);
 void victim_stop(struct victim *v);
 void victim_resume(struct victim *v);
 
+/* As /proc says: 'S' asleep, 'T' stopped, 't' traced, 'Z' dead; '?' no such process. */
+char process_state(pid_t pid);
+
 /* Whether @pid ended by itself within @ms; then it is reaped. */
 bool child_ends(pid_t pid, int ms, int *ret_status);
 

@@ -70,9 +70,13 @@ static void victim_body(void *arg)
 {
 	struct scene *s = arg;
 
+	bool may_wait = s->op->may_wait || (s->op->is_stop && s->op->meet_keeps);
+
+	atomic_store(&s->ledger->victim_pid, (uint32_t)getpid());
 	if (s->op->ready)
 		s->op->ready(s);
-	s->deadline = ipk_in_ms(s->op->may_wait ? s->wait_ms : CALL_MS);
+	atomic_store(&s->ledger->is_victim_ready, 1);
+	s->deadline = ipk_in_ms(may_wait ? s->wait_ms : CALL_MS);
 	victim_start_here();
 	s->ledger->result = s->op->act(s);
 	atomic_store(&s->ledger->is_done, 1);

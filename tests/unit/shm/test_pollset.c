@@ -76,7 +76,7 @@ START_TEST(bell_that_is_full_still_rings)
 	strcpy(file, "ipk.");
 	strcat(file, name);
 	if (_i == 0)
-		ck_ok(ipk__os_shm_fifo(file, &bell));
+		ck_ok(ipk__os_shm_fifo(file, true, &bell));
 	else
 		ck_ok(ipk__os_eventfd(&bell));
 	ck_ok(ipk__pollset_fd(&set, bell, -1, &fd));

@@ -1,0 +1,216 @@
+/*
+ * crew.c - see crew.h. Who waits for a fact asks each half millisecond: the facts are about
+ * processes that are asleep, stopped or dead, and none of those could tell.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crew.h"
+#include "step.h"
+
+#define ASK_EVERY_NS 500000
+#define SETTLED_ASKS 16 /* asleep for longer than what the sweep takes for a sleep */
+#define DYING_MS 500    /* from the kernel's hand-over to the end of the process */
+
+static bool is_alive(pid_t pid)
+{
+	return strchr("ZX?", process_state(pid)) == NULL;
+}
+
+static void pass_time(void)
+{
+	struct timespec ts = {0, ASK_EVERY_NS};
+
+	nanosleep(&ts, NULL);
+}
+
+/* --- starting and ending --- */
+
+static void run_member(struct scene *s, struct member *me,
+		       int (*body)(struct scene *s, struct member *me))
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	unpin();
+	me->result = body(s, me);
+	crew_say(me, ENDED);
+	_exit(0);
+}
+
+static int start_member(struct scene *s, struct member *me,
+			int (*body)(struct scene *s, struct member *me))
+{
+	pid_t pid = fork();
+
+	if (pid == 0)
+		run_member(s, me, body);
+	if (pid < 0)
+		return -errno;
+	atomic_store(&me->pid, (uint32_t)pid);
+	s->ledger->n_crew++;
+	while (atomic_load(&me->stage) < READY) {
+		if (!is_alive(pid))
+			return -ECHILD;
+		pass_time();
+	}
+	return 0;
+}
+
+int crew_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me))
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < n && r == 0; i++)
+		r = start_member(s, &s->ledger->crew[s->ledger->n_crew], body);
+	return r;
+}
+
+void crew_end(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->ledger->n_crew; i++) {
+		pid_t pid = (pid_t)atomic_load(&s->ledger->crew[i].pid);
+
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	memset(s->ledger->crew, 0, sizeof s->ledger->crew);
+	s->ledger->n_crew = 0;
+}
+
+int let_die(struct scene *s, int (*body)(struct scene *s))
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int r = body(s);
+
+		if (r == 0)
+			kill(getpid(), SIGKILL);
+		_exit(1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -errno;
+	return WIFSIGNALED(status) ? 0 : -ECHILD;
+}
+
+/* --- waiting for each other --- */
+
+void crew_say(struct member *me, enum stage stage)
+{
+	atomic_store(&me->stage, (uint32_t)stage);
+}
+
+static pid_t victim_of(const struct scene *s)
+{
+	return (pid_t)atomic_load(&s->ledger->victim_pid);
+}
+
+void crew_await_victim(struct scene *s)
+{
+	while (!atomic_load(&s->ledger->is_victim_ready) &&
+	       (victim_of(s) == 0 || is_alive(victim_of(s))))
+		pass_time();
+}
+
+void crew_await_victim_asleep(struct scene *s)
+{
+	int n = 0;
+
+	crew_await_victim(s);
+	while (n < SETTLED_ASKS && !atomic_load(&s->ledger->is_done)) {
+		char state = process_state(victim_of(s));
+
+		if (strchr("ZX?", state))
+			return;
+		n = state == 'S' ? n + 1 : 0;
+		pass_time();
+	}
+}
+
+void crew_await_asleep(struct scene *s)
+{
+	for (uint32_t i = 0; i < s->ledger->n_crew; i++) {
+		const struct member *m = &s->ledger->crew[i];
+
+		while (atomic_load(&m->stage) < IN_CALL ||
+		       (atomic_load(&m->stage) == IN_CALL &&
+			process_state((pid_t)atomic_load(&m->pid)) != 'S'))
+			pass_time();
+	}
+}
+
+bool crew_check_ended(struct scene *s)
+{
+	struct ledger *l = s->ledger;
+
+	for (uint32_t i = 0; i < l->n_crew; i++) {
+		const struct member *m = &l->crew[i];
+		ipk_deadline end = ipk_in_ms(CALL_MS);
+
+		while (atomic_load(&m->stage) < ENDED && ipk_deadline_left_ns(end) > 0)
+			pass_time();
+		atomic_fetch_add(&l->progress, 1);
+		if (atomic_load(&m->stage) < ENDED) {
+			ledger_fault(l, &l->faults.hang, "one that waited is not let go");
+			return false;
+		}
+		expect(s, "call of the crew", m->result, 0);
+	}
+	return true;
+}
+
+/* --- inside and outside --- */
+
+static bool is_dying(pid_t pid)
+{
+	ipk_deadline end = ipk_in_ms(DYING_MS);
+
+	while (is_alive(pid)) {
+		if (ipk_deadline_left_ns(end) <= 0)
+			return false;
+		pass_time();
+	}
+	return true;
+}
+
+void go_inside(struct scene *s, bool was_told)
+{
+	struct ledger *l = s->ledger;
+	uint32_t other = atomic_exchange(&l->inside, (uint32_t)getpid());
+
+	atomic_fetch_add(&l->n_told, was_told);
+	if (other != 0 && !was_told)
+		ledger_fault(l, &l->faults.wrong, "two owners at once");
+	else if (other != 0 && !is_dying((pid_t)other))
+		ledger_fault(l, &l->faults.wrong, "taken from a living owner");
+}
+
+void go_outside(struct scene *s)
+{
+	struct ledger *l = s->ledger;
+
+	if (atomic_exchange(&l->inside, 0) != (uint32_t)getpid())
+		ledger_fault(l, &l->faults.wrong, "another owner came in");
+}
+
+void expect_elsewhere(struct scene *s, const char *what, int (*attempt)(struct scene *s),
+		      int expected)
+{
+	struct member *m = &s->ledger->elsewhere;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		m->result = attempt(s);
+		_exit(0);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	expect(s, what, pid < 0 ? -errno : m->result, expected);
+}

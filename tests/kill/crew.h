@@ -1,0 +1,48 @@
+/*
+ * crew.h - the other living processes of a scene: who holds what the victim wants, who
+ * waits for what it has.
+ *
+ * They are started by make() and end by themselves, or with the scene. What they find is in
+ * the ledger: the survivor asks crew_check_ended().
+ */
+#ifndef IPK_KILL_CREW_H
+#define IPK_KILL_CREW_H
+
+#include "scene.h"
+
+enum stage {
+	STARTED,
+	READY,   /* it has what it is to have */
+	IN_CALL, /* about to call, or in the call */
+	ENDED    /* member.result is there */
+};
+
+/* @n processes that run @body; on return each one has said that it is READY. */
+int crew_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me));
+void crew_end(struct scene *s); /* harness, in unmake() */
+
+/* A member: what it has to say, and waiting for the others. */
+void crew_say(struct member *me, enum stage stage);
+void crew_await_victim(struct scene *s);        /* it is about to make its call, or dead */
+void crew_await_victim_asleep(struct scene *s); /* for a while already, or dead */
+/* The victim, in ready(): all members sleep in their calls. */
+void crew_await_asleep(struct scene *s);
+
+/* The survivor: each member ended, with 0, within CALL_MS. */
+bool crew_check_ended(struct scene *s);
+
+/* A process that runs @body and dies there; on return it is gone. */
+int let_die(struct scene *s, int (*body)(struct scene *s));
+
+/*
+ * Between lock and unlock; @was_told: an owner died, so that somebody may be inside still.
+ * Two living owners at once are a fault.
+ */
+void go_inside(struct scene *s, bool was_told);
+void go_outside(struct scene *s);
+
+/* In another process: what @try returns must be @expected. */
+void expect_elsewhere(struct scene *s, const char *what, int (*attempt)(struct scene *s),
+		      int expected);
+
+#endif

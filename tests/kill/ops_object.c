@@ -1,0 +1,223 @@
+/*
+ * ops_object.c - making, opening, closing and unlinking, the same for all kinds of objects.
+ *
+ * A named object is there whole or not at all, whoever was killed at it; who has one open
+ * goes on using it; what the dead had of it (handle, mapping, fd) is in nobody's way.
+ */
+#include <errno.h>
+
+#include "crew.h"
+
+/* What the rows need to know of a kind. */
+struct face {
+	const char *names[4]; /* of the rows: create, open, close, unlink */
+	int (*create)(const char *name, void **ret_object); /* NULL: anonymous */
+	int (*open)(const char *name, void **ret_object);
+	void (*close)(void *object);
+	int (*unlink)(const char *name);
+	int (*use)(void *object); /* a new one, or one that use() left: 0 when it works */
+};
+
+enum { ANONYMOUS, NAMED };
+
+#define ROW_NAMES(noun)                                                         \
+	{                                                                       \
+#noun "_create", #noun "_open", #noun "_close", #noun "_unlink" \
+	}
+
+/* The functions of ipk_@noun, for objects of any kind. */
+#define FACE(noun, ...)                                            \
+	static int create_##noun(const char *name, void **ret)     \
+	{                                                          \
+		ipk_##noun *object = NULL;                         \
+		int r = ipk_##noun##_create(__VA_ARGS__, &object); \
+                                                                   \
+		*ret = object;                                     \
+		return r;                                          \
+	}                                                          \
+	static int open_##noun(const char *name, void **ret)       \
+	{                                                          \
+		ipk_##noun *object = NULL;                         \
+		int r = ipk_##noun##_open(name, &object);          \
+                                                                   \
+		*ret = object;                                     \
+		return r;                                          \
+	}                                                          \
+	static void close_##noun(void *object)                     \
+	{                                                          \
+		ipk_##noun##_close(object);                        \
+	}                                                          \
+	static const struct face noun##_face = {                   \
+		.names = ROW_NAMES(noun),                          \
+		.create = create_##noun,                           \
+		.open = open_##noun,                               \
+		.close = close_##noun,                             \
+		.unlink = ipk_##noun##_unlink,                     \
+		.use = use_##noun,                                 \
+	}
+
+static int use_lock(void *lock)
+{
+	int r = ipk_lock_lock(lock, ipk_in_ms(CALL_MS), NULL);
+
+	return r < 0 ? r : ipk_lock_unlock(lock);
+}
+
+FACE(lock, IPK_LOCK(.name = name));
+
+static const struct face *const faces[] = {&lock_face};
+
+static const struct face *face_of(const struct scene *s)
+{
+	return faces[s->op->variant / 2];
+}
+
+static const char *name_of(const struct scene *s)
+{
+	return s->op->variant % 2 == NAMED ? s->name : NULL;
+}
+
+/* --- the scene --- */
+
+static int make_nothing(struct scene *s)
+{
+	s->object = s->opened = NULL;
+	return 0;
+}
+
+static int make_object(struct scene *s)
+{
+	s->opened = NULL;
+	return face_of(s)->create(name_of(s), &s->object);
+}
+
+static void unmake(struct scene *s)
+{
+	const struct face *face = face_of(s);
+	int r;
+
+	face->close(s->object);
+	s->object = NULL;
+	r = face->unlink(s->name);
+	if (r != 0 && r != -ENOENT)
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "unlink is %d", r);
+}
+
+/* --- the victim --- */
+
+static int act_create(struct scene *s)
+{
+	return face_of(s)->create(name_of(s), &s->opened);
+}
+
+static int act_open(struct scene *s)
+{
+	return face_of(s)->open(s->name, &s->opened);
+}
+
+/* Named: a handle of its own; anonymous: its copy of the parent's. */
+static void ready_close(struct scene *s)
+{
+	s->opened = s->object;
+	if (name_of(s))
+		expect(s, "open", face_of(s)->open(s->name, &s->opened), 0);
+}
+
+static int act_close(struct scene *s)
+{
+	face_of(s)->close(s->opened);
+	return 0;
+}
+
+static int act_unlink(struct scene *s)
+{
+	return face_of(s)->unlink(s->name);
+}
+
+/* --- the survivor --- */
+
+static void check_result(struct scene *s)
+{
+	if (atomic_load(&s->ledger->is_done))
+		expect(s, "the victim's call", s->ledger->result, 0);
+}
+
+/* The name leads to a whole object, or to none (and then a new one can be made). */
+static void check_name(struct scene *s, bool must_be, bool may_be)
+{
+	const struct face *face = face_of(s);
+	void *object = NULL;
+	int r = face->open(s->name, &object);
+
+	if (must_be || (may_be && r != -ENOENT))
+		expect(s, "open", r, 0);
+	else
+		expect(s, "open", r, -ENOENT);
+	if (r == -ENOENT)
+		expect(s, "create", face->create(s->name, &object), 0);
+	if (!object)
+		return;
+	expect(s, "use", face->use(object), 0);
+	expect(s, "unlink", face->unlink(s->name), 0);
+	expect(s, "use without the name", face->use(object), 0);
+	face->close(object);
+	expect(s, "open after unlink", face->open(s->name, &object), -ENOENT);
+	if (count_names(s->name) != 0)
+		ledger_fault(s->ledger, &s->ledger->faults.leaked, "a name in /dev/shm is left");
+}
+
+static void check_create(struct scene *s)
+{
+	bool is_done = atomic_load(&s->ledger->is_done);
+
+	check_result(s);
+	check_name(s, is_done && name_of(s), name_of(s));
+}
+
+static void check_object(struct scene *s)
+{
+	check_result(s);
+	expect(s, "use", face_of(s)->use(s->object), 0);
+	if (name_of(s))
+		check_name(s, true, true);
+}
+
+static void check_unlink(struct scene *s)
+{
+	bool is_done = atomic_load(&s->ledger->is_done);
+
+	check_result(s);
+	expect(s, "use", face_of(s)->use(s->object), 0);
+	check_name(s, false, !is_done);
+}
+
+/* --- the rows --- */
+
+static const struct op ops[] = {
+	{.state = EMPTY, .make = make_nothing, .act = act_create, .check = check_create},
+	{.state = ONE, .make = make_object, .act = act_open, .check = check_object},
+	{.state = ONE,
+	 .make = make_object,
+	 .ready = ready_close,
+	 .act = act_close,
+	 .check = check_object},
+	{.state = ONE, .make = make_object, .act = act_unlink, .check = check_unlink},
+};
+
+void ops_object(struct op_list *list)
+{
+	for (int kind = 0; kind < (int)(sizeof faces / sizeof faces[0]); kind++) {
+		for (int i = 0; i < 8; i++) {
+			struct op op = ops[i / 2];
+
+			op.variant = 2 * kind + i % 2;
+			op.kind = i % 2 == NAMED ? "named" : "anonymous";
+			op.name = faces[kind]->names[i / 2];
+			op.unmake = unmake;
+			op.is_minor = kind > 0;
+			/* Only what has a name is opened and unlinked. */
+			if (i % 2 == NAMED || i / 2 == 0 || i / 2 == 2)
+				op_add(list, &op);
+		}
+	}
+}
