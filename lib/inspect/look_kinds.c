@@ -15,7 +15,6 @@
 #include "lock/semaphore_internal.h"
 #include "lock/states.h"
 #include "shm/owner.h"
-#include "shm/who.h"
 #include "value/value_internal.h"
 
 int ipk__read_at(const struct ipk__peek *p, uint64_t at, void *buf, size_t n_bytes)
@@ -197,8 +196,8 @@ static int note_runner(const struct ipk__peek *p, uint32_t party, struct ipk__ob
 	if (r == 0)
 		r = ipk__make_holders(o, 1);
 	if (r == 0 && who != 0)
-		ipk__add_holder(o, ipk__who_tid(who), IPK_INSPECT_RUN,
-				!o->pub.is_foreign && ipk__who_is_dead(who));
+		ipk__add_holder(o, ipk__owner_id(who), IPK_INSPECT_RUN,
+				!o->pub.is_foreign && ipk__owner_is_dead(who, false));
 	return r;
 }
 
