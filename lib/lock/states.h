@@ -38,6 +38,29 @@ struct ipk__shm_barrier {
 };
 _Static_assert(sizeof(struct ipk__shm_barrier) == 88, "layout");
 
+/* What inspection reads of a barrier's state. */
+static inline uint32_t ipk__barrier_arrived(uint64_t state)
+{
+	return (uint32_t)(state >> 14) & 2047;
+}
+
+/* The index of the party that arrived last. */
+static inline uint32_t ipk__barrier_last(uint64_t state)
+{
+	return (uint32_t)(state >> 3) & 2047;
+}
+
+/* That one runs the action. */
+static inline bool ipk__barrier_acts(uint64_t state)
+{
+	return (state & 2) != 0;
+}
+
+static inline bool ipk__barrier_broke(uint64_t state)
+{
+	return (state & 1) != 0;
+}
+
 struct ipk__shm_once {
 	struct ipk__shm_object object;
 	_Atomic uint32_t is_done;
