@@ -28,6 +28,8 @@
 	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                    \
 	X(EUSERS, "as many live threads as the barrier has parties use it already: unregister " \
 		  "one")                                                                        \
+	X(ESTALE, "the name leads to other memory by now: open it again")                       \
+	X(EBUSY, "another process is replacing it just now: try again")                         \
 	X(EALREADY, "too late: it has begun or is done")                                        \
 	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds")  \
 	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                      \
