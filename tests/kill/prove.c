@@ -136,6 +136,8 @@ int main(int argc, char **argv)
 	ops_queue(&list);
 	ops_name(&list);
 	ops_lock(&list);
+	ops_value(&list);
+	ops_shm(&list);
 	ops_object(&list);
 	ops_broken(&list);
 	signal(SIGINT, on_signal);
