@@ -2,14 +2,20 @@
 #ifndef IPK_H
 #define IPK_H
 
+#include "ipk/barrier.h"
 #include "ipk/base.h"
+#include "ipk/cond.h"
 #include "ipk/deadline.h"
 #include "ipk/error.h"
+#include "ipk/event.h"
 #include "ipk/inspect.h"
 #include "ipk/lock.h"
+#include "ipk/once.h"
 #include "ipk/pack.h"
 #include "ipk/pipe.h"
 #include "ipk/process.h"
 #include "ipk/queue.h"
+#include "ipk/timer.h"
+#include "ipk/value.h"
 
 #endif

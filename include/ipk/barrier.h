@@ -20,6 +20,7 @@ extern "C" {
 #define IPK_BARRIER_PARTIES_MAX 1024u
 
 typedef struct ipk_barrier ipk_barrier;
+typedef int (*ipk_barrier_action)(void *arg); /* 0, or a negative error */
 
 typedef struct ipk_barrier_opts {
 	size_t size;        /* sizeof(ipk_barrier_opts) */
@@ -115,7 +116,7 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_unlink(const char *name);
  * threads are parties; -EDEADLK called from the action; -EXDEV another pid namespace;
  * -ENOTRECOVERABLE its memory was overwritten; -EBADF.
  */
-IPK_API IPK_MUST_CHECK int ipk_barrier_wait(ipk_barrier *barrier, int (*action)(void *arg),
+IPK_API IPK_MUST_CHECK int ipk_barrier_wait(ipk_barrier *barrier, ipk_barrier_action action,
 					    void *arg, ipk_deadline deadline, unsigned *ret_index);
 
 /**

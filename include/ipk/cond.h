@@ -22,6 +22,7 @@ extern "C" {
 #endif
 
 typedef struct ipk_cond ipk_cond;
+typedef bool (*ipk_cond_predicate)(void *arg);
 
 typedef struct ipk_cond_opts {
 	size_t size;       /* sizeof(ipk_cond_opts) */
@@ -137,7 +138,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_dea
  * ipk_cond_wait().
  */
 IPK_API IPK_MUST_CHECK int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock,
-					     bool (*predicate)(void *arg), void *arg,
+					     ipk_cond_predicate predicate, void *arg,
 					     ipk_deadline deadline, bool *ret_recovered);
 
 /**

@@ -1,18 +1,18 @@
 /*
  * inspect.h - what ipk objects exist on this machine, who uses them and who waits.
  *
- * A snapshot of every queue and pipe that the caller may look at: anonymous ones too, with
- * no help from the processes that use them. Nothing is ever written to an object, no lock
- * is taken and nobody is held up, so it works on programs that hang, are stopped, or were
- * killed. ipc-inspect(1) is made of these calls.
+ * A snapshot of every object (queues, pipes, locks, values, ...) that the caller may look at:
+ * anonymous ones too, with no help from the processes that use them. Nothing is ever written to an
+ * object, no lock is taken and nobody is held up, so it works on programs that hang, are stopped,
+ * or were killed. ipc-inspect(1) is made of these calls.
  *
  * Each object is read at one moment of its own, while others change it: numbers of one
  * object may be apart by what happened within microseconds. An object whose memory is
  * damaged, or was made by something else, is in the snapshot with an error and no numbers.
  * All text is printable ASCII: other bytes are written as \xNN.
  *
- * Not seen: pipes with IPK_PIPE_SOCKET (they are plain sockets), and what lies in another
- * mount namespace's /dev/shm.
+ * Not seen: pipes with IPK_PIPE_SOCKET (they are plain sockets), timers (a process's own), raw
+ * shared memory (any program's files), and what lies in another mount namespace's /dev/shm.
  */
 #ifndef IPK_INSPECT_H
 #define IPK_INSPECT_H
@@ -31,6 +31,17 @@ typedef enum ipk_inspect_kind {
 	IPK_INSPECT_OTHER = 0, /* it could not be told */
 	IPK_INSPECT_PIPE = 1,
 	IPK_INSPECT_QUEUE = 2,
+	IPK_INSPECT_ARENA = 3, /* memory of many small objects, of which some cannot be told */
+	IPK_INSPECT_SHM = 4,
+	IPK_INSPECT_LOCK = 5,
+	IPK_INSPECT_RWLOCK = 6,
+	IPK_INSPECT_SEMAPHORE = 7,
+	IPK_INSPECT_COND = 8,
+	IPK_INSPECT_EVENT = 9,
+	IPK_INSPECT_BARRIER = 10,
+	IPK_INSPECT_ONCE = 11,
+	IPK_INSPECT_VALUE = 12,
+	IPK_INSPECT_ARRAY = 13,
 } ipk_inspect_kind;
 
 /* What a thread waits for, or holds. */
@@ -41,6 +52,15 @@ typedef enum ipk_inspect_what {
 	IPK_INSPECT_DONE = 3,     /* all items being done: ipk_queue_join() */
 	IPK_INSPECT_PUT_LOCK = 4, /* another's put (LIFO, priority: get) to end */
 	IPK_INSPECT_GET_LOCK = 5, /* another's get to end */
+	/* Since 0.2: */
+	IPK_INSPECT_PLAIN_LOCK = 6, /* a lock, also that of a value or an array */
+	IPK_INSPECT_READ_LOCK = 7,
+	IPK_INSPECT_WRITE_LOCK = 8,
+	IPK_INSPECT_TOKEN = 9,    /* of a semaphore */
+	IPK_INSPECT_NOTICE = 10,  /* a condition to be notified */
+	IPK_INSPECT_SET = 11,     /* an event to be set */
+	IPK_INSPECT_PARTIES = 12, /* the other parties of a barrier */
+	IPK_INSPECT_RUN = 13,     /* the run of a once to end */
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {
@@ -50,19 +70,26 @@ typedef struct ipk_inspect_opts {
 
 #define IPK_INSPECT(...) IPK_OPTS(inspect, __VA_ARGS__)
 
-/* An object. Numbers beyond n_users are 0 when there is an error. */
+/*
+ * An object. Numbers beyond n_users are 0 when there is an error, and when its kind does not
+ * keep them.
+ *
+ * The id is the inode of its file. Small anonymous objects (locks to arrays) of a process lie
+ * together in few files: theirs is inode << 20 | which of that file it is, from 1 on. They
+ * have the users of the whole file: nobody knows which of them have a handle to which object.
+ */
 typedef struct ipk_inspect_object {
 	size_t size; /* of this struct, as the library knows it */
 	ipk_inspect_kind kind;
 	ipk_queue_kind queue_kind; /* of a queue without error */
 	int error;                 /* 0, or why it cannot be read; ipk_strerror() */
 	const char *name;          /* of a named one, "mq:/NAME" too; of others the label */
-	uint64_t id;               /* inode: another at the same time has another */
+	uint64_t id;               /* another at the same time has another, see below */
 	uint32_t uid;              /* of the file's owner */
 	bool is_named;
 	bool is_unlinked;      /* the name is gone, users go on */
 	bool is_foreign;       /* its pids are those of another pid namespace */
-	uint64_t memory_bytes; /* of the file that it lies in; mq: IPK_INSPECT_UNKNOWN */
+	uint64_t memory_bytes; /* its file's, or its share of an arena; mq: IPK_INSPECT_UNKNOWN */
 	size_t n_users;        /* processes that have it open */
 
 	size_t n_lanes;             /* ways in: a queue has 1, a duplex pipe 2 */
@@ -78,6 +105,22 @@ typedef struct ipk_inspect_object {
 	uint32_t creator_pid;       /* 0: not known */
 	int64_t age_ns;             /* since it was made, suspend included; -1: not known */
 	char creator[64];           /* name of that process; "" when it is gone */
+
+	/* Since 0.2: */
+	bool is_recursive;   /* of a lock */
+	bool is_owned;       /* of a semaphore: its tokens have holders */
+	bool is_set;         /* an event; a once that was run */
+	bool is_broken;      /* a barrier */
+	bool has_lock;       /* a value, an array */
+	char typecode;       /* of a value or array; 0: struct, and other kinds */
+	uint64_t n_tokens;   /* of a semaphore: to be had now */
+	uint64_t max_tokens; /* 0: no limit */
+	uint64_t n_parties;  /* of a barrier */
+	uint64_t n_arrived;
+	uint64_t n_items;    /* of an array; a value has 1 */
+	uint64_t item_bytes; /* of each */
+	uint64_t size_bytes; /* of named shared memory */
+	size_t n_shown;      /* items that ipk_inspect_item_at() tells: the first ones */
 } ipk_inspect_object;
 
 /* One way through an object. A duplex pipe's lane 0 goes from the first end to the second. */
@@ -99,7 +142,7 @@ typedef struct ipk_inspect_user {
 	char comm[64];  /* name; "" when it is gone */
 } ipk_inspect_user;
 
-/* A thread that waits, or holds a lock. */
+/* A thread that waits or holds a lock; a process that has tokens of a semaphore. */
 typedef struct ipk_inspect_thread {
 	size_t size;
 	uint32_t tid;
@@ -108,6 +151,8 @@ typedef struct ipk_inspect_thread {
 	bool is_gone;     /* it died; other threads will find out */
 	int64_t since_ns; /* how long already, suspend included; -1: not known */
 	char comm[64];    /* name of the thread; "" when it is gone or is_foreign */
+	/* Since 0.2: how often it has a recursive lock, how many tokens its process has; or 1 */
+	uint32_t n_times;
 } ipk_inspect_thread;
 
 /**
@@ -197,12 +242,12 @@ IPK_API const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *ob
 IPK_API const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *object, size_t i);
 
 /**
- * ipk_inspect_holder_at() - one thread that holds a lock of an object
+ * ipk_inspect_holder_at() - one thread that holds a lock, or process that has tokens
  * @object: of a snapshot
  * @i:      0 .. n_holders - 1
  *
- * A lock is held for moments only: one that is held in two snapshots in a row is held by
- * a thread that is stopped, or starved.
+ * A queue's lock is held for moments only: one that is held in two snapshots in a row is
+ * held by a thread that is stopped, or starved.
  *
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
@@ -215,7 +260,8 @@ IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object
  * @object: of a snapshot
  * @i:      0 .. n_waiters - 1
  *
- * At most 64 are seen; further ones sleep unseen. Sleepers in poll() are not seen.
+ * At most 64 are seen, and of all objects of a file together 256; further ones sleep unseen.
+ * Sleepers in poll() are not seen.
  *
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
@@ -224,13 +270,28 @@ IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object
 IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object, size_t i);
 
 /**
+ * ipk_inspect_item_at() - one of the first items of an array, or what a value is
+ * @object: of a snapshot
+ * @i:      0 .. n_shown - 1
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.2
+ *
+ * Return: printable text: a number as C writes it, nan, inf, true, false, the character of a
+ * 'c', or the bytes of a struct in hexadecimal, the first 16 and then ".."; NULL when there is
+ * none.
+ */
+IPK_API const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t i);
+
+/**
  * ipk_inspect_kind_name() - a word for what an object is, as in "queue/fifo"
  * @object: of a snapshot
  *
  * Source:  lib/inspect/words.c      Since: 0.1
  *
- * Return: a static text: pipe, queue/fifo, queue/lifo, queue/priority, queue/mq; queue for
- * one that cannot be read; "?" for NULL and IPK_INSPECT_OTHER.
+ * Return: a static text: pipe, queue/fifo, queue/lifo, queue/priority, queue/mq, lock, rlock,
+ * rwlock, semaphore/signal, semaphore/owned, cond, event, barrier, once, value/T and array/T
+ * with a typecode T or struct, shm; arena, and queue, lock, semaphore, value, array without
+ * more, for what cannot be read; "?" for NULL and IPK_INSPECT_OTHER.
  */
 IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
 
@@ -240,7 +301,8 @@ IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
  *
  * Source:  lib/inspect/words.c      Since: 0.1
  *
- * Return: a static text: data, space, done, "put lock", "get lock"; "?" for others.
+ * Return: a static text: data, space, done, "put lock", "get lock", lock, "read lock", "write
+ * lock", token, notice, set, parties, run; "?" for others.
  */
 IPK_API const char *ipk_inspect_what_name(ipk_inspect_what what);
 

@@ -14,6 +14,7 @@ extern "C" {
 #endif
 
 typedef struct ipk_once ipk_once;
+typedef int (*ipk_once_fn)(void *arg); /* 0, or a negative error */
 
 typedef struct ipk_once_opts {
 	size_t size;       /* sizeof(ipk_once_opts) */
@@ -101,7 +102,7 @@ IPK_API IPK_MUST_CHECK int ipk_once_unlink(const char *name);
  * -ETIMEDOUT; -EDEADLK called from @fn; -EINVAL no fn; -EXDEV another pid namespace;
  * -ENOTRECOVERABLE its memory was overwritten; -EBADF.
  */
-IPK_API IPK_MUST_CHECK int ipk_once_run(ipk_once *once, int (*fn)(void *arg), void *arg,
+IPK_API IPK_MUST_CHECK int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg,
 					ipk_deadline deadline, bool *ret_recovered);
 
 /**

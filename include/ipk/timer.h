@@ -14,6 +14,7 @@ extern "C" {
 #endif
 
 typedef struct ipk_timer ipk_timer;
+typedef void (*ipk_timer_fn)(void *arg);
 
 /**
  * ipk_timer_start() - call a function later
@@ -29,7 +30,7 @@ typedef struct ipk_timer ipk_timer;
  *
  * Return: 0; -EINVAL no fn; -EAGAIN no more threads; -ENOMEM.
  */
-IPK_API IPK_MUST_CHECK int ipk_timer_start(int64_t delay_ns, void (*fn)(void *arg), void *arg,
+IPK_API IPK_MUST_CHECK int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, void *arg,
 					   ipk_timer **ret_timer);
 
 /**

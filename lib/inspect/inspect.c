@@ -13,13 +13,40 @@
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
 
-struct ipk_inspect {
-	struct ipk__object **objects;
+struct list {
+	struct ipk__object **items;
 	size_t n;
+	size_t room;
+};
+
+struct ipk_inspect {
+	struct list objects; /* what is looked at */
+	struct list owned;   /* what is freed: parts go with their wholes */
 	size_t n_hidden;
 };
 
+#define ROOM_START 64
+
 /* --- taking it --- */
+
+static int push(struct list *list, struct ipk__object *o)
+{
+	size_t room = list->room ? 2 * list->room : ROOM_START;
+	struct ipk__object **items = NULL;
+
+	if (list->n == list->room) {
+		items = ipk__os_calloc(room, sizeof *items);
+		if (!items)
+			return -ENOMEM;
+		if (list->n > 0)
+			memcpy(items, list->items, list->n * sizeof *items);
+		free(list->items);
+		list->items = items;
+		list->room = room;
+	}
+	list->items[list->n++] = o;
+	return 0;
+}
 
 static bool is_wanted(const struct ipk__object *o, const char *match)
 {
@@ -32,44 +59,51 @@ static bool is_wanted(const struct ipk__object *o, const char *match)
 	return *match >= '0' && *match <= '9' && strtoull(match, &end, 10) == o->pub.id && !*end;
 }
 
-static int add_object(ipk_inspect *snap, const struct ipk__os_sighting *sightings, size_t n,
-		      const char *match)
+/* An anonymous arena is shown for itself only when it is damaged. */
+static bool is_shown(const struct ipk__object *o)
 {
+	return o->pub.kind != IPK_INSPECT_ARENA || o->pub.error != 0;
+}
+
+static int push_wanted(ipk_inspect *snap, struct ipk__object *o, const char *match)
+{
+	int r = 0;
+
+	if (is_shown(o) && is_wanted(o, match))
+		r = push(&snap->objects, o);
+	for (size_t i = 0; r == 0 && i < o->n_parts; i++)
+		r = push_wanted(snap, o->parts[i], match);
+	return r;
+}
+
+static int add_file(ipk_inspect *snap, const struct ipk__os_sighting *sightings, size_t n,
+		    const char *match)
+{
+	size_t n_before = snap->objects.n;
 	struct ipk__object *o;
 	int r = ipk__object_make(sightings, n, &o);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (is_wanted(o, match))
-		snap->objects[snap->n++] = o;
-	else
+	r = push_wanted(snap, o, match);
+	if (r == 0 && snap->objects.n > n_before)
+		r = push(&snap->owned, o);
+	if (r < 0 || snap->objects.n == n_before)
 		ipk__object_free(o);
-	return 0;
+	return r;
 }
 
-static size_t count_files(const struct ipk__sightings *all)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < all->n; i++)
-		n += i == 0 || !ipk__sightings_same(&all->items[i - 1], &all->items[i]);
-	return n;
-}
-
-static int add_objects(ipk_inspect *snap, const struct ipk__sightings *all, const char *match)
+static int add_files(ipk_inspect *snap, const struct ipk__sightings *all, const char *match)
 {
 	size_t end;
 	int r = 0;
 
-	snap->objects = ipk__os_calloc(count_files(all), sizeof(struct ipk__object *));
-	if (!snap->objects)
-		return -ENOMEM;
 	for (size_t i = 0; r == 0 && i < all->n; i = end) {
 		for (end = i + 1; end < all->n; end++) {
 			if (!ipk__sightings_same(&all->items[i], &all->items[end]))
 				break;
 		}
-		r = add_object(snap, &all->items[i], end - i, match);
+		r = add_file(snap, &all->items[i], end - i, match);
 	}
 	return r;
 }
@@ -91,11 +125,10 @@ static int take(ipk_inspect *snap, const char *match)
 	if (r < 0)
 		return r;
 	snap->n_hidden = all.n_hidden;
-	if (all.n > 0)
-		r = add_objects(snap, &all, match);
+	r = add_files(snap, &all, match);
 	ipk__sightings_free(&all);
-	if (snap->n > 0)
-		qsort(snap->objects, snap->n, sizeof(struct ipk__object *), compare);
+	if (snap->objects.n > 0)
+		qsort(snap->objects.items, snap->objects.n, sizeof(struct ipk__object *), compare);
 	return r;
 }
 
@@ -126,9 +159,10 @@ ipk_inspect *ipk_inspect_close(ipk_inspect *snap)
 {
 	if (!snap)
 		return NULL;
-	for (size_t i = 0; i < snap->n; i++)
-		ipk__object_free(snap->objects[i]);
-	free(snap->objects);
+	for (size_t i = 0; i < snap->owned.n; i++)
+		ipk__object_free(snap->owned.items[i]);
+	free(snap->owned.items);
+	free(snap->objects.items);
 	free(snap);
 	return NULL;
 }
@@ -142,7 +176,7 @@ static const struct ipk__object *inside(const ipk_inspect_object *object)
 
 size_t ipk_inspect_len(const ipk_inspect *snap)
 {
-	return snap ? snap->n : 0;
+	return snap ? snap->objects.n : 0;
 }
 
 size_t ipk_inspect_n_hidden(const ipk_inspect *snap)
@@ -152,7 +186,7 @@ size_t ipk_inspect_n_hidden(const ipk_inspect *snap)
 
 const ipk_inspect_object *ipk_inspect_object_at(const ipk_inspect *snap, size_t i)
 {
-	return snap && i < snap->n ? &snap->objects[i]->pub : NULL;
+	return snap && i < snap->objects.n ? &snap->objects.items[i]->pub : NULL;
 }
 
 const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *object, size_t i)
@@ -173,4 +207,9 @@ const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object
 const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object *object, size_t i)
 {
 	return object && i < object->n_waiters ? &inside(object)->waiters[i] : NULL;
+}
+
+const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_shown ? inside(object)->items[i].text : NULL;
 }

@@ -1,23 +1,41 @@
 /*
  * inspect_internal.h - what the files of this room share.
  *
- * sightings.c  where objects are seen        object.c  one object, from its sightings
- * look.c       what its memory says          words.c   words and printable text
- * inspect.c    the public calls
+ * sightings.c   where objects are seen        object.c      objects, from the sightings of a file
+ * look.c        what its memory says          look_lanes.c  of pipes and queues
+ * look_arena.c  of many small objects         look_kinds.c  of each kind of those
+ * threads.c     who holds, who waits          words.c       words and printable text
+ * inspect.c     the public calls
  */
 #ifndef IPK_INSPECT_INTERNAL_H
 #define IPK_INSPECT_INTERNAL_H
 
 #include "ipk/inspect.h"
 #include "os/os.h"
+#include "shm/arena.h"
+#include "shm/lock.h"
+#include "shm/segment.h"
+
+#define IPK__ITEMS_SHOWN 8
+
+/* A value, or an item of an array, as text. */
+struct ipk__item {
+	char text[40];
+};
 
 struct ipk__object {
 	ipk_inspect_object pub; /* first: the public getters take a pointer to it */
 	char *name;
-	ipk_inspect_user *users;
+	ipk_inspect_user *users; /* of a part: they are the whole's */
 	ipk_inspect_lane lanes[2];
-	ipk_inspect_thread holders[2];
+	ipk_inspect_thread *holders;
 	ipk_inspect_thread *waiters;
+	struct ipk__item *items;
+	/* The objects in an anonymous arena; then the whole is none, unless it is damaged. */
+	struct ipk__object **parts;
+	size_t n_parts;
+	size_t parts_room;
+	bool is_part;
 };
 
 /* --- sightings.c --- */
@@ -39,11 +57,19 @@ bool ipk__sightings_same(const struct ipk__os_sighting *a, const struct ipk__os_
 /* From all @n sightings of one file. -ENOENT: it is gone, or no ipk object after all. */
 int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
 		     struct ipk__object **ret_object);
-void ipk__object_free(struct ipk__object *o); /* NULL is fine */
+void ipk__object_free(struct ipk__object *o); /* NULL is fine; its parts too */
+/* One more part of @whole, that knows of itself what the whole knows. */
+int ipk__object_add_part(struct ipk__object *whole, struct ipk__object **ret_part);
+void ipk__object_drop_part(struct ipk__object *whole); /* the last one */
+/* Printable: @scheme and @name. */
+int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *name);
+/* The numbers that an object with an error does not have: they become 0. */
+void ipk__object_forget(struct ipk__object *o);
 
 /* --- look.c --- */
 
 #define IPK__LABEL_BYTES 256
+#define IPK__LOOK_TRIES 32
 
 /*
  * Read @fd into @o: 0, or why it cannot be read, and then @o has no numbers. @label, of
@@ -51,6 +77,45 @@ void ipk__object_free(struct ipk__object *o); /* NULL is fine */
  */
 int ipk__look_at_segment(int fd, struct ipk__object *o, char *label);
 int ipk__look_at_mq(int fd, struct ipk__object *o);
+
+/* --- look_lanes.c: -ENOTRECOVERABLE when the numbers cannot be right, this time --- */
+
+int ipk__look_at_pipe(int fd, const struct ipk__shm_header *h, struct ipk__object *o);
+int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__object *o);
+
+/* --- look_arena.c --- */
+
+/* The objects in it become @o's parts, or @o itself when it is a named one. */
+int ipk__look_at_arena(int fd, const struct ipk__shm_header *h, struct ipk__object *o);
+
+/* --- look_kinds.c --- */
+
+#define IPK__PEEK_BYTES 1024 /* the fixed part of every kind is shorter */
+
+/* An object in an arena, with a copy of how it begins. */
+struct ipk__peek {
+	int fd;
+	uint64_t offset; /* of the object */
+	uint64_t n_bytes;
+	alignas(IPK__CACHE_LINE) char copy[IPK__PEEK_BYTES];
+};
+
+/* IPK_INSPECT_OTHER for a kind that is not known. */
+ipk_inspect_kind ipk__kind_of_object(uint32_t object_kind);
+/* -ENOTRECOVERABLE when the numbers cannot be right, this time. */
+int ipk__look_at_kind(const struct ipk__peek *peek, uint32_t object_kind, struct ipk__object *o);
+
+/* --- threads.c --- */
+
+int64_t ipk__since_ns(int64_t at_boot_ns); /* how long ago; -1: it cannot be */
+/* Whether the thread called @tid began before @since, so is the one that was meant then. */
+bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns);
+int ipk__make_holders(struct ipk__object *o, size_t max);
+/* Who holds the lock, if anybody; there is room by ipk__make_holders(). */
+void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what);
+/* Who is in the slot, unless it is free. */
+bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t);
+int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, size_t n);
 
 /* --- words.c --- */
 

@@ -1,9 +1,10 @@
 /*
- * object.c - one object, made from its sightings.
+ * object.c - the object, or objects, of one file, made from its sightings.
  *
  * The name says what it should be, its memory what it is. Any sighting will do to open it,
  * and each may be out of date by now, so they are tried one after the other; only when all
- * are, the object is gone. One that exists but cannot be read stays, with its error.
+ * are, the object is gone. One that exists but cannot be read stays, with its error. An arena
+ * is a whole with a part for each object in it; they know and share what is the file's.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -41,6 +42,15 @@ static const struct ipk__os_sighting *best(const struct ipk__os_sighting *sighti
 /* What @s is called, without what says where it lies, and the kind that this implies. */
 static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind *ret_kind)
 {
+	static const struct {
+		const char *text;
+		ipk_inspect_kind kind;
+	} prefixes[] = {
+		{"ipk:queue:", IPK_INSPECT_QUEUE},
+		{"ipk:pipe:", IPK_INSPECT_PIPE},
+		{"ipk:arena:", IPK_INSPECT_ARENA},
+		{"ipk:shm:", IPK_INSPECT_SHM},
+	};
 	const char *name;
 
 	*ret_kind = IPK_INSPECT_OTHER;
@@ -51,15 +61,17 @@ static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind 
 	*ret_kind = IPK_INSPECT_QUEUE;
 	if (s->place == IPK__OS_IN_MQ)
 		return s->name;
-	name = behind(s->name, "ipk:queue:");
-	if (name)
-		return name;
-	*ret_kind = IPK_INSPECT_PIPE;
-	name = behind(s->name, "ipk:pipe:");
-	return name ? name : s->name;
+	for (size_t i = 0; i < IPK__N_OF(prefixes); i++) {
+		*ret_kind = prefixes[i].kind;
+		name = behind(s->name, prefixes[i].text);
+		if (name)
+			return name;
+	}
+	*ret_kind = IPK_INSPECT_OTHER;
+	return s->name;
 }
 
-static int set_name(struct ipk__object *o, const char *scheme, const char *name)
+int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *name)
 {
 	char text[NAME_BYTES];
 	size_t n_scheme = strlen(scheme);
@@ -124,7 +136,64 @@ static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sight
 	return 0;
 }
 
+/* Who has the whole open may use each part: nobody else keeps books about that. */
+static void share_users(struct ipk__object *whole)
+{
+	for (size_t i = 0; i < whole->n_parts; i++) {
+		whole->parts[i]->users = whole->users;
+		whole->parts[i]->pub.n_users = whole->pub.n_users;
+	}
+}
+
+/* --- its parts --- */
+
+#define PARTS_ROOM_START 16
+
+static int grow_parts(struct ipk__object *whole)
+{
+	size_t room = whole->parts_room ? 2 * whole->parts_room : PARTS_ROOM_START;
+	struct ipk__object **parts = ipk__os_calloc(room, sizeof *parts);
+
+	if (!parts)
+		return -ENOMEM;
+	if (whole->n_parts > 0)
+		memcpy(parts, whole->parts, whole->n_parts * sizeof *parts);
+	free(whole->parts);
+	whole->parts = parts;
+	whole->parts_room = room;
+	return 0;
+}
+
+int ipk__object_add_part(struct ipk__object *whole, struct ipk__object **ret_part)
+{
+	struct ipk__object *o;
+	int r = whole->n_parts == whole->parts_room ? grow_parts(whole) : 0;
+
+	if (r < 0)
+		return r;
+	o = ipk__os_calloc(1, sizeof *o);
+	if (!o)
+		return -ENOMEM;
+	o->pub = whole->pub;
+	o->is_part = true;
+	whole->parts[whole->n_parts++] = o;
+	*ret_part = o;
+	return 0;
+}
+
+void ipk__object_drop_part(struct ipk__object *whole)
+{
+	ipk__object_free(whole->parts[--whole->n_parts]);
+}
+
 /* --- its memory --- */
+
+void ipk__object_forget(struct ipk__object *o)
+{
+	size_t known = offsetof(ipk_inspect_object, n_lanes);
+
+	memset((char *)&o->pub + known, 0, sizeof o->pub - known);
+}
 
 static bool is_out_of_room(int r)
 {
@@ -180,8 +249,11 @@ static int fill(struct ipk__object *o, const struct ipk__os_sighting *sightings,
 	o->pub.error = r;
 	if (is_nameless(s) && label[0] != '\0')
 		name = label;
-	r = set_name(o, s->place == IPK__OS_IN_MQ ? "mq:" : "", name);
-	return r < 0 ? r : set_users(o, sightings, n);
+	r = ipk__object_set_name(o, s->place == IPK__OS_IN_MQ ? "mq:" : "", name);
+	if (r == 0)
+		r = set_users(o, sightings, n);
+	share_users(o);
+	return r;
 }
 
 int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
@@ -210,8 +282,14 @@ void ipk__object_free(struct ipk__object *o)
 {
 	if (!o)
 		return;
+	for (size_t i = 0; i < o->n_parts; i++)
+		ipk__object_free(o->parts[i]);
+	free(o->parts);
 	free(o->name);
-	free(o->users);
+	if (!o->is_part)
+		free(o->users);
+	free(o->holders);
 	free(o->waiters);
+	free(o->items);
 	free(o);
 }

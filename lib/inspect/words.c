@@ -6,41 +6,98 @@
  */
 #include <stdio.h>
 
+#include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
 
-const char *ipk_inspect_kind_name(const ipk_inspect_object *object)
+/* --- kinds --- */
+
+/* Also of what cannot be read: its kind is known, its variety is not. */
+static const char *const plain_words[] = {
+	[IPK_INSPECT_OTHER] = "?",         [IPK_INSPECT_PIPE] = "pipe",
+	[IPK_INSPECT_QUEUE] = "queue",     [IPK_INSPECT_ARENA] = "arena",
+	[IPK_INSPECT_SHM] = "shm",         [IPK_INSPECT_LOCK] = "lock",
+	[IPK_INSPECT_RWLOCK] = "rwlock",   [IPK_INSPECT_SEMAPHORE] = "semaphore",
+	[IPK_INSPECT_COND] = "cond",       [IPK_INSPECT_EVENT] = "event",
+	[IPK_INSPECT_BARRIER] = "barrier", [IPK_INSPECT_ONCE] = "once",
+	[IPK_INSPECT_VALUE] = "value",     [IPK_INSPECT_ARRAY] = "array",
+};
+
+static const char *queue_word(ipk_queue_kind kind)
 {
-	static const char *const queues[] = {
+	static const char *const words[] = {
 		[IPK_QUEUE_FIFO] = "queue/fifo",
 		[IPK_QUEUE_LIFO] = "queue/lifo",
 		[IPK_QUEUE_PRIORITY] = "queue/priority",
 		[IPK_QUEUE_MQ] = "queue/mq",
 	};
 
-	if (!object || object->kind == IPK_INSPECT_OTHER)
-		return "?";
-	if (object->kind == IPK_INSPECT_PIPE)
-		return "pipe";
-	return object->error != 0 ? "queue" : queues[object->queue_kind];
+	return words[kind];
 }
+
+/* "value/i" and the like. */
+static const char *typed_word(ipk_inspect_kind kind, char typecode)
+{
+#define TYPED(typecode)                              \
+	{                                            \
+		"value/" typecode, "array/" typecode \
+	}
+	static const char *const words[][2] = {
+		TYPED("c"), TYPED("b"), TYPED("B"), TYPED("h"), TYPED("H"), TYPED("i"), TYPED("I"),
+		TYPED("l"), TYPED("L"), TYPED("q"), TYPED("Q"), TYPED("f"), TYPED("d"), TYPED("?"),
+	};
+	bool is_array = kind == IPK_INSPECT_ARRAY;
+
+	for (size_t i = 0; i < IPK__N_OF(words); i++) {
+		if (words[i][0][sizeof "value/" - 1] == typecode)
+			return words[i][is_array];
+	}
+	return is_array ? "array/struct" : "value/struct";
+}
+
+const char *ipk_inspect_kind_name(const ipk_inspect_object *object)
+{
+	ipk_inspect_kind kind = object ? object->kind : IPK_INSPECT_OTHER;
+
+	if ((size_t)kind >= IPK__N_OF(plain_words))
+		return "?";
+	if (kind == IPK_INSPECT_OTHER || object->error != 0)
+		return plain_words[kind];
+	if (kind == IPK_INSPECT_QUEUE)
+		return queue_word(object->queue_kind);
+	if (kind == IPK_INSPECT_VALUE || kind == IPK_INSPECT_ARRAY)
+		return typed_word(kind, object->typecode);
+	if (kind == IPK_INSPECT_SEMAPHORE)
+		return object->is_owned ? "semaphore/owned" : "semaphore/signal";
+	if (kind == IPK_INSPECT_LOCK && object->is_recursive)
+		return "rlock";
+	return plain_words[kind];
+}
+
+/* --- waits --- */
 
 const char *ipk_inspect_what_name(ipk_inspect_what what)
 {
-	switch (what) {
-	case IPK_INSPECT_DATA:
-		return "data";
-	case IPK_INSPECT_SPACE:
-		return "space";
-	case IPK_INSPECT_DONE:
-		return "done";
-	case IPK_INSPECT_PUT_LOCK:
-		return "put lock";
-	case IPK_INSPECT_GET_LOCK:
-		return "get lock";
-	default:
-		return "?";
-	}
+	static const char *const words[] = {
+		[IPK_INSPECT_NOTHING] = "?",
+		[IPK_INSPECT_DATA] = "data",
+		[IPK_INSPECT_SPACE] = "space",
+		[IPK_INSPECT_DONE] = "done",
+		[IPK_INSPECT_PUT_LOCK] = "put lock",
+		[IPK_INSPECT_GET_LOCK] = "get lock",
+		[IPK_INSPECT_PLAIN_LOCK] = "lock",
+		[IPK_INSPECT_READ_LOCK] = "read lock",
+		[IPK_INSPECT_WRITE_LOCK] = "write lock",
+		[IPK_INSPECT_TOKEN] = "token",
+		[IPK_INSPECT_NOTICE] = "notice",
+		[IPK_INSPECT_SET] = "set",
+		[IPK_INSPECT_PARTIES] = "parties",
+		[IPK_INSPECT_RUN] = "run",
+	};
+
+	return (size_t)what < IPK__N_OF(words) ? words[what] : "?";
 }
+
+/* --- text --- */
 
 static bool is_plain(unsigned char c, bool keep_blanks)
 {

@@ -22,8 +22,8 @@
 #include "lock/lock_internal.h"
 #include "lock/states.h"
 #include "os/os.h"
+#include "shm/owner.h"
 #include "shm/sleep.h"
-#include "shm/who.h"
 
 #define NOBODY 2047u               /* index of a party, 11 bits */
 #define LOOK_FOR_DEAD_NS 200000000 /* each look reads /proc for all who have not come */
@@ -197,6 +197,16 @@ int ipk_barrier_recv(ipk_pipe *via, ipk_deadline deadline, ipk_barrier **ret_bar
 
 /* --- parties --- */
 
+static uint64_t who_am_i(void)
+{
+	/* A fork child's copy names its parent's thread: the id tells. */
+	static _Thread_local uint64_t cached;
+
+	if (ipk__owner_id(cached) != (uint32_t)ipk__os_tid())
+		cached = ipk__owner_of(ipk__os_tid());
+	return cached;
+}
+
 static bool has_arrived(const ipk_barrier *b, const struct state *s, uint32_t i)
 {
 	return i == s->last ||
@@ -219,7 +229,7 @@ static void look_for_dead(ipk_barrier *b)
 	for (uint32_t i = 0; i < b->n_parties; i++) {
 		uint64_t who = atomic_load(&b->shared->parties[i].who);
 
-		if (who != 0 && is_needed(b, &s, i) && ipk__who_is_dead(who)) {
+		if (who != 0 && is_needed(b, &s, i) && ipk__owner_is_dead(who, false)) {
 			/* The state moved on: then the next look will tell. */
 			end_broken(b, &s);
 			return;
@@ -245,7 +255,7 @@ static void bury(ipk_barrier *b)
 	for (uint32_t i = 0; i < b->n_parties; i++) {
 		uint64_t who = atomic_load(&b->shared->parties[i].who);
 
-		if (who != 0 && ipk__who_is_dead(who) && look(b).is_broken)
+		if (who != 0 && ipk__owner_is_dead(who, false) && look(b).is_broken)
 			atomic_compare_exchange_strong(&b->shared->parties[i].who, &who, 0);
 	}
 }
@@ -282,7 +292,7 @@ static uint32_t claim_party(ipk_barrier *b, uint64_t who)
 
 static int register_party(ipk_barrier *b, uint32_t *ret_i)
 {
-	uint64_t me = ipk__who_am_i();
+	uint64_t me = who_am_i();
 	uint32_t i = find_party(b, me);
 
 	if (i == NOBODY)
@@ -313,7 +323,7 @@ int ipk_barrier_unregister(ipk_barrier *barrier)
 
 	if (!barrier)
 		return -EBADF;
-	i = find_party(barrier, ipk__who_am_i());
+	i = find_party(barrier, who_am_i());
 	if (i != NOBODY)
 		atomic_store(&barrier->shared->parties[i].who, 0);
 	return 0;
@@ -404,7 +414,7 @@ static int wait_for_others(ipk_barrier *b, const struct state *mine, ipk_deadlin
 }
 
 /* All others wait, as long as this process lives. */
-static int act(ipk_barrier *b, const struct state *before, uint32_t me, int (*action)(void *arg),
+static int act(ipk_barrier *b, const struct state *before, uint32_t me, ipk_barrier_action action,
 	       void *arg)
 {
 	struct state s = *before;
@@ -420,7 +430,7 @@ static int act(ipk_barrier *b, const struct state *before, uint32_t me, int (*ac
 	return end_complete(b, &s) ? 0 : -ECANCELED;
 }
 
-int ipk_barrier_wait(ipk_barrier *barrier, int (*action)(void *arg), void *arg,
+int ipk_barrier_wait(ipk_barrier *barrier, ipk_barrier_action action, void *arg,
 		     ipk_deadline deadline, unsigned *ret_index)
 {
 	struct state before = {0};

@@ -163,7 +163,7 @@ int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_deadline deadline, bool *r
 	return r;
 }
 
-int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, bool (*predicate)(void *arg), void *arg,
+int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predicate, void *arg,
 		      ipk_deadline deadline, bool *ret_recovered)
 {
 	bool recovered = false;

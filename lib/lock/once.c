@@ -100,7 +100,7 @@ bool ipk_once_is_done(const ipk_once *once)
 }
 
 /* Holds the lock. */
-static int run(ipk_once *once, int (*fn)(void *arg), void *arg, bool recovered, bool *ret_recovered)
+static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *ret_recovered)
 {
 	bool is_done = ipk_once_is_done(once);
 	int r;
@@ -117,7 +117,7 @@ static int run(ipk_once *once, int (*fn)(void *arg), void *arg, bool recovered, 
 	return 0;
 }
 
-int ipk_once_run(ipk_once *once, int (*fn)(void *arg), void *arg, ipk_deadline deadline,
+int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadline,
 		 bool *ret_recovered)
 {
 	struct ipk__lock *lock;

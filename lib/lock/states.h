@@ -22,7 +22,7 @@ struct ipk__shm_flag {
 
 /* One at the barrier, or on its way to it. */
 struct ipk__shm_party {
-	_Atomic uint64_t who;         /* see shm/who.h; 0: free */
+	_Atomic uint64_t who;         /* see shm/owner.h; 0: free */
 	_Atomic uint32_t arrived_gen; /* the last round it arrived in, once that is written down */
 	uint32_t reserved;
 };

@@ -22,7 +22,7 @@ struct ipk_timer {
 	pid_t pid;
 	pthread_t thread;
 	ipk_deadline at;
-	void (*fn)(void *arg);
+	ipk_timer_fn fn;
 	void *arg;
 	bool is_closed; /* by fn: the thread frees it */
 };
@@ -62,7 +62,7 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int ipk_timer_start(int64_t delay_ns, void (*fn)(void *arg), void *arg, ipk_timer **ret_timer)
+int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, void *arg, ipk_timer **ret_timer)
 {
 	ipk_timer *t;
 	int r;

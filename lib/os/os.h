@@ -212,6 +212,11 @@ uint64_t ipk__os_pid_namespace(void); /* its inode; 0 when /proc is not there */
  * 10 ms. -ESRCH there is none; -ENODATA there may be one, but /proc does not tell.
  */
 int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
+/*
+ * The same of one that runs: -ESRCH for a zombie too. A process whose first thread has ended
+ * while others run is alive, as a process; that thread is not.
+ */
+int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */

@@ -117,16 +117,38 @@ static int read_stat(pid_t pid, struct stat_line *ret)
 	return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -ENODATA;
 }
 
+static int64_t start_ns(const struct stat_line *line)
+{
+	return (int64_t)line->start_ticks * (1000000000 / sysconf(_SC_CLK_TCK));
+}
+
+static bool is_alive(const struct stat_line *line, bool is_process)
+{
+	if (line->state == 'Z')
+		return is_process && line->n_threads > 1;
+	return line->state != 'X' && line->state != 'x';
+}
+
 int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns)
 {
-	int64_t ticks_per_s = sysconf(_SC_CLK_TCK);
 	struct stat_line line;
 	int r = read_stat(pid, &line);
 
-	if (r < 0)
-		return r;
-	*ret_boot_ns = (int64_t)line.start_ticks * (1000000000 / ticks_per_s);
-	return 0;
+	if (r == 0)
+		*ret_boot_ns = start_ns(&line);
+	return r;
+}
+
+int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns)
+{
+	struct stat_line line;
+	int r = read_stat(id, &line);
+
+	if (r == 0 && !is_alive(&line, is_process))
+		r = -ESRCH;
+	if (r == 0)
+		*ret_boot_ns = start_ns(&line);
+	return r;
 }
 
 int ipk__os_pid_exists(pid_t pid)
@@ -134,11 +156,7 @@ int ipk__os_pid_exists(pid_t pid)
 	struct stat_line line;
 	int r = read_stat(pid, &line);
 
-	if (r < 0)
-		return r != -ESRCH;
-	if (line.state == 'Z')
-		return line.n_threads > 1;
-	return line.state != 'X' && line.state != 'x';
+	return r < 0 ? r != -ESRCH : is_alive(&line, true);
 }
 
 /*

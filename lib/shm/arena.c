@@ -17,12 +17,10 @@
 #include "shm/arena.h"
 
 #define FIRST_ARENA_BYTES ((size_t)32 << 10)
-#define ARENA_BYTES_MAX ((size_t)4 << 20)
 #define LARGE_SHARE 4 /* an object of more than this share of an arena gets one of its own */
-#define MANY_BYTES ((size_t)256 << 10) /* from this size on, MANY_TABLES of waiters */
-#define MANY_TABLES 4u
-#define EXACT_UNITS 16 /* rooms up to this size are as large as asked for */
-#define ROUND_MAX_BYTES (ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
+#define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
+#define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
+#define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
 #define OBJECTS_MAX_BYTES (IPK__SEGMENT_FIXED_MAX - ((size_t)1 << 20))
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -68,23 +66,14 @@ static bool may_be_shared(const struct ipk__ref *ref)
 
 /* --- arenas --- */
 
-static uint64_t tables_bytes(uint32_t n_tables)
-{
-	return sizeof(struct ipk__shm_arena) + n_tables * sizeof(struct ipk__waiters);
-}
-
-static uint64_t objects_offset(uint32_t n_tables)
-{
-	return ipk__round_up(tables_bytes(n_tables), IPK__OBJECT_ALIGN);
-}
-
 /* Whether the numbers in it suit each other; what is needed of them is kept. */
 static bool take_numbers(struct ipk__arena *a)
 {
 	a->n_tables = *(volatile uint32_t *)&a->shared->n_tables;
-	return a->n_tables > 0 && a->n_tables <= MANY_TABLES &&
-	       *(volatile uint64_t *)&a->shared->objects_offset == objects_offset(a->n_tables) &&
-	       objects_offset(a->n_tables) <= a->segment.mapped_bytes;
+	return a->n_tables > 0 && a->n_tables <= IPK__ARENA_TABLES_MAX &&
+	       *(volatile uint64_t *)&a->shared->objects_offset ==
+		       ipk__arena_objects_offset(a->n_tables) &&
+	       ipk__arena_objects_offset(a->n_tables) <= a->segment.mapped_bytes;
 }
 
 /* Ends the arena when nobody uses it any more. Under the mutex, or not in the list yet. */
@@ -134,12 +123,13 @@ static void enlist(struct ipk__arena *a)
 static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes,
 		     struct ipk__arena **ret_arena)
 {
-	uint32_t n_tables = objects_bytes >= MANY_BYTES && !object->name ? MANY_TABLES : 1;
+	uint32_t n_tables =
+		objects_bytes >= MANY_BYTES && !object->name ? IPK__ARENA_TABLES_MAX : 1;
 	struct ipk__segment_plan plan = {
 		.kind = IPK__KIND_ARENA,
 		.label = object->name ? object->name : "arena",
 		.is_named = object->name != NULL,
-		.fixed_bytes = objects_offset(n_tables) + objects_bytes,
+		.fixed_bytes = ipk__arena_objects_offset(n_tables) + objects_bytes,
 	};
 	struct ipk__segment segment;
 	struct ipk__arena *a;
@@ -151,7 +141,7 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 		return r;
 	a->n_tables = a->shared->n_tables = n_tables;
 	a->maker = ipk__os_pid();
-	a->end_offset = a->shared->objects_offset = objects_offset(n_tables);
+	a->end_offset = a->shared->objects_offset = ipk__arena_objects_offset(n_tables);
 	atomic_store(&a->shared->end_offset, a->end_offset);
 	/* A named one is whole only with its object in it. */
 	if (!plan.is_named)
@@ -203,8 +193,9 @@ static uint64_t next_free(const struct ipk__shm_object *object)
 
 static bool is_room(const struct ipk__arena *a, uint64_t offset, size_t n_bytes)
 {
-	return offset % IPK__OBJECT_ALIGN == 0 && offset >= objects_offset(a->n_tables) &&
-	       offset <= a->end_offset && n_bytes <= a->end_offset - offset;
+	return offset % IPK__OBJECT_ALIGN == 0 &&
+	       offset >= ipk__arena_objects_offset(a->n_tables) && offset <= a->end_offset &&
+	       n_bytes <= a->end_offset - offset;
 }
 
 /* A list whose memory was damaged is given up: its rooms stay unused. */
@@ -267,7 +258,7 @@ static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct
 			a->n_refs++;
 			return 0;
 		}
-		arena_bytes = IPK__MIN(arena_bytes * 2, ARENA_BYTES_MAX);
+		arena_bytes = IPK__MIN(arena_bytes * 2, IPK__ARENA_BYTES_MAX);
 	}
 	if (plan->name || n_bytes > arena_bytes / LARGE_SHARE)
 		arena_bytes = n_bytes;
@@ -345,7 +336,7 @@ static int find_object(struct ipk__arena *a, uint64_t offset, uint32_t kind, siz
 	struct ipk__shm_object *object;
 	uint64_t n_bytes;
 
-	if (offset % IPK__OBJECT_ALIGN != 0 || offset < objects_offset(a->n_tables) ||
+	if (offset % IPK__OBJECT_ALIGN != 0 || offset < ipk__arena_objects_offset(a->n_tables) ||
 	    offset > end - sizeof *object)
 		return -EPROTO;
 	object = object_at(a, offset);
@@ -408,8 +399,8 @@ static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t 
 	pthread_mutex_lock(&mutex);
 	r = get_arena(fd, is_named, &a);
 	if (r == 0) {
-		r = find_object(a, is_named ? objects_offset(a->n_tables) : offset, kind, min_bytes,
-				&ref);
+		r = find_object(a, is_named ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
+				min_bytes, &ref);
 		/* One that was here already may have come with a fork. */
 		if (r == 0)
 			r = ipk__object_check(&ref);

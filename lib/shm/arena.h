@@ -35,6 +35,8 @@ enum {
 
 #define IPK__OBJECT_ALIGN 64
 #define IPK__OBJECT_LABEL_BYTES 36
+#define IPK__ARENA_BYTES_MAX ((size_t)4 << 20) /* of objects, unless one alone is larger */
+#define IPK__ARENA_TABLES_MAX 4u
 /* Free room by size: 1 .. 16 units of IPK__OBJECT_ALIGN, then powers of two up to 2^14. */
 #define IPK__FREE_LISTS 26
 
@@ -58,6 +60,12 @@ struct ipk__shm_arena {
 	uint32_t reserved;
 	alignas(IPK__CACHE_LINE) struct ipk__waiters tables[];
 };
+
+static inline uint64_t ipk__arena_objects_offset(uint32_t n_tables)
+{
+	return ipk__round_up(sizeof(struct ipk__shm_arena) + n_tables * sizeof(struct ipk__waiters),
+			     IPK__OBJECT_ALIGN);
+}
 
 /* A process's view of an arena, shared by all its handles. */
 struct ipk__arena {

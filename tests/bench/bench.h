@@ -49,6 +49,8 @@ extern const struct bench_row bench_pack_rows[];
 extern const struct bench_row bench_process_rows[];
 extern const struct bench_row bench_idle_rows[];
 extern const struct bench_row bench_lock_rows[];
+extern const struct bench_row bench_sync_rows[];
+extern const struct bench_row bench_value_rows[];
 
 /* --- bench_team.c: processes that start together ---------------------------------------- */
 
@@ -90,6 +92,11 @@ static inline void bench_pause(void)
 	__builtin_ia32_pause();
 #endif
 }
+
+/* --- bench_pipe_rtt.c: waking whoever sleeps on the other core -------------------------- */
+
+void bench_work_until_other_sleeps(void);
+int bench_futex_asleep(size_t n, struct bench_time *ret_time); /* by a bare futex */
 
 /* --- peer_python.c ---------------------------------------------------------------------- */
 

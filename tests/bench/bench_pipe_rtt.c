@@ -56,7 +56,7 @@ static int ipk_pong(void *arg, size_t n)
 	return 0;
 }
 
-static void work_until_other_sleeps(void)
+void bench_work_until_other_sleeps(void)
 {
 	int64_t end_ns = bench_now_ns() + UNTIL_ASLEEP_NS;
 
@@ -68,7 +68,7 @@ static int send_late(ipk_pipe *p)
 {
 	struct message m = {0};
 
-	work_until_other_sleeps();
+	bench_work_until_other_sleeps();
 	m.sent_ns = bench_now_ns();
 	return ipk_pipe_send(p, &m, sizeof m, ipk_forever());
 }
@@ -220,7 +220,7 @@ struct futex_line {
 
 static void futex_send_late(struct futex_line *to)
 {
-	work_until_other_sleeps();
+	bench_work_until_other_sleeps();
 	to->message.sent_ns = bench_now_ns();
 	atomic_store_explicit(&to->word, 1, memory_order_release);
 	syscall(SYS_futex, &to->word, FUTEX_WAKE, 1, NULL, NULL, 0);
@@ -256,7 +256,7 @@ static int futex_pong(void *arg, size_t n)
 	return 0;
 }
 
-static int peer_futex(size_t n, struct bench_time *ret_time)
+int bench_futex_asleep(size_t n, struct bench_time *ret_time)
 {
 	const struct bench_side sides[] = {{futex_ping, 0}, {futex_pong, 1}};
 	struct futex_line *lines = bench_shared(2 * sizeof *lines);
@@ -289,7 +289,7 @@ const struct bench_row bench_pipe_rtt_rows[] = {
 		.scale = 1e-3,
 		.n_cpus = 2,
 		.ours = {"ipk pipe", ours_asleep},
-		.peers = {{"futex ping-pong, slept too", peer_futex, 0.9}},
+		.peers = {{"futex ping-pong, slept too", bench_futex_asleep, 0.9}},
 	},
 	{0},
 };

@@ -41,10 +41,10 @@ static uint64_t room_bytes(const ipk_inspect_lane *lane)
 	return lane->room_bytes;
 }
 
-/* Of all lanes together; not known when it is not of one of them. */
+/* Of all lanes together; not known when it is not of one of them, or there is none. */
 static uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
 {
-	uint64_t sum = 0;
+	uint64_t sum = o->n_lanes > 0 ? 0 : IPK_INSPECT_UNKNOWN;
 
 	for (size_t i = 0; i < o->n_lanes; i++) {
 		uint64_t n = number(ipk_inspect_lane_at(o, i));
@@ -58,11 +58,12 @@ static uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
 
 /* --- cells: as text, and as JSON --- */
 
-/* The numbers of all lanes, with + between them. */
+/* The numbers of all lanes, with + between them; - when there is none. */
 static void lanes_text(const ipk_inspect_object *o, lane_number *number, char *cell)
 {
 	size_t at = 0;
 
+	snprintf(cell, CELL_BYTES, "-");
 	for (size_t i = 0; i < o->n_lanes; i++) {
 		uint64_t n = number(ipk_inspect_lane_at(o, i));
 
@@ -132,10 +133,29 @@ static void fill_text(const ipk_inspect_object *o, char *cell)
 		snprintf(cell + strlen(cell), CELL_BYTES - strlen(cell), " %d%%", percent);
 }
 
+static void state_text(const ipk_inspect_object *o, char *cell)
+{
+	if (o->n_lanes > 0)
+		fill_text(o, cell);
+	else
+		state_word(o, cell, CELL_BYTES);
+}
+
+static json_t *state_json(const ipk_inspect_object *o)
+{
+	char cell[CELL_BYTES];
+
+	state_text(o, cell);
+	return json_string(cell);
+}
+
 static json_t *fill_json(const ipk_inspect_object *o)
 {
-	json_t *fill = json_object();
+	json_t *fill;
 
+	if (o->n_lanes == 0)
+		return json_null();
+	fill = json_object();
 	json_object_set_new(fill, "items", json_number(sum_of_lanes(o, n_items)));
 	json_object_set_new(fill, "max_items",
 			    o->max_items ? json_number(o->max_items) : json_null());
@@ -181,7 +201,7 @@ static void waiting_text(const ipk_inspect_object *o, char *cell)
 {
 	size_t at = 0;
 
-	for (int what = IPK_INSPECT_DATA; what <= IPK_INSPECT_GET_LOCK; what++) {
+	for (int what = IPK_INSPECT_DATA; what <= IPK_INSPECT_RUN; what++) {
 		size_t n = count_waiters(o, (ipk_inspect_what)what);
 
 		if (n > 0)
@@ -219,17 +239,18 @@ static const struct column {
 	bool is_right;  /* numbers stand to the right */
 	bool is_always; /* also of an object that cannot be read */
 } columns[] = {
-	{"kind", "KIND", "pipe, or queue/ and fifo, lifo, priority or mq (POSIX)", kind_text,
-	 kind_json, false, true},
+	{"kind", "KIND", "pipe, queue/ and fifo, lifo, priority or mq (POSIX), lock, value/, ...",
+	 kind_text, kind_json, false, true},
 	{"name", "NAME", "the name, or the label of an object without one", name_text, name_json,
 	 false, true},
 	{"users", "USERS", "processes that have it open", users_text, users_json, true, true},
-	{"fill", "FILL", "items inside / limit, and how full its memory is", fill_text, fill_json,
-	 true, false},
+	{"state", "STATE", "items inside / limit, and how full its memory is; held or free; value",
+	 state_text, state_json, true, false},
 	{"put", "PUT", "messages ever put or sent", put_text, put_json, true, false},
 	{"get", "GET", "messages ever got or received", get_text, get_json, true, false},
 	{"waiting", "WAITING", "threads asleep, by what they wait for", waiting_text, waiting_json,
 	 false, false},
+	{"fill", NULL, NULL, NULL, fill_json, false, false},
 	{"id", NULL, NULL, NULL, id_json, false, true},
 	{"error", NULL, NULL, NULL, error_json, false, true},
 };

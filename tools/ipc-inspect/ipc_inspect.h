@@ -3,6 +3,7 @@
  *
  * ipc_inspect.c  verbs, options, exit codes      columns.c   what ls shows, in one table
  * show_text.c    all about an object, for people show_json.c the same, for programs
+ * state.c        what small objects are in, and their values, in a few words
  */
 #ifndef IPC_INSPECT_H
 #define IPC_INSPECT_H
@@ -21,6 +22,14 @@ json_t *columns_json(const ipk_inspect_object *o);
 void show_text(const ipk_inspect_object *o);
 /* "damaged" when its memory cannot be right, "unreadable" when that is for other reasons. */
 const char *trouble_name(int error);
+
+/* --- state.c --- */
+/* In a word: held by whom, how many tokens, which value; "-" when it has none. */
+void state_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes);
+/* In a line, or none at all. */
+void state_print(const ipk_inspect_object *o);
+json_t *state_item(const ipk_inspect_object *o, size_t i); /* a number, a bool or a string */
+void print_bytes(uint64_t n_bytes);
 
 /* --- show_json.c --- */
 json_t *show_json(const ipk_inspect_object *o);

@@ -49,6 +49,7 @@ static json_t *json_thread(const ipk_inspect_thread *t, const char *what_key)
 	set(object, "comm", json_string(t->comm));
 	set(object, "gone", json_boolean(t->is_gone));
 	set(object, "since_s", json_seconds(t->since_ns));
+	set(object, "times", json_number(t->n_times));
 	return object;
 }
 
@@ -88,7 +89,24 @@ static json_t *json_shutdown(unsigned shutdown)
 	return json_string(shutdown == IPK_DRAIN ? "drain" : "now");
 }
 
-static void add_state(json_t *object, const ipk_inspect_object *o)
+static json_t *json_items(const ipk_inspect_object *o)
+{
+	json_t *items = json_array();
+
+	for (size_t i = 0; i < o->n_shown; i++)
+		json_array_append_new(items, state_item(o, i));
+	return items;
+}
+
+static json_t *json_typecode(const ipk_inspect_object *o)
+{
+	const char text[] = {o->typecode, '\0'};
+
+	return o->typecode ? json_string(text) : json_null();
+}
+
+/* What a pipe or a queue keeps. */
+static void add_flow(json_t *object, const ipk_inspect_object *o)
 {
 	set(object, "max_items", json_unless_0(o->max_items));
 	set(object, "max_bytes", json_unless_0(o->max_bytes));
@@ -97,6 +115,44 @@ static void add_state(json_t *object, const ipk_inspect_object *o)
 	set(object, "unfinished", json_number(o->n_unfinished));
 	set(object, "shutdown", json_shutdown(o->shutdown));
 	set(object, "needs_repair", json_boolean(o->needs_repair));
+}
+
+static void add_data(json_t *object, const ipk_inspect_object *o)
+{
+	set(object, "typecode", json_typecode(o));
+	set(object, "item_bytes", json_number(o->item_bytes));
+	set(object, "n_items", json_number(o->n_items));
+	set(object, "items", json_items(o));
+	set(object, "locked", json_boolean(o->has_lock));
+}
+
+static void add_state(json_t *object, const ipk_inspect_object *o)
+{
+	switch (o->kind) {
+	case IPK_INSPECT_SEMAPHORE:
+		set(object, "tokens", json_number(o->n_tokens));
+		set(object, "max_tokens", json_unless_0(o->max_tokens));
+		break;
+	case IPK_INSPECT_EVENT:
+	case IPK_INSPECT_ONCE:
+		set(object, "set", json_boolean(o->is_set));
+		break;
+	case IPK_INSPECT_BARRIER:
+		set(object, "parties", json_number(o->n_parties));
+		set(object, "arrived", json_number(o->n_arrived));
+		set(object, "broken", json_boolean(o->is_broken));
+		break;
+	case IPK_INSPECT_VALUE:
+	case IPK_INSPECT_ARRAY:
+		add_data(object, o);
+		break;
+	case IPK_INSPECT_SHM:
+		set(object, "size_bytes", json_number(o->size_bytes));
+		break;
+	default:
+		if (o->n_lanes > 0)
+			add_flow(object, o);
+	}
 	set(object, "creator_pid", json_unless_0(o->creator_pid));
 	set(object, "creator", json_string(o->creator));
 	set(object, "age_s", json_seconds(o->age_ns));

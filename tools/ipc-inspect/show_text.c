@@ -25,17 +25,6 @@ static void line(const char *what)
 	printf("  %-9s", what);
 }
 
-static void print_bytes(uint64_t n_bytes)
-{
-	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-	double n = (double)n_bytes;
-	size_t unit = 0;
-
-	for (; n >= 1024 && unit < 6; unit++)
-		n /= 1024;
-	printf(unit == 0 || n >= 100 ? "%.0f %s" : "%.1f %s", n, units[unit]);
-}
-
 static void print_duration(int64_t ns)
 {
 	double seconds = (double)ns / 1e9;
@@ -114,7 +103,7 @@ static void print_lane(const ipk_inspect_object *o, size_t i)
 	putchar('\n');
 }
 
-static void print_state(const ipk_inspect_object *o)
+static void print_flow(const ipk_inspect_object *o)
 {
 	for (size_t i = 0; i < o->n_lanes; i++)
 		print_lane(o, i);
@@ -140,11 +129,22 @@ static void print_state(const ipk_inspect_object *o)
 	}
 }
 
+static void print_state(const ipk_inspect_object *o)
+{
+	if (o->n_lanes > 0) {
+		print_flow(o);
+		return;
+	}
+	line("state");
+	state_print(o);
+	putchar('\n');
+}
+
 /* --- who --- */
 
-static void print_thread(const ipk_inspect_thread *t)
+static void print_thread(const ipk_inspect_thread *t, const char *word)
 {
-	printf("thread %" PRIu32, t->tid);
+	printf("%s %" PRIu32, word, t->tid);
 	if (t->is_gone)
 		fputs(" (gone)", stdout);
 	else if (*t->comm)
@@ -153,14 +153,26 @@ static void print_thread(const ipk_inspect_thread *t)
 		printf(" of process %" PRIu32, t->pid);
 }
 
+static void print_held(const ipk_inspect_thread *t)
+{
+	const char *what = ipk_inspect_what_name(t->what);
+
+	if (t->what == IPK_INSPECT_TOKEN)
+		printf(" has %" PRIu32 " %s%s\n", t->n_times, what, t->n_times == 1 ? "" : "s");
+	else if (t->n_times > 1)
+		printf(" has the %s %" PRIu32 " times\n", what, t->n_times);
+	else
+		printf(" has the %s\n", what);
+}
+
 static void print_holders(const ipk_inspect_object *o)
 {
 	for (size_t i = 0; i < o->n_holders; i++) {
 		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
 
 		line(i == 0 ? "holds" : "");
-		print_thread(t);
-		printf(" has the %s\n", ipk_inspect_what_name(t->what));
+		print_thread(t, t->what == IPK_INSPECT_TOKEN ? "process" : "thread");
+		print_held(t);
 	}
 }
 
@@ -170,7 +182,7 @@ static void print_waiters(const ipk_inspect_object *o)
 		const ipk_inspect_thread *t = ipk_inspect_waiter_at(o, i);
 
 		line(i == 0 ? "waits" : "");
-		print_thread(t);
+		print_thread(t, "thread");
 		printf(" %s for %s", t->is_gone ? "waited" : "waits",
 		       ipk_inspect_what_name(t->what));
 		if (t->since_ns >= 0 && !t->is_gone) {

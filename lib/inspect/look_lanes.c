@@ -1,0 +1,175 @@
+/*
+ * look_lanes.c - what the memory of pipes and queues says.
+ *
+ * The copy is taken while others write. Only a ring's two words must go together: tail is
+ * read again after head, which makes the pair possible unless the ring went round between
+ * the two reads. An impossible pair is -ENOTRECOVERABLE: the caller looks again.
+ */
+#include <errno.h>
+
+#include "inspect/inspect_internal.h"
+#include "pipe/pipe_internal.h"
+#include "queue/queue_internal.h"
+
+static int note_waiters(struct ipk__object *o, const struct ipk__waiters *waiters)
+{
+	ipk_inspect_thread found[IPK__WAITERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < IPK__WAITERS_MAX; i++)
+		n += ipk__read_waiter(&waiters->slots[i], o->pub.is_foreign, &found[n]);
+	return ipk__note_waiters(o, found, n);
+}
+
+/* --- lanes --- */
+
+/* @copy is of memory at @offset of the file: bring the writer's line up to date. */
+static int read_tail_again(int fd, uint64_t offset, struct ipk__shm_ring *copy)
+{
+	return ipk__os_pread(fd, copy, offsetof(struct ipk__shm_ring, head), offset);
+}
+
+/*
+ * Messages ever, from the count that lags or (read just after) leads: both by less than
+ * half the range of the 32 bits that they have in common.
+ */
+static uint64_t total(const _Atomic uint64_t *n, uint64_t word)
+{
+	uint64_t before = atomic_load_explicit(n, memory_order_relaxed);
+
+	return before + (uint64_t)(int64_t)(int32_t)(ipk__ring_count(word) - (uint32_t)before);
+}
+
+static int note_ring(const struct ipk__shm_ring *ring, uint64_t ring_bytes, ipk_inspect_lane *lane)
+{
+	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	uint32_t n_units = ipk__ring_pos(tail) - ipk__ring_pos(head);
+	uint32_t n_items = ipk__ring_count(tail) - ipk__ring_count(head);
+
+	if ((uint64_t)n_units * IPK__UNIT > ring_bytes || n_items > n_units)
+		return -ENOTRECOVERABLE;
+	*lane = (ipk_inspect_lane){
+		.size = sizeof *lane,
+		.n_items = n_items,
+		.message_bytes = IPK_INSPECT_UNKNOWN,
+		.used_bytes = (uint64_t)n_units * IPK__UNIT,
+		.room_bytes = ring_bytes,
+		.n_put = total(&ring->n_written, tail),
+		.n_got = total(&ring->n_read, head),
+	};
+	return 0;
+}
+
+/* --- pipes --- */
+
+int ipk__look_at_pipe(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
+{
+	uint32_t n_lanes = (h->flags & IPK_PIPE_ONE_WAY) ? 1 : 2;
+	struct ipk__shm_pipe shm;
+	int r;
+
+	if (h->fixed_bytes < sizeof shm || h->n_rings != n_lanes)
+		return -EBADMSG;
+	r = ipk__os_pread(fd, &shm, sizeof shm, 0);
+	/* In a one-way pipe there is only lane 1. */
+	for (uint32_t i = 0; r == 0 && i < n_lanes; i++) {
+		struct ipk__shm_ring *ring = &shm.lanes[i + 2 - n_lanes].ring;
+
+		r = read_tail_again(fd, (uint64_t)((char *)ring - (char *)&shm), ring);
+		if (r == 0)
+			r = note_ring(ring, h->ring_bytes, &o->lanes[i]);
+	}
+	if (r < 0)
+		return r;
+	o->pub.n_lanes = n_lanes;
+	o->pub.max_message_bytes = shm.max_message_bytes;
+	o->pub.n_unfinished = IPK_INSPECT_UNKNOWN;
+	return note_waiters(o, &shm.waiters);
+}
+
+/* --- queues --- */
+
+static uint64_t minus(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static bool queue_is_possible(const struct ipk__shm_queue *shm, const struct ipk__shm_header *h)
+{
+	const struct ipk__shm_shelf *shelf = &shm->shelf;
+
+	return shm->kind <= IPK_QUEUE_PRIORITY &&
+	       h->n_rings == (shm->kind == IPK_QUEUE_FIFO ? 1 : 0) &&
+	       atomic_load_explicit(&shm->shutdown, memory_order_relaxed) <= IPK_NOW &&
+	       shelf->n_slots <= h->fixed_bytes / sizeof(struct ipk__slot) &&
+	       shelf->n_blocks <= h->fixed_bytes / IPK__BLOCK_BYTES &&
+	       shelf->n_free_blocks <= shelf->n_blocks &&
+	       atomic_load_explicit(&shelf->n_live, memory_order_relaxed) <= shelf->n_slots &&
+	       atomic_load_explicit(&shelf->n_leased, memory_order_relaxed) <= shelf->n_slots;
+}
+
+/* LIFO and priority: everything is on the shelf. */
+static void note_shelf(const struct ipk__shm_queue *shm, ipk_inspect_lane *lane)
+{
+	const struct ipk__shm_shelf *shelf = &shm->shelf;
+
+	*lane = (ipk_inspect_lane){
+		.size = sizeof *lane,
+		.used_bytes = (uint64_t)(shelf->n_blocks - shelf->n_free_blocks) * IPK__BLOCK_BYTES,
+		.room_bytes = (uint64_t)shelf->n_blocks * IPK__BLOCK_BYTES,
+		.n_put = atomic_load_explicit(&shm->n_shelved, memory_order_relaxed),
+	};
+}
+
+static void note_queue(const struct ipk__shm_queue *shm, struct ipk__object *o)
+{
+	uint64_t n_done = atomic_load_explicit(&shm->n_done, memory_order_relaxed) +
+			  atomic_load_explicit(&shm->n_acked, memory_order_relaxed);
+	int64_t n_bytes = (int64_t)(atomic_load_explicit(&shm->bytes_put, memory_order_relaxed) -
+				    atomic_load_explicit(&shm->bytes_got, memory_order_relaxed));
+	ipk_inspect_lane *lane = &o->lanes[0];
+
+	o->pub.queue_kind = (ipk_queue_kind)shm->kind;
+	o->pub.n_lanes = 1;
+	o->pub.max_items = shm->max_items;
+	o->pub.max_bytes = shm->max_bytes;
+	o->pub.max_message_bytes = shm->max_message_bytes;
+	o->pub.n_leased = atomic_load_explicit(&shm->shelf.n_leased, memory_order_relaxed);
+	o->pub.n_unfinished = minus(lane->n_put, n_done);
+	o->pub.shutdown = atomic_load_explicit(&shm->shutdown, memory_order_relaxed);
+	o->pub.needs_repair = atomic_load_explicit(&shm->needs_repair, memory_order_relaxed) != 0;
+	/* Items on loan that came back lie on the shelf: taken from the ring, not got. */
+	lane->n_items += atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed);
+	lane->n_got = minus(lane->n_put, lane->n_items + o->pub.n_leased);
+	lane->message_bytes = n_bytes > 0 ? (uint64_t)n_bytes : 0;
+}
+
+int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
+{
+	struct ipk__shm_queue shm;
+	int r;
+
+	if (h->fixed_bytes < sizeof shm)
+		return -EBADMSG;
+	r = ipk__os_pread(fd, &shm, sizeof shm, 0);
+	if (r == 0)
+		r = read_tail_again(fd, offsetof(struct ipk__shm_queue, lane.ring), &shm.lane.ring);
+	if (r < 0)
+		return r;
+	if (!queue_is_possible(&shm, h))
+		return -ENOTRECOVERABLE;
+	if (shm.kind == IPK_QUEUE_FIFO)
+		r = note_ring(&shm.lane.ring, h->ring_bytes, &o->lanes[0]);
+	else
+		note_shelf(&shm, &o->lanes[0]);
+	if (r < 0)
+		return r;
+	note_queue(&shm, o);
+	r = ipk__make_holders(o, 2);
+	if (r < 0)
+		return r;
+	ipk__note_holder(o, &shm.put_lock, IPK_INSPECT_PUT_LOCK);
+	ipk__note_holder(o, &shm.get_lock, IPK_INSPECT_GET_LOCK);
+	return note_waiters(o, &shm.waiters);
+}

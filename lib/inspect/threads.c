@@ -1,0 +1,118 @@
+/*
+ * threads.c - who holds and who waits: numbers from shared memory, and what the kernel says
+ * about them.
+ *
+ * A tid in memory is only a number. It names a thread as long as one with that number lives
+ * that began before it was written; otherwise it died, and is shown as gone. Those of
+ * another pid namespace cannot be asked about at all.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "inspect/inspect_internal.h"
+
+#define CLOCK_SLACK_NS 20000000 /* start times come in steps of 10 ms */
+
+bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns)
+{
+	int64_t started_ns;
+	int r = ipk__os_start_time_ns((pid_t)tid, &started_ns);
+
+	if (r < 0)
+		return r != -ESRCH;
+	return started_ns - CLOCK_SLACK_NS <= since_boot_ns;
+}
+
+int64_t ipk__since_ns(int64_t at_boot_ns)
+{
+	int64_t now_ns = ipk__os_boot_ns();
+
+	if (at_boot_ns < 0 || at_boot_ns > now_ns)
+		return -1;
+	return now_ns - at_boot_ns;
+}
+
+static void name_thread(ipk_inspect_thread *t, bool is_foreign)
+{
+	struct ipk__os_thread thread;
+	int r;
+
+	t->size = sizeof *t;
+	if (is_foreign || t->is_gone)
+		return;
+	r = ipk__os_thread((pid_t)t->tid, &thread);
+	t->is_gone = r == -ESRCH;
+	if (r < 0)
+		return;
+	t->pid = (uint32_t)thread.pid;
+	ipk__printable(thread.comm, true, t->comm, sizeof t->comm);
+}
+
+/* --- holders --- */
+
+int ipk__make_holders(struct ipk__object *o, size_t max)
+{
+	o->holders = max > 0 ? ipk__os_calloc(max, sizeof *o->holders) : NULL;
+	return max > 0 && !o->holders ? -ENOMEM : 0;
+}
+
+void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what)
+{
+	uint32_t tid = ipk__lock_owner(lock);
+	ipk_inspect_thread *t;
+
+	if (tid == 0)
+		return;
+	t = &o->holders[o->pub.n_holders++];
+	*t = (ipk_inspect_thread){.tid = tid, .what = what, .since_ns = -1, .n_times = 1};
+	name_thread(t, o->pub.is_foreign);
+}
+
+/* --- waiters --- */
+
+_Static_assert(IPK__WAIT_DATA == (int)IPK_INSPECT_DATA, "same numbers");
+_Static_assert(IPK__WAIT_SPACE == (int)IPK_INSPECT_SPACE, "same numbers");
+_Static_assert(IPK__WAIT_DONE == (int)IPK_INSPECT_DONE, "same numbers");
+_Static_assert(IPK__WAIT_PUT_LOCK == (int)IPK_INSPECT_PUT_LOCK, "same numbers");
+_Static_assert(IPK__WAIT_GET_LOCK == (int)IPK_INSPECT_GET_LOCK, "same numbers");
+_Static_assert(IPK__WAIT_LOCK == (int)IPK_INSPECT_PLAIN_LOCK, "same numbers");
+_Static_assert(IPK__WAIT_READ_LOCK == (int)IPK_INSPECT_READ_LOCK, "same numbers");
+_Static_assert(IPK__WAIT_WRITE_LOCK == (int)IPK_INSPECT_WRITE_LOCK, "same numbers");
+_Static_assert(IPK__WAIT_SEMAPHORE == (int)IPK_INSPECT_TOKEN, "same numbers");
+_Static_assert(IPK__WAIT_COND == (int)IPK_INSPECT_NOTICE, "same numbers");
+_Static_assert(IPK__WAIT_EVENT == (int)IPK_INSPECT_SET, "same numbers");
+_Static_assert(IPK__WAIT_BARRIER == (int)IPK_INSPECT_PARTIES, "same numbers");
+_Static_assert(IPK__WAIT_ONCE == (int)IPK_INSPECT_RUN, "same numbers");
+
+bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t)
+{
+	uint32_t tid = atomic_load_explicit(&slot->tid, memory_order_relaxed);
+	uint32_t what = atomic_load_explicit(&slot->what, memory_order_relaxed);
+	int64_t at_boot_ns = atomic_load_explicit(&slot->since_boot_ns, memory_order_relaxed);
+
+	/* Nothing yet: it is just entering, and wait.h's fields are not all set. */
+	if (tid == 0 || what == IPK__WAIT_NOTHING)
+		return false;
+	*t = (ipk_inspect_thread){
+		.tid = tid,
+		.pid = atomic_load_explicit(&slot->pid, memory_order_relaxed),
+		.what = (ipk_inspect_what)what,
+		.since_ns = ipk__since_ns(at_boot_ns),
+		.is_gone = !is_foreign && !ipk__is_alive_since(tid, at_boot_ns),
+		.n_times = 1,
+	};
+	name_thread(t, is_foreign);
+	return true;
+}
+
+int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, size_t n)
+{
+	if (n == 0)
+		return 0;
+	o->waiters = ipk__os_malloc(n * sizeof *found);
+	if (!o->waiters)
+		return -ENOMEM;
+	memcpy(o->waiters, found, n * sizeof *found);
+	o->pub.n_waiters = n;
+	return 0;
+}

@@ -1,0 +1,592 @@
+/*
+ * rwlock.c - one writer or many readers, in phases.
+ *
+ * Writers exclude each other by a robust mutex. A reader writes itself down in a cell, then
+ * looks whether a writer wants the lock; the writer says that it wants the lock, then looks
+ * at the cells. All four are sequentially consistent, so one of the two sees the other.
+ * Readers on different processors use cells on different lines: that makes them fast.
+ *
+ * Invariant: who has the mutex and has seen every cell free or waiting after is_wanted was
+ * set is alone, for a cell gets its share only while is_wanted is 0, or from the writer.
+ *
+ * A reader that meets a writer marks its cell as waiting. Whoever ends a writer's phase turns
+ * the waiting cells into shares before is_wanted is 0 again, so the next writer waits for
+ * them: neither side starves. A dead writer leaves its tid in `writer`, which is how all that
+ * come later know, until another has written; the mutex, which the kernel takes from it, lets
+ * the next one that comes end its phase. Cells of dead readers are found by the writer that
+ * waits for them.
+ */
+#include <errno.h>
+#include <limits.h>
+
+#include "lock/lock_internal.h"
+#include "lock/rwlock_internal.h"
+#include "os/os.h"
+#include "shm/sleep.h"
+
+#define CELLS_DEFAULT 64u
+#define CELLS_PER_LINE 4u
+#define LINE_STEP 5u /* odd: threads with neighbouring ids are not on neighbouring lines */
+#define LOOKS 60
+#define SLICE_NS 20000000 /* in which a writer asks whether the reader it waits for lives */
+#define SLEEPERS 1u
+
+struct ipk_rwlock {
+	struct ipk__ref ref;
+	struct ipk__shm_rwlock *shm;
+	uint32_t n_cells;
+	unsigned lines_log2;
+};
+
+/* Of this thread; a fork child's copy belongs to its parent's thread. */
+static _Thread_local struct self {
+	pid_t tid;
+	uint32_t n_astray; /* shares, of all locks, in cells that are not the first choice */
+	uint64_t owner;
+} self __attribute__((tls_model("initial-exec")));
+
+static struct self *myself(void)
+{
+	pid_t tid = ipk__os_tid();
+
+	if (self.tid != tid)
+		self = (struct self){.tid = tid, .owner = ipk__owner_of(tid)};
+	return &self;
+}
+
+/* --- making --- */
+
+static size_t bytes_for(uint32_t n_cells)
+{
+	return sizeof(struct ipk__shm_rwlock) + n_cells * sizeof(struct ipk__shm_cell);
+}
+
+static int init(struct ipk__shm_object *object, const void *opts)
+{
+	struct ipk__shm_rwlock *shm = (struct ipk__shm_rwlock *)object;
+
+	shm->n_cells = ((const ipk_rwlock_opts *)opts)->max_readers;
+	return ipk__lock_init(&shm->writers);
+}
+
+static int finish(int r, void *handle, ipk_rwlock **ret_lock)
+{
+	ipk_rwlock *lock = handle;
+	uint32_t n;
+
+	if (r < 0)
+		return r;
+	lock->shm = (struct ipk__shm_rwlock *)lock->ref.object;
+	n = *(volatile uint32_t *)&lock->shm->n_cells;
+	if (n < CELLS_PER_LINE || n > IPK_RWLOCK_READERS_MAX || (n & (n - 1)) != 0 ||
+	    bytes_for(n) > lock->shm->object.n_bytes) {
+		ipk__place_close(lock);
+		return -EBADMSG;
+	}
+	lock->n_cells = n;
+	lock->lines_log2 = (unsigned)__builtin_ctz(n / CELLS_PER_LINE);
+	*ret_lock = lock;
+	return 0;
+}
+
+int ipk_rwlock_create(const ipk_rwlock_opts *opts, ipk_rwlock **ret_lock)
+{
+	struct ipk__place place = {.kind = IPK__OBJECT_RWLOCK, .init = init};
+	void *handle = NULL;
+	ipk_rwlock_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0 || !ret_lock || o.max_readers > IPK_RWLOCK_READERS_MAX)
+		return -EINVAL;
+	if (o.max_readers == 0)
+		o.max_readers = CELLS_DEFAULT;
+	o.max_readers = (uint32_t)ipk__round_up_pow2(IPK__MAX(o.max_readers, CELLS_PER_LINE));
+	place.n_bytes = bytes_for(o.max_readers);
+	place.name = o.name;
+	place.label = o.label;
+	place.opts = &o;
+	r = ipk__place_create(&place, sizeof **ret_lock, &handle);
+	return finish(r, handle, ret_lock);
+}
+
+int ipk_rwlock_open(const char *name, ipk_rwlock **ret_lock)
+{
+	void *handle = NULL;
+	int r = ret_lock ? ipk__place_open(name, IPK__OBJECT_RWLOCK, bytes_for(CELLS_PER_LINE),
+					   sizeof **ret_lock, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_lock);
+}
+
+ipk_rwlock *ipk_rwlock_close(ipk_rwlock *lock)
+{
+	ipk__place_close(lock);
+	return NULL;
+}
+
+int ipk_rwlock_unlink(const char *name)
+{
+	return ipk__object_unlink(name);
+}
+
+int ipk_rwlock_send(ipk_rwlock *lock, ipk_pipe *via, ipk_deadline deadline)
+{
+	return ipk__place_send(lock, via, deadline);
+}
+
+int ipk_rwlock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_rwlock **ret_lock)
+{
+	void *handle = NULL;
+	int r = ret_lock ? ipk__place_recv(via, deadline, IPK__OBJECT_RWLOCK,
+					   bytes_for(CELLS_PER_LINE), sizeof **ret_lock, &handle)
+			 : -EINVAL;
+
+	return finish(r, handle, ret_lock);
+}
+
+/* --- sleeping and waking --- */
+
+/*
+ * A sleeper announces itself, looks once more, then sleeps on the value it announced. A waker
+ * makes its change, then rings: it pays for a system call only when somebody announced itself.
+ */
+static uint32_t announce(_Atomic uint32_t *word)
+{
+	return atomic_fetch_or(word, SLEEPERS) | SLEEPERS;
+}
+
+static void ring(_Atomic uint32_t *word)
+{
+	uint32_t seen = atomic_load(word);
+
+	while (seen & SLEEPERS) {
+		/* The bit carries over into the count: who announced itself does not sleep. */
+		if (atomic_compare_exchange_weak(word, &seen, seen + SLEEPERS)) {
+			ipk__os_futex_wake(word, INT_MAX);
+			return;
+		}
+	}
+}
+
+/* Holders are often done sooner than one can go to sleep. */
+static int n_looks(ipk_deadline deadline)
+{
+	return deadline.at_ns > 0 && ipk__os_cpu_online() > 1 ? LOOKS : 0;
+}
+
+/* --- cells --- */
+
+/* The @i-th choice of thread @tid: all lines first, then their other cells. */
+static struct ipk__shm_cell *nth_cell(const ipk_rwlock *lock, pid_t tid, uint32_t i)
+{
+	uint32_t line = (uint32_t)tid * LINE_STEP;
+	uint32_t within = (uint32_t)tid >> lock->lines_log2;
+	uint32_t n_lines = 1u << lock->lines_log2;
+
+	line = (line + i) & (n_lines - 1);
+	within = (within + (i >> lock->lines_log2)) & (CELLS_PER_LINE - 1);
+	return &lock->shm->cells[line * CELLS_PER_LINE + within];
+}
+
+static bool is_mine(const struct ipk__shm_cell *cell, const struct self *me)
+{
+	return atomic_load_explicit(&cell->word, memory_order_relaxed) == me->owner;
+}
+
+/* Where this thread has its share; NULL when it has none. */
+static struct ipk__shm_cell *find_mine(const ipk_rwlock *lock, const struct self *me)
+{
+	struct ipk__shm_cell *cell = nth_cell(lock, me->tid, 0);
+
+	if (is_mine(cell, me))
+		return cell;
+	for (uint32_t i = 1; me->n_astray > 0 && i < lock->n_cells; i++) {
+		cell = nth_cell(lock, me->tid, i);
+		if (is_mine(cell, me))
+			return cell;
+	}
+	return NULL;
+}
+
+/* A free cell, which this thread's word is in now; NULL when there is none. */
+static struct ipk__shm_cell *claim(ipk_rwlock *lock, struct self *me)
+{
+	for (uint32_t i = 0; i < lock->n_cells; i++) {
+		struct ipk__shm_cell *cell = nth_cell(lock, me->tid, i);
+		uint64_t nobody = 0;
+
+		if (atomic_load_explicit(&cell->word, memory_order_relaxed) == 0 &&
+		    atomic_compare_exchange_strong(&cell->word, &nobody, me->owner)) {
+			cell->n_again = 0;
+			me->n_astray += i > 0;
+			return cell;
+		}
+	}
+	return NULL;
+}
+
+static void leave(ipk_rwlock *lock, struct self *me, struct ipk__shm_cell *cell)
+{
+	struct ipk__shm_rwlock *shm = lock->shm;
+
+	if (cell != nth_cell(lock, me->tid, 0))
+		me->n_astray--;
+	/* Pairs with the writer's look at it: what was read was read before. */
+	atomic_store_explicit(&cell->word, 0, memory_order_release);
+	/* Pairs with the heavy fence of whoever announced itself. */
+	ipk__os_fence_light();
+	if (atomic_load_explicit(&shm->is_wanted, memory_order_relaxed))
+		ring(&shm->left);
+	if (atomic_load_explicit(&shm->room, memory_order_relaxed) & SLEEPERS)
+		ring(&shm->room);
+}
+
+/* Whether @cell, in which @word was seen, was a dead thread's and is free now. */
+static bool reap(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint64_t word)
+{
+	if (word == 0 || !ipk__owner_is_dead(word, false) ||
+	    !atomic_compare_exchange_strong(&cell->word, &word, 0))
+		return false;
+	ring(&lock->shm->left);
+	ring(&lock->shm->room);
+	return true;
+}
+
+static bool reap_all(ipk_rwlock *lock)
+{
+	bool has_reaped = false;
+
+	for (uint32_t i = 0; i < lock->n_cells; i++) {
+		struct ipk__shm_cell *cell = &lock->shm->cells[i];
+
+		has_reaped |= reap(lock, cell, atomic_load(&cell->word));
+	}
+	return has_reaped;
+}
+
+/* --- a writer's phase --- */
+
+static bool is_writer(const ipk_rwlock *lock, pid_t tid)
+{
+	/* Both: a writer that died may have had our tid. */
+	return atomic_load_explicit(&lock->shm->writer, memory_order_relaxed) == (uint32_t)tid &&
+	       ipk__lock_owner(&lock->shm->writers) == (uint32_t)tid;
+}
+
+/* By whoever has the mutex: shares for all that wait, and then it is the readers' turn. */
+static void end_phase(ipk_rwlock *lock)
+{
+	struct ipk__shm_rwlock *shm = lock->shm;
+
+	for (uint32_t i = 0; i < lock->n_cells; i++) {
+		uint64_t word = atomic_load(&shm->cells[i].word);
+
+		/* It fails when the reader gave up, or looked and found that it need not wait. */
+		if (word & IPK__CELL_WAITS)
+			atomic_compare_exchange_strong(&shm->cells[i].word, &word,
+						       word & ~IPK__CELL_WAITS);
+	}
+	/* Pairs with the readers' look after they claimed a cell or announced themselves. */
+	atomic_store(&shm->is_wanted, 0);
+	ring(&shm->ended);
+}
+
+/* Nobody has the mutex though the lock is wanted: that writer died. 0 also when it did not. */
+static int end_dead_phase(ipk_rwlock *lock)
+{
+	bool died = false;
+	int r = ipk__lock_try(&lock->shm->writers, &died);
+
+	if (r < 0)
+		return r == -ETIMEDOUT ? 0 : r;
+	end_phase(lock);
+	ipk__lock_release(&lock->shm->writers);
+	return 0;
+}
+
+/* --- reading --- */
+
+/* Until the share was handed to us, or nobody wants to write any more. */
+static int wait_while_wanted(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint64_t waiting,
+			     struct ipk__sleep *sleep, ipk_deadline deadline)
+{
+	struct ipk__shm_rwlock *shm = lock->shm;
+	int left = n_looks(deadline);
+	int r = 0;
+
+	while (r == 0 && atomic_load(&cell->word) == waiting && atomic_load(&shm->is_wanted)) {
+		uint32_t seen;
+
+		if (ipk__lock_owner(&shm->writers) == 0) {
+			r = end_dead_phase(lock);
+			continue;
+		}
+		if (left-- > 0) {
+			ipk__os_pause();
+			continue;
+		}
+		seen = announce(&shm->ended);
+		if (atomic_load(&cell->word) == waiting && atomic_load(&shm->is_wanted))
+			r = ipk__sleep(sleep, &shm->ended, seen, deadline);
+	}
+	return r;
+}
+
+/* @cell is ours, and a writer may want the lock. On failure it is as if nobody had. */
+static int wait_behind_writer(ipk_rwlock *lock, struct self *me, struct ipk__shm_cell *cell,
+			      ipk_deadline deadline)
+{
+	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_READ_LOCK);
+	bool is_handed = false;
+	int r = 0;
+
+	while (r == 0 && !is_handed && atomic_load(&lock->shm->is_wanted)) {
+		uint64_t waiting = me->owner | IPK__CELL_WAITS;
+
+		atomic_store(&cell->word, waiting);
+		ring(&lock->shm->left);
+		r = wait_while_wanted(lock, cell, waiting, &sleep, deadline);
+		/* As when it was claimed: look again whether a writer wants the lock. */
+		is_handed = !atomic_compare_exchange_strong(&cell->word, &waiting, me->owner);
+	}
+	ipk__sleep_end(&sleep);
+	return is_handed ? 0 : r;
+}
+
+static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadline,
+			 struct ipk__shm_cell **ret_cell)
+{
+	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_READ_LOCK);
+	_Atomic uint32_t *room = &lock->shm->room;
+	struct ipk__shm_cell *cell = NULL;
+	int r = 0;
+
+	while (!cell && r == 0) {
+		uint32_t seen = announce(room);
+
+		/* Pairs with the light fence of whoever leaves a cell. */
+		ipk__os_fence_heavy();
+		cell = claim(lock, me);
+		if (cell)
+			break;
+		r = ipk__sleep(&sleep, room, seen, deadline);
+		/* Nobody left: perhaps that is because they are dead. */
+		if ((r < 0 || atomic_load(room) == seen) && reap_all(lock))
+			r = 0;
+	}
+	ipk__sleep_end(&sleep);
+	if (cell)
+		*ret_cell = cell;
+	return r;
+}
+
+static int read_first(ipk_rwlock *lock, struct self *me, ipk_deadline deadline)
+{
+	struct ipk__shm_cell *cell = claim(lock, me);
+	int r;
+
+	/* Pairs with the writer's store before it looks at the cells. */
+	if (cell && !atomic_load(&lock->shm->is_wanted))
+		return 0;
+	r = is_writer(lock, me->tid) ? -EDEADLK : 0;
+	if (r == 0 && !cell)
+		r = wait_for_cell(lock, me, deadline, &cell);
+	if (r == 0)
+		r = wait_behind_writer(lock, me, cell, deadline);
+	if (r < 0 && cell)
+		leave(lock, me, cell);
+	return r;
+}
+
+static int read_again(struct ipk__shm_cell *cell)
+{
+	if (cell->n_again == UINT32_MAX - 1)
+		return -EOVERFLOW;
+	cell->n_again++;
+	return 0;
+}
+
+int ipk_rwlock_read_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_recovered)
+{
+	struct ipk__shm_cell *cell;
+	struct self *me;
+	int r;
+
+	if (!lock)
+		return -EBADF;
+	r = ipk__object_check(&lock->ref);
+	if (r < 0)
+		return r;
+	me = myself();
+	cell = find_mine(lock, me);
+	r = cell ? read_again(cell) : read_first(lock, me, deadline);
+	if (r == 0 && ret_recovered)
+		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
+	return r;
+}
+
+int ipk_rwlock_read_unlock(ipk_rwlock *lock)
+{
+	struct ipk__shm_cell *cell;
+	struct self *me;
+
+	if (!lock)
+		return -EBADF;
+	me = myself();
+	cell = find_mine(lock, me);
+	if (!cell)
+		return -EPERM;
+	if (cell->n_again > 0)
+		cell->n_again--;
+	else
+		leave(lock, me, cell);
+	return 0;
+}
+
+/* --- writing --- */
+
+static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct ipk__sleep *sleep,
+			   ipk_deadline deadline)
+{
+	_Atomic uint32_t *left = &lock->shm->left;
+	int64_t asked_ns = deadline.at_ns > 0 ? ipk__os_now_ns() : 0;
+	uint64_t word;
+
+	for (int i = n_looks(deadline); i > 0 && ipk__cell_holds(atomic_load(&cell->word)); i--)
+		ipk__os_pause();
+	while (ipk__cell_holds(word = atomic_load(&cell->word))) {
+		uint32_t seen = announce(left);
+		int r;
+
+		/* Pairs with the light fence of whoever leaves the cell. */
+		ipk__os_fence_heavy();
+		if (atomic_load(&cell->word) != word)
+			continue;
+		r = ipk__sleep(sleep, left, seen, deadline);
+		/* By the clock: others may come and go all the time. */
+		if (r == 0 && ipk__os_now_ns() - asked_ns < SLICE_NS)
+			continue;
+		if (!reap(lock, cell, word) && r < 0)
+			return r;
+		asked_ns = ipk__os_now_ns();
+	}
+	return 0;
+}
+
+/* What was seen free or waiting stays so, see above: one walk is enough. */
+static int wait_for_readers(ipk_rwlock *lock, ipk_deadline deadline)
+{
+	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_WRITE_LOCK);
+	int r = 0;
+
+	sleep.slice_ns = SLICE_NS;
+	for (uint32_t i = 0; r == 0 && i < lock->n_cells; i++) {
+		struct ipk__shm_cell *cell = &lock->shm->cells[i];
+
+		if (ipk__cell_holds(atomic_load(&cell->word)))
+			r = wait_for_reader(lock, cell, &sleep, deadline);
+	}
+	ipk__sleep_end(&sleep);
+	return r;
+}
+
+static int lock_out_writers(ipk_rwlock *lock, ipk_deadline deadline)
+{
+	struct ipk__lock *writers = &lock->shm->writers;
+	bool died = false; /* `writer` tells more: whether it had got the lock */
+	int r = ipk__lock_try(writers, &died);
+
+	if (r == -ETIMEDOUT)
+		r = ipk__lock_wait(writers, ipk__object_waiters(&lock->ref), IPK__WAIT_WRITE_LOCK,
+				   ipk__object_offset(&lock->ref), deadline, &died);
+	return r;
+}
+
+static int write_first(ipk_rwlock *lock, ipk_deadline deadline)
+{
+	struct ipk__shm_rwlock *shm = lock->shm;
+	int r = lock_out_writers(lock, deadline);
+
+	if (r < 0)
+		return r;
+	/* Pairs with the readers' look after they claimed a cell. */
+	atomic_store(&shm->is_wanted, 1);
+	r = wait_for_readers(lock, deadline);
+	if (r < 0) {
+		end_phase(lock);
+		ipk__lock_release(&shm->writers);
+	}
+	return r;
+}
+
+int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_recovered)
+{
+	struct self *me;
+	int r;
+
+	if (!lock)
+		return -EBADF;
+	r = ipk__object_check(&lock->ref);
+	if (r < 0)
+		return r;
+	me = myself();
+	if (find_mine(lock, me) || is_writer(lock, me->tid))
+		return -EDEADLK;
+	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX)
+		return -ENOLCK;
+	r = write_first(lock, deadline);
+	if (r < 0)
+		return r;
+	if (ret_recovered)
+		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
+	/* From here on its death leaves something to repair. */
+	atomic_store(&lock->shm->writer, (uint32_t)me->tid);
+	ipk__os_self.n_locks++;
+	return 0;
+}
+
+int ipk_rwlock_write_unlock(ipk_rwlock *lock)
+{
+	if (!lock)
+		return -EBADF;
+	if (!is_writer(lock, ipk__os_tid()))
+		return -EPERM;
+	/* From here on it does not; and those that get shares now are not told of any death. */
+	atomic_store(&lock->shm->writer, 0);
+	end_phase(lock);
+	ipk__os_self.n_locks--;
+	ipk__lock_release(&lock->shm->writers);
+	return 0;
+}
+
+/* --- looking --- */
+
+uint32_t ipk_rwlock_owner(const ipk_rwlock *lock)
+{
+	uint32_t tid = lock ? atomic_load(&lock->shm->writer) : 0;
+
+	/* Otherwise it died, and another is about to write. */
+	return tid != 0 && ipk__lock_owner(&lock->shm->writers) == tid ? tid : 0;
+}
+
+size_t ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; lock && i < lock->n_cells; i++) {
+		uint64_t word = atomic_load(&lock->shm->cells[i].word);
+
+		if (!ipk__cell_holds(word) || ipk__owner_is_dead(word, false))
+			continue;
+		if (n < max)
+			ret_tids[n] = ipk__owner_id(word);
+		n++;
+	}
+	return n;
+}
+
+size_t ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max)
+{
+	return lock ? ipk__object_list_waiters(&lock->ref, ret_tids, max) : 0;
+}

@@ -1,0 +1,30 @@
+/*
+ * owner.h - who holds something, in one word: the id of a thread or process, and when it began.
+ *
+ * One word, so that claiming a thing and saying who claimed it are the same store, and no
+ * death can come in between. The start time tells the dead from one that got their id later.
+ * The highest bit is left to whoever keeps the word.
+ */
+#ifndef IPK_SHM_OWNER_H
+#define IPK_SHM_OWNER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define IPK__OWNER_MARK ((uint64_t)1 << 63)
+
+static inline uint32_t ipk__owner_id(uint64_t owner)
+{
+	return (uint32_t)(owner >> 32) & 0x7fffffffu;
+}
+
+/* Never 0. It takes a system call or three: keep the answer, but never across a fork. */
+uint64_t ipk__owner_of(pid_t id);
+/*
+ * Whether the kernel says so: the id is nobody's, a zombie's or another's by now. A process
+ * whose first thread has ended lives on, that thread does not.
+ */
+bool ipk__owner_is_dead(uint64_t owner, bool is_process);
+
+#endif
