@@ -188,7 +188,7 @@ static int create(const ipk_array_opts *opts)
 	ipk_array *a = NULL;
 	int r = ipk_array_create(opts, &a);
 
-	if (r == 0)
+	if (opts && r == 0)
 		ck_assert_uint_eq(ipk_array_len(a), opts->n_items);
 	else
 		ck_assert_ptr_null(a);

@@ -1,0 +1,59 @@
+/*
+ * bounded_buffer.c - two producers and a consumer with a buffer of four places in shared
+ * memory: a condition under a lock lets each wait until there is something for it to do.
+ */
+#include <stdio.h>
+
+#include <ipk/cond.h>
+#include <ipk/process.h>
+#include <ipk/shm.h>
+
+enum { N_PLACES = 4, N_EACH = 1000 };
+
+static struct buffer {
+	unsigned n_put, n_taken, items[N_PLACES];
+} * buffer;
+static ipk_lock *lock;
+static ipk_cond *changed;
+
+static bool can_go_on(void *is_producer)
+{
+	unsigned n = buffer->n_put - buffer->n_taken;
+
+	return is_producer ? n < N_PLACES : n > 0;
+}
+
+static int produce(void *arg)
+{
+	for (unsigned i = 1; i <= N_EACH; i++) {
+		ipk_try(ipk_lock_lock(lock, ipk_forever(), NULL));
+		ipk_try(ipk_cond_wait_for(changed, lock, can_go_on, arg, ipk_forever(), NULL));
+		buffer->items[buffer->n_put++ % N_PLACES] = i;
+		ipk_cond_notify_all(changed);
+		ipk_lock_unlock(lock);
+	}
+	return 0;
+}
+
+int main(void)
+{
+	IPK_AUTO(shm) *memory = NULL;
+	IPK_AUTO(process) *a = NULL, *b = NULL;
+	long sum = 0;
+
+	ipk_try(ipk_shm_create(IPK_SHM(.size_bytes = sizeof *buffer), &memory));
+	buffer = ipk_shm_data(memory);
+	ipk_try(ipk_lock_create(NULL, &lock));
+	ipk_try(ipk_cond_create(NULL, &changed));
+	ipk_try(ipk_process_start(produce, buffer, NULL, &a));
+	ipk_try(ipk_process_start(produce, buffer, NULL, &b));
+	for (int i = 0; i < 2 * N_EACH; i++) {
+		ipk_try(ipk_lock_lock(lock, ipk_forever(), NULL));
+		ipk_try(ipk_cond_wait_for(changed, lock, can_go_on, NULL, ipk_forever(), NULL));
+		sum += buffer->items[buffer->n_taken++ % N_PLACES];
+		ipk_cond_notify_all(changed);
+		ipk_lock_unlock(lock);
+	}
+	printf("%u items through %d places: %ld\n", buffer->n_taken, N_PLACES, sum);
+	return sum != (long)N_EACH * (N_EACH + 1);
+}
