@@ -274,18 +274,30 @@ static bool is_writer(const ipk_rwlock *lock, pid_t tid)
 	       ipk__lock_owner(&lock->shm->writers) == (uint32_t)tid;
 }
 
-/* By whoever has the mutex: shares for all that wait, and then it is the readers' turn. */
+static void hand_over(ipk_rwlock *lock)
+{
+	for (uint32_t i = 0; i < lock->n_cells; i++) {
+		_Atomic uint64_t *word = &lock->shm->cells[i].word;
+		uint64_t seen = atomic_load(word);
+
+		/* It fails when the reader gave up, or looked and found that it need not wait. */
+		if (seen & IPK__CELL_WAITS)
+			atomic_compare_exchange_strong(word, &seen, seen & ~IPK__CELL_WAITS);
+	}
+}
+
+/*
+ * By whoever has the mutex: shares for all that wait, and then it is the readers' turn. One
+ * that comes to wait too late for it finds that the lock is not wanted, or waits for the next
+ * phase to end.
+ */
 static void end_phase(ipk_rwlock *lock)
 {
 	struct ipk__shm_rwlock *shm = lock->shm;
 
-	for (uint32_t i = 0; i < lock->n_cells; i++) {
-		uint64_t word = atomic_load(&shm->cells[i].word);
-
-		/* It fails when the reader gave up, or looked and found that it need not wait. */
-		if (word & IPK__CELL_WAITS)
-			atomic_compare_exchange_strong(&shm->cells[i].word, &word,
-						       word & ~IPK__CELL_WAITS);
+	if (atomic_load(&shm->has_behind)) {
+		atomic_store(&shm->has_behind, 0);
+		hand_over(lock);
 	}
 	/* Pairs with the readers' look after they claimed a cell or announced themselves. */
 	atomic_store(&shm->is_wanted, 0);
@@ -345,6 +357,8 @@ static int wait_behind_writer(ipk_rwlock *lock, struct self *me, struct ipk__shm
 		uint64_t waiting = me->owner | IPK__CELL_WAITS;
 
 		atomic_store(&cell->word, waiting);
+		/* After the mark, so that who sees this sees that. */
+		atomic_store(&lock->shm->has_behind, 1);
 		ring(&lock->shm->left);
 		r = wait_while_wanted(lock, cell, waiting, &sleep, deadline);
 		/* As when it was claimed: look again whether a writer wants the lock. */
@@ -540,8 +554,8 @@ int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_rec
 		return r;
 	if (ret_recovered)
 		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
-	/* From here on its death leaves something to repair. */
-	atomic_store(&lock->shm->writer, (uint32_t)me->tid);
+	/* From here on its death leaves something to repair. Its readers come after all stores. */
+	atomic_store_explicit(&lock->shm->writer, (uint32_t)me->tid, memory_order_release);
 	ipk__os_self.n_locks++;
 	return 0;
 }
@@ -553,7 +567,7 @@ int ipk_rwlock_write_unlock(ipk_rwlock *lock)
 	if (!is_writer(lock, ipk__os_tid()))
 		return -EPERM;
 	/* From here on it does not; and those that get shares now are not told of any death. */
-	atomic_store(&lock->shm->writer, 0);
+	atomic_store_explicit(&lock->shm->writer, 0, memory_order_release);
 	end_phase(lock);
 	ipk__os_self.n_locks--;
 	ipk__lock_release(&lock->shm->writers);

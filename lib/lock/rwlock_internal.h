@@ -21,10 +21,11 @@ struct ipk__shm_cell {
 /* The lowest bit of the three words one sleeps on: somebody does; the others count. */
 struct ipk__shm_rwlock {
 	struct ipk__shm_object object;
-	struct ipk__lock writers; /* held by the one that writes, or is the next to */
-	_Atomic uint32_t left;    /* a reader left: for the writer */
-	_Atomic uint32_t ended;   /* a writer ended: for readers behind it */
-	uint32_t n_cells;         /* a power of two */
+	struct ipk__lock writers;    /* held by the one that writes, or is the next to */
+	_Atomic uint32_t left;       /* a reader left: for the writer */
+	_Atomic uint32_t ended;      /* a writer ended: for readers behind it */
+	uint32_t n_cells;            /* a power of two */
+	_Atomic uint32_t has_behind; /* perhaps some cells wait; a hint */
 	/* What each reader looks at, and who only reads does not change: */
 	alignas(IPK__OBJECT_ALIGN) _Atomic uint32_t is_wanted; /* by the one that has writers */
 	_Atomic uint32_t writer; /* who has the lock, or died having it; 0: all is well */
