@@ -8,6 +8,12 @@
 #include <string.h>
 
 #include "crew.h"
+#include "ipk/barrier.h"
+#include "ipk/cond.h"
+#include "ipk/event.h"
+#include "ipk/once.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
 #include "ipk/value.h"
 
 /* What the rows need to know of a kind. */
@@ -101,9 +107,70 @@ static int use_array(void *array)
 }
 FACE(array);
 
-/* rooms */
+CREATE(rwlock, IPK_RWLOCK(.name = name))
+static int use_rwlock(void *lock)
+{
+	int r = ipk_rwlock_read_lock(lock, ipk_in_ms(CALL_MS), NULL);
 
-static const struct face *const faces[] = {&lock_face, &value_face, &array_face};
+	if (r == 0)
+		r = ipk_rwlock_read_unlock(lock);
+	if (r == 0)
+		r = ipk_rwlock_write_lock(lock, ipk_in_ms(CALL_MS), NULL);
+	return r < 0 ? r : ipk_rwlock_write_unlock(lock);
+}
+FACE(rwlock);
+
+CREATE(semaphore, IPK_SEMAPHORE(.name = name, .kind = IPK_SEMAPHORE_OWNED, .value = 3))
+static int use_semaphore(void *semaphore)
+{
+	int r = ipk_semaphore_acquire(semaphore, ipk_in_ms(CALL_MS));
+
+	return r < 0 ? r : ipk_semaphore_release(semaphore);
+}
+FACE(semaphore);
+
+CREATE(cond, IPK_COND(.name = name))
+static int use_cond(void *cond)
+{
+	return ipk_cond_notify_all(cond);
+}
+FACE(cond);
+
+CREATE(event, IPK_EVENT(.name = name))
+static int use_event(void *event)
+{
+	int r = ipk_event_set(event);
+
+	if (r == 0)
+		r = ipk_event_wait(event, ipk_now());
+	return r < 0 ? r : ipk_event_clear(event);
+}
+FACE(event);
+
+CREATE(barrier, IPK_BARRIER(.name = name, .n_parties = 1))
+static int use_barrier(void *barrier)
+{
+	int r = ipk_barrier_wait(barrier, NULL, NULL, ipk_now(), NULL);
+
+	return r < 0 ? r : ipk_barrier_unregister(barrier);
+}
+FACE(barrier);
+
+CREATE(once, IPK_ONCE(.name = name))
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+static int use_once(void *once)
+{
+	return ipk_once_run(once, do_nothing, NULL, ipk_in_ms(CALL_MS), NULL);
+}
+FACE(once);
+
+static const struct face *const faces[] = {&lock_face, &rwlock_face, &semaphore_face,
+					   &cond_face, &event_face,  &barrier_face,
+					   &once_face, &value_face,  &array_face};
 
 static const struct face *face_of(const struct scene *s)
 {
