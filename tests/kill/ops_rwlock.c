@@ -133,6 +133,17 @@ static void unmake(struct scene *s)
 
 /* --- the victim --- */
 
+/* A thread's first read lock finds out when the thread began: one row is enough for that. */
+static void know_thyself(struct scene *s)
+{
+	ipk_rwlock *lock = NULL;
+
+	expect(s, "create", ipk_rwlock_create(NULL, &lock), 0);
+	expect(s, "read lock", ipk_rwlock_read_lock(lock, ipk_now(), NULL), 0);
+	expect(s, "read unlock", ipk_rwlock_read_unlock(lock), 0);
+	ipk_rwlock_close(lock);
+}
+
 static int act_read_lock(struct scene *s)
 {
 	int r = read_lock(s, s->deadline, &s->ledger->was_told);
@@ -147,6 +158,12 @@ static int act_write_lock(struct scene *s)
 
 	s->ledger->found_inside = atomic_load(&s->ledger->inside);
 	return r;
+}
+
+static void ready_lock(struct scene *s)
+{
+	if (s->op->act != act_read_lock || s->op->state != FREE)
+		know_thyself(s);
 }
 
 static void after_read_lock(struct scene *s)
@@ -331,6 +348,7 @@ static void check(struct scene *s)
 static const struct op ops[] = {
 	[READ_LOCK] = {.name = "rwlock_read_lock",
 		       .make = make_lock,
+		       .ready = ready_lock,
 		       .act = act_read_lock,
 		       .after = after_read_lock},
 	[READ_UNLOCK] = {.name = "rwlock_read_unlock",
@@ -339,6 +357,7 @@ static const struct op ops[] = {
 			 .act = act_read_unlock},
 	[WRITE_LOCK] = {.name = "rwlock_write_lock",
 			.make = make_lock,
+			.ready = ready_lock,
 			.act = act_write_lock,
 			.after = after_write_lock},
 	[WRITE_UNLOCK] = {.name = "rwlock_write_unlock",
@@ -370,6 +389,9 @@ void ops_rwlock(struct op_list *list)
 		op.kind = kinds[rows[i].other];
 		op.variant = rows[i].other;
 		op.state = rows[i].state;
+		op.is_minor = rows[i].op == READ_UNLOCK
+				      ? op.state == DEAD
+				      : rows[i].op == WRITE_UNLOCK && rows[i].other == WRITER;
 		op.meet_keeps = true;
 		op.meet = meet_rwlock;
 		op.check = check;

@@ -379,10 +379,11 @@ static void add_stores(struct op_list *list)
 		op.kind = "struct";
 		op.len_bytes = sizes[i];
 		op.state = FREE;
-		op.is_minor = sizes[i] == 1;
+		op.is_minor = sizes[i] == 1 || sizes[i] == ITEMS_MAX_BYTES;
 		op_add(list, &op);
 		/* The dead one is stepped to its middle for each point. */
 		op.state = DEAD;
+		op.is_minor = sizes[i] != 64;
 		if (sizes[i] == 64 || sizes[i] == 4096)
 			op_add(list, &op);
 	}

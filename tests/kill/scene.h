@@ -75,6 +75,7 @@ struct op {
 	bool is_extra;                /* only for the self-test */
 	bool meet_keeps;              /* what meet() took: the victim may wait in vain for it */
 	bool is_minor;                /* much like another row: not in the quick run */
+	bool is_stop_minor;           /* its stop_ twin is */
 	int (*make)(struct scene *s); /* 0 or -errno */
 	void (*ready)(struct scene *s);
 	int (*act)(struct scene *s);
