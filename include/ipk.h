@@ -15,6 +15,9 @@
 #include "ipk/pipe.h"
 #include "ipk/process.h"
 #include "ipk/queue.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
+#include "ipk/shm.h"
 #include "ipk/timer.h"
 #include "ipk/value.h"
 

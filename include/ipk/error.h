@@ -18,6 +18,9 @@
  *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
  *   -ERANGE           an index beyond the end, a number that does not fit its type
  *   -ECANCELED        the barrier was broken or reset
+ *   -EUSERS           the barrier has all its parties already
+ *   -ESTALE           the name leads to other memory by now
+ *   -EBUSY            another process is just replacing it
  *   -EALREADY         too late to cancel: it has begun
  *   -ENOTRECOVERABLE  shared contents were overwritten
  *   -EACCES           the object belongs to another user

@@ -60,7 +60,7 @@ typedef enum ipk_inspect_what {
 	IPK_INSPECT_NOTICE = 10,  /* a condition to be notified */
 	IPK_INSPECT_SET = 11,     /* an event to be set */
 	IPK_INSPECT_PARTIES = 12, /* the other parties of a barrier */
-	IPK_INSPECT_RUN = 13,     /* the run of a once to end */
+	IPK_INSPECT_RUN = 13,     /* the run of a once, or of a barrier's action, to end */
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {
@@ -101,7 +101,8 @@ typedef struct ipk_inspect_object {
 	uint64_t n_leased;          /* items out on loan */
 	uint64_t n_unfinished;      /* put, not yet done; mq, pipe: IPK_INSPECT_UNKNOWN */
 	unsigned shutdown;          /* 0, IPK_DRAIN or IPK_NOW */
-	bool needs_repair;          /* a user died inside; the next one puts it in order */
+	bool needs_repair;          /* a user died inside; the next one puts it in order. Of an
+				     * rwlock: a writer died having it, none has written since */
 	uint32_t creator_pid;       /* 0: not known */
 	int64_t age_ns;             /* since it was made, suspend included; -1: not known */
 	char creator[64];           /* name of that process; "" when it is gone */

@@ -138,9 +138,9 @@ IPK_API size_t ipk_shm_size_bytes(const ipk_shm *shm);
  * @max:         how many there is room for
  * @ret_n_users: how many processes have it open, which may be more than @max
  *
- * This process counts. Asked of the kernel, so the dead are not among them; processes that
- * this one may not look into (ptrace(2)) are not seen, nor those that closed the file and
- * kept the mapping, which ipk and Python do not do.
+ * This process counts, and so does an ipc-inspect while it looks. Asked of the kernel, so the
+ * dead are not among them; processes that this one may not look into (ptrace(2)) are not
+ * seen, nor those that closed the file and kept the mapping, which ipk and Python do not do.
  *
  * Blocks:  no; looks at all processes' files in /proc.
  * Callers: any thread. The answer may be out of date when it arrives.

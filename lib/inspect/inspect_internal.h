@@ -4,7 +4,8 @@
  * sightings.c   where objects are seen        object.c      objects, from the sightings of a file
  * look.c        what its memory says          look_lanes.c  of pipes and queues
  * look_arena.c  of many small objects         look_kinds.c  of each kind of those
- * threads.c     who holds, who waits          words.c       words and printable text
+ * items.c       what is in values and arrays  threads.c     who holds, who waits
+ * words.c       words and printable text
  * inspect.c     the public calls
  */
 #ifndef IPK_INSPECT_INTERNAL_H
@@ -13,7 +14,7 @@
 #include "ipk/inspect.h"
 #include "os/os.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 #include "shm/segment.h"
 
 #define IPK__ITEMS_SHOWN 8
@@ -97,6 +98,7 @@ struct ipk__peek {
 	int fd;
 	uint64_t offset; /* of the object */
 	uint64_t n_bytes;
+	size_t n_copied;
 	alignas(IPK__CACHE_LINE) char copy[IPK__PEEK_BYTES];
 };
 
@@ -105,13 +107,29 @@ ipk_inspect_kind ipk__kind_of_object(uint32_t object_kind);
 /* -ENOTRECOVERABLE when the numbers cannot be right, this time. */
 int ipk__look_at_kind(const struct ipk__peek *peek, uint32_t object_kind, struct ipk__object *o);
 
+/* @n_bytes at @at of the object, from the copy when they are in it. */
+int ipk__read_at(const struct ipk__peek *peek, uint64_t at, void *buf, size_t n_bytes);
+struct ipk__shm_guard;
+/* Who holds it, and how often. */
+int ipk__note_guard(const struct ipk__shm_guard *guard, struct ipk__object *o);
+
+/* --- items.c: two of the kinds --- */
+
+#define IPK__HEAD_BYTES 16 /* shown of a struct; a number has no more */
+
+int ipk__look_at_value(const struct ipk__peek *peek, struct ipk__object *o);
+int ipk__look_at_array(const struct ipk__peek *peek, struct ipk__object *o);
+
 /* --- threads.c --- */
 
 int64_t ipk__since_ns(int64_t at_boot_ns); /* how long ago; -1: it cannot be */
 /* Whether the thread called @tid began before @since, so is the one that was meant then. */
 bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns);
 int ipk__make_holders(struct ipk__object *o, size_t max);
-/* Who holds the lock, if anybody; there is room by ipk__make_holders(). */
+/* There is room by ipk__make_holders(). @is_gone: the kernel said so. */
+ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_inspect_what what,
+				    bool is_gone);
+/* Who holds the lock, if anybody. */
 void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what);
 /* Who is in the slot, unless it is free. */
 bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t);

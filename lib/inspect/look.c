@@ -16,6 +16,7 @@
 
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
+#include "value/shm_memory.h"
 
 /* --- the header --- */
 
@@ -60,6 +61,8 @@ static ipk_inspect_kind kind_of(uint32_t segment_kind)
 		return IPK_INSPECT_QUEUE;
 	case IPK__KIND_ARENA:
 		return IPK_INSPECT_ARENA;
+	case IPK__KIND_SHM:
+		return IPK_INSPECT_SHM;
 	default:
 		return IPK_INSPECT_OTHER;
 	}
@@ -77,6 +80,19 @@ static void note_creator(const struct ipk__shm_header *h, struct ipk__object *o)
 		ipk__printable(thread.comm, true, o->pub.creator, sizeof o->pub.creator);
 }
 
+static int look_at_shm(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
+{
+	struct ipk__shm_memory shm;
+	int r = h->fixed_bytes < sizeof shm ? -EBADMSG : ipk__os_pread(fd, &shm, sizeof shm, 0);
+
+	if (r < 0)
+		return r;
+	if (shm.size_bytes > h->fixed_bytes - sizeof shm)
+		return -EBADMSG;
+	o->pub.size_bytes = shm.size_bytes;
+	return 0;
+}
+
 static int look_once(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
 {
 	switch (h->kind) {
@@ -86,6 +102,8 @@ static int look_once(int fd, const struct ipk__shm_header *h, struct ipk__object
 		return ipk__look_at_queue(fd, h, o);
 	case IPK__KIND_ARENA:
 		return ipk__look_at_arena(fd, h, o);
+	case IPK__KIND_SHM:
+		return look_at_shm(fd, h, o);
 	default:
 		return -EPROTONOSUPPORT;
 	}

@@ -98,6 +98,7 @@ static int peek(const struct walk *w, struct ipk__peek *p)
 	p->fd = w->fd;
 	p->offset = w->at;
 	p->n_bytes = object->n_bytes;
+	p->n_copied = IPK__MIN(left, sizeof p->copy);
 	if (p->n_bytes < sizeof *object || p->n_bytes > left || p->n_bytes % IPK__OBJECT_ALIGN != 0)
 		return -EBADMSG;
 	return 0;

@@ -56,16 +56,28 @@ int ipk__make_holders(struct ipk__object *o, size_t max)
 	return max > 0 && !o->holders ? -ENOMEM : 0;
 }
 
+ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_inspect_what what,
+				    bool is_gone)
+{
+	ipk_inspect_thread *t = &o->holders[o->pub.n_holders++];
+
+	*t = (ipk_inspect_thread){
+		.tid = tid,
+		.what = what,
+		.is_gone = is_gone,
+		.since_ns = -1,
+		.n_times = 1,
+	};
+	name_thread(t, o->pub.is_foreign);
+	return t;
+}
+
 void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what)
 {
 	uint32_t tid = ipk__lock_owner(lock);
-	ipk_inspect_thread *t;
 
-	if (tid == 0)
-		return;
-	t = &o->holders[o->pub.n_holders++];
-	*t = (ipk_inspect_thread){.tid = tid, .what = what, .since_ns = -1, .n_times = 1};
-	name_thread(t, o->pub.is_foreign);
+	if (tid != 0)
+		ipk__add_holder(o, tid, what, false);
 }
 
 /* --- waiters --- */

@@ -49,11 +49,11 @@ static struct state unpack(uint64_t word)
 {
 	return (struct state){
 		.gen = (uint32_t)(word >> 32),
-		.n_arrived = (uint32_t)(word >> 14) & 2047,
-		.last = (uint32_t)(word >> 3) & 2047,
+		.n_arrived = ipk__barrier_arrived(word),
+		.last = ipk__barrier_last(word),
 		.turn = (word & 4) != 0,
-		.is_acting = (word & 2) != 0,
-		.is_broken = (word & 1) != 0,
+		.is_acting = ipk__barrier_acts(word),
+		.is_broken = ipk__barrier_broke(word),
 	};
 }
 

@@ -12,7 +12,7 @@
 
 #include "ipk/lock.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 
 /* A lock as it lies in shared memory, alone or inside another object. */
 struct ipk__shm_guard {

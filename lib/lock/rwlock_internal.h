@@ -6,7 +6,7 @@
 
 #include "ipk/rwlock.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 #include "shm/owner.h"
 
 #define IPK__CELL_WAITS IPK__OWNER_MARK /* it has no share yet: it stands behind a writer */

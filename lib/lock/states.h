@@ -6,7 +6,7 @@
 
 #include "ipk/barrier.h"
 #include "shm/arena.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 
 struct ipk__shm_cond {
 	struct ipk__shm_object object;
@@ -37,6 +37,29 @@ struct ipk__shm_barrier {
 	struct ipk__shm_party parties[];
 };
 _Static_assert(sizeof(struct ipk__shm_barrier) == 88, "layout");
+
+/* What inspection reads of a barrier's state. */
+static inline uint32_t ipk__barrier_arrived(uint64_t state)
+{
+	return (uint32_t)(state >> 14) & 2047;
+}
+
+/* The index of the party that arrived last. */
+static inline uint32_t ipk__barrier_last(uint64_t state)
+{
+	return (uint32_t)(state >> 3) & 2047;
+}
+
+/* That one runs the action. */
+static inline bool ipk__barrier_acts(uint64_t state)
+{
+	return (state & 2) != 0;
+}
+
+static inline bool ipk__barrier_broke(uint64_t state)
+{
+	return (state & 1) != 0;
+}
 
 struct ipk__shm_once {
 	struct ipk__shm_object object;

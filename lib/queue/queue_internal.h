@@ -17,7 +17,7 @@
 
 #include "ipk/queue.h"
 #include "pipe/lane.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 #include "shm/pollset.h"
 #include "shm/segment.h"
 

@@ -16,7 +16,7 @@
 #include "os/os.h"
 #include "shm/arena.h"
 
-#define FIRST_ARENA_BYTES ((size_t)32 << 10)
+#define FIRST_ARENA_BYTES ((size_t)64 << 10)
 #define LARGE_SHARE 4 /* an object of more than this share of an arena gets one of its own */
 #define MANY_BYTES ((size_t)256 << 10) /* from this size on, IPK__ARENA_TABLES_MAX of waiters */
 #define EXACT_UNITS 16                 /* rooms up to this size are as large as asked for */
@@ -135,8 +135,9 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 	struct ipk__arena *a;
 	int r = ipk__segment_create(&plan, &segment);
 
-	if (r == 0)
-		r = new_view(&segment, plan.is_named, &a);
+	if (r < 0)
+		return r;
+	r = new_view(&segment, plan.is_named, &a);
 	if (r < 0)
 		return r;
 	a->n_tables = a->shared->n_tables = n_tables;
@@ -243,7 +244,7 @@ static struct ipk__shm_object *take_room(struct ipk__arena *a, size_t n_bytes)
 	return object;
 }
 
-/* Room in one of our arenas, or in a new one. Each new one is twice as large as the last. */
+/* Room in one of our arenas, or in a new one. Each new one is half as large again as the last. */
 static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct ipk__ref *ref)
 {
 	size_t arena_bytes = FIRST_ARENA_BYTES;
@@ -258,7 +259,7 @@ static int find_room(const struct ipk__object_plan *plan, size_t n_bytes, struct
 			a->n_refs++;
 			return 0;
 		}
-		arena_bytes = IPK__MIN(arena_bytes * 2, IPK__ARENA_BYTES_MAX);
+		arena_bytes = IPK__MIN(arena_bytes / 2 * 3, IPK__ARENA_BYTES_MAX);
 	}
 	if (plan->name || n_bytes > arena_bytes / LARGE_SHARE)
 		arena_bytes = n_bytes;
@@ -423,7 +424,7 @@ int ipk__object_attach(int fd, uint64_t offset, uint32_t kind, size_t min_bytes,
 int ipk__object_open(const char *name, uint32_t kind, size_t min_bytes, struct ipk__ref *ret_ref)
 {
 	char file[256];
-	int fd;
+	int fd = -1;
 	int r = ipk__name_check(name);
 
 	if (r == 0)

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "os/os.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 
 #define PAUSES_MIN 16
 #define PAUSES_MAX 512

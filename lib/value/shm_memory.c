@@ -44,17 +44,27 @@ static void make_next_name(const char *file, char next[NEXT_BYTES])
 	snprintf(next, NEXT_BYTES, "%s:next", file);
 }
 
-static bool leads_to(const char *file, int fd)
+/* 0: the name @file leads to what @fd is; -ESTALE: no more. */
+static int check_leads_to(const char *file, int fd)
 {
-	struct ipk__os_stat named, open;
+	struct ipk__os_stat named = {0}, open = {0};
+	int r = ipk__os_shm_stat(file, &named);
 
-	return ipk__os_shm_stat(file, &named) == 0 && ipk__os_stat(fd, &open) == 0 &&
-	       named.device == open.device && named.inode == open.inode;
+	if (r == 0)
+		r = ipk__os_stat(fd, &open);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	return named.device == open.device && named.inode == open.inode ? 0 : -ESTALE;
+}
+
+static int check_is_current(const ipk_shm *s)
+{
+	return s->file ? check_leads_to(s->file, s->fd) : 0;
 }
 
 bool ipk_shm_is_current(const ipk_shm *s)
 {
-	return s && (!s->file || leads_to(s->file, s->fd));
+	return s && check_is_current(s) == 0;
 }
 
 /* The name of a successor whose maker died; false when its maker lives, or there is none. */
@@ -68,7 +78,7 @@ static bool remove_dead_next(const char *file)
 	if (ipk__os_shm_open_to_read(next, &fd) < 0)
 		return false;
 	/* A maker holds the lock from before the name is there until the name is gone. */
-	is_dead = ipk__os_lock_file(fd, IPK__OS_ALONE) == 0 && leads_to(next, fd) &&
+	is_dead = ipk__os_lock_file(fd, IPK__OS_ALONE) == 0 && check_leads_to(next, fd) == 0 &&
 		  ipk__os_shm_unlink(next) == 0;
 	ipk__os_close(fd);
 	return is_dead;
@@ -107,7 +117,8 @@ static void leave(ipk_shm *s)
 	int r = ipk__os_open_again(s->fd, false, &fd);
 
 	ipk__os_close(s->fd);
-	if (r == 0 && ipk__os_lock_file(fd, IPK__OS_ALONE) == 0 && leads_to(s->file, fd)) {
+	if (r == 0 && ipk__os_lock_file(fd, IPK__OS_ALONE) == 0 &&
+	    check_leads_to(s->file, fd) == 0) {
 		remove_dead_next(s->file);
 		ipk__os_shm_unlink(s->file);
 	}
@@ -316,15 +327,16 @@ static int map_segment(ipk_shm *s, const struct ipk__shm_header *h)
  */
 static int join(ipk_shm *s)
 {
-	int r;
+	int r, r_leads;
 
 	if (!s->unlink_last)
 		return 0;
 	r = ipk__os_lock_file(s->fd, IPK__OS_SHARED);
 	if (r < 0 && r != -EAGAIN)
 		return r;
-	if (!leads_to(s->file, s->fd))
-		return -EAGAIN;
+	r_leads = check_is_current(s);
+	if (r_leads < 0)
+		return r_leads == -ESTALE ? -EAGAIN : r_leads;
 	/* Somebody has it alone: the last one, about to remove it. */
 	return r == -EAGAIN ? -ENOENT : 0;
 }
@@ -398,7 +410,9 @@ static int hand_over(const ipk_shm *s, const ipk_shm *successor)
 		r = ipk__os_shm_link(successor->fd, next);
 	if (r < 0)
 		return r == -EEXIST ? -EBUSY : r;
-	r = ipk_shm_is_current(s) ? ipk__os_shm_rename(next, s->file) : -ESTALE;
+	r = check_is_current(s);
+	if (r == 0)
+		r = ipk__os_shm_rename(next, s->file);
 	if (r < 0)
 		ipk__os_shm_unlink(next);
 	else if (!successor->unlink_last)
@@ -417,9 +431,9 @@ int ipk_shm_replace(const ipk_shm *s, size_t new_size_bytes, ipk_shm **ret_shm)
 		return -EINVAL;
 	if (!s->file || s->is_read_only)
 		return -EOPNOTSUPP;
-	if (!ipk_shm_is_current(s))
-		return -ESTALE;
-	r = new_handle(s->file, s->is_raw, &successor);
+	r = check_is_current(s);
+	if (r == 0)
+		r = new_handle(s->file, s->is_raw, &successor);
 	if (r < 0)
 		return r;
 	successor->unlink_last = s->unlink_last;

@@ -22,6 +22,99 @@ static const struct bench_side *all_run(int (*side)(void *, size_t))
 	return sides;
 }
 
+/* --- reading together --- */
+
+static int ipk_sharer(void *arg, size_t n)
+{
+	for (size_t i = 0; i < n / N_READERS; i++) {
+		ipk_try(ipk_rwlock_read_lock(arg, ipk_forever(), NULL));
+		ipk_try(ipk_rwlock_read_unlock(arg));
+	}
+	return 0;
+}
+
+static int ours_readers(size_t n, struct bench_time *ret_time)
+{
+	IPK_AUTO(rwlock) *lock = NULL;
+
+	ipk_try(ipk_rwlock_create(NULL, &lock));
+	return bench_team(all_run(ipk_sharer), N_READERS, lock, n, ret_time);
+}
+
+static int pthread_sharer(void *arg, size_t n)
+{
+	for (size_t i = 0; i < n / N_READERS; i++) {
+		if (pthread_rwlock_rdlock(arg) != 0)
+			return -EIO;
+		pthread_rwlock_unlock(arg);
+	}
+	return 0;
+}
+
+static int peer_rwlock(size_t n, struct bench_time *ret_time)
+{
+	pthread_rwlock_t *lock = bench_shared(sizeof *lock);
+	pthread_rwlockattr_t attr;
+	int r;
+
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_rwlock_init(lock, &attr);
+	r = bench_team(all_run(pthread_sharer), N_READERS, lock, n, ret_time);
+	bench_unshare(lock, sizeof *lock);
+	return r;
+}
+
+/* --- semaphores --- */
+
+static int ipk_tokens(void *arg, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		ipk_try(ipk_semaphore_acquire(arg, ipk_forever()));
+		ipk_try(ipk_semaphore_release(arg));
+	}
+	return 0;
+}
+
+static int ours_semaphore(ipk_semaphore_kind kind, size_t n, struct bench_time *ret_time)
+{
+	IPK_AUTO(semaphore) *s = NULL;
+
+	ipk_try(ipk_semaphore_create(IPK_SEMAPHORE(.kind = kind, .value = 4), &s));
+	return bench_team(&(struct bench_side){ipk_tokens, 0}, 1, s, n, ret_time);
+}
+
+static int ours_signal(size_t n, struct bench_time *ret_time)
+{
+	return ours_semaphore(IPK_SEMAPHORE_SIGNAL, n, ret_time);
+}
+
+static int ours_owned(size_t n, struct bench_time *ret_time)
+{
+	return ours_semaphore(IPK_SEMAPHORE_OWNED, n, ret_time);
+}
+
+static int sem_tokens(void *arg, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (sem_wait(arg) != 0)
+			return -errno;
+		sem_post(arg);
+	}
+	return 0;
+}
+
+static int peer_sem(size_t n, struct bench_time *ret_time)
+{
+	sem_t *s = bench_shared(sizeof *s);
+	int r = sem_init(s, 1, 4) < 0 ? -errno : 0;
+
+	if (r == 0)
+		r = bench_team(&(struct bench_side){sem_tokens, 0}, 1, s, n, ret_time);
+	bench_unshare(s, sizeof *s);
+	return r;
+}
+
 /* --- events: set while the other side sleeps on the other core --- */
 
 struct events {
@@ -120,6 +213,30 @@ static int peer_barrier(size_t n, struct bench_time *ret_time)
 }
 
 const struct bench_row bench_sync_rows[] = {
+	{
+		.name = "rwlock, read lock+unlock, 4 readers",
+		.unit = "ns",
+		.scale = 1,
+		.n_cpus = 2,
+		.ours = {"ipk_rwlock", ours_readers},
+		.peers = {{"pthread_rwlock", peer_rwlock, 1.0}},
+	},
+	{
+		.name = "semaphore/signal, acquire+release, alone",
+		.unit = "ns",
+		.scale = 1,
+		.n_cpus = 1,
+		.ours = {"ipk_semaphore", ours_signal},
+		.peers = {{"sem_t", peer_sem, 0.7}},
+	},
+	{
+		.name = "semaphore/owned, acquire+release, alone",
+		.unit = "ns",
+		.scale = 1,
+		.n_cpus = 1,
+		.ours = {"ipk_semaphore, owned", ours_owned},
+		.peers = {{"sem_t", peer_sem, 0.7}},
+	},
 	{
 		.name = "event, set while asleep on the other core",
 		.unit = "us",

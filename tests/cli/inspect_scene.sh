@@ -7,15 +7,28 @@ prefix=t-cli-$$
 tmp=$(mktemp -d)
 failures=0
 
-# scene_begin: hold_objects runs, $child is the pid of the process that waits.
+# scene_begin PROGRAM: it runs as $holder, its objects are called $prefix-..., and $child is the
+# pid of its process that waits.
 scene_begin() {
 	mkfifo "$tmp/in" "$tmp/out"
-	hold_objects "$prefix" <"$tmp/in" >"$tmp/out" &
+	"$1" "$prefix" <"$tmp/in" >"$tmp/out" &
 	holder=$!
 	exec 3>"$tmp/in"
 	read -r ready child <"$tmp/out"
 	if [ "$ready" != ready ]; then
-		echo "hold_objects did not start"
+		echo "$1 did not start"
+		exit 1
+	fi
+}
+
+# scene_more PROGRAM: it runs too, as $more, with as long an input.
+scene_more() {
+	mkfifo "$tmp/more"
+	"$1" "$prefix" <"$tmp/in" >"$tmp/more" 3>&- &
+	more=$!
+	read -r ready _ <"$tmp/more"
+	if [ "$ready" != ready ]; then
+		echo "$1 did not start"
 		exit 1
 	fi
 }
@@ -23,6 +36,7 @@ scene_begin() {
 scene_end() {
 	exec 3>&-
 	[ -z "${holder:-}" ] || wait "$holder"
+	[ -z "${more:-}" ] || wait "$more"
 	rm -rf "$tmp"
 }
 trap scene_end EXIT

@@ -4,11 +4,11 @@
 set -eu
 # shellcheck source=tests/cli/inspect_scene.sh
 . "$(dirname "$0")/inspect_scene.sh"
-scene_begin
+scene_begin hold_objects
 
 exits 0 ipc-inspect ls
 is "nothing on stderr" "$err" ""
-is "headings" "$(echo "$out" | head -n 1 | tr -s ' ')" "KIND NAME USERS FILL PUT GET WAITING"
+is "headings" "$(echo "$out" | head -n 1 | tr -s ' ')" "KIND NAME USERS STATE PUT GET WAITING"
 rows=$(echo "$out" | grep -F "$prefix" | sed "s/$prefix/P/" | tr -s ' ')
 is "rows" "$rows" "queue/fifo P-fifo 1 2/10 0% 3 1 -
 queue/lifo P-lifo 1 0/4096 0% 0 0 -
@@ -27,7 +27,7 @@ exits 0 ipc-inspect ls --json
 is "nothing on stderr" "$err" ""
 object=$(echo "$out" | sed -n "/\"name\": \"$prefix-fifo\"/,/\"error\"/p")
 is "JSON" "$(echo "$object" | sed "s/$prefix/P/; s/\"id\": .*/\"id\": N/" | tr -d ' \n')" \
-	'"name":"P-fifo","users":1,"fill":{"items":2,"max_items":10,"used_bytes":32,"room_bytes":524288},"put":3,"get":1,"waiting":0,"id":N"error":null'
+	'"name":"P-fifo","users":1,"state":"2/100%","put":3,"get":1,"waiting":0,"fill":{"items":2,"max_items":10,"used_bytes":32,"room_bytes":524288},"id":N"error":null'
 has "JSON: processes that cannot be seen" "$out" '^  "hidden_processes": [0-9]+$'
 
 # A damaged object is a row, not a failure.

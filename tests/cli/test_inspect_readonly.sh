@@ -13,14 +13,16 @@ if ! strace -f -o /dev/null true 2>/dev/null; then
 	echo "strace is not there, or may not trace: skipped"
 	exit 77
 fi
-scene_begin
+scene_begin hold_objects
+scene_more hold_small
 
 # A leak checker traces too, and only one can.
 ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-}
 export ASAN_OPTIONS
 strace -f -y -s 200 -o "$tmp/ls" ipc-inspect ls >"$tmp/table"
 strace -f -y -s 200 -o "$tmp/show" ipc-inspect show "$prefix-named" >/dev/null
-cat "$tmp/ls" "$tmp/show" >"$tmp/calls"
+strace -f -y -s 200 -o "$tmp/small" ipc-inspect show "$prefix-lock" >/dev/null
+cat "$tmp/ls" "$tmp/show" "$tmp/small" >"$tmp/calls"
 objects='memfd:ipk:|/dev/shm/(ipk|#)'
 
 # never WHAT PATTERN...: no call matches all the patterns.
@@ -36,6 +38,7 @@ never() {
 }
 
 has "the table was printed" "$(cat "$tmp/table")" "$prefix-named"
+has "with small objects" "$(cat "$tmp/table")" "$prefix-rlock"
 has "objects were read" "$(cat "$tmp/calls")" "pread64\\([0-9]+<($objects|/memfd:ipk:)"
 never "write calls on an object" \
 	'[0-9]+ +(p?writev?2?|pwrite64|ftruncate|fallocate|sendfile|splice|copy_file_range|fchmod|fchown|ioctl|flock)\(' \

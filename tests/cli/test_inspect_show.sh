@@ -3,7 +3,7 @@
 set -eu
 # shellcheck source=tests/cli/inspect_scene.sh
 . "$(dirname "$0")/inspect_scene.sh"
-scene_begin
+scene_begin hold_objects
 
 # Numbers that differ from run to run.
 plain() {

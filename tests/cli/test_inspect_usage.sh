@@ -8,7 +8,7 @@ for help in "--help" "-h" "ls --help" "show --help"; do
 	# shellcheck disable=SC2086 # several words
 	exits 0 ipc-inspect $help
 	has "$help" "$out" '^usage: ipc-inspect ls \[--json\]'
-	for column in KIND NAME USERS FILL PUT GET WAITING; do
+	for column in KIND NAME USERS STATE PUT GET WAITING; do
 		has "$help tells the columns" "$out" "^  $column +[a-z]"
 	done
 	has "$help tells the exit codes" "$out" '^Exit code: 0 .* 1 .* 2 '

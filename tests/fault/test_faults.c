@@ -11,6 +11,7 @@
 
 #include "fault/faults.h"
 #include "ipk.h"
+#include "ipk/shm.h"
 #include "support/support.h"
 
 #define BIG_BYTES ((size_t)300 << 10) /* over what lies in a 64 KiB ring */
@@ -360,6 +361,104 @@ static int run_process(void)
 	return r;
 }
 
+/* --- shared memory --- */
+
+static ipk_shm *memory;
+static unsigned raw_flag;
+
+static int create_shm(void)
+{
+	int r = ipk_shm_create(IPK_SHM(.size_bytes = sizeof big), &memory);
+
+	memory = ipk_shm_close(memory);
+	return r;
+}
+
+static void make_shm(bool unlink_last, bool is_raw)
+{
+	unique_name(name, "fault");
+	raw_flag = is_raw ? IPK_SHM_RAW : 0;
+	ck_ok(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = sizeof big, .is_raw = is_raw,
+				     .unlink_last = unlink_last),
+			     &memory));
+}
+
+static void make_named_shm(void)
+{
+	make_shm(false, false);
+}
+
+static void make_raw_shm(void)
+{
+	make_shm(false, true);
+}
+
+static void make_unlink_last_shm(void)
+{
+	make_shm(true, false);
+}
+
+static int open_shm_as(unsigned flags)
+{
+	ipk_shm *s = NULL;
+	int r = ipk_shm_open(name, flags, &s);
+
+	ipk_shm_close(s);
+	return r;
+}
+
+static int open_shm(void)
+{
+	return open_shm_as(0);
+}
+
+static int open_raw_shm(void)
+{
+	return open_shm_as(IPK_SHM_RAW | IPK_SHM_READ_ONLY);
+}
+
+static int replace_shm(void)
+{
+	ipk_shm *bigger = NULL;
+	int r = ipk_shm_replace(memory, 2 * sizeof big, &bigger);
+
+	if (r == 0) {
+		ipk_shm_close(memory);
+		memory = bigger;
+	}
+	return r;
+}
+
+static int close_shm(void)
+{
+	memory = ipk_shm_close(memory);
+	return 0;
+}
+
+/* The name leads to what we have, or it was left behind: the next one finds it there. */
+static void drop_shm(void)
+{
+	ck_assert(!memory || ipk_shm_is_current(memory));
+	memory = ipk_shm_close(memory);
+	ck_ok(ipk_shm_unlink(name, raw_flag));
+}
+
+static void drop_left_shm(void)
+{
+	memory = ipk_shm_close(memory);
+	(void)open_shm();
+	ck_err(ipk_shm_unlink(name, 0), -ENOENT);
+}
+
+static int users_of_shm(void)
+{
+	size_t n = 0;
+	int r = ipk_shm_users(memory, NULL, 0, &n);
+
+	ck_assert_uint_eq(n, r == 0);
+	return r;
+}
+
 /* --- all of them --- */
 
 #define FAULT_TEST(test, ...)                             \
@@ -390,6 +489,15 @@ FAULT_TEST(passing_an_fd, pass_fd, make_pipe, drop_pipe)
 FAULT_TEST(polling_a_pipe, poll_fd, make_pipe, drop_pipe)
 FAULT_TEST(listening, listen_there, make_folder, drop_folder)
 FAULT_TEST(a_process, run_process)
+FAULT_TEST(creating_memory, create_shm)
+FAULT_TEST(opening_memory, open_shm, make_named_shm, drop_shm)
+FAULT_TEST(opening_raw_memory, open_raw_shm, make_raw_shm, drop_shm)
+FAULT_TEST(opening_memory_that_goes, open_shm, make_unlink_last_shm, drop_left_shm)
+FAULT_TEST(closing_memory_that_goes, close_shm, make_unlink_last_shm, drop_left_shm)
+FAULT_TEST(replacing_memory, replace_shm, make_named_shm, drop_shm)
+FAULT_TEST(replacing_raw_memory, replace_shm, make_raw_shm, drop_shm)
+FAULT_TEST(replacing_memory_that_goes, replace_shm, make_unlink_last_shm, drop_left_shm)
+FAULT_TEST(users_of_memory, users_of_shm, make_named_shm, drop_shm)
 
 static Suite *suite(void)
 {
@@ -415,6 +523,15 @@ static Suite *suite(void)
 	add_test(s, polling_a_pipe);
 	add_test(s, listening);
 	add_test(s, a_process);
+	add_test(s, creating_memory);
+	add_test(s, opening_memory);
+	add_test(s, opening_raw_memory);
+	add_test(s, opening_memory_that_goes);
+	add_test(s, closing_memory_that_goes);
+	add_test(s, replacing_memory);
+	add_test(s, replacing_raw_memory);
+	add_test(s, replacing_memory_that_goes);
+	add_test(s, users_of_memory);
 	return s;
 }
 IPK_TEST_MAIN(suite)

@@ -141,15 +141,17 @@ START_TEST(python_opens_what_we_made)
 					"hear()\n"
 					"assert s.buf[1] == 202\n"
 					"s.close()\n");
-	uint32_t pids[4];
+	uint32_t pids[64];
+	bool is_user = false;
 	size_t n = 0;
 
 	ck_hear(&p, "written");
 	ck_assert_int_eq(bytes[0], 200);
 	ck_assert_int_eq(bytes[SIZE - 1], 201);
-	ck_ok(ipk_shm_users(s, pids, 4, &n));
-	ck_assert_uint_eq(n, 2);
-	ck_assert((pids[0] == (uint32_t)p.pid) != (pids[1] == (uint32_t)p.pid));
+	ck_ok(ipk_shm_users(s, pids, 64, &n));
+	for (size_t i = 0; i < n && i < 64; i++)
+		is_user |= pids[i] == (uint32_t)p.pid;
+	ck_assert(is_user);
 	bytes[1] = 202;
 	say(&p);
 	end(&p);

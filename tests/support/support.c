@@ -56,9 +56,14 @@ static int for_each_name(void (*each)(int dir_fd, const char *file))
 
 	if (dir == NULL)
 		return 0;
-	snprintf(prefix, sizeof(prefix), SHM_PREFIX "t-%d-", (int)runner_pid);
+	snprintf(prefix, sizeof(prefix), "t-%d-", (int)runner_pid);
 	for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+		const char *name = e->d_name;
+
+		/* Raw shared memory has none of ours in front. */
+		if (strncmp(name, SHM_PREFIX, strlen(SHM_PREFIX)) == 0)
+			name += strlen(SHM_PREFIX);
+		if (strncmp(name, prefix, strlen(prefix)) != 0)
 			continue;
 		n++;
 		each(dirfd(dir), e->d_name);
@@ -126,7 +131,8 @@ static int for_each_map(bool print)
 	ck_assert_msg(f != NULL, "no /proc/self/maps");
 	while (fgets(line, sizeof(line), f) != NULL) {
 		if (strstr(line, "/memfd:ipk") == NULL &&
-		    strstr(line, SHM_DIR "/" SHM_PREFIX) == NULL)
+		    strstr(line, SHM_DIR "/" SHM_PREFIX) == NULL &&
+		    strstr(line, SHM_DIR "/t-") == NULL)
 			continue;
 		n++;
 		if (print)

@@ -89,7 +89,7 @@ void unique_name(char buf[UNIQUE_NAME_BYTES], const char *tag);
 
 int count_fds(void);   /* open in this process */
 int count_maps(void);  /* mappings of ipk memory in this process, memfds and /dev/shm */
-int count_names(void); /* /dev/shm/ipk.<unique_name()> of this run */
+int count_names(void); /* /dev/shm/<unique_name()> of this run, with "ipk." in front or raw */
 
 /* For test bodies that check at more points than the end. */
 struct leaks {

@@ -133,6 +133,9 @@ static void add_state(json_t *object, const ipk_inspect_object *o)
 		set(object, "tokens", json_number(o->n_tokens));
 		set(object, "max_tokens", json_unless_0(o->max_tokens));
 		break;
+	case IPK_INSPECT_RWLOCK:
+		set(object, "needs_repair", json_boolean(o->needs_repair));
+		break;
 	case IPK_INSPECT_EVENT:
 	case IPK_INSPECT_ONCE:
 		set(object, "set", json_boolean(o->is_set));

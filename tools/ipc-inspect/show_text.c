@@ -138,6 +138,10 @@ static void print_state(const ipk_inspect_object *o)
 	line("state");
 	state_print(o);
 	putchar('\n');
+	if (o->needs_repair) {
+		line("repair");
+		puts("a writer died having it, and none has written since");
+	}
 }
 
 /* --- who --- */

@@ -8,8 +8,15 @@
 #include <unistd.h>
 
 #include "inspect/inspect_internal.h"
+#include "ipk/barrier.h"
+#include "ipk/cond.h"
+#include "ipk/event.h"
+#include "ipk/once.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
 #include "lock/lock_internal.h"
 #include "support/support.h"
+#include "value/value_internal.h"
 
 static ipk_inspect *scan(const char *match)
 {
@@ -519,6 +526,10 @@ static void ck_part(const struct ipk__object *o)
 	ck_assert_uint_le(o->pub.n_waiters, IPK__ARENA_TABLES_MAX * IPK__WAITERS_MAX);
 	for (const char *c = o->name; *c; c++)
 		ck_assert(*c > ' ' && *c < 0x7f);
+	ck_assert_uint_le(o->pub.n_shown, IPK__ITEMS_SHOWN);
+	for (size_t i = 0; i < o->pub.n_shown; i++)
+		ck_assert_uint_lt(strlen(ipk_inspect_item_at(&o->pub, i)),
+				  sizeof(struct ipk__item));
 	for (size_t i = 0; i < o->pub.n_waiters; i++)
 		ck_assert_ptr_nonnull(ipk_inspect_what_name(o->waiters[i].what));
 }
@@ -562,6 +573,104 @@ START_TEST(mutants_are_read_or_refused)
 }
 END_TEST
 
+struct zoo {
+	ipk_rwlock *rwlock;
+	ipk_semaphore *signal, *owned;
+	ipk_cond *cond;
+	ipk_event *event;
+	ipk_barrier *barrier;
+	ipk_once *once;
+	ipk_value *number, *structure;
+	ipk_array *array, *structures;
+};
+
+static void zoo_open(struct zoo *z)
+{
+	ck_ok(ipk_rwlock_create(IPK_RWLOCK(.max_readers = 4), &z->rwlock));
+	ck_ok(ipk_rwlock_read_lock(z->rwlock, ipk_now(), NULL));
+	ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.value = 3), &z->signal));
+	ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.value = 3, .kind = IPK_SEMAPHORE_OWNED),
+				   &z->owned));
+	ck_ok(ipk_semaphore_acquire(z->owned, ipk_now()));
+	ck_ok(ipk_cond_create(NULL, &z->cond));
+	ck_ok(ipk_event_create(NULL, &z->event));
+	ck_ok(ipk_barrier_create(IPK_BARRIER(.n_parties = 3), &z->barrier));
+	ck_ok(ipk_once_create(NULL, &z->once));
+	ck_ok(ipk_value_create(IPK_VALUE(.typecode = 'd'), &z->number));
+	ck_ok(ipk_value_create(IPK_VALUE(.item_bytes = 24), &z->structure));
+	ck_ok(ipk_array_create(IPK_ARRAY(.typecode = 'h', .n_items = 20), &z->array));
+	ck_ok(ipk_array_create(IPK_ARRAY(.item_bytes = 40, .n_items = 3), &z->structures));
+}
+
+static void zoo_close(struct zoo *z)
+{
+	ck_ok(ipk_rwlock_read_unlock(z->rwlock));
+	ipk_rwlock_close(z->rwlock);
+	ipk_semaphore_close(z->signal);
+	ck_ok(ipk_semaphore_release(z->owned));
+	ipk_semaphore_close(z->owned);
+	ipk_cond_close(z->cond);
+	ipk_event_close(z->event);
+	ipk_barrier_close(z->barrier);
+	ipk_once_close(z->once);
+	ipk_value_close(z->number);
+	ipk_value_close(z->structure);
+	ipk_array_close(z->array);
+	ipk_array_close(z->structures);
+}
+
+START_TEST(looking_changes_no_byte)
+{
+	const struct ipk__segment *segment;
+	struct leaks before;
+	struct zoo z;
+	void *copy;
+
+	zoo_open(&z);
+	segment = &z.number->ref.arena->segment;
+	copy = malloc(segment->mapped_bytes);
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, segment->header, segment->mapped_bytes);
+	before = leaks_now();
+	for (int i = 0; i < 20; i++)
+		ipk_inspect_close(scan(NULL));
+	ck_no_leaks(&before);
+	ck_assert_int_eq(memcmp(copy, segment->header, segment->mapped_bytes), 0);
+	free(copy);
+	zoo_close(&z);
+}
+END_TEST
+
+/* One of each other kind. */
+START_TEST(mutants_of_every_kind_are_read_or_refused)
+{
+	const struct ipk__segment *segment;
+	struct specimen s = {0};
+	struct ipk__object *o;
+	int fd = new_file();
+	struct zoo z;
+	int r;
+
+	zoo_open(&z);
+	segment = &z.number->ref.arena->segment;
+	s.n = segment->mapped_bytes;
+	s.bytes = malloc(s.n);
+	ck_assert_ptr_nonnull(s.bytes);
+	ck_ok(ipk__os_pread(segment->fd, s.bytes, s.n, 0));
+	s.first = arena_of(&s)->objects_offset;
+	o = look_at(&s, fd, &r);
+	ck_ok(r);
+	ck_assert_uint_eq(o->n_parts, 11);
+	for (size_t i = 0; i < o->n_parts; i++)
+		ck_ok(o->parts[i]->pub.error);
+	ipk__object_free(o);
+	try_mutants(&s);
+	close(fd);
+	free(s.bytes);
+	zoo_close(&z);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("look_arena");
@@ -577,7 +686,9 @@ static Suite *suite(void)
 	add_test(s, damaged_object_is_a_row_with_its_error);
 	add_test(s, arena_that_is_being_made_is_empty);
 	add_test(s, endless_walk_is_cut);
+	add_test(s, looking_changes_no_byte);
 	add_test(s, mutants_are_read_or_refused);
+	add_test(s, mutants_of_every_kind_are_read_or_refused);
 	return s;
 }
 

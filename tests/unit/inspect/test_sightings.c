@@ -33,11 +33,11 @@ static size_t n_sighted(const char *part)
 START_TEST(only_ipk_memory_files_are_sighted)
 {
 	char label[UNIQUE_NAME_BYTES], name[128];
-	static const char *const prefixes[] = {"ipk:queue:", "ipk:pipe:", "ipk:", "",
-					       "xipk:queue:"};
-	static const size_t n_expected[] = {1, 1, 0, 0, 0};
+	static const char *const prefixes[] = {
+		"ipk:queue:", "ipk:pipe:", "ipk:arena:", "ipk:shm:", "ipk:", "", "xipk:queue:"};
+	static const size_t n_expected[] = {1, 1, 1, 1, 0, 0, 0};
 
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 7; i++) {
 		int fd;
 
 		unique_name(label, "memory");

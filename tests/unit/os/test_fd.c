@@ -139,6 +139,64 @@ START_TEST(poll_tells_what_happened)
 }
 END_TEST
 
+static int hold_lock(void *arg)
+{
+	int *fds = arg;
+
+	close(fds[1]);
+	return ipk__os_lock_file(fds[0], IPK__OS_SHARED) == 0 ? pause() : 1;
+}
+
+START_TEST(lock_is_the_open_files_and_goes_with_its_last_copy)
+{
+	int fd, copy, again;
+
+	ck_ok(ipk__os_memfd("test", &fd));
+	ck_ok(ipk__os_dup(fd, &copy));
+	ck_ok(ipk__os_open_again(fd, false, &again));
+	ck_assert_int_eq(fcntl(again, F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq(fcntl(again, F_GETFL) & O_ACCMODE, O_RDONLY);
+	ck_ok(ipk__os_lock_file(fd, IPK__OS_SHARED));
+	ck_ok(ipk__os_lock_file(again, IPK__OS_SHARED));
+	ck_err(ipk__os_lock_file(again, IPK__OS_ALONE), -EAGAIN);
+	/* What failed has let go of nothing of the other's. */
+	ck_ok(ipk__os_lock_file(again, IPK__OS_UNLOCKED));
+	ck_ok(ipk__os_lock_file(copy, IPK__OS_ALONE));
+	ck_err(ipk__os_lock_file(again, IPK__OS_SHARED), -EAGAIN);
+	ipk__os_close(fd);
+	ck_err(ipk__os_lock_file(again, IPK__OS_SHARED), -EAGAIN);
+	ipk__os_close(copy);
+	ck_ok(ipk__os_lock_file(again, IPK__OS_ALONE));
+	ipk__os_close(again);
+	ck_err(ipk__os_open_again(again, true, &fd), -ENOENT);
+	ck_err(ipk__os_lock_file(again, IPK__OS_ALONE), -EBADF);
+}
+END_TEST
+
+static bool is_shared(void *arg)
+{
+	if (ipk__os_lock_file(*(int *)arg, IPK__OS_ALONE) == -EAGAIN)
+		return true;
+	ipk__os_lock_file(*(int *)arg, IPK__OS_UNLOCKED);
+	return false;
+}
+
+START_TEST(lock_of_a_killed_process_is_dropped)
+{
+	int fds[2];
+	pid_t pid;
+
+	ck_ok(ipk__os_memfd("test", &fds[0]));
+	ck_ok(ipk__os_open_again(fds[0], true, &fds[1]));
+	pid = spawn(hold_lock, fds);
+	ipk__os_close(fds[0]);
+	ck_assert(wait_until(is_shared, &fds[1], WAIT_MS));
+	kill_and_reap(pid);
+	ck_ok(ipk__os_lock_file(fds[1], IPK__OS_ALONE));
+	ipk__os_close(fds[1]);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("fd");
@@ -148,6 +206,8 @@ static Suite *suite(void)
 	add_test(s, ticker_ticks_on_after_each_read);
 	add_test(s, poll_keeps_its_deadline_under_signals);
 	add_test(s, poll_tells_what_happened);
+	add_test(s, lock_is_the_open_files_and_goes_with_its_last_copy);
+	add_test(s, lock_of_a_killed_process_is_dropped);
 	return s;
 }
 

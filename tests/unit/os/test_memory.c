@@ -146,6 +146,20 @@ START_TEST(large_allocation_ends_under_a_storm_of_signals)
 }
 END_TEST
 
+/* It is refused before any of it is taken from others. */
+START_TEST(more_than_the_machine_has_is_not_begun)
+{
+	struct ipk__os_stat st;
+	int fd = make_file(0);
+
+	ck_err(ipk__os_allocate(fd, 0, (uint64_t)1 << 45), -ENOSPC);
+	ck_err(ipk__os_allocate(fd, 0, UINT64_MAX), -ENOSPC);
+	ck_ok(ipk__os_stat(fd, &st));
+	ck_assert_uint_eq(st.size_bytes, 0);
+	close(fd);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("memory");
@@ -157,6 +171,7 @@ static Suite *suite(void)
 	add_test(s, stat_tells_files_from_others);
 	add_test(s, pages_can_be_given_back);
 	add_test(s, large_allocation_ends_under_a_storm_of_signals);
+	add_test(s, more_than_the_machine_has_is_not_begun);
 	return s;
 }
 

@@ -44,6 +44,7 @@ END_TEST
 
 START_TEST(links_are_not_followed)
 {
+	struct ipk__os_stat st;
 	char path[300];
 	int fd;
 
@@ -51,6 +52,9 @@ START_TEST(links_are_not_followed)
 	snprintf(path, sizeof path, "/dev/shm/%s", file);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	ck_err(ipk__os_shm_open(file, &fd), -EPROTO);
+	ck_err(ipk__os_shm_open_to_read(file, &fd), -EPROTO);
+	ck_ok(ipk__os_shm_stat(file, &st));
+	ck_assert(S_ISLNK(st.mode));
 	ck_assert_int_lt(ipk__os_shm_fifo(file, true, &fd), 0);
 	ck_ok(ipk__os_shm_unlink(file));
 }
@@ -82,6 +86,57 @@ START_TEST(fifo_is_made_once_and_opened_often)
 }
 END_TEST
 
+START_TEST(reader_may_not_write)
+{
+	struct ipk__os_stat st;
+	int fd, reader;
+
+	new_name();
+	ck_err(ipk__os_shm_open_to_read(file, &reader), -ENOENT);
+	ck_ok(ipk__os_shm_temp(&fd));
+	ck_ok(ipk__os_shm_link(fd, file));
+	ck_ok(ipk__os_shm_open_to_read(file, &reader));
+	ck_assert_int_eq(fcntl(reader, F_GETFD), FD_CLOEXEC);
+	ck_err(ipk__os_pwrite(reader, "x", 1, 0), -EBADF);
+	ck_ok(ipk__os_pwrite(fd, "whole", 5, 0));
+	ck_ok(ipk__os_stat(reader, &st));
+	ck_assert_uint_eq(st.size_bytes, 5);
+	ck_ok(ipk__os_shm_unlink(file));
+	ipk__os_close(reader);
+	ipk__os_close(fd);
+}
+END_TEST
+
+START_TEST(rename_puts_one_in_place_of_another)
+{
+	struct ipk__os_stat old_st, new_st, st;
+	char next[sizeof file + 8];
+	int old, new;
+
+	new_name();
+	snprintf(next, sizeof next, "%s:next", file);
+	ck_err(ipk__os_shm_rename(next, file), -ENOENT);
+	ck_err(ipk__os_shm_stat(file, &st), -ENOENT);
+	ck_ok(ipk__os_shm_temp(&old));
+	ck_ok(ipk__os_shm_temp(&new));
+	ck_ok(ipk__os_shm_link(old, file));
+	ck_ok(ipk__os_shm_link(new, next));
+	ck_ok(ipk__os_stat(old, &old_st));
+	ck_ok(ipk__os_stat(new, &new_st));
+	ck_ok(ipk__os_shm_stat(file, &st));
+	ck_assert(st.inode == old_st.inode && st.device == old_st.device);
+	ck_ok(ipk__os_shm_rename(next, file));
+	ck_ok(ipk__os_shm_stat(file, &st));
+	ck_assert(st.inode == new_st.inode && st.device == new_st.device);
+	ck_err(ipk__os_shm_stat(next, &st), -ENOENT);
+	ck_ok(ipk__os_stat(old, &old_st));
+	ck_assert_uint_eq(old_st.n_links, 0);
+	ck_ok(ipk__os_shm_unlink(file));
+	ipk__os_close(old);
+	ipk__os_close(new);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("shm");
@@ -89,6 +144,8 @@ static Suite *suite(void)
 	add_test(s, file_appears_when_it_is_linked);
 	add_test(s, links_are_not_followed);
 	add_test(s, fifo_is_made_once_and_opened_often);
+	add_test(s, reader_may_not_write);
+	add_test(s, rename_puts_one_in_place_of_another);
 	return s;
 }
 

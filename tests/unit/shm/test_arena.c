@@ -602,7 +602,7 @@ static bool both_sleep(void *arg)
 /* In an arena with one table of waiters, and in one with several. */
 START_TEST(sleepers_are_listed_by_object)
 {
-	static struct ipk__ref refs[3000];
+	static struct ipk__ref refs[6000];
 	size_t n = _i == 0 ? 2 : IPK__N_OF(refs);
 	struct ipk__ref *ref = &refs[n - 1];
 	struct sleeper s[2] = {{.ref = ref}, {.ref = ref}};

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
-#include "shm/lock.h"
+#include "shm/robust_lock.h"
 #include "support/support.h"
 
 struct shared {

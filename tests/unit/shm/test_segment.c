@@ -220,6 +220,43 @@ START_TEST(fixed_part_of_an_impossible_size_is_refused)
 }
 END_TEST
 
+/* Memory of a user may be larger than anything of our own. */
+START_TEST(shared_memory_may_be_large)
+{
+	struct ipk__shm_header h = good_header();
+
+	h.n_rings = 0;
+	h.kind = IPK__KIND_SHM;
+	for (uint64_t n = (uint64_t)1 << 33; n <= IPK__SEGMENT_SHM_MAX * 2; n *= 2) {
+		h.fixed_bytes = n;
+		sign(&h);
+		ck_err(ipk__segment_check(&h, IPK__KIND_SHM, SIZE_MAX),
+		       n <= IPK__SEGMENT_SHM_MAX ? 0 : -EBADMSG);
+		ck_err(ipk__segment_check(&h, IPK__KIND_SHM, n - 1),
+		       n <= IPK__SEGMENT_SHM_MAX ? -ENODATA : -EBADMSG);
+	}
+}
+END_TEST
+
+START_TEST(header_is_read_without_a_mapping)
+{
+	struct leaks before = leaks_now();
+	struct ipk__segment s;
+	struct ipk__shm_header h;
+	int n_maps;
+
+	make(&s);
+	n_maps = count_maps();
+	ck_ok(ipk__segment_read(s.fd, IPK__KIND_PIPE, false, &h));
+	ck_assert_int_eq(memcmp(&h, s.header, sizeof h), 0);
+	ck_assert_int_eq(count_maps(), n_maps);
+	ck_err(ipk__segment_read(s.fd, IPK__KIND_QUEUE, false, &h), -EPROTOTYPE);
+	ck_err(ipk__segment_read(-1, IPK__KIND_PIPE, false, &h), -EBADF);
+	ipk__segment_detach(&s);
+	ck_no_leaks(&before);
+}
+END_TEST
+
 START_TEST(shorter_file_is_refused)
 {
 	struct ipk__shm_header h = good_header();
@@ -405,6 +442,8 @@ static Suite *suite(void)
 	add_test(s, every_flipped_bit_is_refused);
 	add_test(s, each_cause_has_its_error);
 	add_test(s, fixed_part_of_an_impossible_size_is_refused);
+	add_test(s, shared_memory_may_be_large);
+	add_test(s, header_is_read_without_a_mapping);
 	add_test(s, shorter_file_is_refused);
 	add_test(s, unsealed_file_is_refused);
 	add_test(s, what_is_no_file_is_refused);

@@ -1,11 +1,11 @@
 /*
- * lock.h - a mutex between processes that outlives its holder.
+ * robust_lock.h - a mutex between processes that outlives its holder.
  *
  * Robust and process-shared pthread mutex: when the holder dies the kernel hands it on,
  * and the next holder is told. It must be released by the thread that took it.
  */
-#ifndef IPK_SHM_LOCK_H
-#define IPK_SHM_LOCK_H
+#ifndef IPK_SHM_ROBUST_LOCK_H
+#define IPK_SHM_ROBUST_LOCK_H
 
 #include <pthread.h>
 
