@@ -83,21 +83,60 @@ void crew_end(struct scene *s)
 	s->ledger->n_crew = 0;
 }
 
+void die_here(void)
+{
+	kill(getpid(), SIGKILL);
+	_exit(1);
+}
+
 int let_die(struct scene *s, int (*body)(struct scene *s))
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		int r = body(s);
-
-		if (r == 0)
-			kill(getpid(), SIGKILL);
+		if (body(s) == 0)
+			die_here();
 		_exit(1);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return -errno;
 	return WIFSIGNALED(status) ? 0 : -ECHILD;
+}
+
+/* How many steps the whole of it is, by trying it out on the very object. */
+static int count_steps(struct scene *s, void (*body)(void *arg), uint32_t *ret_n_steps)
+{
+	struct victim v;
+	uint32_t n = 0;
+	int r = victim_start(&v, body, s);
+
+	while (r == 0 && !v.is_over && victim_step(&v))
+		n++;
+	*ret_n_steps = n;
+	return r;
+}
+
+int let_die_midway(struct scene *s, void (*body)(void *arg), int (*renew)(struct scene *s))
+{
+	static const struct op *counted;
+	static uint32_t n_steps;
+	struct victim v;
+	int r = 0;
+
+	if (counted != s->op) {
+		r = count_steps(s, body, &n_steps);
+		if (r == 0)
+			r = renew(s);
+	}
+	counted = s->op;
+	if (r == 0)
+		r = victim_start(&v, body, s);
+	for (uint32_t i = 0; r == 0 && i < n_steps / 2; i++)
+		r = victim_step(&v) ? 0 : -ECHILD;
+	if (r == 0)
+		victim_kill(&v);
+	return r;
 }
 
 /* --- waiting for each other --- */
@@ -110,6 +149,11 @@ void crew_say(struct member *me, enum stage stage)
 static pid_t victim_of(const struct scene *s)
 {
 	return (pid_t)atomic_load(&s->ledger->victim_pid);
+}
+
+bool victim_is_alive(const struct scene *s)
+{
+	return is_alive(victim_of(s));
 }
 
 void crew_await_victim(struct scene *s)
@@ -134,15 +178,34 @@ void crew_await_victim_asleep(struct scene *s)
 	}
 }
 
+void crew_await_member_asleep(const struct member *m)
+{
+	while (atomic_load(&m->stage) < IN_CALL ||
+	       (atomic_load(&m->stage) == IN_CALL &&
+		process_state((pid_t)atomic_load(&m->pid)) != 'S'))
+		pass_time();
+}
+
 void crew_await_asleep(struct scene *s)
 {
-	for (uint32_t i = 0; i < s->ledger->n_crew; i++) {
-		const struct member *m = &s->ledger->crew[i];
+	for (uint32_t i = 0; i < s->ledger->n_crew; i++)
+		crew_await_member_asleep(&s->ledger->crew[i]);
+}
 
-		while (atomic_load(&m->stage) < IN_CALL ||
-		       (atomic_load(&m->stage) == IN_CALL &&
-			process_state((pid_t)atomic_load(&m->pid)) != 'S'))
-			pass_time();
+uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms)
+{
+	struct ledger *l = s->ledger;
+	ipk_deadline end = ipk_in_ms(ms);
+
+	for (;;) {
+		uint32_t n_ended = 0;
+
+		for (uint32_t i = 0; i < l->n_crew; i++)
+			n_ended += atomic_load(&l->crew[i].stage) == ENDED;
+		atomic_fetch_add(&l->progress, 1);
+		if (n_ended >= n || ipk_deadline_left_ns(end) <= 0)
+			return n_ended;
+		pass_time();
 	}
 }
 

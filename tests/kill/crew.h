@@ -25,14 +25,25 @@ void crew_end(struct scene *s); /* harness, in unmake() */
 void crew_say(struct member *me, enum stage stage);
 void crew_await_victim(struct scene *s);        /* it is about to make its call, or dead */
 void crew_await_victim_asleep(struct scene *s); /* for a while already, or dead */
+bool victim_is_alive(const struct scene *s);
 /* The victim, in ready(): all members sleep in their calls. */
 void crew_await_asleep(struct scene *s);
+void crew_await_member_asleep(const struct member *m);
 
 /* The survivor: each member ended, with 0, within CALL_MS. */
 bool crew_check_ended(struct scene *s);
 
-/* A process that runs @body and dies there; on return it is gone. */
+/* How many have ended, as soon as there are @n, or after @ms. */
+uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms);
+
+/* A process that runs @body and dies behind it, or in it by die_here(); on return it is gone. */
 int let_die(struct scene *s, int (*body)(struct scene *s));
+void die_here(void);
+/*
+ * One that is killed half way from its victim_start_here() to its end. For counting, @body
+ * is run once to its end: then @renew() makes the object again.
+ */
+int let_die_midway(struct scene *s, void (*body)(void *arg), int (*renew)(struct scene *s));
 
 /*
  * Between lock and unlock; @was_told: an owner died, so that somebody may be inside still.

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ITEMS_MAX = 2048, CREW_MAX = 8 };
+enum { ITEMS_MAX = 2048, CREW_MAX = 8, N_NOTES = 8 };
 
 enum fate { MUST, MAY, GONE };
 
@@ -48,6 +48,7 @@ struct member {
 	_Atomic uint32_t pid;
 	_Atomic uint32_t stage; /* as crew.h lists them */
 	int result;
+	int outcome; /* the ops file's own */
 };
 
 struct ledger {
@@ -72,7 +73,8 @@ struct ledger {
 	_Atomic uint32_t is_victim_ready;
 	uint32_t n_crew;
 	struct member crew[CREW_MAX];
-	struct member elsewhere; /* for one call */
+	struct member elsewhere;         /* for one call */
+	_Atomic uint64_t notes[N_NOTES]; /* the ops file's own */
 
 	enum cut cut;
 	uint32_t n_items;

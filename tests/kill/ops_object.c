@@ -5,8 +5,16 @@
  * goes on using it; what the dead had of it (handle, mapping, fd) is in nobody's way.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "crew.h"
+#include "ipk/barrier.h"
+#include "ipk/cond.h"
+#include "ipk/event.h"
+#include "ipk/once.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
+#include "ipk/value.h"
 
 /* What the rows need to know of a kind. */
 struct face {
@@ -25,8 +33,29 @@ enum { ANONYMOUS, NAMED };
 #noun "_create", #noun "_open", #noun "_close", #noun "_unlink" \
 	}
 
-/* The functions of ipk_@noun, for objects of any kind. */
-#define FACE(noun, ...)                                            \
+/* Of ipk_@noun, made by create_@noun() and used by use_@noun(). */
+#define FACE(noun)                                           \
+	static int open_##noun(const char *name, void **ret) \
+	{                                                    \
+		ipk_##noun *object = NULL;                   \
+		int r = ipk_##noun##_open(name, &object);    \
+                                                             \
+		*ret = object;                               \
+		return r;                                    \
+	}                                                    \
+	static void close_##noun(void *object)               \
+	{                                                    \
+		ipk_##noun##_close(object);                  \
+	}                                                    \
+	static const struct face noun##_face = {             \
+		.names = ROW_NAMES(noun),                    \
+		.create = create_##noun,                     \
+		.open = open_##noun,                         \
+		.close = close_##noun,                       \
+		.unlink = ipk_##noun##_unlink,               \
+		.use = use_##noun,                           \
+	}
+#define CREATE(noun, ...)                                          \
 	static int create_##noun(const char *name, void **ret)     \
 	{                                                          \
 		ipk_##noun *object = NULL;                         \
@@ -34,38 +63,114 @@ enum { ANONYMOUS, NAMED };
                                                                    \
 		*ret = object;                                     \
 		return r;                                          \
-	}                                                          \
-	static int open_##noun(const char *name, void **ret)       \
-	{                                                          \
-		ipk_##noun *object = NULL;                         \
-		int r = ipk_##noun##_open(name, &object);          \
-                                                                   \
-		*ret = object;                                     \
-		return r;                                          \
-	}                                                          \
-	static void close_##noun(void *object)                     \
-	{                                                          \
-		ipk_##noun##_close(object);                        \
-	}                                                          \
-	static const struct face noun##_face = {                   \
-		.names = ROW_NAMES(noun),                          \
-		.create = create_##noun,                           \
-		.open = open_##noun,                               \
-		.close = close_##noun,                             \
-		.unlink = ipk_##noun##_unlink,                     \
-		.use = use_##noun,                                 \
 	}
 
+/* --- kinds --- */
+
+CREATE(lock, IPK_LOCK(.name = name))
 static int use_lock(void *lock)
 {
 	int r = ipk_lock_lock(lock, ipk_in_ms(CALL_MS), NULL);
 
 	return r < 0 ? r : ipk_lock_unlock(lock);
 }
+FACE(lock);
 
-FACE(lock, IPK_LOCK(.name = name));
+#define STRUCT_BYTES 100
+CREATE(value, IPK_VALUE(.name = name, .item_bytes = STRUCT_BYTES))
+static int use_value(void *value)
+{
+	char buf[STRUCT_BYTES] = {0};
+	int r = ipk_value_load_bytes(value, buf, sizeof buf);
 
-static const struct face *const faces[] = {&lock_face};
+	if (r < 0)
+		return r;
+	if (buf[0] != buf[STRUCT_BYTES - 1])
+		return -EPROTO;
+	memset(buf, buf[0] + 1, sizeof buf);
+	return ipk_value_store_bytes(value, buf, sizeof buf, ipk_in_ms(CALL_MS));
+}
+FACE(value);
+
+#define N_ITEMS 100
+CREATE(array, IPK_ARRAY(.name = name, .typecode = 'i', .n_items = N_ITEMS))
+static int use_array(void *array)
+{
+	int items[N_ITEMS], one = 1;
+	int r = ipk_array_read(array, 0, N_ITEMS, items, sizeof items, ipk_in_ms(CALL_MS), NULL);
+
+	if (r < 0)
+		return r;
+	if (items[0] != items[N_ITEMS - 1])
+		return -EPROTO;
+	return ipk_array_fill(array, 0, N_ITEMS, &one, sizeof one, ipk_in_ms(CALL_MS), NULL);
+}
+FACE(array);
+
+CREATE(rwlock, IPK_RWLOCK(.name = name))
+static int use_rwlock(void *lock)
+{
+	int r = ipk_rwlock_read_lock(lock, ipk_in_ms(CALL_MS), NULL);
+
+	if (r == 0)
+		r = ipk_rwlock_read_unlock(lock);
+	if (r == 0)
+		r = ipk_rwlock_write_lock(lock, ipk_in_ms(CALL_MS), NULL);
+	return r < 0 ? r : ipk_rwlock_write_unlock(lock);
+}
+FACE(rwlock);
+
+CREATE(semaphore, IPK_SEMAPHORE(.name = name, .kind = IPK_SEMAPHORE_OWNED, .value = 3))
+static int use_semaphore(void *semaphore)
+{
+	int r = ipk_semaphore_acquire(semaphore, ipk_in_ms(CALL_MS));
+
+	return r < 0 ? r : ipk_semaphore_release(semaphore);
+}
+FACE(semaphore);
+
+CREATE(cond, IPK_COND(.name = name))
+static int use_cond(void *cond)
+{
+	return ipk_cond_notify_all(cond);
+}
+FACE(cond);
+
+CREATE(event, IPK_EVENT(.name = name))
+static int use_event(void *event)
+{
+	int r = ipk_event_set(event);
+
+	if (r == 0)
+		r = ipk_event_wait(event, ipk_now());
+	return r < 0 ? r : ipk_event_clear(event);
+}
+FACE(event);
+
+CREATE(barrier, IPK_BARRIER(.name = name, .n_parties = 1))
+static int use_barrier(void *barrier)
+{
+	int r = ipk_barrier_wait(barrier, NULL, NULL, ipk_now(), NULL);
+
+	return r < 0 ? r : ipk_barrier_unregister(barrier);
+}
+FACE(barrier);
+
+CREATE(once, IPK_ONCE(.name = name))
+static int do_nothing(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+static int use_once(void *once)
+{
+	return ipk_once_run(once, do_nothing, NULL, ipk_in_ms(CALL_MS), NULL);
+}
+FACE(once);
+
+static const struct face *const faces[] = {&lock_face, &rwlock_face, &semaphore_face,
+					   &cond_face, &event_face,  &barrier_face,
+					   &once_face, &value_face,  &array_face};
 
 static const struct face *face_of(const struct scene *s)
 {

@@ -416,6 +416,7 @@ static void add_rows(struct op_list *list, ipk_queue_kind kind, size_t len_bytes
 			op.meet = meet_queue;
 			op.unmake = unmake;
 			op.is_minor = len_bytes != 64 && kind != IPK_QUEUE_FIFO;
+			op.is_stop_minor = kind == IPK_QUEUE_LIFO;
 			op.may_wait = state == (strstr(op.name, "put") ? FULL : EMPTY);
 			op_add(list, &op);
 		}

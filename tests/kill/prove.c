@@ -136,6 +136,14 @@ int main(int argc, char **argv)
 	ops_queue(&list);
 	ops_name(&list);
 	ops_lock(&list);
+	ops_rwlock(&list);
+	ops_semaphore(&list);
+	ops_cond(&list);
+	ops_event(&list);
+	ops_barrier(&list);
+	ops_once(&list);
+	ops_value(&list);
+	ops_shm(&list);
 	ops_object(&list);
 	ops_broken(&list);
 	signal(SIGINT, on_signal);

@@ -24,7 +24,7 @@ static void add_row(struct op_list *list, const struct op *op, bool is_stop)
 	}
 	*row = *op;
 	row->is_stop = is_stop;
-	row->is_minor |= is_stop && op->len_bytes != 64;
+	row->is_minor |= is_stop && (op->is_stop_minor || op->len_bytes != 64);
 	list->n_ops++;
 }
 

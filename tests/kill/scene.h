@@ -18,6 +18,7 @@
 #include "ipk/lock.h"
 #include "ipk/pipe.h"
 #include "ipk/queue.h"
+#include "ipk/shm.h"
 #include "ledger.h"
 
 enum {
@@ -50,6 +51,7 @@ struct scene {
 	ipk_lock *lock;
 	void *object; /* of any kind, */
 	void *opened; /* and the victim's own handle */
+	ipk_shm *shm, *shm_opened;
 	struct broken *broken;
 	ipk_lease *lease;
 	char name[64];
@@ -67,11 +69,13 @@ struct op {
 	enum state state;
 	size_t len_bytes;
 	int variant;                  /* the ops file's own */
+	uint32_t max_points;          /* 0: as many as there are; otherwise sampled */
 	bool is_stop;                 /* stop the victim instead of killing it */
 	bool may_wait;                /* in this state the call waits until its deadline */
 	bool is_extra;                /* only for the self-test */
 	bool meet_keeps;              /* what meet() took: the victim may wait in vain for it */
 	bool is_minor;                /* much like another row: not in the quick run */
+	bool is_stop_minor;           /* its stop_ twin is */
 	int (*make)(struct scene *s); /* 0 or -errno */
 	void (*ready)(struct scene *s);
 	int (*act)(struct scene *s);
@@ -93,6 +97,14 @@ void ops_pipe(struct op_list *list);
 void ops_queue(struct op_list *list);
 void ops_name(struct op_list *list);
 void ops_lock(struct op_list *list);
+void ops_rwlock(struct op_list *list);
+void ops_semaphore(struct op_list *list);
+void ops_cond(struct op_list *list);
+void ops_event(struct op_list *list);
+void ops_barrier(struct op_list *list);
+void ops_once(struct op_list *list);
+void ops_value(struct op_list *list);
+void ops_shm(struct op_list *list);
 void ops_object(struct op_list *list);
 void ops_broken(struct op_list *list);
 bool broken_is_caught(const struct op *op, const struct faults *f);

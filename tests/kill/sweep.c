@@ -426,6 +426,8 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
 	} else if (opts->is_quick) {
 		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, n_quick));
+	} else if (op->max_points > 0 && n > op->max_points) {
+		choose_sampled(plan, op->max_points);
 	} else if (n > (is_big ? ALL_STEPS_BIG : ALL_STEPS)) {
 		memset(plan->chosen, AT_STEP, BEGINNING_STEPS);
 		choose_sampled(plan, within(SAMPLED_TOTAL_STEPS / n, 60, SAMPLED_POINTS));

@@ -9,21 +9,34 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "ipk/cond.h"
+#include "ipk/event.h"
 #include "ipk/lock.h"
+#include "ipk/rwlock.h"
+#include "ipk/semaphore.h"
 #include "support/support.h"
 
 enum { N_CROWD = 100, N_RIVALS = 6, N_KILLS = 60, TURNS_BETWEEN_KILLS = 20, THREE_SLICES_MS = 310 };
+enum { N_TOKENS = 2 };
 
 /* What all processes of a test see. */
 struct shared {
-	ipk_lock *lock;
 	const struct kind *kind;
+	ipk_lock *lock;
+	ipk_rwlock *rwlock;
+	ipk_semaphore *semaphore;
+	ipk_cond *cond;
+	ipk_event *event;
 	_Atomic uint32_t n_in_call;
 	_Atomic uint32_t must_stop;
 	_Atomic uint32_t n_faults;
 	_Atomic uint64_t n_turns;
 	/* Guarded; equal between turns. */
 	volatile uint64_t first, second;
+	/* Of each rival: it has a token; it is being killed. */
+	_Atomic uint32_t next_seat;
+	_Atomic uint32_t has_token[N_RIVALS + N_KILLS];
+	_Atomic uint32_t is_doomed[N_RIVALS + N_KILLS];
 };
 
 /* A way of having something for oneself. */
@@ -31,7 +44,10 @@ struct kind {
 	int (*create)(struct shared *s);
 	int (*enter)(struct shared *s, ipk_deadline deadline, bool *ret_recovered);
 	int (*leave)(struct shared *s);
-	void (*close)(struct shared *s);
+	bool tells; /* that a holder died */
+	/* Those that wait in a crowd, when it is not enter() and leave(); and who lets them go. */
+	int (*wait)(struct shared *s);
+	int (*let_go)(struct shared *s);
 };
 
 /* --- the kinds --- */
@@ -70,16 +86,116 @@ static int leave_twice(struct shared *s)
 	return r < 0 ? r : ipk_lock_unlock(s->lock);
 }
 
-static void close_lock(struct shared *s)
+static int create_rwlock(struct shared *s)
 {
-	s->lock = ipk_lock_close(s->lock);
+	return ipk_rwlock_create(IPK_RWLOCK(.max_readers = N_CROWD), &s->rwlock);
 }
 
-static const struct kind kinds[] = {
-	{create_lock, enter_lock, leave_lock, close_lock},
-	{create_rlock, enter_twice, leave_twice, close_lock},
+static int enter_to_write(struct shared *s, ipk_deadline deadline, bool *ret_recovered)
+{
+	return ipk_rwlock_write_lock(s->rwlock, deadline, ret_recovered);
+}
+
+static int leave_writing(struct shared *s)
+{
+	return ipk_rwlock_write_unlock(s->rwlock);
+}
+
+static int read_once(struct shared *s)
+{
+	int r = ipk_rwlock_read_lock(s->rwlock, ipk_in_ms(WAIT_MS), NULL);
+
+	return r < 0 ? r : ipk_rwlock_read_unlock(s->rwlock);
+}
+
+static int create_owned(struct shared *s)
+{
+	return ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = 1),
+				    &s->semaphore);
+}
+
+static int create_signal(struct shared *s)
+{
+	return ipk_semaphore_create(IPK_SEMAPHORE(.value = 1), &s->semaphore);
+}
+
+static int acquire(struct shared *s, ipk_deadline deadline, bool *ret_recovered)
+{
+	*ret_recovered = false;
+	return ipk_semaphore_acquire(s->semaphore, deadline);
+}
+
+static int release(struct shared *s)
+{
+	return ipk_semaphore_release(s->semaphore);
+}
+
+static int create_cond(struct shared *s)
+{
+	int r = ipk_cond_create(NULL, &s->cond);
+
+	return r < 0 ? r : create_lock(s);
+}
+
+static int do_nothing(struct shared *s, ipk_deadline deadline, bool *ret_recovered)
+{
+	(void)s;
+	(void)deadline;
+	*ret_recovered = false;
+	return 0;
+}
+
+static int wait_for_notification(struct shared *s)
+{
+	int r = ipk_lock_lock(s->lock, ipk_in_ms(WAIT_MS), NULL);
+
+	if (r == 0)
+		r = ipk_cond_wait(s->cond, s->lock, ipk_in_ms(WAIT_MS), NULL);
+	return r < 0 ? r : ipk_lock_unlock(s->lock);
+}
+
+static int notify_one(struct shared *s)
+{
+	return ipk_cond_notify(s->cond, 1);
+}
+
+static int create_event(struct shared *s)
+{
+	return ipk_event_create(NULL, &s->event);
+}
+
+static int wait_for_event(struct shared *s)
+{
+	return ipk_event_wait(s->event, ipk_in_ms(WAIT_MS));
+}
+
+static int set_event(struct shared *s)
+{
+	return ipk_event_set(s->event);
+}
+
+enum {
+	LOCK,
+	RLOCK,
+	RWLOCK,
+	OWNED,
+	N_EXCLUSIVE,
+	SIGNAL = N_EXCLUSIVE,
+	READERS,
+	COND,
+	EVENT,
+	N_KINDS
 };
-enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
+static const struct kind kinds[N_KINDS] = {
+	[LOCK] = {create_lock, enter_lock, leave_lock, .tells = true},
+	[RLOCK] = {create_rlock, enter_twice, leave_twice, .tells = true},
+	[RWLOCK] = {create_rwlock, enter_to_write, leave_writing, .tells = true},
+	[OWNED] = {create_owned, acquire, release},
+	[SIGNAL] = {create_signal, acquire, release},
+	[READERS] = {create_rwlock, enter_to_write, leave_writing, .wait = read_once},
+	[COND] = {create_cond, do_nothing, .wait = wait_for_notification, .let_go = notify_one},
+	[EVENT] = {create_event, do_nothing, .wait = wait_for_event, .let_go = set_event},
+};
 
 static struct shared *start(int kind)
 {
@@ -94,7 +210,11 @@ static struct shared *start(int kind)
 
 static void finish(struct shared *s)
 {
-	s->kind->close(s);
+	s->lock = ipk_lock_close(s->lock);
+	s->rwlock = ipk_rwlock_close(s->rwlock);
+	s->semaphore = ipk_semaphore_close(s->semaphore);
+	s->cond = ipk_cond_close(s->cond);
+	s->event = ipk_event_close(s->event);
 	munmap(s, sizeof *s);
 }
 
@@ -107,6 +227,8 @@ static int wait_in_crowd(void *arg)
 	int r;
 
 	atomic_fetch_add(&s->n_in_call, 1);
+	if (s->kind->wait)
+		return s->kind->wait(s) < 0;
 	r = s->kind->enter(s, ipk_in_ms(WAIT_MS), &recovered);
 	if (r < 0 || recovered)
 		return 1;
@@ -145,7 +267,7 @@ START_TEST(last_of_a_crowd_gets_it)
 	ck_ok(s->kind->enter(s, ipk_now(), &recovered));
 	gather(s, pids);
 	kill_all_but(pids, lasts[_i % 3]);
-	ck_ok(s->kind->leave(s));
+	ck_ok(s->kind->let_go ? s->kind->let_go(s) : s->kind->leave(s));
 	reap_ok(pids[lasts[_i % 3]]);
 	finish(s);
 }
@@ -157,7 +279,8 @@ static void take_turn(struct shared *s, bool recovered)
 {
 	uint64_t n = s->first;
 
-	if (recovered)
+	/* A semaphore does not tell. */
+	if (recovered || !s->kind->tells)
 		s->second = n;
 	else if (s->second != n)
 		atomic_fetch_add(&s->n_faults, 1);
@@ -235,6 +358,179 @@ START_TEST(rivals_survive_kills)
 }
 END_TEST
 
+/* --- readers beside rivals --- */
+
+static int look_on(void *arg)
+{
+	struct shared *s = arg;
+
+	while (!atomic_load(&s->must_stop)) {
+		bool recovered;
+
+		if (ipk_rwlock_read_lock(s->rwlock, ipk_in_ms(WAIT_MS), &recovered) < 0)
+			return 1;
+		if (s->first != s->second && !recovered)
+			atomic_fetch_add(&s->n_faults, 1);
+		if (ipk_rwlock_read_unlock(s->rwlock) < 0)
+			return 2;
+	}
+	return 0;
+}
+
+START_TEST(readers_see_whole_turns_of_killed_writers)
+{
+	struct shared *s = start(RWLOCK);
+	pid_t writers[N_RIVALS], readers[2];
+	int n_kills = repeats(N_KILLS);
+	bool recovered;
+
+	for (int i = 0; i < N_RIVALS; i++)
+		writers[i] = spawn(rival, s);
+	for (int i = 0; i < 2; i++)
+		readers[i] = spawn(look_on, s);
+	/* One of the readers, and writers at random. */
+	kill_at_random(s, writers, n_kills / 2);
+	kill_and_reap(readers[0]);
+	kill_at_random(s, writers, n_kills / 2);
+	atomic_store(&s->must_stop, 1);
+	for (int i = 0; i < N_RIVALS; i++)
+		reap_ok(writers[i]);
+	reap_ok(readers[1]);
+	ck_ok(s->kind->enter(s, ipk_in_ms(WAIT_MS), &recovered));
+	ck_assert_uint_eq(s->first, s->second);
+	ck_ok(s->kind->leave(s));
+	ck_assert_uint_eq(atomic_load(&s->n_faults), 0);
+	finish(s);
+}
+END_TEST
+
+/* --- tokens --- */
+
+/* Those that live and are not about to be killed. */
+static uint32_t count_holders(const struct shared *s)
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < N_RIVALS + N_KILLS; i++)
+		n += atomic_load(&s->has_token[i]) && !atomic_load(&s->is_doomed[i]);
+	return n;
+}
+
+static int use_tokens(void *arg)
+{
+	struct shared *s = arg;
+	uint32_t seat = atomic_fetch_add(&s->next_seat, 1);
+
+	while (!atomic_load(&s->must_stop)) {
+		if (ipk_semaphore_acquire(s->semaphore, ipk_in_ms(WAIT_MS)) < 0)
+			return 1;
+		atomic_store(&s->has_token[seat], 1);
+		if (count_holders(s) > N_TOKENS)
+			atomic_fetch_add(&s->n_faults, 1);
+		if (atomic_load(&s->n_turns) % 8 == 0)
+			sched_yield();
+		atomic_store(&s->has_token[seat], 0);
+		if (ipk_semaphore_release(s->semaphore) < 0)
+			return 2;
+		atomic_fetch_add(&s->n_turns, 1);
+	}
+	return 0;
+}
+
+static bool has_seats(void *arg)
+{
+	struct progress *p = arg;
+
+	return atomic_load(&p->s->next_seat) >= p->n_turns;
+}
+
+/* One after the other, so that it is known who sits where. */
+static pid_t seat_one(struct shared *s)
+{
+	struct progress p = {s, atomic_load(&s->next_seat) + 1};
+	pid_t pid = spawn(use_tokens, s);
+
+	ck_assert(wait_until(has_seats, &p, WAIT_MS));
+	return pid;
+}
+
+START_TEST(owned_tokens_survive_kills)
+{
+	struct shared *s = start(OWNED);
+	pid_t pids[N_RIVALS];
+	uint32_t seats[N_RIVALS];
+	int n_kills = repeats(N_KILLS);
+
+	s->semaphore = ipk_semaphore_close(s->semaphore);
+	ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = N_TOKENS),
+				   &s->semaphore));
+	for (uint32_t i = 0; i < N_RIVALS; i++) {
+		seats[i] = i;
+		pids[i] = seat_one(s);
+	}
+	for (int i = 0; i < n_kills; i++) {
+		struct progress p = {s, atomic_load(&s->n_turns) + TURNS_BETWEEN_KILLS};
+		int who = i * 5 % N_RIVALS;
+
+		ck_assert_msg(wait_until(has_progressed, &p, WAIT_MS), "no turn after kill %d", i);
+		atomic_store(&s->is_doomed[seats[who]], 1);
+		kill_and_reap(pids[who]);
+		seats[who] = atomic_load(&s->next_seat);
+		pids[who] = seat_one(s);
+	}
+	atomic_store(&s->must_stop, 1);
+	for (int i = 0; i < N_RIVALS; i++)
+		reap_ok(pids[i]);
+	ck_assert_uint_eq(atomic_load(&s->n_faults), 0);
+	for (int i = 0; i < N_TOKENS; i++)
+		ck_ok(ipk_semaphore_acquire(s->semaphore, ipk_now()));
+	ck_err(ipk_semaphore_acquire(s->semaphore, ipk_now()), -ETIMEDOUT);
+	finish(s);
+}
+END_TEST
+
+static int consume(void *arg)
+{
+	struct shared *s = arg;
+
+	while (ipk_semaphore_acquire(s->semaphore, ipk_in_ms(WAIT_MS)) == 0) {
+		if (atomic_load(&s->must_stop))
+			return 0;
+		atomic_fetch_add(&s->n_turns, 1);
+	}
+	return 1;
+}
+
+/* A killed consumer takes one along at most; those that slept for one are in nobody's way. */
+START_TEST(signals_survive_kills)
+{
+	struct shared *s = start(SIGNAL);
+	pid_t pids[N_RIVALS];
+	int n_kills = repeats(N_KILLS);
+	uint64_t n_released = 1;
+
+	for (int i = 0; i < N_RIVALS; i++)
+		pids[i] = spawn(consume, s);
+	for (int i = 0; i < n_kills; i++) {
+		struct progress p = {.s = s};
+
+		ck_ok(ipk_semaphore_release_many(s->semaphore, TURNS_BETWEEN_KILLS));
+		n_released += TURNS_BETWEEN_KILLS;
+		kill_and_reap(pids[i * 5 % N_RIVALS]);
+		pids[i * 5 % N_RIVALS] = spawn(consume, s);
+		p.n_turns = n_released - (uint64_t)i - 1;
+		ck_assert_msg(wait_until(has_progressed, &p, WAIT_MS), "lost after kill %d", i);
+	}
+	ck_assert_uint_le(atomic_load(&s->n_turns), n_released);
+	atomic_store(&s->must_stop, 1);
+	ck_ok(ipk_semaphore_release_many(s->semaphore, N_RIVALS));
+	for (int i = 0; i < N_RIVALS; i++)
+		reap_ok(pids[i]);
+	ck_assert_uint_eq(ipk_semaphore_value(s->semaphore), 0);
+	finish(s);
+}
+END_TEST
+
 /* --- stopped is not dead --- */
 
 struct holding {
@@ -299,7 +595,7 @@ START_TEST(a_stopped_holder_can_die)
 	ck_assert(wait_until(has_stopped, &pid, WAIT_MS));
 	kill_and_reap(pid);
 	ck_ok(h.s->kind->enter(h.s, ipk_in_ms(WAIT_MS), &recovered));
-	ck_assert(recovered);
+	ck_assert(recovered == h.s->kind->tells);
 	ck_ok(h.s->kind->leave(h.s));
 	gate_fini(&h.has_it);
 	gate_fini(&h.may_go);
@@ -312,9 +608,12 @@ static Suite *suite(void)
 	Suite *s = suite_create("lock crowd");
 
 	add_loop_test(s, last_of_a_crowd_gets_it, 0, 3 * N_KINDS);
-	add_loop_test(s, rivals_survive_kills, 0, N_KINDS);
-	add_loop_test(s, a_stopped_holder_keeps_it, 0, N_KINDS);
-	add_loop_test(s, a_stopped_holder_can_die, 0, N_KINDS);
+	add_loop_test(s, rivals_survive_kills, 0, N_EXCLUSIVE);
+	add_test(s, readers_see_whole_turns_of_killed_writers);
+	add_test(s, owned_tokens_survive_kills);
+	add_test(s, signals_survive_kills);
+	add_loop_test(s, a_stopped_holder_keeps_it, 0, N_EXCLUSIVE);
+	add_loop_test(s, a_stopped_holder_can_die, 0, N_EXCLUSIVE);
 	return s;
 }
 IPK_TEST_MAIN(suite)
