@@ -165,12 +165,12 @@ static void share_users(struct ipk__object *whole)
 static int grow_parts(struct ipk__object *whole)
 {
 	size_t room = whole->parts_room ? 2 * whole->parts_room : PARTS_ROOM_START;
-	struct ipk__object **parts = ipk__os_calloc(room, sizeof *parts);
+	struct ipk__object **parts = ipk__os_calloc(room, sizeof(struct ipk__object *));
 
 	if (!parts)
 		return -ENOMEM;
 	if (whole->n_parts > 0)
-		memcpy(parts, whole->parts, whole->n_parts * sizeof *parts);
+		memcpy(parts, whole->parts, whole->n_parts * sizeof(struct ipk__object *));
 	free(whole->parts);
 	whole->parts = parts;
 	whole->parts_room = room;
