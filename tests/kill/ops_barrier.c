@@ -176,7 +176,7 @@ void ops_barrier(struct op_list *list)
 					.kind = kinds[n],
 					.state = (enum state)state,
 					.variant = n,
-					.max_points = POINTS_MAX,
+					.max_points = n == 2 ? 0 : POINTS_MAX,
 					.is_minor = n != 3,
 					.make = make,
 					.ready = ready,

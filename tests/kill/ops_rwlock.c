@@ -14,6 +14,7 @@
 enum { NOBODY, READER, WRITER };
 enum { READ_LOCK, READ_UNLOCK, WRITE_LOCK, WRITE_UNLOCK };
 #define SLEEPERS 2
+#define POINTS_MAX 500 /* where one that sleeps looks into /proc in every slice */
 
 static int read_lock(struct scene *s, ipk_deadline deadline, bool *ret_recovered)
 {
@@ -392,6 +393,7 @@ void ops_rwlock(struct op_list *list)
 		op.is_minor = rows[i].op == READ_UNLOCK
 				      ? op.state == DEAD
 				      : rows[i].op == WRITE_UNLOCK && rows[i].other == WRITER;
+		op.max_points = op.state == TAKEN ? POINTS_MAX : 0;
 		op.meet_keeps = true;
 		op.meet = meet_rwlock;
 		op.check = check;

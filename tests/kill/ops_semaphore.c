@@ -12,6 +12,7 @@
 
 #define TOKENS 2
 #define SLEEPERS 2
+#define POINTS_MAX 500 /* where one that sleeps looks into /proc in every slice */
 #define UNAIDED_MS 300 /* a few slices of a sleeper that nobody woke */
 
 static bool is_owned(const struct scene *s)
@@ -230,6 +231,7 @@ static void add(struct op_list *list, struct op op, ipk_semaphore_kind kind, enu
 	op.variant = (int)kind;
 	op.kind = kind == IPK_SEMAPHORE_OWNED ? "owned" : "signal";
 	op.state = state;
+	op.max_points = kind == IPK_SEMAPHORE_OWNED && state == TAKEN ? POINTS_MAX : 0;
 	op.meet = meet_semaphore;
 	op.unmake = unmake;
 	op_add(list, &op);
