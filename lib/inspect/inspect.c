@@ -35,11 +35,11 @@ static int push(struct list *list, struct ipk__object *o)
 	struct ipk__object **items = NULL;
 
 	if (list->n == list->room) {
-		items = ipk__os_calloc(room, sizeof *items);
+		items = ipk__os_calloc(room, sizeof(struct ipk__object *));
 		if (!items)
 			return -ENOMEM;
 		if (list->n > 0)
-			memcpy(items, list->items, list->n * sizeof *items);
+			memcpy(items, list->items, list->n * sizeof(struct ipk__object *));
 		free(list->items);
 		list->items = items;
 		list->room = room;

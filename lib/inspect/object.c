@@ -90,12 +90,25 @@ int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *
 
 /* --- its users --- */
 
-static size_t count_users(const struct ipk__os_sighting *sightings, size_t n)
+/*
+ * Who uses an object can write to it. Who can only read is looking, as we are, except at
+ * shared memory and message queues, which may be opened so.
+ */
+static bool is_user(const struct ipk__object *o, const struct ipk__os_sighting *s)
+{
+	return s->pid != 0 &&
+	       (!s->is_read_only || o->pub.kind == IPK_INSPECT_SHM || s->place == IPK__OS_IN_MQ);
+}
+
+static size_t count_users(const struct ipk__object *o, const struct ipk__os_sighting *sightings,
+			  size_t n)
 {
 	size_t n_users = 0;
 	pid_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		if (!is_user(o, &sightings[i]))
+			continue;
 		n_users += sightings[i].pid != last;
 		last = sightings[i].pid;
 	}
@@ -114,7 +127,7 @@ static void name_user(ipk_inspect_user *user)
 static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n)
 {
 	ipk_inspect_user *user;
-	size_t n_users = count_users(sightings, n);
+	size_t n_users = count_users(o, sightings, n);
 
 	if (n_users == 0)
 		return 0;
@@ -123,7 +136,7 @@ static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sight
 		return -ENOMEM;
 	user = o->users - 1;
 	for (size_t i = 0; i < n; i++) {
-		if (sightings[i].pid == 0)
+		if (!is_user(o, &sightings[i]))
 			continue;
 		if (user < o->users || user->pid != (uint32_t)sightings[i].pid) {
 			*++user =
@@ -152,12 +165,12 @@ static void share_users(struct ipk__object *whole)
 static int grow_parts(struct ipk__object *whole)
 {
 	size_t room = whole->parts_room ? 2 * whole->parts_room : PARTS_ROOM_START;
-	struct ipk__object **parts = ipk__os_calloc(room, sizeof *parts);
+	struct ipk__object **parts = ipk__os_calloc(room, sizeof(struct ipk__object *));
 
 	if (!parts)
 		return -ENOMEM;
 	if (whole->n_parts > 0)
-		memcpy(parts, whole->parts, whole->n_parts * sizeof *parts);
+		memcpy(parts, whole->parts, whole->n_parts * sizeof(struct ipk__object *));
 	free(whole->parts);
 	whole->parts = parts;
 	whole->parts_room = room;

@@ -171,6 +171,14 @@ static bool is_number(const char *text)
 	return *text != '\0' && strspn(text, "0123456789") == strlen(text);
 }
 
+/* The link in /proc/PID/fd has the permissions that the fd was opened with. */
+static bool is_read_only(int dir_fd, const char *entry)
+{
+	struct stat st;
+
+	return fstatat(dir_fd, entry, &st, AT_SYMLINK_NOFOLLOW) == 0 && !(st.st_mode & S_IWUSR);
+}
+
 /* One fd; what vanishes meanwhile, or is of no interest, is passed over. */
 static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 {
@@ -199,6 +207,7 @@ static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 						   .place = place,
 						   .pid = pid,
 						   .fd = (int)strtol(entry, NULL, 10),
+						   .is_read_only = is_read_only(dir_fd, entry),
 						   .name = name,
 					   });
 }

@@ -254,8 +254,9 @@ struct ipk__os_sighting {
 	uint32_t place; /* IPK__OS_IN_* */
 	pid_t pid;
 	int fd;
-	const char *name; /* of the memfd, of the file in /dev/shm ("#N": made nameless), of the
-			   * message queue with its "/" */
+	bool is_read_only; /* so that process has it open */
+	const char *name;  /* of the memfd, of the file in /dev/shm ("#N": made nameless), of the
+			    * message queue with its "/" */
 };
 
 struct ipk__os_walk {

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include "fault/faults.h"
+#include "support/support.h"
 #include "os/os.h"
 
 static bool is_armed;
@@ -106,7 +107,44 @@ WRAP_INT(ipk__os_mq_stat, (int fd, size_t *a, size_t *b, size_t *c), (fd, a, b, 
 WRAP_INT(ipk__os_mq_send, (int fd, const void *d, size_t n, unsigned p), (fd, d, n, p))
 WRAP_INT(ipk__os_mq_receive, (int fd, void *d, size_t n, size_t *r), (fd, d, n, r))
 WRAP_INT(ipk__os_start_time_ns, (pid_t p, int64_t *r), (p, r))
+WRAP_INT(ipk__os_thread_start, (void *(*f)(void *), void *a, pthread_t *r), (f, a, r))
 WRAP_INT(ipk__os_fork, (pid_t * r), (r))
 WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
 WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
 WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))
+
+/* --- scenarios --- */
+
+/* 0 and every error but those that say it failed for want of something. */
+static bool is_expected(int r)
+{
+	return r == 0 || r == FAULT || r == -ENOMEM;
+}
+
+void fault_run_all(const struct scenario *s)
+{
+	long n = 1;
+
+	for (long k = 0; k <= n; k++) {
+		struct leaks before = leaks_now();
+		int r;
+
+		if (s->prepare)
+			s->prepare();
+		fault_arm(k);
+		r = s->run();
+		fault_disarm();
+		if (k == 0) {
+			ck_ok(r);
+			n = fault_n_calls();
+			ck_assert_msg(n > 0, "nothing in it can fail");
+		} else {
+			ck_assert_ptr_nonnull(fault_hit());
+			ck_assert_msg(is_expected(r), "call %ld, %s, gives %s", k, fault_hit(),
+				      ipk_errname(r));
+		}
+		if (s->check)
+			s->check();
+		ck_no_leaks(&before);
+	}
+}

@@ -18,4 +18,19 @@ void fault_disarm(void);
 long fault_n_calls(void);
 const char *fault_hit(void); /* the function that failed, NULL when none did */
 
+/* An operation on objects that prepare() made: its error, or 0. */
+struct scenario {
+	int (*run)(void);
+	void (*prepare)(void);
+	void (*check)(void); /* the objects still work; frees them */
+};
+void fault_run_all(const struct scenario *s);
+
+#define FAULT_TEST(test, ...)                                   \
+	START_TEST(test)                                        \
+	{                                                       \
+		fault_run_all(&(struct scenario){__VA_ARGS__}); \
+	}                                                       \
+	END_TEST
+
 #endif

@@ -16,52 +16,11 @@
 
 #define BIG_BYTES ((size_t)300 << 10) /* over what lies in a 64 KiB ring */
 
-/* An operation on objects that prepare() made: its error, or 0. */
-struct scenario {
-	int (*run)(void);
-	void (*prepare)(void);
-	void (*check)(void); /* the objects still work; frees them */
-};
-
 static ipk_queue *queue;
 static ipk_pipe *ends[2];
 static char name[UNIQUE_NAME_BYTES];
 static char big[BIG_BYTES];
 static char into[BIG_BYTES];
-
-/* 0 and every error but those that say it failed for want of something. */
-static bool is_expected(int r)
-{
-	return r == 0 || r == FAULT || r == -ENOMEM;
-}
-
-static void run_all(const struct scenario *s)
-{
-	long n = 1;
-
-	for (long k = 0; k <= n; k++) {
-		struct leaks before = leaks_now();
-		int r;
-
-		if (s->prepare)
-			s->prepare();
-		fault_arm(k);
-		r = s->run();
-		fault_disarm();
-		if (k == 0) {
-			ck_ok(r);
-			n = fault_n_calls();
-			ck_assert_msg(n > 0, "nothing in it can fail");
-		} else {
-			ck_assert_ptr_nonnull(fault_hit());
-			ck_assert_msg(is_expected(r), "call %ld, %s, gives %s", k, fault_hit(),
-				      ipk_errname(r));
-		}
-		if (s->check)
-			s->check();
-		ck_no_leaks(&before);
-	}
-}
 
 /* --- queue --- */
 
@@ -461,14 +420,6 @@ static int users_of_shm(void)
 
 /* --- all of them --- */
 
-#define FAULT_TEST(test, ...)                             \
-	START_TEST(test)                                  \
-	{                                                 \
-		fill_big();                               \
-		run_all(&(struct scenario){__VA_ARGS__}); \
-	}                                                 \
-	END_TEST
-
 FAULT_TEST(creating_a_queue, create_queue)
 FAULT_TEST(creating_a_named_queue, create_named, use_name)
 FAULT_TEST(opening_a_named_queue, open_named, make_named, drop_named)
@@ -503,6 +454,7 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("faults");
 
+	fill_big();
 	add_test(s, creating_a_queue);
 	add_test(s, creating_a_named_queue);
 	add_test(s, opening_a_named_queue);

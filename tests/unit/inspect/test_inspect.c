@@ -283,6 +283,34 @@ START_TEST(named_queue_is_found_with_and_without_users)
 }
 END_TEST
 
+/* Another inspector, which has it open for a moment. */
+START_TEST(who_only_looks_is_no_user)
+{
+	char name[UNIQUE_NAME_BYTES], path[UNIQUE_NAME_BYTES + 32];
+	const ipk_inspect_object *o;
+	ipk_inspect *snap;
+	ipk_queue *q;
+	int fd;
+
+	unique_name(name, "looked-at");
+	q = make_queue(&(ipk_queue_opts){.name = name});
+	snprintf(path, sizeof(path), "/dev/shm/ipk.%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	snap = scan(name);
+	o = only(snap);
+	ck_assert_uint_eq(o->n_users, 1);
+	ck_assert_uint_eq(ipk_inspect_user_at(o, 0)->n_fds, 1);
+	ipk_inspect_close(snap);
+	ipk_queue_close(q);
+	snap = scan(name);
+	ck_assert_uint_eq(only(snap)->n_users, 0);
+	ipk_inspect_close(snap);
+	close(fd);
+	ck_ok(ipk_queue_unlink(name));
+}
+END_TEST
+
 /* Its maker's fd has no name in /proc, only the label inside tells; an opener's has one. */
 START_TEST(unlinked_queue_is_found_through_its_users)
 {
@@ -819,6 +847,7 @@ static Suite *suite(void)
 	add_test(s, loans_and_done_items_are_counted);
 	add_test(s, shutdown_is_shown);
 	add_test(s, named_queue_is_found_with_and_without_users);
+	add_test(s, who_only_looks_is_no_user);
 	add_test(s, unlinked_queue_is_found_through_its_users);
 	add_test(s, objects_are_found_by_id_and_all_of_a_name);
 	add_test(s, users_are_the_processes_that_have_it_open);
