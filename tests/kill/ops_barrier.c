@@ -131,7 +131,7 @@ static void check_outcome(struct scene *s)
 /* One more round, of all new parties. */
 static void check_new_round(struct scene *s)
 {
-	pid_t pids[CREW_MAX];
+	pid_t pids[CREW_MAX] = {0};
 
 	expect(s, "reset", ipk_barrier_reset(s->object), 0);
 	atomic_store(&s->ledger->notes[INDICES], 0);

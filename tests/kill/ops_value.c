@@ -17,6 +17,7 @@
 enum { TORN, OLD, VICTIMS, DEADS, SURVIVORS, MEETINGS };
 enum { SUM = 40 }; /* of a number in the beginning */
 #define ITEMS_MAX_BYTES ((size_t)64 << 10)
+#define TAKEN_POINTS_MAX 300 /* coming to the lock is ops_lock.c's; its sleeps take long */
 
 static unsigned char buf[ITEMS_MAX_BYTES];
 
@@ -422,6 +423,7 @@ static void add_arrays(struct op_list *list)
 					.state = (enum state)(FREE + i / 2),
 					.len_bytes = sizes[i % 2],
 					.variant = variant,
+					.max_points = i / 2 == 1 ? TAKEN_POINTS_MAX : 0,
 					.is_minor = variant != WRITE || i % 2 == 1,
 					.make = make_array,
 					.ready = ready_write,

@@ -19,7 +19,7 @@ static const char usage[] =
 	"       ipk-prove --selftest\n"
 	"Kills a process at every instruction of each ipk operation and checks that those who\n"
 	"survive lose nothing. NAME is a part of a row of --list, with * and ? if need be.\n"
-	"  --quick     a few points of most rows, under a minute\n"
+	"  --quick     a few points of most rows, about a minute\n"
 	"  --point N   only after N steps\n"
 	"  --selftest  faulty operations that must be caught\n";
 

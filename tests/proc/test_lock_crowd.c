@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ipk/cond.h"
@@ -489,6 +490,66 @@ START_TEST(owned_tokens_survive_kills)
 }
 END_TEST
 
+/* Until it is killed. */
+static int hold_token(void *arg)
+{
+	struct shared *s = arg;
+
+	if (ipk_semaphore_acquire(s->semaphore, ipk_now()) < 0)
+		return 1;
+	atomic_fetch_add(&s->n_turns, 1);
+	for (;;)
+		pause();
+}
+
+static int take_token(void *arg)
+{
+	struct shared *s = arg;
+
+	return ipk_semaphore_acquire(s->semaphore, ipk_in_ms(WAIT_MS)) < 0;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* How long after its holder's death one that sleeps for the token has it. */
+static int64_t measure_return_ns(void)
+{
+	struct shared *s = start(OWNED);
+	struct progress first = {s, 1};
+	pid_t holder, sleeper;
+	int64_t killed_ns;
+
+	holder = spawn(hold_token, s);
+	ck_assert(wait_until(has_progressed, &first, WAIT_MS));
+	sleeper = spawn(take_token, s);
+	ck_wait_asleep(sleeper);
+	killed_ns = now_ns();
+	kill_and_reap(holder);
+	reap_ok(sleeper);
+	finish(s);
+	return now_ns() - killed_ns;
+}
+
+/* The best of several: how loaded the machine is must not matter. */
+START_TEST(tokens_of_the_dead_are_back_within_50_ms)
+{
+	int64_t best_ns = INT64_MAX;
+
+	for (int i = 0; i < 20 && best_ns > 50000000; i++) {
+		int64_t ns = measure_return_ns();
+
+		best_ns = ns < best_ns ? ns : best_ns;
+	}
+	ck_assert_int_le(best_ns, 50000000);
+}
+END_TEST
+
 static int consume(void *arg)
 {
 	struct shared *s = arg;
@@ -611,6 +672,7 @@ static Suite *suite(void)
 	add_loop_test(s, rivals_survive_kills, 0, N_EXCLUSIVE);
 	add_test(s, readers_see_whole_turns_of_killed_writers);
 	add_test(s, owned_tokens_survive_kills);
+	add_test(s, tokens_of_the_dead_are_back_within_50_ms);
 	add_test(s, signals_survive_kills);
 	add_loop_test(s, a_stopped_holder_keeps_it, 0, N_EXCLUSIVE);
 	add_loop_test(s, a_stopped_holder_can_die, 0, N_EXCLUSIVE);
