@@ -17,7 +17,7 @@
 enum { TORN, OLD, VICTIMS, DEADS, SURVIVORS, MEETINGS };
 enum { SUM = 40 }; /* of a number in the beginning */
 #define ITEMS_MAX_BYTES ((size_t)64 << 10)
-#define TAKEN_POINTS_MAX 300 /* coming to the lock is ops_lock.c's; its sleeps take long */
+#define SLOW_POINTS_MAX 300 /* where others sleep, or are stepped, for each point */
 
 static unsigned char buf[ITEMS_MAX_BYTES];
 
@@ -380,10 +380,12 @@ static void add_stores(struct op_list *list)
 		op.kind = "struct";
 		op.len_bytes = sizes[i];
 		op.state = FREE;
+		op.max_points = 0;
 		op.is_minor = sizes[i] == 1 || sizes[i] == ITEMS_MAX_BYTES;
 		op_add(list, &op);
 		/* The dead one is stepped to its middle for each point. */
 		op.state = DEAD;
+		op.max_points = SLOW_POINTS_MAX;
 		op.is_minor = sizes[i] != 64;
 		if (sizes[i] == 64 || sizes[i] == 4096)
 			op_add(list, &op);
@@ -423,7 +425,7 @@ static void add_arrays(struct op_list *list)
 					.state = (enum state)(FREE + i / 2),
 					.len_bytes = sizes[i % 2],
 					.variant = variant,
-					.max_points = i / 2 == 1 ? TAKEN_POINTS_MAX : 0,
+					.max_points = i / 2 == 1 ? SLOW_POINTS_MAX : 0,
 					.is_minor = variant != WRITE || i % 2 == 1,
 					.make = make_array,
 					.ready = ready_write,
