@@ -434,7 +434,10 @@ static void add_arrays(struct op_list *list)
 					.check = check_array,
 					.unmake = unmake_array};
 
-			op_add(list, &op);
+			/* Item by item through the lock's rows takes minutes, and shows nothing
+			 * new. */
+			if (variant != WRITE_SLICE || i < 2 || i % 2 == 0)
+				op_add(list, &op);
 		}
 	}
 }
