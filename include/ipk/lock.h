@@ -1,6 +1,6 @@
 /*
  * lock.h - mutual exclusion between processes and threads (Python: multiprocessing.Lock,
- * RLock), and a lock that many may share for reading.
+ * RLock).
  *
  * A lock belongs to the thread that took it. When that thread, or its process, dies holding
  * it, the kernel gives it to the next one that asks, who is told once (*ret_recovered): what
