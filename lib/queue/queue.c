@@ -297,7 +297,7 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 
 	if (!ipk__queue_is_fifo(q))
 		return ipk__queue_lock_get(q, deadline);
-	r = ipk__lock_acquire(&q->shared->put_lock, &q->shared->waiters, IPK__WAIT_PUT_LOCK,
+	r = ipk__lock_acquire(&q->shared->put_lock, &q->shared->waiters, IPK__WAIT_PUT_LOCK, 0,
 			      deadline, &recovered);
 	if (recovered) {
 		/* An item that was not made visible: its pages are not its own any more. */
@@ -310,7 +310,7 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline)
 {
 	bool recovered = false;
-	int r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK,
+	int r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK, 0,
 				  deadline, &recovered);
 
 	if (recovered) {

@@ -120,17 +120,15 @@ static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, 
 }
 
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
-		      ipk_deadline deadline, bool *ret_recovered)
+		      uint64_t object, ipk_deadline deadline, bool *ret_recovered)
 {
 	int r = ipk__lock_try(lock, ret_recovered);
 
-	if (r == -ETIMEDOUT)
-		r = acquire_looking(lock, ret_recovered);
 	if (r != -ETIMEDOUT)
 		return r;
 	if (deadline.at_ns <= 0)
 		deadline = ipk_in_ns(GRACE_NS);
-	return acquire_slowly(lock, waiters, what, 0, deadline, ret_recovered);
+	return ipk__lock_wait(lock, waiters, what, object, deadline, ret_recovered);
 }
 
 int ipk__lock_wait(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,

@@ -22,10 +22,11 @@ int ipk__lock_init(struct ipk__lock *lock);
  * does not take a busy object for an empty one.
  *
  * 0, -ETIMEDOUT, or -ENOTRECOVERABLE when its memory was overwritten. *ret_recovered is
- * set when the last holder died holding it: what it guards may be half done.
+ * set when the last holder died holding it: what it guards may be half done. @object is
+ * where it lies when several share a segment, otherwise 0.
  */
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
-		      ipk_deadline deadline, bool *ret_recovered);
+		      uint64_t object, ipk_deadline deadline, bool *ret_recovered);
 /*
  * The two parts of it, for locks that others hold for as long as they like. Trying costs no
  * system call: 0, -ETIMEDOUT or -ENOTRECOVERABLE. Waiting looks for a moment, then sleeps,

@@ -91,7 +91,8 @@ static int lock_stores(const ipk_value *v, ipk_deadline deadline)
 
 	return r < 0 ? r
 		     : ipk__lock_acquire(&pair_of(v)->store_lock, ipk__object_waiters(&v->ref),
-					 IPK__WAIT_LOCK, deadline, &recovered);
+					 IPK__WAIT_LOCK, ipk__object_offset(&v->ref), deadline,
+					 &recovered);
 }
 
 int ipk_value_store_bytes(ipk_value *v, const void *data, size_t n_bytes, ipk_deadline deadline)

@@ -38,7 +38,7 @@ static void drop_shared(struct shared *s)
 static int acquire(struct shared *s, ipk_deadline deadline, bool *ret_recovered)
 {
 	*ret_recovered = false;
-	return ipk__lock_acquire(&s->lock, &s->waiters, IPK__WAIT_PUT_LOCK, deadline,
+	return ipk__lock_acquire(&s->lock, &s->waiters, IPK__WAIT_PUT_LOCK, 0, deadline,
 				 ret_recovered);
 }
 

@@ -205,6 +205,38 @@ START_TEST(a_store_gives_up_at_its_deadline)
 }
 END_TEST
 
+static void *store_patiently(void *arg)
+{
+	return (void *)(intptr_t)ipk_value_store_bytes(arg, "abc", 4, ipk_in_ms(WAIT_MS));
+}
+
+static bool one_waits(void *arg)
+{
+	return ipk__object_list_waiters(&((ipk_value *)arg)->ref, NULL, 0) == 1;
+}
+
+/* Written down as waiting for this value, not just for something in its arena. */
+START_TEST(a_waiting_store_is_seen)
+{
+	ipk_value *v = make(4, "old", false), *other = make(4, "old", false);
+	struct ipk__shm_pair *pair = (struct ipk__shm_pair *)v->ref.object;
+	pthread_t thread;
+	bool recovered;
+	void *r;
+
+	ck_ok(ipk__lock_try(&pair->store_lock, &recovered));
+	ck_assert_int_eq(pthread_create(&thread, NULL, store_patiently, v), 0);
+	ck_assert(wait_until(one_waits, v, WAIT_MS));
+	ck_assert(!one_waits(other));
+	ipk__lock_release(&pair->store_lock);
+	pthread_join(thread, &r);
+	ck_ok((int)(intptr_t)r);
+	ck_assert(!one_waits(v));
+	ipk_value_close(other);
+	ipk_value_close(v);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("pair");
@@ -214,6 +246,7 @@ static Suite *suite(void)
 	add_loop_test(s, no_load_is_a_mixture, 0, 3);
 	add_test(s, a_store_begun_is_not_seen);
 	add_test(s, a_store_gives_up_at_its_deadline);
+	add_test(s, a_waiting_store_is_seen);
 	return s;
 }
 IPK_TEST_MAIN(suite)
