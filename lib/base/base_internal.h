@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 #define IPK__NAME_MAX 200
 #define IPK__CACHE_LINE 128 /* two of 64: processors fetch a neighbour along */
 
@@ -41,5 +43,7 @@ static inline uint64_t ipk__round_up_pow2(uint64_t n)
  * not know.
  */
 int ipk__opts_copy(void *dst, size_t dst_bytes, const void *src);
+
+#pragma GCC visibility pop
 
 #endif

@@ -95,6 +95,22 @@ int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr)
 	return 0;
 }
 
+int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr)
+{
+	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
+	void *addr = mmap(NULL, n_bytes, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (addr == MAP_FAILED)
+		return -errno;
+	*ret_addr = addr;
+	return 0;
+}
+
+int ipk__os_set_size(int fd, uint64_t n_bytes)
+{
+	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
+}
+
 static int map_over(void *addr, size_t n_bytes, int fd, uint64_t offset)
 {
 	void *got = mmap(addr, n_bytes, PROT_READ | PROT_WRITE,

@@ -18,6 +18,8 @@
 
 #include "ipk/deadline.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 struct ipk_process_status;
 
 /* --- clock.c ------------------------------------------------------------------------- */
@@ -35,6 +37,12 @@ int ipk__os_seal(int fd);                         /* never shrinks again, seals 
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes);   /* -ENOSPC, never SIGBUS later */
 int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes); /* give pages back, keep size */
 int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr);
+/*
+ * The same of a file with holes, which are filled with ipk__os_allocate() before they are
+ * touched: nothing is filled in now. @n_bytes may be far more than there is memory.
+ */
+int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr);
+int ipk__os_set_size(int fd, uint64_t n_bytes); /* all of it a hole */
 /* [0, fixed) once, then the ring [fixed, fixed + ring) twice, one after the other. */
 int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
 			 void **ret_addr);
@@ -123,6 +131,65 @@ int ipk__os_is_socket(const char *path);            /* 1, 0 or -ENOENT */
 /* An fd that keeps others from this call until it is closed; -EADDRINUSE: another has it. */
 int ipk__os_lock_directory(const char *path, int *ret_fd);
 int ipk__os_unlink(const char *path);
+
+/* --- stream.c: stream sockets, Unix and TCP; nothing blocks: -EAGAIN --------------------- */
+
+/* Bound with access for this user alone. -EADDRINUSE something is at that path. */
+int ipk__os_stream_listen(const char *path, int *ret_fd);
+int ipk__os_stream_connect(const char *path, int *ret_fd); /* as ipk__os_connect() */
+/*
+ * TCP. @host is a name or a numeric address (NULL or "": loopback), @port a number as text;
+ * "0" lets the kernel choose. Names are looked up, which may block. -EHOSTUNREACH there is
+ * no such host. Connections have no delay (TCP_NODELAY) and are probed when idle.
+ */
+int ipk__os_tcp_listen(const char *host, const char *port, int *ret_fd);
+int ipk__os_tcp_connect(const char *host, const char *port, ipk_deadline deadline, int *ret_fd);
+int ipk__os_tcp_port(int fd, int *ret_port);        /* of the listening or own side */
+int ipk__os_tcp_is_loopback(const char *host);      /* 1 all its addresses are, 0, or -errno */
+int ipk__os_stream_accept(int fd, bool is_tcp, int *ret_fd); /* -EMFILE, -ENFILE */
+/* "127.0.0.1:4242", "[::1]:4242" or "unix:PID"; cut to fit. */
+void ipk__os_stream_peer_name(int fd, char *buf, size_t buf_bytes);
+/* How many bytes were moved, 1 or more. -EPIPE the other side is gone; never SIGPIPE. */
+int ipk__os_stream_read(int fd, void *buf, size_t n_bytes, size_t *ret_bytes);
+int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size_t *ret_bytes);
+/* With fds (see ipk__os_recv()); these come with the bytes they were sent with. */
+int ipk__os_stream_read_fds(int fd, void *buf, size_t n_bytes, size_t *ret_bytes, int *ret_fds,
+			    size_t *ret_n_fds);
+int ipk__os_stream_write_fds(int fd, const void *data, size_t n_bytes, const int *fds,
+			     size_t n_fds, size_t *ret_bytes);
+int ipk__os_peer_ids(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid); /* Unix sockets */
+int ipk__os_temp_directory(char *buf, size_t buf_bytes); /* made 0700 in /tmp or XDG_RUNTIME_DIR */
+void ipk__os_rmdir(const char *path);
+
+/* --- loop.c: one epoll set with a word of the caller's for each fd ------------------------ */
+
+struct ipk__os_ready {
+	uint64_t word;
+	int events; /* IPK__OS_IN, IPK__OS_OUT, IPK__OS_HUP */
+};
+int ipk__os_loop_add(int epoll_fd, int fd, int events, uint64_t word); /* level-triggered */
+int ipk__os_loop_change(int epoll_fd, int fd, int events, uint64_t word);
+void ipk__os_loop_remove(int epoll_fd, int fd);
+/* Up to @max of those that are ready; 0 also when a signal came; @timeout_ns < 0 is forever. */
+int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max,
+		      int64_t timeout_ns, size_t *ret_n);
+/* An fd that is readable after one of @signals came, which are blocked in this thread. */
+int ipk__os_signal_fd(const int *signals, size_t n, int *ret_fd);
+int ipk__os_signal_read(int fd); /* the signal's number, 0 none */
+
+/* --- file.c: files on disk ---------------------------------------------------------------- */
+
+enum { IPK__OS_CREATE = 1, IPK__OS_EXCLUSIVE = 2, IPK__OS_APPEND = 4, IPK__OS_TRUNCATE = 8 };
+int ipk__os_file_open(const char *path, int flags, int *ret_fd); /* read-write, mode 0600 */
+/* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
+int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
+int ipk__os_file_truncate(int fd, uint64_t n_bytes);
+int ipk__os_file_sync(int fd); /* fdatasync */
+int ipk__os_file_rename(const char *from, const char *to); /* and the directory is synced */
+int64_t ipk__os_unix_ms(void);                             /* the wall clock */
+int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */
+int64_t ipk__os_cpu_time_ns(void);                         /* of this process, user and system */
+int ipk__os_fd_limit(void);                                /* how many fds it may have open */
 
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 
@@ -278,5 +345,7 @@ struct ipk__os_thread {
 	char comm[16]; /* its name, any bytes */
 };
 int ipk__os_thread(pid_t tid, struct ipk__os_thread *ret_thread); /* -ESRCH; -EACCES */
+
+#pragma GCC visibility pop
 
 #endif

@@ -11,6 +11,8 @@
 #include "shm/ring.h"
 #include "shm/wait.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 struct ipk__shm_lane {
 	struct ipk__shm_ring ring;
 	struct ipk__event data;  /* something was published */
@@ -86,5 +88,7 @@ static inline bool ipk__lane_has_room(const struct ipk__lane *lane, uint32_t n_u
 
 	return lane->ring.n_units - (tail - head) >= n_units;
 }
+
+#pragma GCC visibility pop
 
 #endif

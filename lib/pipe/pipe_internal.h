@@ -13,6 +13,8 @@
 #include "shm/pollset.h"
 #include "shm/segment.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 /* In shared memory, at the start of a pipe's segment. Lane 0 goes from end 0 to end 1. */
 struct ipk__shm_pipe {
 	struct ipk__shm_header header;
@@ -127,5 +129,7 @@ int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_f
 /* The same with one fd and where in it something lies. */
 int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline deadline);
 int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint64_t *ret_offset);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 #define IPK__OWNER_MARK ((uint64_t)1 << 63)
 
 static inline uint32_t ipk__owner_id(uint64_t owner)
@@ -26,5 +28,7 @@ uint64_t ipk__owner_of(pid_t id);
  * whose first thread has ended lives on, that thread does not.
  */
 bool ipk__owner_is_dead(uint64_t owner, bool is_process);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 
 #include <sys/types.h>
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 struct ipk__pollset {
 	int fd; /* -1: nobody asked for one yet */
 	pid_t pid;
@@ -24,5 +26,7 @@ int ipk__pollset_fd(struct ipk__pollset *set, int bell_fd, int hangup_fd, int *r
 /* Forget the rings so far. To be followed by arming the event and looking again. */
 void ipk__pollset_drain(const struct ipk__pollset *set);
 void ipk__pollset_close(struct ipk__pollset *set);
+
+#pragma GCC visibility pop
 
 #endif

@@ -12,6 +12,8 @@
 #include "base/base_internal.h"
 #include "shm/wait.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 struct ipk__lock {
 	pthread_mutex_t mutex;
 };
@@ -38,5 +40,7 @@ int ipk__lock_wait(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_
 void ipk__lock_release(struct ipk__lock *lock);
 /* The tid of the holder, 0 when free: one look, for inspection. */
 uint32_t ipk__lock_owner(const struct ipk__lock *lock);
+
+#pragma GCC visibility pop
 
 #endif

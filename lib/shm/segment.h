@@ -13,6 +13,8 @@
 
 #include "base/base_internal.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 enum {
 	IPK__KIND_PIPE = 1,
 	IPK__KIND_QUEUE = 2,
@@ -84,5 +86,7 @@ static inline char *ipk__segment_ring(const struct ipk__segment *s, uint32_t i)
 {
 	return (char *)s->header + s->header->fixed_bytes + 2 * s->header->ring_bytes * i;
 }
+
+#pragma GCC visibility pop
 
 #endif

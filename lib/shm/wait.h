@@ -27,6 +27,8 @@
 #include "base/base_internal.h"
 #include "ipk/deadline.h"
 
+#pragma GCC visibility push(default) /* for libipk-manager */
+
 #define IPK__WAITERS_MAX 64
 #define IPK__SLICE_NS 100000000
 
@@ -131,5 +133,7 @@ void ipk__waiter_leave(struct ipk__waiters *waiters, int slot); /* -1 is fine */
 
 /* When the slice that begins now ends: the deadline, or IPK__SLICE_NS from now. */
 int64_t ipk__wait_slice_end_ns(ipk_deadline deadline);
+
+#pragma GCC visibility pop
 
 #endif

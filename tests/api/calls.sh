@@ -1,20 +1,19 @@
 #!/bin/sh
-# calls.sh LIBIPK_TESTING.A - only lib/os calls into the system, and nothing in the library
+# calls.sh ARCHIVE... - only lib/os calls into the system, and nothing in the library
 # prints or ends its host: what the other rooms' objects leave undefined must be ours,
-# msgpack's, the compiler's or one of the pure libc functions below.
+# msgpack's, libsodium's, hiredis's, the compiler's or one of the pure libc functions below.
 set -eu
-archive=$1
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
-pure='^((ipk_|msgpack_|mem|str|pthread_(mutex|once|self|setspecific|getspecific|key|atfork))
+pure='^((ipk_|msgpack_|crypto_|sodium_|redis|sds|mem|str|pthread_(mutex|once|self|setspecific|getspecific|key|atfork))
 	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|_GLOBAL_OFFSET_TABLE_)$)'
 compilers='^(__|_Unwind)'
 impure='^__(errno_location|v?f?printf_chk|assert_fail|fdelt_chk|isoc99_v?f?scanf)$'
 pure=$(printf %s "$pure" | tr -d '\n\t')
 
 # shellcheck disable=SC2016 # the $ are awk's
-nm -A -u "$archive" 2>/dev/null | awk -v pure="$pure" -v compilers="$compilers" -v impure="$impure" '
+nm -A -u "$@" 2>/dev/null | awk -v pure="$pure" -v compilers="$compilers" -v impure="$impure" '
 	{
 		object = $1
 		sub(/:$/, "", object)

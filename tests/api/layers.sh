@@ -10,7 +10,8 @@ set -eu
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
-rooms='base 1 os 2 shm 3 wire 3 pipe 4 lock 5 value 6 queue 6 process 7 pool 8 inspect 9'
+rooms='base 1 os 2 shm 3 wire 3 pipe 4 lock 5 value 6 queue 6 process 7 pool 8 inspect 9
+	net 10 store 10 server 11 manager 12'
 system_calls='dirent.h fcntl.h mqueue.h sched.h semaphore.h spawn.h sys/epoll.h sys/eventfd.h
 	sys/file.h sys/ioctl.h sys/ipc.h sys/mman.h sys/prctl.h sys/resource.h
 	sys/sem.h sys/shm.h sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/time.h

@@ -1,20 +1,33 @@
 #!/bin/sh
-# map.sh - prints lib/libipk.map as the public headers want it: every IPK_API function,
-# in one node for each version named in its Since:, sorted. A released node never changes.
+# map.sh ipk|ipk-manager - prints lib/lib<NAME>.map as the public headers want it: every
+# IPK_API function of that library, in one node for each version named in its Since:,
+# sorted. A released node never changes; the private one is for libipk-manager of the very
+# same version, which the dynamic linker sees to.
 set -eu
 export LC_ALL=C
 root=$(cd "$(dirname "$0")/../.." && pwd)
+library=$1
 
-echo "# What libipk.so exports, one node a release. Written by ./dev map from the headers."
+echo "# What lib$library.so exports, one node a release. Written by ./dev map from the headers."
 awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
-	awk -F '\t' '$2 == "api" { print $3, $1 }' | sort -k 1,1V -k 2,2 | awk '
+	awk -F '\t' -v library="$library" '
+		$2 == "api" {
+			of = $4 ~ /^lib\/(net|store|server|manager)\// ? "ipk-manager" : "ipk"
+			if (of == library)
+				print $3, $1
+		}' | sort -k 1,1V -k 2,2 | awk -v library="$library" '
+		BEGIN { prefix = library == "ipk" ? "IPK_" : "IPK_MANAGER_" }
 		$1 != version {
 			if (version != "")
 				printf "}%s;\n\n", parent
 			if (version != "")
-				parent = " IPK_" version
+				parent = " " prefix version
 			version = $1
-			printf "IPK_%s {\n  global:\n", version
+			printf "%s%s {\n  global:\n", prefix, version
 		}
 		{ printf "    %s;\n", $2 }
-		END { printf "%s}%s;\n", parent == "" ? "  local: *;\n" : "", parent }'
+		END {
+			printf "%s}%s;\n", parent == "" ? "  local: *;\n" : "", parent
+			if (library == "ipk")
+				printf "\nIPK_PRIVATE_@PROJECT_VERSION@ {\n  global:\n    ipk__*;\n};\n"
+		}'

@@ -1,0 +1,33 @@
+/* slice.h - bytes that lie somewhere, and how many. */
+#ifndef IPK_BASE_SLICE_H
+#define IPK_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct ipk__slice {
+	const char *bytes; /* any bytes; may be NULL when there are none */
+	size_t n_bytes;
+};
+
+#define IPK__SLICE(bytes_, n_bytes_) ((struct ipk__slice){(bytes_), (n_bytes_)})
+/* Of a string literal. */
+#define IPK__SLICE_OF(literal) ((struct ipk__slice){(literal), sizeof(literal) - 1})
+
+static inline struct ipk__slice ipk__slice_of_string(const char *string)
+{
+	return IPK__SLICE(string, strlen(string));
+}
+
+static inline bool ipk__slice_equal(struct ipk__slice a, struct ipk__slice b)
+{
+	return a.n_bytes == b.n_bytes &&
+	       (a.n_bytes == 0 || memcmp(a.bytes, b.bytes, a.n_bytes) == 0);
+}
+
+/* Letters of ASCII alike in both cases: names of commands and their options. */
+__attribute__((visibility("default"))) bool ipk__slice_is_word(struct ipk__slice s,
+								   const char *word);
+
+#endif

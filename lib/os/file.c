@@ -1,0 +1,121 @@
+/* file.c - files on disk: the log of a manager. */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+int ipk__os_file_open(const char *path, int flags, int *ret_fd)
+{
+	int fd = open(path,
+		      O_RDWR | O_CLOEXEC | O_NOFOLLOW | (flags & IPK__OS_CREATE ? O_CREAT : 0) |
+			      (flags & IPK__OS_EXCLUSIVE ? O_EXCL : 0) |
+			      (flags & IPK__OS_APPEND ? O_APPEND : 0) |
+			      (flags & IPK__OS_TRUNCATE ? O_TRUNC : 0),
+		      0600);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes)
+{
+	const char *p = data;
+
+	*ret_bytes = 0;
+	while (*ret_bytes < n_bytes) {
+		ssize_t n = write(fd, p + *ret_bytes, n_bytes - *ret_bytes);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		*ret_bytes += (size_t)n;
+	}
+	return 0;
+}
+
+int ipk__os_file_truncate(int fd, uint64_t n_bytes)
+{
+	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
+}
+
+int ipk__os_file_sync(int fd)
+{
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+/* So that the new name is on disk too. */
+static int sync_directory_of(const char *path)
+{
+	char copy[PATH_MAX];
+	int fd;
+	int r;
+
+	if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
+		return -ENAMETOOLONG;
+	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	r = fsync(fd) < 0 && errno != EINVAL ? -errno : 0;
+	close(fd);
+	return r;
+}
+
+int ipk__os_file_rename(const char *from, const char *to)
+{
+	if (rename(from, to) < 0)
+		return -errno;
+	return sync_directory_of(to);
+}
+
+int64_t ipk__os_unix_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int ipk__os_random(void *buf, size_t n_bytes)
+{
+	char *p = buf;
+
+	while (n_bytes > 0) {
+		ssize_t n = getrandom(p, n_bytes, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		p += n;
+		n_bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+int64_t ipk__os_cpu_time_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+}
+
+int ipk__os_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)limit.rlim_cur;
+}

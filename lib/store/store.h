@@ -1,0 +1,141 @@
+/*
+ * store.h - the keyspace in a shared segment, as its one writer, the server, sees it.
+ *
+ * A key is any bytes; under it lies a string, a hash (a table of fields), a list, or a
+ * managed object (a lock, a queue: see things.h). Others map the segment read-only and read
+ * hashes and lists themselves (view.h).
+ *
+ * Pointers and slices that these calls give lie in the segment: good until the next call
+ * that changes anything. Every change either happens as a whole or fails with -ENOSPC and
+ * leaves things as they were.
+ *
+ * No call here takes long: tables grow in steps, and what is removed is freed in steps, by
+ * ipk__store_step(), which the server calls whenever it likes, and by the changes themselves.
+ */
+#ifndef IPK_STORE_STORE_H
+#define IPK_STORE_STORE_H
+
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct ipk__store;
+struct ipk__entry; /* a key with its value, or a field with its value */
+struct ipk__table; /* fields, or all keys */
+struct ipk__list;
+
+enum ipk__type {
+	IPK__TYPE_NONE = 0,
+	IPK__TYPE_STRING = 1,
+	IPK__TYPE_HASH = 2,
+	IPK__TYPE_LIST = 3,
+	IPK__TYPE_THING = 4,
+};
+
+#define IPK__STORE_ITEM_MAX ((size_t)512 << 20) /* bytes of a key, field, value or list item */
+
+struct ipk__store_opts {
+	const char *label;  /* for the memfd "ipk:manager:<label>" */
+	uint64_t max_bytes; /* 0: as much as there is; a change beyond it is -ENOSPC */
+};
+
+int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **ret_store);
+void ipk__store_close(struct ipk__store *s); /* NULL is fine */
+/* A read-only fd of the segment for another process, to be closed by the caller. */
+int ipk__store_fd_to_read(struct ipk__store *s, int *ret_fd);
+uint64_t ipk__store_used_bytes(const struct ipk__store *s); /* as Redis counts used_memory */
+void ipk__store_set_max_bytes(struct ipk__store *s, uint64_t max_bytes);
+/* A little of what is outstanding, for @budget_ns at most. True when there is more to do. */
+bool ipk__store_step(struct ipk__store *s, int64_t budget_ns);
+
+/* --- keys ------------------------------------------------------------------------------ */
+
+uint64_t ipk__keys_len(const struct ipk__store *s);
+/* Also one whose time has come: the caller looks at ipk__key_expires_ms(). NULL: none. */
+struct ipk__entry *ipk__key_find(struct ipk__store *s, struct ipk__slice name);
+enum ipk__type ipk__key_type(const struct ipk__entry *key);
+struct ipk__slice ipk__entry_name(const struct ipk__entry *entry); /* of a field too */
+/* A string's bytes, or a field's value. */
+struct ipk__slice ipk__entry_value(const struct ipk__entry *entry);
+struct ipk__table *ipk__key_table(struct ipk__store *s, const struct ipk__entry *key);
+struct ipk__list *ipk__key_list(struct ipk__store *s, const struct ipk__entry *key);
+struct ipk__shm_thing *ipk__key_thing(struct ipk__store *s, const struct ipk__entry *key);
+
+/*
+ * Make @name a string of this value, whatever was there before; its time to live goes,
+ * unless @keep_ttl. @ret_key may be NULL. @value must not lie in the store.
+ */
+int ipk__key_set(struct ipk__store *s, struct ipk__slice name, struct ipk__slice value,
+		 bool keep_ttl, struct ipk__entry **ret_key);
+/*
+ * A string's room made @n_bytes long: what is new is zeroed, what is beyond is cut. For
+ * APPEND and SETRANGE; grows with slack, so that appending often is cheap.
+ */
+int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes, char **ret_bytes);
+/* An empty hash, list or thing under a name that is free. */
+int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__type type,
+		  struct ipk__entry **ret_key);
+bool ipk__key_remove(struct ipk__store *s, struct ipk__slice name); /* false: there was none */
+/* Over what is at @to; @from must be there. The time to live goes along. */
+int ipk__key_rename(struct ipk__store *s, struct ipk__slice from, struct ipk__slice to);
+void ipk__keys_clear(struct ipk__store *s);
+int64_t ipk__key_expires_ms(const struct ipk__entry *key); /* wall clock; 0 never */
+/* @at_ms 0: never. @name must be there. */
+int ipk__key_expire(struct ipk__store *s, struct ipk__slice name, int64_t at_ms);
+/* A key whose time came before @now_ms, *ret_name in place; false: none is due. */
+bool ipk__key_next_expired(struct ipk__store *s, int64_t now_ms, struct ipk__slice *ret_name);
+uint64_t ipk__keys_expiring(const struct ipk__store *s); /* how many have a time to live */
+/* A number that changes whenever the key's value may have: for WATCH. 0: no such key. */
+uint64_t ipk__key_version(struct ipk__store *s, const struct ipk__entry *key);
+
+/* --- tables: the fields of a hash, or all keys -------------------------------------------- */
+
+struct ipk__table *ipk__store_keys(struct ipk__store *s);
+uint64_t ipk__table_len(const struct ipk__table *t);
+struct ipk__entry *ipk__table_find(struct ipk__store *s, struct ipk__table *t,
+				   struct ipk__slice name);
+/* For hashes only. *ret_is_new may be NULL. @value must not lie in the store. */
+int ipk__table_put(struct ipk__store *s, struct ipk__table *t, struct ipk__slice name,
+		   struct ipk__slice value, bool *ret_is_new);
+bool ipk__table_remove(struct ipk__store *s, struct ipk__table *t, struct ipk__slice name);
+/*
+ * Some entries and the next cursor, 0 when all were given. As Redis SCAN: what is there
+ * from beginning to end is given at least once, however the table grows meanwhile.
+ * @each must not change anything.
+ */
+uint64_t ipk__table_scan(struct ipk__store *s, struct ipk__table *t, uint64_t cursor,
+			 void (*each)(void *arg, struct ipk__entry *entry), void *arg);
+/* An entry by chance, all alike likely or nearly; NULL when empty. @random: 64 random bits. */
+struct ipk__entry *ipk__table_random(struct ipk__store *s, struct ipk__table *t, uint64_t random);
+/* All entries, while nothing changes: *it begins as {0}; NULL at the end. */
+struct ipk__table_iter {
+	uint64_t at;
+	const struct ipk__entry *last;
+};
+struct ipk__entry *ipk__table_next(struct ipk__store *s, struct ipk__table *t,
+				   struct ipk__table_iter *it);
+
+/* --- lists ------------------------------------------------------------------------------- */
+
+uint64_t ipk__list_len(const struct ipk__list *l);
+/* Items must not lie in the store. Indices count from 0; those given here are in range. */
+int ipk__list_push(struct ipk__store *s, struct ipk__list *l, bool front, struct ipk__slice item);
+int ipk__list_insert(struct ipk__store *s, struct ipk__list *l, uint64_t index,
+		     struct ipk__slice item); /* before @index; the length is fine: at the end */
+int ipk__list_set(struct ipk__store *s, struct ipk__list *l, uint64_t index,
+		  struct ipk__slice item);
+void ipk__list_remove(struct ipk__store *s, struct ipk__list *l, uint64_t index, uint64_t n);
+struct ipk__slice ipk__list_at(struct ipk__store *s, struct ipk__list *l, uint64_t index);
+/* From @index on, forwards or backwards, while nothing changes. */
+struct ipk__list_iter {
+	struct ipk__store *store;
+	struct ipk__list *list;
+	uint64_t node;
+	uint32_t place;
+	bool backwards;
+};
+void ipk__list_begin(struct ipk__store *s, struct ipk__list *l, uint64_t index, bool backwards,
+		     struct ipk__list_iter *ret_it);
+bool ipk__list_next(struct ipk__list_iter *it, struct ipk__slice *ret_item);
+
+#endif
