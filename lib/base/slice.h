@@ -28,6 +28,6 @@ static inline bool ipk__slice_equal(struct ipk__slice a, struct ipk__slice b)
 
 /* Letters of ASCII alike in both cases: names of commands and their options. */
 __attribute__((visibility("default"))) bool ipk__slice_is_word(struct ipk__slice s,
-								   const char *word);
+							       const char *word);
 
 #endif

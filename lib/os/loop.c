@@ -49,8 +49,8 @@ static int wait_ns(int epoll_fd, struct epoll_event *events, int max, int64_t ti
 	return n < 0 ? -errno : n;
 }
 
-int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max,
-		      int64_t timeout_ns, size_t *ret_n)
+int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max, int64_t timeout_ns,
+		      size_t *ret_n)
 {
 	struct epoll_event events[READY_MAX];
 	int n = wait_ns(epoll_fd, events, (int)IPK__MIN(max, (size_t)READY_MAX), timeout_ns);

@@ -144,8 +144,8 @@ int ipk__os_stream_connect(const char *path, int *ret_fd); /* as ipk__os_connect
  */
 int ipk__os_tcp_listen(const char *host, const char *port, int *ret_fd);
 int ipk__os_tcp_connect(const char *host, const char *port, ipk_deadline deadline, int *ret_fd);
-int ipk__os_tcp_port(int fd, int *ret_port);        /* of the listening or own side */
-int ipk__os_tcp_is_loopback(const char *host);      /* 1 all its addresses are, 0, or -errno */
+int ipk__os_tcp_port(int fd, int *ret_port);   /* of the listening or own side */
+int ipk__os_tcp_is_loopback(const char *host); /* 1 all its addresses are, 0, or -errno */
 int ipk__os_stream_accept(int fd, bool is_tcp, int *ret_fd); /* -EMFILE, -ENFILE */
 /* "127.0.0.1:4242", "[::1]:4242" or "unix:PID"; cut to fit. */
 void ipk__os_stream_peer_name(int fd, char *buf, size_t buf_bytes);
@@ -155,8 +155,8 @@ int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size
 /* With fds (see ipk__os_recv()); these come with the bytes they were sent with. */
 int ipk__os_stream_read_fds(int fd, void *buf, size_t n_bytes, size_t *ret_bytes, int *ret_fds,
 			    size_t *ret_n_fds);
-int ipk__os_stream_write_fds(int fd, const void *data, size_t n_bytes, const int *fds,
-			     size_t n_fds, size_t *ret_bytes);
+int ipk__os_stream_write_fds(int fd, const void *data, size_t n_bytes, const int *fds, size_t n_fds,
+			     size_t *ret_bytes);
 int ipk__os_peer_ids(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid); /* Unix sockets */
 int ipk__os_temp_directory(char *buf, size_t buf_bytes); /* made 0700 in /tmp or XDG_RUNTIME_DIR */
 void ipk__os_rmdir(const char *path);
@@ -171,8 +171,8 @@ int ipk__os_loop_add(int epoll_fd, int fd, int events, uint64_t word); /* level-
 int ipk__os_loop_change(int epoll_fd, int fd, int events, uint64_t word);
 void ipk__os_loop_remove(int epoll_fd, int fd);
 /* Up to @max of those that are ready; 0 also when a signal came; @timeout_ns < 0 is forever. */
-int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max,
-		      int64_t timeout_ns, size_t *ret_n);
+int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max, int64_t timeout_ns,
+		      size_t *ret_n);
 /* An fd that is readable after one of @signals came, which are blocked in this thread. */
 int ipk__os_signal_fd(const int *signals, size_t n, int *ret_fd);
 int ipk__os_signal_read(int fd); /* the signal's number, 0 none */
@@ -184,7 +184,7 @@ int ipk__os_file_open(const char *path, int flags, int *ret_fd); /* read-write, 
 /* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_file_truncate(int fd, uint64_t n_bytes);
-int ipk__os_file_sync(int fd); /* fdatasync */
+int ipk__os_file_sync(int fd);                             /* fdatasync */
 int ipk__os_file_rename(const char *from, const char *to); /* and the directory is synced */
 int64_t ipk__os_unix_ms(void);                             /* the wall clock */
 int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */

@@ -290,9 +290,9 @@ int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size
 	ssize_t n;
 
 	do {
-		n = n_parts == 1 ? send(fd, parts->iov_base, parts->iov_len,
-					MSG_NOSIGNAL | MSG_DONTWAIT)
-				 : sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = n_parts == 1
+			    ? send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
+			    : sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return gone_or(errno);
@@ -308,8 +308,8 @@ int ipk__os_stream_read_fds(int fd, void *buf, size_t n_bytes, size_t *ret_bytes
 	return ipk__os_recv(fd, &part, 1, false, ret_bytes, ret_fds, ret_n_fds);
 }
 
-int ipk__os_stream_write_fds(int fd, const void *data, size_t n_bytes, const int *fds,
-			     size_t n_fds, size_t *ret_bytes)
+int ipk__os_stream_write_fds(int fd, const void *data, size_t n_bytes, const int *fds, size_t n_fds,
+			     size_t *ret_bytes)
 {
 	struct iovec part = {(void *)data, n_bytes};
 	int r = ipk__os_send(fd, &part, 1, fds, n_fds);

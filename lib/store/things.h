@@ -24,8 +24,9 @@ enum ipk__thing_kind {
 
 /* In a slot of the segment that never serves anything but slots. */
 struct ipk__shm_thing {
-	uint32_t kind;  /* enum ipk__thing_kind */
-	uint32_t flags; /* the server's own: order of a queue, joinable, event set, barrier broken */
+	uint32_t kind; /* enum ipk__thing_kind */
+	uint32_t
+		flags; /* the server's own: order of a queue, joinable, event set, barrier broken */
 	uint64_t limit; /* permits of a bounded semaphore, parties, maxsize; 0 none */
 	uint64_t count; /* recursion, permits left, arrived, generation */
 	uint64_t n_items;
@@ -44,7 +45,7 @@ _Static_assert(sizeof(struct ipk__shm_thing) <= 96, "fits into a slot");
 #define IPK__BOARD_TEXT 64
 
 struct ipk__shm_client {
-	uint64_t id; /* 0: free; written last */
+	uint64_t id;  /* 0: free; written last */
 	uint32_t pid; /* 0: over TCP */
 	uint32_t uid;
 	int64_t since_unix_ms;
@@ -81,7 +82,8 @@ struct ipk__shm_board {
 	_Atomic uint64_t n_clients;
 	_Atomic uint64_t used_bytes;
 	_Atomic uint64_t max_bytes;
-	_Atomic uint64_t n_slow; /* ever; the last ones are in slow[], at n_slow modulo its length */
+	_Atomic uint64_t
+		n_slow; /* ever; the last ones are in slow[], at n_slow modulo its length */
 	struct ipk__shm_slow slow[IPK__BOARD_SLOW];
 	struct ipk__shm_client clients[IPK__BOARD_CLIENTS];
 };
@@ -90,7 +92,6 @@ struct ipk__store;
 struct ipk__shm_board *ipk__store_board(struct ipk__store *s);
 /* The id of what lies under a key (never used again), and its slot: for waits_for. */
 struct ipk__entry;
-uint64_t ipk__key_object_id(struct ipk__store *s, const struct ipk__entry *key,
-			    uint32_t *ret_slot);
+uint64_t ipk__key_object_id(struct ipk__store *s, const struct ipk__entry *key, uint32_t *ret_slot);
 
 #endif
