@@ -31,6 +31,7 @@ int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start 
 
 void *ipk__os_malloc(size_t n_bytes);           /* NULL when there is none; free() it */
 void *ipk__os_calloc(size_t n, size_t n_bytes); /* the same, zeroed */
+void *ipk__os_realloc(void *p, size_t n_bytes); /* NULL: @p is as it was */
 
 int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed */
 int ipk__os_seal(int fd);                         /* never shrinks again, seals are final */

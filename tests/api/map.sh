@@ -27,6 +27,8 @@ awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
 		}
 		{ printf "    %s;\n", $2 }
 		END {
+			if (version == "")
+				printf "%s0 {\n", prefix
 			printf "%s}%s;\n", parent == "" ? "  local: *;\n" : "", parent
 			if (library == "ipk")
 				printf "\nIPK_PRIVATE_@PROJECT_VERSION@ {\n  global:\n    ipk__*;\n};\n"
