@@ -174,9 +174,30 @@ uint64_t ipk__blocked_on(struct ipk__server *server, struct ipk__slice name); /*
 /* What a peer's death undoes: called for each peer that goes, before it is freed (things.c). */
 void ipk__things_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
 void ipk__notify_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
-/* Told of every change (notify.c). @field is empty for the whole key. */
+/* Told of every change, when it was made (notify.c). @field: NULL bytes for the whole key. */
 void ipk__notify_changed(struct ipk__server *server, struct ipk__slice name,
 			 struct ipk__slice field);
+/* All keys are gone: FLUSHALL. Also wakes those who wait for managed objects. */
+void ipk__notify_flushed(struct ipk__server *server);
+/* After each request (or transaction), when its reply is whole: the pushes that are due. */
+void ipk__notify_deliver(struct ipk__server *server);
+/*
+ * A request that waits is given up (IPK.CANCEL): called with the q that its function would be
+ * called with again, before it is dropped. False: it cannot be taken back now, let it wait.
+ */
+bool ipk__things_cancel(struct ipk__request *q);
+/* When the server is closed, after all peers went. */
+void ipk__things_close(struct ipk__server *server);
+void ipk__notify_close(struct ipk__server *server);
+/*
+ * The managed object under @name as requests that make it again, for the log: IPK.NEW and,
+ * for a queue, all that is inside or taken and not done. Requests that only a log may hold.
+ */
+void ipk__thing_dump(struct ipk__server *server, struct ipk__slice name,
+		     void (*emit)(void *arg, size_t argc, const struct ipk__slice *argv),
+		     void *arg);
+const char *ipk__thing_type_name(uint32_t kind);                   /* "ipk.lock": for TYPE */
+uint64_t ipk__things_used_bytes(const struct ipk__server *server); /* beside the store's */
 
 /* --- connections (server_peer.c, server_ring.c) --------------------------------------------------
  */
@@ -217,6 +238,7 @@ struct ipk__peer {
 	void *auth;                   /* server_auth.c: a handshake under way */
 	struct ipk__shm_client *board;
 	uint64_t n_things; /* managed objects it holds: things.c keeps them */
+	void *things;      /* things.c: what it holds and waits for */
 	void *watches;     /* notify.c */
 	struct ipk__peer *next, *prev;
 	uint32_t loop_events;
