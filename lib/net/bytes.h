@@ -47,7 +47,7 @@ static inline void ipk__bytes_append(struct ipk__bytes *b, const void *data, siz
 
 static inline const char *ipk__bytes_front(const struct ipk__bytes *b)
 {
-	return b->room + b->from;
+	return b->room ? b->room + b->from : "";
 }
 
 static inline size_t ipk__bytes_len(const struct ipk__bytes *b)

@@ -32,6 +32,9 @@ struct ipk__resp_reader {
 	size_t n_wanted;  /* arguments of the request, once that is known */
 	size_t bulk_left; /* bytes of the argument under way plus 1, 0 none */
 	bool is_array;
+	uintptr_t base; /* where the data was that argv points into */
+	char *line;     /* the words of an inline request, without their quotes */
+	char error_text[32];
 };
 
 void ipk__resp_reader_init(struct ipk__resp_reader *r, const struct ipk__resp_limits *limits);
@@ -72,7 +75,11 @@ struct ipk__resp_value {
 	struct ipk__slice
 		text;    /* simple, error, bulk, verbatim (without "txt:"), big number, double */
 	int64_t integer; /* integer, boolean */
-	uint64_t n;      /* values that follow: of a map twice its pairs */
+	/*
+	 * Values that follow: of a map twice its pairs. So of an attribute too; what it is said
+	 * about comes after those, and only both together fill one place of an array.
+	 */
+	uint64_t n;
 };
 
 /*
@@ -82,6 +89,7 @@ struct ipk__resp_value {
  */
 struct ipk__resp_scan {
 	size_t at;
+	size_t n_seen; /* bytes after at in which no line ends */
 	size_t depth;
 	uint64_t left[IPK__RESP_DEPTH_MAX];
 };

@@ -27,6 +27,16 @@ int ipk__os_file_open(const char *path, int flags, int *ret_fd)
 	return 0;
 }
 
+int ipk__os_file_open_to_read(const char *path, int *ret_fd)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return -errno;
+	*ret_fd = fd;
+	return 0;
+}
+
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes)
 {
 	const char *p = data;

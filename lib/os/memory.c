@@ -26,6 +26,11 @@ void *ipk__os_calloc(size_t n, size_t n_bytes)
 	return calloc(n, n_bytes);
 }
 
+void *ipk__os_realloc(void *p, size_t n_bytes)
+{
+	return realloc(p, n_bytes ? n_bytes : 1);
+}
+
 int ipk__os_memfd(const char *name, int *ret_fd)
 {
 	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -31,6 +31,7 @@ int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start 
 
 void *ipk__os_malloc(size_t n_bytes);           /* NULL when there is none; free() it */
 void *ipk__os_calloc(size_t n, size_t n_bytes); /* the same, zeroed */
+void *ipk__os_realloc(void *p, size_t n_bytes); /* NULL: @p is as it was */
 
 int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed */
 int ipk__os_seal(int fd);                         /* never shrinks again, seals are final */
@@ -152,6 +153,7 @@ void ipk__os_stream_peer_name(int fd, char *buf, size_t buf_bytes);
 /* How many bytes were moved, 1 or more. -EPIPE the other side is gone; never SIGPIPE. */
 int ipk__os_stream_read(int fd, void *buf, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size_t *ret_bytes);
+void ipk__os_stream_end(int fd); /* the other side sees the end of file; reading goes on */
 /* With fds (see ipk__os_recv()); these come with the bytes they were sent with. */
 int ipk__os_stream_read_fds(int fd, void *buf, size_t n_bytes, size_t *ret_bytes, int *ret_fds,
 			    size_t *ret_n_fds);
@@ -181,6 +183,7 @@ int ipk__os_signal_read(int fd); /* the signal's number, 0 none */
 
 enum { IPK__OS_CREATE = 1, IPK__OS_EXCLUSIVE = 2, IPK__OS_APPEND = 4, IPK__OS_TRUNCATE = 8 };
 int ipk__os_file_open(const char *path, int flags, int *ret_fd); /* read-write, mode 0600 */
+int ipk__os_file_open_to_read(const char *path, int *ret_fd);    /* follows links; never waits */
 /* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_file_truncate(int fd, uint64_t n_bytes);

@@ -121,7 +121,7 @@ static void tune(int fd)
 static int listen_at(const struct addrinfo *ai, int *ret_fd)
 {
 	int on = 1;
-	int fd;
+	int fd = -1;
 	int r = new_socket(ai->ai_family, &fd);
 
 	if (r < 0)
@@ -152,7 +152,7 @@ static int connect_to(const struct addrinfo *ai, ipk_deadline deadline, int *ret
 {
 	int error = 0;
 	socklen_t n = sizeof error;
-	int fd;
+	int fd = -1;
 	int r = new_socket(ai->ai_family, &fd);
 
 	if (r < 0)
@@ -298,6 +298,11 @@ int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size
 		return gone_or(errno);
 	*ret_bytes = (size_t)n;
 	return 0;
+}
+
+void ipk__os_stream_end(int fd)
+{
+	shutdown(fd, SHUT_WR);
 }
 
 int ipk__os_stream_read_fds(int fd, void *buf, size_t n_bytes, size_t *ret_bytes, int *ret_fds,

@@ -37,6 +37,7 @@ struct ipk__shm_thing {
 	uint64_t companion; /* id of a condition's lock */
 	uint32_t n_waiters;
 	uint32_t reserved;
+	uint64_t serial; /* the server's own: the same after RENAME */
 };
 _Static_assert(sizeof(struct ipk__shm_thing) <= 96, "fits into a slot");
 

@@ -1,0 +1,234 @@
+/*
+ * manager_queue.h - a queue that a server holds (Python: manager.Queue(), manager.JoinableQueue()).
+ * The queue of ipk/queue.h is far faster, on one machine.
+ *
+ * Items are in the server before a put returns, and in its log when it has one. Of a joinable
+ * queue, items that a process took and did not call done go back to the front when it dies.
+ */
+#ifndef IPK_MANAGER_QUEUE_H
+#define IPK_MANAGER_QUEUE_H
+
+#include "manager.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ipk_managed_queue ipk_managed_queue;
+
+typedef struct ipk_managed_queue_opts {
+	size_t size;         /* sizeof(ipk_managed_queue_opts) */
+	ipk_queue_kind kind; /* IPK_QUEUE_FIFO, _LIFO or _PRIORITY */
+	uint64_t max_items;  /* 0: no limit */
+	bool is_joinable;
+} ipk_managed_queue_opts;
+
+#define IPK_MANAGED_QUEUE(...) IPK_OPTS(managed_queue, __VA_ARGS__)
+
+typedef struct ipk_managed_queue_state {
+	uint64_t n_items;
+	uint64_t max_items;
+	uint64_t n_unfinished; /* put and not called done, of a joinable one */
+	bool is_shut_down;
+	bool is_joinable;
+	ipk_queue_kind kind;
+} ipk_managed_queue_state;
+
+/**
+ * ipk_managed_queue_open() - open a queue, and make it when there is none
+ * @m:          manager
+ * @name:       the key it has on the server: 1 .. 1024 bytes of text
+ * @opts:       of a new one; NULL: FIFO without limit
+ * @deadline:   bounds the whole call, also when the server stands still
+ * @ret_handle: the handle; closed before the manager is
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
+ * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_open(ipk_manager *m, const char *name,
+						  const ipk_managed_queue_opts *opts,
+						  ipk_deadline deadline,
+						  ipk_managed_queue **ret_handle);
+
+/**
+ * ipk_managed_queue_close() - give up the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: NULL.
+ */
+IPK_API ipk_managed_queue *ipk_managed_queue_close(ipk_managed_queue *handle);
+
+static inline void ipk_managed_queue_closep(ipk_managed_queue **handle)
+{
+	*handle = ipk_managed_queue_close(*handle);
+}
+
+/**
+ * ipk_managed_queue_put() - put one item into the queue
+ * @q:         queue
+ * @data:      @len_bytes bytes; NULL only for 0 bytes
+ * @len_bytes: 0 .. 512 MiB
+ * @deadline:  bounds the whole call, also when the server stands still
+ *
+ * Blocks:  while the queue is full.
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -ESHUTDOWN; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
+ * others see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_put(ipk_managed_queue *q, const void *data,
+						 size_t len_bytes, ipk_deadline deadline);
+
+/**
+ * ipk_managed_queue_put_priority() - put one item with a priority
+ * @q:         queue; in one that is not IPK_QUEUE_PRIORITY it is ignored
+ * @data:      @len_bytes bytes; NULL only for 0 bytes
+ * @len_bytes: 0 .. 512 MiB
+ * @priority:  smallest first, equal ones in order
+ * @deadline:  bounds the whole call, also when the server stands still
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: as ipk_managed_queue_put().
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_priority(ipk_managed_queue *q, const void *data,
+							  size_t len_bytes, int64_t priority,
+							  ipk_deadline deadline);
+
+/**
+ * ipk_managed_queue_put_many() - put several items
+ * @q:         queue
+ * @items:     @n_items items, in order
+ * @n_items:   1 or more
+ * @deadline:  bounds the whole call, also when the server stands still
+ * @ret_n_put: less than @n_items when the deadline passed; may be NULL
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0 when at least one was put; otherwise as ipk_managed_queue_put().
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_item *items,
+						      size_t n_items, ipk_deadline deadline,
+						      size_t *ret_n_put);
+
+/**
+ * ipk_managed_queue_get_alloc() - take the next item out
+ * @q:             queue
+ * @deadline:      bounds the whole call, also when the server stands still
+ * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
+ * @ret_len_bytes: its length
+ *
+ * Blocks:  while the queue is empty.
+ * Crash:   of a joinable queue the item comes back when this process dies before it said
+ *          done.
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -ESHUTDOWN shut down, and empty; -ETIMEDOUT; -EPIPE; -EBADF; -ENOMEM; others
+ * see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline,
+						       void **ret_data, size_t *ret_len_bytes);
+
+/**
+ * ipk_managed_queue_putf() - put typed values as one item
+ * @q:        queue
+ * @deadline: bounds the whole call, also when the server stands still
+ * @format:   as in ipk_pack(), "[i n s]"
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: as ipk_managed_queue_put() and ipk_pack().
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_putf(ipk_managed_queue *q, ipk_deadline deadline,
+						  const char *format, ...);
+
+/**
+ * ipk_managed_queue_getf() - take the next item and read its typed values
+ * @q:        queue
+ * @deadline: bounds the whole call, also when the server stands still
+ * @format:   as in ipk_unpack()
+ *
+ * What S and y yield lives until this thread's next ...getf() call.
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: as ipk_managed_queue_get_alloc() and ipk_unpack(): an item that does not fit the
+ * format is taken, and lost.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_deadline deadline,
+						  const char *format, ...);
+
+/**
+ * ipk_managed_queue_len() - how many items are inside
+ * @q:        queue
+ * @deadline: bounds the whole call, also when the server stands still
+ * @ret_len:  how many; may be NULL
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadline deadline,
+						 uint64_t *ret_len);
+
+/**
+ * ipk_managed_queue_state_get() - how it stands
+ * @q:         queue
+ * @deadline:  bounds the whole call, also when the server stands still
+ * @ret_state: all of it, of one moment
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk_deadline deadline,
+						       ipk_managed_queue_state *ret_state);
+
+/**
+ * ipk_managed_queue_task_done() - say that items that were taken are done
+ * @q:        joinable queue
+ * @n:        how many; 1 or more
+ * @deadline: bounds the whole call, also when the server stands still
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -EINVAL more than were taken; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
+ * -EBADF; others see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n,
+						       ipk_deadline deadline);
+
+/**
+ * ipk_managed_queue_join() - wait until every item that was ever put is done
+ * @q:        joinable queue
+ * @deadline: bounds the whole call, also when the server stands still
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline);
+
+/**
+ * ipk_managed_queue_shutdown() - end the queue for everybody
+ * @q:        queue
+ * @mode:     IPK_DRAIN, or IPK_NOW: what is inside is dropped
+ * @deadline: bounds the whole call, also when the server stands still
+ *
+ * Source:  lib/manager/managed_queue.c  Since: 0.3
+ *
+ * Return: 0; -EINVAL; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
+ * manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_shutdown(ipk_managed_queue *q, ipk_shutdown mode,
+						      ipk_deadline deadline);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

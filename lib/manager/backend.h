@@ -1,0 +1,139 @@
+/*
+ * backend.h - what stands between the handles of ipk/manager.h and a server.
+ *
+ * Above this line everything is the same for all addresses: a call is the words of
+ * docs/manager-protocol.md, its reply one RESP value. Two backends take such calls: native*.c
+ * (our server: unix:, tcp:) passes them on, redis*.c (redis:, redis-cluster:) does what they
+ * mean with commands and scripts of Redis, and answers in the words our server uses, errors
+ * too ("NOTOWNER ...", "WRONGTYPE ...").
+ *
+ * A backend's functions are called by any thread, several at once, and by children of a fork,
+ * which notice that and make a connection of their own.
+ */
+#ifndef IPK_MANAGER_BACKEND_H
+#define IPK_MANAGER_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "ipk/deadline.h"
+#include "ipk/manager.h"
+
+struct ipk__view;
+
+/* --- a reply (reply.c) ---------------------------------------------------------------------- */
+
+/* One whole RESP value. Short ones, nearly all, need no memory. */
+struct ipk__reply {
+	struct ipk__slice whole; /* empty: none yet */
+	char *room;              /* NULL: it is in small */
+	char small[112];
+};
+
+static inline void ipk__reply_init(struct ipk__reply *r)
+{
+	r->whole = IPK__SLICE(NULL, 0);
+	r->room = NULL;
+}
+
+/* Copies @whole, in place of what was there. -ENOMEM. */
+int ipk__reply_put(struct ipk__reply *r, struct ipk__slice whole);
+void ipk__reply_fini(struct ipk__reply *r); /* empty afterwards, may be filled again */
+
+/* --- calls ---------------------------------------------------------------------------------- */
+
+enum {
+	IPK__CALL_READ = 1u << 0,  /* changes nothing: to do it again is harmless */
+	IPK__CALL_WAITS = 1u << 1, /* may have to wait; its words hold the timeout in ms */
+	/*
+	 * What it obtains belongs to the connection (locks, permits, a party's place): after a
+	 * broken connection it is not repeated as the same request but asked anew.
+	 */
+	IPK__CALL_BOUND = 1u << 2,
+};
+
+/* What to do with a reply that comes when nobody waits for it any more. */
+enum ipk__late {
+	IPK__LATE_DROP = 0,
+	IPK__LATE_RELEASE = 1, /* 1: give it back, IPK.RELEASE argv[1] argv[2] */
+	IPK__LATE_KEEP = 2,    /* an item of a queue: the next get of argv[1] receives it */
+};
+
+struct ipk__call {
+	const struct ipk__slice *argv;
+	size_t argc;
+	unsigned flags; /* IPK__CALL_* */
+	enum ipk__late late;
+	struct ipk__reply *reply; /* made by ipk__reply_init() */
+};
+
+struct ipk__backend;
+struct ipk__backend_watch; /* begins with const struct ipk__backend_ops *ops */
+
+struct ipk__backend_ops {
+	/*
+	 * Do it. 0: *call->reply is what the server answered, an error of its own too.
+	 * Otherwise: -ETIMEDOUT nothing happened; -EINPROGRESS it was sent, the deadline passed,
+	 * and it may be done yet (never for IPK__CALL_READ, nor where late undoes it); -EPIPE
+	 * there is no server any more; -EMSGSIZE; -ENOMEM; or why no connection came about.
+	 */
+	int (*call)(struct ipk__backend *b, const struct ipk__call *call, ipk_deadline deadline);
+	/* Several, in order, in one round trip where possible; none of them waits. 0: all replies
+	 * are there. */
+	int (*call_many)(struct ipk__backend *b, const struct ipk__call *calls, size_t n,
+			 ipk_deadline deadline);
+	/*
+	 * Optimistic transactions; the caller lets one thread at a time in, from watch_keys()
+	 * to exec() or unwatch(). exec(): all of @calls or none; -ECANCELED a watched key
+	 * changed, or the connection was lost meanwhile. n_keys may be 0.
+	 */
+	int (*watch_keys)(struct ipk__backend *b, const struct ipk__slice *keys, size_t n_keys,
+			  ipk_deadline deadline);
+	int (*exec)(struct ipk__backend *b, const struct ipk__call *calls, size_t n,
+		    ipk_deadline deadline);
+	void (*unwatch)(struct ipk__backend *b);
+	/*
+	 * Counts connections: what one of them held (locks) is lost when the number is another.
+	 * Never 0.
+	 */
+	uint64_t (*epoch)(struct ipk__backend *b);
+	/*
+	 * The store for reading in place, NULL when there is none; view_done() after it.
+	 * Both may be NULL.
+	 */
+	struct ipk__view *(*view)(struct ipk__backend *b, uint64_t *ret_generation);
+	void (*view_done)(struct ipk__backend *b);
+	/* Change notification, on a connection of its own. @field.bytes NULL: all of the key. */
+	int (*watch_open)(struct ipk__backend *b, struct ipk__slice key, struct ipk__slice field,
+			  ipk_deadline deadline, struct ipk__backend_watch **ret_watch);
+	int (*watch_fd)(struct ipk__backend_watch *w);
+	/* 0: something changed, *ret_field as an ipk__reply of a bulk or null; -ETIMEDOUT. */
+	int (*watch_next)(struct ipk__backend_watch *w, ipk_deadline deadline,
+			  struct ipk__reply *ret_field);
+	void (*watch_close)(struct ipk__backend_watch *w);
+	void (*close)(struct ipk__backend *b);
+};
+
+/* The first member of each backend's own struct. */
+struct ipk__backend {
+	const struct ipk__backend_ops *ops;
+};
+
+/*
+ * Connect, so that a wrong address or key is told at once. @address is the whole of it,
+ * "unix:...", "redis://...". @opts is complete: size is right, nothing else was looked at.
+ */
+int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opts,
+			ipk_deadline deadline, struct ipk__backend **ret_backend);
+int ipk__redis_connect(const char *address, const ipk_manager_connect_opts *opts,
+		       ipk_deadline deadline, struct ipk__backend **ret_backend);
+
+/*
+ * Say in words why a call fails with an error of its own (ipk_manager_error() shows it):
+ * return ipk__manager_fail(-EACCES, "NOAUTH ...").
+ */
+int ipk__manager_fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
