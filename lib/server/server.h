@@ -242,6 +242,7 @@ struct ipk__peer {
 	void *watches;     /* notify.c */
 	struct ipk__peer *next, *prev;
 	uint32_t loop_events;
+	uint64_t log_mark; /* log.c: of its last write */
 };
 
 /* Send what is in peer->out now or when the socket takes it; closes over the hard limit. */
@@ -280,6 +281,9 @@ struct ipk__server_config {
 	int64_t slow_ns;            /* commands that took longer are noted: 10 ms */
 	int rewrite_percent;        /* growth of the log that begins a rewrite: 100; 0 never */
 	uint64_t rewrite_min_bytes; /* 64 MiB */
+	/* Where to say, in a line, why the log was refused or what was cut off it; NULL nowhere. */
+	char *trouble;
+	size_t trouble_bytes;
 };
 
 enum ipk__fsync { IPK__FSYNC_EVERYSEC = 0, IPK__FSYNC_ALWAYS = 1, IPK__FSYNC_NO = 2 };
@@ -331,15 +335,35 @@ void ipk__log_effect(struct ipk__log *log, struct ipk__request *q, size_t argc,
  * (and on disk, with fsync always). An error: writes are refused from now on until one works.
  */
 int ipk__log_flush(struct ipk__log *log);
-bool ipk__log_refuses_writes(const struct ipk__log *log);    /* the reply: "MISCONF ..." */
+bool ipk__log_refuses_writes(const struct ipk__log *log); /* the reply: "MISCONF ..." */
+/*
+ * Before a request with CMD_WRITE of @n_bytes (all its words) is executed: 0 when there is
+ * room for it on disk, or why not: -ENOSPC, -EDQUOT, -EFBIG, -EIO. The reply: "MISCONF Errors
+ * writing to the AOF file: <strerror>".
+ */
+int ipk__log_room(struct ipk__log *log, size_t n_bytes);
+/*
+ * True: what @peer wrote could not be put into the file, in spite of that. Its replies stay
+ * where they are until a later ipk__log_flush() works.
+ */
+bool ipk__log_holds(const struct ipk__log *log, const struct ipk__peer *peer);
 bool ipk__log_step(struct ipk__log *log, int64_t budget_ns); /* rewrite; fsync. True: more to do */
 /* Before @q changes anything, while a rewrite is under way: see log_rewrite.c. */
 void ipk__log_before(struct ipk__log *log, struct ipk__request *q);
 int ipk__log_rewrite(struct ipk__log *log); /* begin; -EALREADY */
+/*
+ * Things (things.c): commands that make anew what lies under @name, given to @emit one by one,
+ * for a rewrite of the log. Nothing changes meanwhile. What belongs to a connection (a lock
+ * that is held) is not part of it.
+ */
+typedef void ipk__emit_fn(void *arg, size_t argc, const struct ipk__slice *argv);
+void ipk__thing_describe(struct ipk__server *server, struct ipk__slice name, struct ipk__entry *key,
+			 ipk__emit_fn *emit, void *arg);
 struct ipk__log_status {
 	uint64_t n_bytes, base_bytes, n_records;
+	uint64_t cut_bytes; /* of a torn end, at the start */
 	bool is_rewriting;
-	int last_error;
+	int last_error; /* 0, or why writes are refused */
 };
 void ipk__log_status(const struct ipk__log *log, struct ipk__log_status *ret_status);
 
@@ -356,5 +380,19 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
 		      struct ipk__slice reply);
 void ipk__session_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
+void ipk__sessions_free(struct ipk__server *server);
+/* For the log: what it says that a session was answered. */
+int ipk__session_restore(struct ipk__server *server, struct ipk__slice id, uint64_t number,
+			 struct ipk__slice reply);
+/* For the log: the number of the request under way, or of the last one. 0: none. */
+uint64_t ipk__session_number(const struct ipk__session *session, struct ipk__slice *ret_id);
+/* For a rewrite: all that is remembered; *cursor begins as 0 and is 0 at the end. */
+typedef void ipk__session_fn(void *arg, struct ipk__slice id, uint64_t number,
+			     struct ipk__slice reply);
+void ipk__sessions_scan(struct ipk__server *server, uint64_t *cursor, ipk__session_fn *each,
+			void *arg);
+/* For session.c: @session's request, which was appended just now, was answered so. */
+void ipk__log_answered(struct ipk__log *log, const struct ipk__session *session,
+		       struct ipk__slice reply);
 
 #endif
