@@ -57,7 +57,9 @@ static uint64_t allocated_bytes(const struct ipk__shm_header *h)
 static bool sizes_are_sane(const struct ipk__shm_header *h)
 {
 	size_t page = ipk__os_page_bytes();
-	uint64_t max = h->kind == IPK__KIND_SHM ? IPK__SEGMENT_SHM_MAX : IPK__SEGMENT_FIXED_MAX;
+	uint64_t max = h->kind == IPK__KIND_SHM || h->kind == IPK__KIND_MANAGER
+			       ? IPK__SEGMENT_SHM_MAX
+			       : IPK__SEGMENT_FIXED_MAX;
 
 	return h->fixed_bytes >= sizeof *h && h->fixed_bytes <= max && h->fixed_bytes % page == 0 &&
 	       h->n_rings <= 2 &&
@@ -109,10 +111,8 @@ static void fill_header(struct ipk__shm_header *h, const struct ipk__segment_pla
 }
 
 static const char *const kind_words[] = {
-	[IPK__KIND_PIPE] = "pipe:",
-	[IPK__KIND_QUEUE] = "queue:",
-	[IPK__KIND_ARENA] = "arena:",
-	[IPK__KIND_SHM] = "shm:",
+	[IPK__KIND_PIPE] = "pipe:", [IPK__KIND_QUEUE] = "queue:",     [IPK__KIND_ARENA] = "arena:",
+	[IPK__KIND_SHM] = "shm:",   [IPK__KIND_MANAGER] = "manager:",
 };
 
 static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)
@@ -161,6 +161,39 @@ int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segmen
 		return r;
 	}
 	fill_header(s.header, &whole);
+	*ret_segment = s;
+	return 0;
+}
+
+static int map_sparse(struct ipk__segment *s, uint64_t n_bytes, bool writable)
+{
+	void *addr;
+	int r = ipk__os_map_sparse(s->fd, n_bytes, writable, &addr);
+
+	if (r < 0)
+		return r;
+	s->header = addr;
+	s->mapped_bytes = n_bytes;
+	return 0;
+}
+
+int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
+			       struct ipk__segment *ret_segment)
+{
+	struct ipk__segment s = {.fd = -1};
+	int r = make_file(plan, &s.fd);
+
+	if (r == 0)
+		r = ipk__os_set_size(s.fd, plan->fixed_bytes);
+	if (r == 0)
+		r = ipk__os_allocate(s.fd, 0, filled_bytes);
+	if (r == 0)
+		r = map_sparse(&s, plan->fixed_bytes, true);
+	if (r < 0) {
+		ipk__segment_detach(&s);
+		return r;
+	}
+	fill_header(s.header, plan);
 	*ret_segment = s;
 	return 0;
 }
@@ -216,6 +249,20 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 
 	if (r == 0)
 		r = map(&s, &h);
+	if (r < 0)
+		return r;
+	*ret_segment = s;
+	return 0;
+}
+
+int ipk__segment_attach_sparse(int fd, uint32_t kind, struct ipk__segment *ret_segment)
+{
+	struct ipk__segment s = {.fd = fd};
+	struct ipk__shm_header h;
+	int r = ipk__segment_read(fd, kind, false, &h);
+
+	if (r == 0)
+		r = map_sparse(&s, h.fixed_bytes, false);
 	if (r < 0)
 		return r;
 	*ret_segment = s;

@@ -20,6 +20,7 @@ enum {
 	IPK__KIND_QUEUE = 2,
 	IPK__KIND_ARENA = 3, /* see arena.h */
 	IPK__KIND_SHM = 4,
+	IPK__KIND_MANAGER = 5, /* sparse: see ipk__segment_create_sparse() */
 };
 
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
@@ -70,12 +71,20 @@ struct ipk__segment_plan {
 
 /* Make a segment, zeroed, with its header; nobody else can see it yet. */
 int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segment *ret_segment);
+/*
+ * One that is mostly holes: @plan->fixed_bytes in size, of which the first @filled_bytes have
+ * pages; whoever uses more fills it with ipk__os_allocate() before. No rings, no name.
+ */
+int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
+			       struct ipk__segment *ret_segment);
 /* Let others see it: under @file_name in /dev/shm, or sealed when that is NULL. */
 int ipk__segment_publish(struct ipk__segment *segment, const char *file_name);
 /* Check what @fd names, and read its header; @fd stays the caller's. */
 int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header);
 /* Check and map what @fd names; on success the segment owns @fd. */
 int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment);
+/* The same of a sparse one, mapped for reading only. */
+int ipk__segment_attach_sparse(int fd, uint32_t kind, struct ipk__segment *ret_segment);
 /* NULL-safe, half-built-safe; fd is closed too. */
 void ipk__segment_detach(struct ipk__segment *segment);
 

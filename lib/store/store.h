@@ -39,11 +39,16 @@ struct ipk__store_opts {
 	uint64_t max_bytes; /* 0: as much as there is; a change beyond it is -ENOSPC */
 };
 
+/*
+ * The calling thread is the one whose end readers take for the server's: it must close the
+ * store, too. -EINVAL the label is no name.
+ */
 int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **ret_store);
 void ipk__store_close(struct ipk__store *s); /* NULL is fine */
 /* A read-only fd of the segment for another process, to be closed by the caller. */
 int ipk__store_fd_to_read(struct ipk__store *s, int *ret_fd);
-uint64_t ipk__store_used_bytes(const struct ipk__store *s); /* as Redis counts used_memory */
+uint64_t ipk__store_used_bytes(const struct ipk__store *s);     /* as Redis counts used_memory */
+uint64_t ipk__store_resident_bytes(const struct ipk__store *s); /* pages, used or not */
 void ipk__store_set_max_bytes(struct ipk__store *s, uint64_t max_bytes);
 /* A little of what is outstanding, for @budget_ns at most. True when there is more to do. */
 bool ipk__store_step(struct ipk__store *s, int64_t budget_ns);
@@ -69,9 +74,16 @@ int ipk__key_set(struct ipk__store *s, struct ipk__slice name, struct ipk__slice
 		 bool keep_ttl, struct ipk__entry **ret_key);
 /*
  * A string's room made @n_bytes long: what is new is zeroed, what is beyond is cut. For
- * APPEND and SETRANGE; grows with slack, so that appending often is cheap.
+ * APPEND and SETRANGE; grows with slack, so that appending often is cheap. -EPROTOTYPE.
  */
 int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes, char **ret_bytes);
+/*
+ * @bytes from @offset on in a string, which grows, with zeros where nothing was yet. For
+ * readers it happens at once, which what is written after ipk__key_resize() does not:
+ * there they wait until the next call of the store.
+ */
+int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
+		   struct ipk__slice bytes);
 /* An empty hash, list or thing under a name that is free. */
 int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__type type,
 		  struct ipk__entry **ret_key);

@@ -1,0 +1,158 @@
+/*
+ * store_internal.h - what the files of the store share: its writer's side.
+ */
+#ifndef IPK_STORE_STORE_INTERNAL_H
+#define IPK_STORE_STORE_INTERNAL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/heap.h"
+#include "store/layout.h"
+#include "store/store.h"
+
+#define IPK__VERSIONS 32768u /* of string keys, by hash */
+
+enum { IPK__PHASE_NONE = 0, IPK__PHASE_FILL = 1, IPK__PHASE_MOVE = 2 };
+
+struct ipk__deadline_node {
+	int64_t at_ms;
+	uint32_t entry;
+};
+
+struct ipk__store {
+	struct ipk__segment segment;
+	struct ipk__shm_store *shared;
+	struct ipk__heap heap;
+	struct ipk__shm_slot *keys;
+	struct ipk__shm_slot *open; /* left odd, see ipk__key_resize() */
+	uint64_t last_id;
+	uint64_t last_version;
+	uint64_t *versions;
+	uint32_t busy;       /* slots of tables that are being rehashed */
+	uint32_t garbage;    /* slots whose contents wait to be freed */
+	uint32_t spare_slot; /* taken ahead, for what must not fail */
+	/* expire.c: a heap of times, four children each. */
+	struct ipk__deadline_node *times;
+	uint32_t n_times;
+	uint32_t times_room;
+};
+
+/* Where an entry hangs, or would. */
+struct ipk__place {
+	uint32_t hash;
+	uint32_t *link; /* that leads to it; the bucket when there is none; NULL: no buckets yet */
+	struct ipk__entry *entry;
+};
+
+/* --- store.c --- */
+
+/* Between these two readers of @slot wait, or come again. */
+static inline void ipk__slot_begin(struct ipk__shm_slot *slot)
+{
+	uint64_t seq = atomic_load_explicit(&slot->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->seq, seq + 1, memory_order_relaxed);
+	/* Whoever sees anything of what follows sees that the sequence is odd, or later. */
+	atomic_thread_fence(memory_order_release);
+}
+
+static inline void ipk__slot_end(struct ipk__shm_slot *slot)
+{
+	uint64_t seq = atomic_load_explicit(&slot->seq, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->seq, seq + 1, memory_order_release);
+}
+
+/* Words that a reader may look at meanwhile: never in two halves. */
+#define ipk__put(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
+
+void ipk__store_close_open(struct ipk__store *s);
+static inline void ipk__store_settle(struct ipk__store *s)
+{
+	if (__builtin_expect(s->open != NULL, 0))
+		ipk__store_close_open(s);
+}
+
+/* As of the heap's, but what waits to be freed is freed first when there is no room. */
+int ipk__store_alloc(struct ipk__store *s, size_t n_bytes, uint32_t *ret_ref);
+int ipk__store_alloc_slot(struct ipk__store *s, uint32_t *ret_slot);
+/* A container of @type in a slot of its own, empty. */
+int ipk__slot_make(struct ipk__store *s, enum ipk__type type, uint32_t *ret_slot);
+/* Nobody finds it any more; what hangs on it is freed in time. */
+void ipk__slot_drop(struct ipk__store *s, uint32_t slot);
+/* Up to @n_pieces of what waits to be freed; how many were. */
+uint32_t ipk__garbage_step(struct ipk__store *s, uint32_t n_pieces);
+/* What a change costs beside itself. */
+void ipk__store_tick(struct ipk__store *s, struct ipk__shm_slot *slot);
+
+static inline struct ipk__shm_slot *ipk__slot_of_table(struct ipk__table *t)
+{
+	return (struct ipk__shm_slot *)t;
+}
+
+static inline struct ipk__shm_slot *ipk__slot_of_list(struct ipk__list *l)
+{
+	return (struct ipk__shm_slot *)l;
+}
+
+static inline uint32_t ipk__ref_of(const struct ipk__store *s, const void *p)
+{
+	return ipk__heap_ref(&s->heap, p);
+}
+
+static inline struct ipk__entry *ipk__entry_at(const struct ipk__store *s, uint32_t ref)
+{
+	return ref == 0 ? NULL : ipk__heap_at(&s->heap, ref);
+}
+
+/* --- table.c --- */
+
+static inline char *ipk__entry_value_at(const struct ipk__entry *e)
+{
+	return (char *)e->bytes + ipk__entry_ttl_bytes(e->name) + ipk__entry_name_bytes(e->name);
+}
+
+uint32_t ipk__table_hash(const unsigned char key[16], struct ipk__slice name);
+void ipk__table_look(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__slice name,
+		     struct ipk__place *ret_place);
+/* An array of buckets when there is none yet; then the place is good for linking. */
+int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__place *place);
+/*
+ * An entry that nobody sees yet. Its value is @value_bytes long and filled by the caller;
+ * @slack_bytes are allocated beyond. @flags: IPK__ENTRY_*.
+ */
+int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__place *place,
+		   struct ipk__slice name, size_t value_bytes, size_t slack_bytes,
+		   uint32_t *ret_ref);
+/* In the slot's odd time: @ref instead of what is there, if there is, and 0 removes it. */
+void ipk__table_link(struct ipk__store *s, struct ipk__shm_slot *slot,
+		     const struct ipk__place *place, uint32_t ref);
+/* Whether a value of @value_bytes goes into @entry without wasting room. */
+bool ipk__entry_takes(const struct ipk__store *s, const struct ipk__entry *entry,
+		      size_t value_bytes);
+/* Some of the rehashing of one table; false: it was the last of it. */
+bool ipk__rehash_step(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n_buckets);
+/* Whether it should grow or shrink now; begins it. */
+void ipk__table_resize(struct ipk__store *s, struct ipk__shm_slot *slot);
+/* All that hangs on @from hangs on @to instead, in @from's odd time. */
+void ipk__table_take(struct ipk__store *s, struct ipk__shm_slot *from, struct ipk__shm_slot *to);
+/* Up to @n pieces of a table that nobody sees any more; 0: all is gone. */
+uint32_t ipk__table_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n);
+
+/* --- store_list.c --- */
+
+uint32_t ipk__list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n);
+
+/* --- expire.c --- */
+
+int64_t ipk__entry_expires_ms(const struct ipk__entry *entry);
+int ipk__times_reserve(struct ipk__store *s); /* room for one more: what follows cannot fail */
+/* The entry at @ref, which has room for a time, has this one now. */
+void ipk__times_add(struct ipk__store *s, uint32_t ref, int64_t at_ms);
+/* @from's time goes to the entry at @ref, which takes its place. */
+void ipk__times_move(struct ipk__store *s, const struct ipk__entry *from, uint32_t ref);
+void ipk__times_change(struct ipk__store *s, uint32_t ref, int64_t at_ms);
+void ipk__times_remove(struct ipk__store *s, const struct ipk__entry *entry);
+
+#endif
