@@ -41,9 +41,9 @@ static void put_command(struct ipk__log *log, struct ipk__bytes *out, bool is_ow
 	if (log->scratch.failed)
 		out->failed = true;
 	else
-		ipk__log_hide(out, 'c',
-			      IPK__SLICE(ipk__bytes_front(&log->scratch),
-					 ipk__bytes_len(&log->scratch)));
+		ipk__log_hide(
+			out, 'c',
+			IPK__SLICE(ipk__bytes_front(&log->scratch), ipk__bytes_len(&log->scratch)));
 	ipk__bytes_shrink(&log->scratch, 65536);
 }
 
@@ -96,6 +96,16 @@ static void append_to_next(struct ipk__log *log, struct ipk__request *q, struct 
 	if (log->stage_of_next.n_commands == 0 && id.n_bytes == 0)
 		return;
 	ipk__log_file_begin(next, id, number);
+	commit(&log->stage_of_next, &next->out);
+}
+
+void ipk__log_commit_next(struct ipk__log *log)
+{
+	struct ipk__log_file *next = ipk__rewrite_file(log);
+
+	if (log->stage_of_next.n_commands == 0)
+		return;
+	ipk__log_file_begin(next, IPK__SLICE(NULL, 0), 0);
 	commit(&log->stage_of_next, &next->out);
 }
 
@@ -178,7 +188,7 @@ static int write_next(struct ipk__log *log)
 	struct ipk__log_file *next = ipk__rewrite_file(log);
 	int r;
 
-	if (!next || ipk__bytes_len(&next->out) == 0)
+	if (!next || (ipk__bytes_len(&next->out) == 0 && !next->out.failed))
 		return 0;
 	r = ipk__log_file_write(next);
 	if (r == 0 && log->fsync == IPK__FSYNC_ALWAYS && ipk__rewrite_is_final(log))
@@ -244,6 +254,7 @@ int ipk__log_room(struct ipk__log *log, size_t n_bytes)
 	r = ipk__log_file_room(&log->main, n_bytes);
 	if (r == 0 && log->rewrite && ipk__rewrite_is_final(log))
 		r = ipk__log_file_room(ipk__rewrite_file(log), n_bytes);
+	log->room_error = r;
 	if (r < 0)
 		return r;
 	/* There is room, but the last write failed: the next one has to work first. */
@@ -268,7 +279,7 @@ static void sync_when_due(struct ipk__log *log)
 		lose(log, r);
 	log->is_syncing_main = false;
 	if (log->fsync != IPK__FSYNC_EVERYSEC || !log->is_dirty || log->is_lost ||
-	    now_ns - log->synced_ns < SYNC_NS || log->rewrite)
+	    now_ns - log->synced_ns < SYNC_NS || ipk__rewrite_is_final(log))
 		return;
 	log->is_syncing_main = ipk__log_sync_post(&log->sync, log->main.fd, NULL, NULL);
 	log->is_dirty = !log->is_syncing_main;
@@ -278,7 +289,8 @@ static void sync_when_due(struct ipk__log *log)
 static bool is_long(const struct ipk__log *log)
 {
 	const struct ipk__server_config *config = &log->server->config;
-	uint64_t limit = log->base_bytes + log->base_bytes / 100 * (uint64_t)config->rewrite_percent;
+	uint64_t limit =
+		log->base_bytes + log->base_bytes / 100 * (uint64_t)config->rewrite_percent;
 
 	return config->rewrite_percent > 0 && log->main.n_bytes > limit &&
 	       log->main.n_bytes > config->rewrite_min_bytes;
@@ -313,7 +325,7 @@ void ipk__log_status(const struct ipk__log *log, struct ipk__log_status *ret_sta
 		.n_records = log->main.n_records,
 		.cut_bytes = log->cut_bytes,
 		.is_rewriting = log->rewrite != NULL,
-		.last_error = log->error,
+		.last_error = log->error != 0 ? log->error : log->room_error,
 	};
 }
 
@@ -352,7 +364,8 @@ static char *joined(const char *a, const char *b)
 	return p;
 }
 
-int ipk__log_open(struct ipk__server *server, const char *path, int fsync, struct ipk__log **ret_log)
+int ipk__log_open(struct ipk__server *server, const char *path, int fsync,
+		  struct ipk__log **ret_log)
 {
 	struct ipk__log *log = ipk__os_calloc(1, sizeof *log);
 	int r = -ENOMEM;
@@ -378,26 +391,27 @@ int ipk__log_open(struct ipk__server *server, const char *path, int fsync, struc
 	return 0;
 }
 
-void ipk__log_close(struct ipk__log *log)
+/* Nobody is left to be told of an error: what was answered is in the file already. */
+static void end(struct ipk__log *log)
 {
-	int fd = log->main.fd;
-
-	if (log->rewrite && !ipk__rewrite_is_final(log))
-		ipk__rewrite_abandon(log);
-	ipk__log_sync_stop(&log->sync);
+	ipk__log_sync_wait(&log->sync);
 	ipk__rewrite_poll(log);
-	if (fd != log->main.fd)
-		fd = log->main.fd; /* the rewrite came to its end */
 	if (log->rewrite)
 		ipk__rewrite_abandon(log);
-	/* Nobody is left to be told of an error: what was answered is in the file already. */
-	if (log->sync.thread && fd >= 0 && !log->is_lost) {
-		(void)ipk__log_flush(log);
-		(void)ipk__os_file_truncate(fd, log->main.n_bytes); /* gives reserved room back */
-		if (log->fsync != IPK__FSYNC_NO)
-			(void)ipk__os_file_sync(fd);
-	}
-	ipk__os_close(fd);
+	ipk__log_sync_stop(&log->sync);
+	if (log->is_lost)
+		return;
+	(void)ipk__log_flush(log);
+	(void)ipk__os_file_truncate(log->main.fd, log->main.n_bytes); /* gives spare room back */
+	if (log->fsync != IPK__FSYNC_NO)
+		(void)ipk__os_file_sync(log->main.fd);
+}
+
+void ipk__log_close(struct ipk__log *log)
+{
+	if (log->sync.is_started)
+		end(log);
+	ipk__os_close(log->main.fd);
 	ipk__log_file_fini(&log->main);
 	ipk__bytes_free(&log->stage.bytes);
 	ipk__bytes_free(&log->stage_of_next.bytes);

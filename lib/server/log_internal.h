@@ -48,6 +48,7 @@ struct ipk__log_sync {
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t there_is_work;
+	pthread_cond_t it_is_done;
 	bool is_started;
 	/* Under the mutex: */
 	bool stop;
@@ -63,9 +64,11 @@ void ipk__log_sync_stop(struct ipk__log_sync *s); /* once what it does is done *
 /* Put @fd on disk, then rename; the strings stay where they are. False: it is busy. */
 bool ipk__log_sync_post(struct ipk__log_sync *s, int fd, const char *from, const char *to);
 void ipk__log_sync_close(struct ipk__log_sync *s, int fd);
+void ipk__log_sync_wait(struct ipk__log_sync *s); /* until it is not busy */
 bool ipk__log_sync_is_busy(struct ipk__log_sync *s, int *ret_result);
 
-/* --- log.c -------------------------------------------------------------------------------------- */
+/* --- log.c --------------------------------------------------------------------------------------
+ */
 
 /* Commands of one request or transaction that are not in a record yet. */
 struct ipk__log_stage {
@@ -91,6 +94,7 @@ struct ipk__log {
 	uint64_t base_bytes;
 	uint64_t cut_bytes;
 	int error;            /* 0, or why the last flush failed or there is no room */
+	int room_error;       /* 0, or why there was no room lately */
 	int64_t retry_ns;     /* not before */
 	bool is_lost;         /* the file does not have all: only a rewrite helps */
 	bool is_answer_due;   /* ipk__log_answered() may belong to the record that is open */
@@ -102,18 +106,23 @@ struct ipk__log {
 	int64_t rewrite_not_before_ns;
 };
 
-/* --- log_load.c --------------------------------------------------------------------------------- */
+/* What the new file is to be told of so far, in the middle of a transaction. */
+void ipk__log_commit_next(struct ipk__log *log);
+
+/* --- log_load.c ---------------------------------------------------------------------------------
+ */
 
 /* Does what the open file says; *ret_bytes of it are whole, a torn rest is to be cut. */
 int ipk__log_load(struct ipk__log *log, int fd, uint64_t *ret_bytes);
 
-/* --- log_rewrite.c ------------------------------------------------------------------------------ */
+/* --- log_rewrite.c ------------------------------------------------------------------------------
+ */
 
 /* Where the new file has all that was said of @argv's keys, so that it has to be told of it. */
 bool ipk__rewrite_wants(struct ipk__log *log, const struct ipk__command *command,
 			const struct ipk__slice *argv, size_t argc);
 struct ipk__log_file *ipk__rewrite_file(struct ipk__log *log); /* NULL: no rewrite */
-bool ipk__rewrite_is_final(const struct ipk__log *log); /* it may be the log at any moment */
+bool ipk__rewrite_is_final(const struct ipk__log *log);        /* it may be the log at any moment */
 bool ipk__rewrite_step(struct ipk__log *log, int64_t until_ns);
 /* Its last moment, in which the new file takes the place of the old one, once it may. */
 void ipk__rewrite_poll(struct ipk__log *log);

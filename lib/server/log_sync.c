@@ -34,6 +34,7 @@ static void work(struct ipk__log_sync *s)
 	if (fd >= 0) {
 		s->result = r;
 		s->is_busy = false;
+		pthread_cond_broadcast(&s->it_is_done);
 	}
 }
 
@@ -61,6 +62,7 @@ int ipk__log_sync_start(struct ipk__log_sync *s)
 	*s = (struct ipk__log_sync){.sync_fd = -1, .close_fd = -1};
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->there_is_work, NULL);
+	pthread_cond_init(&s->it_is_done, NULL);
 	r = ipk__os_thread_start(run, s, &s->thread);
 	s->is_started = r == 0;
 	return r;
@@ -76,6 +78,7 @@ void ipk__log_sync_stop(struct ipk__log_sync *s)
 	pthread_mutex_unlock(&s->mutex);
 	ipk__os_thread_join(s->thread);
 	pthread_cond_destroy(&s->there_is_work);
+	pthread_cond_destroy(&s->it_is_done);
 	pthread_mutex_destroy(&s->mutex);
 	s->is_started = false;
 }
@@ -107,6 +110,14 @@ void ipk__log_sync_close(struct ipk__log_sync *s, int fd)
 	}
 	pthread_mutex_unlock(&s->mutex);
 	ipk__os_close(fd); /* -1: the thread does it */
+}
+
+void ipk__log_sync_wait(struct ipk__log_sync *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	while (s->is_busy)
+		pthread_cond_wait(&s->it_is_done, &s->mutex);
+	pthread_mutex_unlock(&s->mutex);
 }
 
 bool ipk__log_sync_is_busy(struct ipk__log_sync *s, int *ret_result)
