@@ -323,7 +323,8 @@ static void join(struct ipk__server *server, struct ipk__peer *peer, struct ipk_
 		leave(server, old);
 		ipk__peer_close_later(server, old);
 	}
-	unlist_ended(server->sessions, s);
+	if (s->peer_id == 0)
+		unlist_ended(server->sessions, s);
 	s->peer_id = peer->id;
 	peer->session = s;
 	peer->flags |= IPK__PEER_SESSION;
