@@ -187,6 +187,11 @@ int ipk__os_file_open_to_read(const char *path, int *ret_fd);    /* follows link
 /* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_file_truncate(int fd, uint64_t n_bytes);
+/*
+ * Room on disk for the file up to @n_bytes, which it is not longer for; a later truncation
+ * gives it back. Where that cannot be asked for: 0. -ENOSPC, -EDQUOT, -EFBIG (also by rlimit).
+ */
+int ipk__os_file_reserve(int fd, uint64_t n_bytes);
 int ipk__os_file_sync(int fd);                             /* fdatasync */
 int ipk__os_file_rename(const char *from, const char *to); /* and the directory is synced */
 int64_t ipk__os_unix_ms(void);                             /* the wall clock */
