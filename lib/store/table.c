@@ -243,9 +243,9 @@ static unsigned bits_wanted(const struct ipk__shm_table *t)
 
 	if (n > (uint64_t)1 << bits)
 		return bits < IPK__BUCKET_BITS_MAX ? bits + 1 : bits;
-	if (bits > BITS_MIN && n < (uint64_t)1 << bits >> 3) {
-		while (bits > BITS_MIN && n < (uint64_t)1 << bits >> 2)
-			bits--;
+	if (n < (uint64_t)1 << bits >> 3) {
+		for (int i = 0; i < IPK__SHRINK_BITS && bits > BITS_MIN; i++)
+			bits -= n < (uint64_t)1 << bits >> 2;
 	}
 	return bits;
 }
@@ -286,6 +286,7 @@ static void end_rehash(struct ipk__store *s, struct ipk__shm_slot *slot)
 	ipk__slot_end(slot);
 	ipk__heap_free(&s->heap, old);
 	delist(s, slot);
+	ipk__table_resize(s, slot);
 }
 
 void ipk__table_take(struct ipk__store *s, struct ipk__shm_slot *from, struct ipk__shm_slot *to)
@@ -507,6 +508,16 @@ uint64_t ipk__table_scan(struct ipk__store *s, struct ipk__table *table, uint64_
 		cursor = ipk__scan_next(cursor, large_mask);
 	} while ((cursor & (mask ^ mask_of(t, 1 - small))) != 0);
 	return cursor;
+}
+
+uint64_t ipk__scan_place(const struct ipk__store *s, struct ipk__slice name)
+{
+	return ipk__reverse64(ipk__table_hash(s->shared->hash_key, name));
+}
+
+uint64_t ipk__scan_place_of_cursor(uint64_t cursor)
+{
+	return ipk__reverse64(cursor);
 }
 
 /* Bucket @at of the old array and then of the new one. */
