@@ -1,6 +1,6 @@
 /* batch.h - calls that are collected: for batch.c and transaction.c. */
-#ifndef IPK_MANAGER_BATCH_H
-#define IPK_MANAGER_BATCH_H
+#ifndef IPK_MANAGER_BATCHED_H
+#define IPK_MANAGER_BATCHED_H
 
 #include "manager/manager_internal.h"
 

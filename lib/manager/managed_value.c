@@ -302,7 +302,7 @@ static int read_items(ipk_reply *reply, int64_t *ret_items, size_t n_items)
 
 	if (ipk_reply_len(reply) != n_items)
 		return -ERANGE;
-	(void)ipk_reply_next(reply, &v);
+	ipk_try(ipk_reply_next(reply, &v)); /* the array itself */
 	for (size_t i = 0; i < n_items; i++) {
 		ipk_try(ipk_reply_next(reply, &v));
 		if (v.kind != IPK_REPLY_TEXT ||

@@ -73,8 +73,8 @@ int ipk__wire_send(struct ipk__wire *w, const void *data, size_t n_bytes, ipk_de
 void ipk__wire_release(struct ipk__wire *w)
 {
 	if (w->is_peeked && w->rest.n_bytes == 0) {
-		(void)ipk_pipe_release(w->ring);
-		w->is_peeked = false;
+		if (ipk_pipe_release(w->ring) == 0)
+			w->is_peeked = false;
 	}
 	if (w->used_bytes > 0) {
 		ipk__bytes_take(&w->in, w->used_bytes);

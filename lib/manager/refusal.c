@@ -32,6 +32,8 @@ static const struct {
 	{"NOPERM", -EACCES},
 	{"DENIED", -EACCES},
 	{"DEADLK", -EDEADLK},
+	{"SESSION", -EINPROGRESS}, /* done or not: its answer is not known any more */
+	{"the reply of this request", -EINPROGRESS},
 	{"OWNERDEAD", -EOWNERDEAD},
 	{"CROSSSLOT", -EXDEV},
 	{"UNSUPPORTED", -EOPNOTSUPP},
