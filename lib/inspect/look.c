@@ -63,6 +63,8 @@ static ipk_inspect_kind kind_of(uint32_t segment_kind)
 		return IPK_INSPECT_ARENA;
 	case IPK__KIND_SHM:
 		return IPK_INSPECT_SHM;
+	case IPK__KIND_MANAGER:
+		return IPK_INSPECT_MANAGER;
 	default:
 		return IPK_INSPECT_OTHER;
 	}
@@ -104,6 +106,8 @@ static int look_once(int fd, const struct ipk__shm_header *h, struct ipk__object
 		return ipk__look_at_arena(fd, h, o);
 	case IPK__KIND_SHM:
 		return look_at_shm(fd, h, o);
+	case IPK__KIND_MANAGER:
+		return 0; /* what is in it is told by ipk_manager_snapshot_take() */
 	default:
 		return -EPROTONOSUPPORT;
 	}
