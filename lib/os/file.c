@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,27 @@ int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_byt
 int ipk__os_file_truncate(int fd, uint64_t n_bytes)
 {
 	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
+}
+
+int ipk__os_file_reserve(int fd, uint64_t n_bytes)
+{
+	struct rlimit limit;
+	struct stat st;
+
+	/* A write beyond it would raise a signal, SIGXFSZ, in our host. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && n_bytes > limit.rlim_cur)
+		return -EFBIG;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (n_bytes <= (uint64_t)st.st_size)
+		return 0;
+	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)n_bytes - st.st_size) < 0) {
+		if (errno == EOPNOTSUPP || errno == ENOSYS)
+			return 0;
+		if (errno != EINTR)
+			return -errno;
+	}
+	return 0;
 }
 
 int ipk__os_file_sync(int fd)

@@ -91,6 +91,11 @@ int ipk__os_open_again(int fd, bool writable, int *ret_fd);
  */
 enum { IPK__OS_UNLOCKED = 0, IPK__OS_SHARED = 1, IPK__OS_ALONE = 2 };
 int ipk__os_lock_file(int fd, int how);
+/*
+ * For a child that goes its own way: all fds but 0, 1, 2 and @keep (-1 is skipped) are closed;
+ * stdin and stdout become /dev/null, stderr too unless @keep_stderr.
+ */
+void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr);
 int ipk__os_eventfd(int *ret_fd);
 void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
@@ -187,6 +192,11 @@ int ipk__os_file_open_to_read(const char *path, int *ret_fd);    /* follows link
 /* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_file_truncate(int fd, uint64_t n_bytes);
+/*
+ * Room on disk for the file up to @n_bytes, which it is not longer for; a later truncation
+ * gives it back. Where that cannot be asked for: 0. -ENOSPC, -EDQUOT, -EFBIG (also by rlimit).
+ */
+int ipk__os_file_reserve(int fd, uint64_t n_bytes);
 int ipk__os_file_sync(int fd);                             /* fdatasync */
 int ipk__os_file_rename(const char *from, const char *to); /* and the directory is synced */
 int64_t ipk__os_unix_ms(void);                             /* the wall clock */

@@ -117,6 +117,13 @@ bool ipk__table_remove(struct ipk__store *s, struct ipk__table *t, struct ipk__s
  */
 uint64_t ipk__table_scan(struct ipk__store *s, struct ipk__table *t, uint64_t cursor,
 			 void (*each)(void *arg, struct ipk__entry *entry), void *arg);
+/*
+ * Whether ipk__table_scan() has been at a name, from the cursor it gave last: those whose
+ * place is below the cursor's were given. Holds however the table grows or shrinks, as long
+ * as the highest place of any cursor counts.
+ */
+uint64_t ipk__scan_place(const struct ipk__store *s, struct ipk__slice name);
+uint64_t ipk__scan_place_of_cursor(uint64_t cursor);
 /* An entry by chance, all alike likely or nearly; NULL when empty. @random: 64 random bits. */
 struct ipk__entry *ipk__table_random(struct ipk__store *s, struct ipk__table *t, uint64_t random);
 /* All entries, while nothing changes: *it begins as {0}; NULL at the end. */

@@ -509,6 +509,16 @@ uint64_t ipk__table_scan(struct ipk__store *s, struct ipk__table *table, uint64_
 	return cursor;
 }
 
+uint64_t ipk__scan_place(const struct ipk__store *s, struct ipk__slice name)
+{
+	return ipk__reverse64(ipk__table_hash(s->shared->hash_key, name));
+}
+
+uint64_t ipk__scan_place_of_cursor(uint64_t cursor)
+{
+	return ipk__reverse64(cursor);
+}
+
 /* Bucket @at of the old array and then of the new one. */
 static uint32_t chain_at(const struct ipk__store *s, const struct ipk__shm_table *t, uint64_t at)
 {

@@ -1,0 +1,104 @@
+/*
+ * cmd_common.h - what the files of Redis's commands share.
+ *
+ *   cmd_glob.c     patterns of KEYS and SCAN       cmd_number.c   numbers in arguments and values
+ *   cmd_scan.c     KEYS, SCAN, HSCAN               cmd_expire.c   times to live
+ *   cmd_list_*.c   what cmd_list.c lists
+ */
+#ifndef IPK_SERVER_CMD_COMMON_H
+#define IPK_SERVER_CMD_COMMON_H
+
+#include <stdint.h>
+
+#include "server/server.h"
+
+/* --- patterns --------------------------------------------------------------------------------- */
+
+/* "*" any bytes, "?" any one, "[a-c]" "[^a]" one of a set, "\\" takes the next as it is. */
+bool ipk__glob_match(struct ipk__slice pattern, struct ipk__slice text);
+
+/* --- numbers ---------------------------------------------------------------------------------- */
+
+#define IPK__FLOAT_TEXT_BYTES 5120 /* of a long double written out */
+
+/* Decimal, hexadecimal, "inf"; not a number, and blanks around it, are refused. */
+bool ipk__text_to_float(struct ipk__slice text, long double *ret_d);
+/* Without an exponent and without trailing zeros. How many bytes. */
+size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES]);
+size_t ipk__uint64_to_text(uint64_t n, char buf[24]);
+/*
+ * The argument @i, which has to be an integer from @min to @max. Otherwise the reply is
+ * @complaint, and false comes back; without one, Redis's usual words are.
+ */
+bool ipk__arg_range(struct ipk__request *q, size_t i, int64_t min, int64_t max,
+		    const char *complaint, int64_t *ret_n);
+
+static inline bool ipk__arg_is(const struct ipk__request *q, size_t i, const char *word)
+{
+	return ipk__slice_is_word(q->argv[i], word);
+}
+
+/* --- times to live ------------------------------------------------------------------------------
+ */
+
+/* How the argument of a time is meant. */
+enum ipk__expire_kind {
+	IPK__EXPIRE_NONE,
+	IPK__EXPIRE_EX,   /* seconds from now */
+	IPK__EXPIRE_PX,   /* milliseconds from now */
+	IPK__EXPIRE_EXAT, /* of the clock */
+	IPK__EXPIRE_PXAT,
+};
+
+/* The argument @i as milliseconds of the wall clock, for SET and its like: later than 0. */
+bool ipk__arg_expire(struct ipk__request *q, size_t i, enum ipk__expire_kind kind,
+		     int64_t *ret_at_ms);
+void ipk__reply_bad_expire(struct ipk__request *q);
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+/* As TYPE gives it. */
+const char *ipk__key_type_name(struct ipk__store *s, const struct ipk__entry *key);
+/* Take away @name, which is there, and say so. */
+void ipk__drop_key(struct ipk__request *q, struct ipk__slice name);
+/* The list or hash is empty now, perhaps: then its key goes. True: it is gone. */
+bool ipk__drop_empty_table(struct ipk__request *q, struct ipk__slice name);
+bool ipk__drop_empty_list(struct ipk__request *q, struct ipk__slice name);
+/*
+ * The hash or list @name, made when there is none (*ret_is_new, for taking it back). False:
+ * the reply says why.
+ */
+bool ipk__request_table(struct ipk__request *q, struct ipk__slice name, struct ipk__table **ret_t,
+			bool *ret_is_new);
+bool ipk__request_list(struct ipk__request *q, struct ipk__slice name, struct ipk__list **ret_l,
+		       bool *ret_is_new);
+
+/* An item that was just replied: the last @n_bytes before the end of line. */
+static inline struct ipk__slice ipk__replied_bulk(const struct ipk__request *q, size_t n_bytes)
+{
+	return IPK__SLICE(q->out->room + q->out->to - 2 - n_bytes, n_bytes);
+}
+
+/* An error after part of the reply was written: take that back. */
+static inline void ipk__reply_instead(struct ipk__request *q, size_t reply_at, int err)
+{
+	q->out->to = reply_at;
+	ipk__reply_failed(q, err);
+}
+
+/* --- commands by file
+ * ------------------------------------------------------------------------------ */
+
+ipk__command_fn ipk__cmd_keys, ipk__cmd_scan, ipk__cmd_hscan;
+ipk__command_fn ipk__cmd_expire, ipk__cmd_pexpire, ipk__cmd_expireat, ipk__cmd_pexpireat;
+ipk__command_fn ipk__cmd_ttl, ipk__cmd_pttl, ipk__cmd_expiretime, ipk__cmd_pexpiretime;
+ipk__command_fn ipk__cmd_persist, ipk__cmd_object, ipk__cmd_copy;
+ipk__command_fn ipk__cmd_incr, ipk__cmd_incrby, ipk__cmd_decr, ipk__cmd_decrby;
+ipk__command_fn ipk__cmd_incrbyfloat, ipk__cmd_hincrby, ipk__cmd_hincrbyfloat;
+ipk__command_fn ipk__cmd_hrandfield;
+ipk__command_fn ipk__cmd_lpop, ipk__cmd_rpop, ipk__cmd_lmpop, ipk__cmd_rpoplpush, ipk__cmd_lmove;
+ipk__command_fn ipk__cmd_blpop, ipk__cmd_brpop, ipk__cmd_blmpop, ipk__cmd_brpoplpush,
+	ipk__cmd_blmove;
+ipk__command_fn ipk__cmd_lpos, ipk__cmd_lrem, ipk__cmd_linsert;
+
+#endif

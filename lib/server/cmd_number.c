@@ -1,0 +1,260 @@
+/*
+ * cmd_number.c - numbers in arguments and values, and the commands that count.
+ *
+ * What is counted is text, as it was set. Integers are those that fit 64 bits, in the one
+ * form that printing them gives. Others are reckoned in long double and written without an
+ * exponent; since that depends on the machine, the log gets the outcome and not the sum.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "server/cmd_common.h"
+
+bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
+{
+	char buf[IPK__FLOAT_TEXT_BYTES], *end;
+	long double d;
+
+	if (text.n_bytes == 0 || text.n_bytes >= sizeof(buf) ||
+	    isspace((unsigned char)text.bytes[0]))
+		return false;
+
+	memcpy(buf, text.bytes, text.n_bytes);
+	buf[text.n_bytes] = 0;
+	errno = 0;
+	d = strtold(buf, &end);
+	if (end != buf + text.n_bytes || isnan(d))
+		return false;
+	if (errno == ERANGE && (isinf(d) || d == 0))
+		return false;
+
+	*ret_d = d;
+	return true;
+}
+
+size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES])
+{
+	int n = snprintf(buf, IPK__FLOAT_TEXT_BYTES, "%.17Lf", d);
+	size_t n_bytes = n > 0 ? (size_t)n : 0;
+
+	while (n_bytes > 0 && buf[n_bytes - 1] == '0')
+		n_bytes--;
+	if (n_bytes > 0 && buf[n_bytes - 1] == '.')
+		n_bytes--;
+	if (n_bytes == 2 && buf[0] == '-' && buf[1] == '0') {
+		buf[0] = '0';
+		n_bytes = 1;
+	}
+	return n_bytes;
+}
+
+size_t ipk__uint64_to_text(uint64_t n, char buf[24])
+{
+	return (size_t)snprintf(buf, 24, "%llu", (unsigned long long)n);
+}
+
+bool ipk__arg_range(struct ipk__request *q, size_t i, int64_t min, int64_t max,
+		    const char *complaint, int64_t *ret_n)
+{
+	int64_t n;
+	bool is_integer = ipk__text_to_int64(q->argv[i], &n);
+
+	if (is_integer && n >= min && n <= max) {
+		*ret_n = n;
+		return true;
+	}
+	if (complaint)
+		ipk__reply_error(q, "%s", complaint);
+	else if (!is_integer)
+		ipk__reply_not_integer(q);
+	else
+		ipk__reply_error(q, "ERR value is out of range, value must between %lld and %lld",
+				 (long long)min, (long long)max);
+	return false;
+}
+
+/* --- strings ------------------------------------------------------------------------------------
+ */
+
+static void count_string(struct ipk__request *q, int64_t delta)
+{
+	struct ipk__slice name = q->argv[1];
+	struct ipk__entry *key;
+	int64_t n = 0;
+	char text[24];
+	int r;
+
+	if (!ipk__request_typed(q, name, IPK__TYPE_STRING, &key))
+		return;
+	if (key && !ipk__text_to_int64(ipk__entry_value(key), &n)) {
+		ipk__reply_not_integer(q);
+		return;
+	}
+	if (__builtin_add_overflow(n, delta, &n)) {
+		ipk__reply_error(q, "ERR increment or decrement would overflow");
+		return;
+	}
+
+	r = ipk__key_set(q->store, name, IPK__SLICE(text, ipk__int64_to_text(n, text)), true, NULL);
+	if (r < 0) {
+		ipk__reply_failed(q, r);
+		return;
+	}
+	ipk__changed(q, name);
+	ipk__reply_integer(q, n);
+}
+
+void ipk__cmd_incr(struct ipk__request *q)
+{
+	count_string(q, 1);
+}
+
+void ipk__cmd_decr(struct ipk__request *q)
+{
+	count_string(q, -1);
+}
+
+void ipk__cmd_incrby(struct ipk__request *q)
+{
+	int64_t delta;
+
+	if (ipk__arg_integer(q, 2, &delta))
+		count_string(q, delta);
+}
+
+void ipk__cmd_decrby(struct ipk__request *q)
+{
+	int64_t delta;
+
+	if (!ipk__arg_integer(q, 2, &delta))
+		return;
+	if (delta == INT64_MIN)
+		ipk__reply_error(q, "ERR decrement would overflow");
+	else
+		count_string(q, -delta);
+}
+
+void ipk__cmd_incrbyfloat(struct ipk__request *q)
+{
+	struct ipk__slice name = q->argv[1], sum;
+	struct ipk__entry *key;
+	long double d = 0, delta;
+	char text[IPK__FLOAT_TEXT_BYTES];
+	int r;
+
+	if (!ipk__request_typed(q, name, IPK__TYPE_STRING, &key))
+		return;
+	if ((key && !ipk__text_to_float(ipk__entry_value(key), &d)) ||
+	    !ipk__text_to_float(q->argv[2], &delta)) {
+		ipk__reply_error(q, "ERR value is not a valid float");
+		return;
+	}
+	d += delta;
+	if (isnan(d) || isinf(d)) {
+		ipk__reply_error(q, "ERR increment would produce NaN or Infinity");
+		return;
+	}
+
+	sum = IPK__SLICE(text, ipk__float_to_text(d, text));
+	r = ipk__key_set(q->store, name, sum, true, NULL);
+	if (r < 0) {
+		ipk__reply_failed(q, r);
+		return;
+	}
+	ipk__changed(q, name);
+	ipk__effectf(q, "sbbs", "SET", name, sum, "KEEPTTL");
+	ipk__reply_bulk(q, sum);
+}
+
+/* --- fields of hashes ------------------------------------------------------------------------- */
+
+/* A field is what the sum says, and the hash is made when there was none. */
+static bool put_sum(struct ipk__request *q, struct ipk__slice sum)
+{
+	struct ipk__table *table;
+	bool is_new;
+	int r;
+
+	if (!ipk__request_table(q, q->argv[1], &table, &is_new))
+		return false;
+
+	r = ipk__table_put(q->store, table, q->argv[2], sum, NULL);
+	if (r < 0) {
+		if (is_new)
+			ipk__key_remove(q->store, q->argv[1]);
+		ipk__reply_failed(q, r);
+		return false;
+	}
+	ipk__changed_field(q, q->argv[1], q->argv[2]);
+	return true;
+}
+
+/* The field argv[2] as it is; *ret_field NULL: there is none. False: another type is there. */
+static bool find_field(struct ipk__request *q, struct ipk__entry **ret_field)
+{
+	struct ipk__entry *key;
+
+	if (!ipk__request_typed(q, q->argv[1], IPK__TYPE_HASH, &key))
+		return false;
+
+	*ret_field =
+		key ? ipk__table_find(q->store, ipk__key_table(q->store, key), q->argv[2]) : NULL;
+	return true;
+}
+
+void ipk__cmd_hincrby(struct ipk__request *q)
+{
+	struct ipk__entry *field;
+	int64_t n = 0, delta;
+	char text[24];
+
+	if (!ipk__arg_integer(q, 3, &delta) || !find_field(q, &field))
+		return;
+	if (field && !ipk__text_to_int64(ipk__entry_value(field), &n)) {
+		ipk__reply_error(q, "ERR hash value is not an integer");
+		return;
+	}
+	if (__builtin_add_overflow(n, delta, &n)) {
+		ipk__reply_error(q, "ERR increment or decrement would overflow");
+		return;
+	}
+	if (put_sum(q, IPK__SLICE(text, ipk__int64_to_text(n, text))))
+		ipk__reply_integer(q, n);
+}
+
+void ipk__cmd_hincrbyfloat(struct ipk__request *q)
+{
+	struct ipk__entry *field;
+	struct ipk__slice sum;
+	long double d = 0, delta;
+	char text[IPK__FLOAT_TEXT_BYTES];
+
+	if (!ipk__text_to_float(q->argv[3], &delta)) {
+		ipk__reply_error(q, "ERR value is not a valid float");
+		return;
+	}
+	if (isinf(delta)) {
+		ipk__reply_error(q, "ERR value is NaN or Infinity");
+		return;
+	}
+	if (!find_field(q, &field))
+		return;
+	if (field && !ipk__text_to_float(ipk__entry_value(field), &d)) {
+		ipk__reply_error(q, "ERR hash value is not a float");
+		return;
+	}
+	d += delta;
+	if (isnan(d) || isinf(d)) {
+		ipk__reply_error(q, "ERR increment would produce NaN or Infinity");
+		return;
+	}
+
+	sum = IPK__SLICE(text, ipk__float_to_text(d, text));
+	if (!put_sum(q, sum))
+		return;
+	ipk__effectf(q, "sbbb", "HSET", q->argv[1], q->argv[2], sum);
+	ipk__reply_bulk(q, sum);
+}

@@ -1,0 +1,214 @@
+/*
+ * log_load.c - at the start: what the log says is done again.
+ *
+ * Record by record, each only once it is known to be whole and right. What is not whole at
+ * the end of the file was being written when the server or the machine stopped, and nobody
+ * was told that it is done: it is cut off (zeros at the end belong to it, which file systems
+ * leave after a loss of power). Anything else that is wrong is refused, with its place: to
+ * guess there would be to lose or to double something silently.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+#include "os/os.h"
+#include "server/log_internal.h"
+
+#define READ_BYTES ((size_t)1 << 20)
+#define KEPT_REPLIES_BYTES ((size_t)1 << 20)
+
+struct loader {
+	struct ipk__log *log;
+	int fd;
+	uint64_t size_bytes;
+	uint64_t record_at; /* where in the file the next record begins */
+	uint64_t read_at;   /* where the next bytes to be read are */
+	uint32_t chain;
+	struct ipk__bytes in;
+	struct ipk__bytes replies;
+	struct ipk__log_body body;
+	const char *why;
+};
+
+static void say(struct loader *l, const char *what, const char *why)
+{
+	struct ipk__server_config *config = &l->log->server->config;
+
+	if (config->trouble && config->trouble_bytes > 0)
+		snprintf(config->trouble, config->trouble_bytes, "%s: %s at byte %llu: %s",
+			 config->log_path ? config->log_path : l->log->path, what,
+			 (unsigned long long)l->record_at, why);
+}
+
+static int refuse(struct loader *l, const char *why)
+{
+	l->why = why;
+	return -EBADMSG;
+}
+
+/* --- a record --- */
+
+static bool is_bracket(const struct ipk__resp_reader *words)
+{
+	return words->argc == 1 && (ipk__slice_is_word(words->argv[0], "MULTI") ||
+				    ipk__slice_is_word(words->argv[0], "EXEC"));
+}
+
+/* @reply_from: where in l->replies the reply is that counts. */
+static int do_body(struct loader *l, const char *bytes, size_t n_bytes, size_t *reply_from)
+{
+	int r;
+
+	ipk__log_body_begin(&l->body, bytes, n_bytes);
+	while ((r = ipk__log_body_next(&l->body)) > 0) {
+		size_t before = ipk__bytes_len(&l->replies);
+
+		if (r == IPK__LOG_REPLY) {
+			ipk__bytes_append(&l->replies, ipk__bytes_front(&l->body.blob),
+					  ipk__bytes_len(&l->body.blob));
+		} else if (is_bracket(&l->body.reader)) {
+			continue; /* the record is one anyway */
+		} else if (!ipk__execute_logged(l->log->server, l->body.reader.argv,
+						l->body.reader.argc, &l->replies)) {
+			return refuse(l, "a command in it fails");
+		}
+		*reply_from = before;
+	}
+	if (r == -EBADMSG)
+		return refuse(l, "what is in the record is no command");
+	return r;
+}
+
+static int do_record(struct loader *l, const struct ipk__log_head *head, const char *body)
+{
+	struct ipk__slice id = IPK__SLICE(head->session, head->session_bytes);
+	size_t from = 0;
+	int r = 0;
+
+	if (l->record_at == 0 && head->kind != IPK__LOG_FILE)
+		return refuse(l, "it does not begin as a log of ipk does");
+	ipk__bytes_clear(&l->replies);
+	if (head->kind == IPK__LOG_WRITES)
+		r = do_body(l, body, head->body_bytes, &from);
+	else if (head->kind == IPK__LOG_BASE)
+		l->log->base_bytes = l->record_at;
+	else if (head->kind != IPK__LOG_FILE)
+		return refuse(l, "a record of a kind that is not known");
+	if (r == 0 && id.n_bytes > 0)
+		r = ipk__session_restore(l->log->server, id, head->number,
+					 IPK__SLICE(ipk__bytes_front(&l->replies) + from,
+						    ipk__bytes_len(&l->replies) - from));
+	ipk__bytes_shrink(&l->replies, KEPT_REPLIES_BYTES);
+	return r;
+}
+
+/* --- the file --- */
+
+static int read_more(struct loader *l, size_t n_wanted)
+{
+	size_t n = IPK__MAX(n_wanted, READ_BYTES);
+	char *p;
+	int r;
+
+	if (n > l->size_bytes - l->read_at)
+		n = (size_t)(l->size_bytes - l->read_at);
+	p = ipk__bytes_reserve(&l->in, n);
+	if (!p)
+		return -ENOMEM;
+	r = ipk__os_pread(l->fd, p, n, l->read_at);
+	if (r < 0)
+		return r;
+	ipk__bytes_added(&l->in, n);
+	l->read_at += n;
+	return 0;
+}
+
+/* 1 a record was done; 0 there is no whole one any more. */
+static int step(struct loader *l)
+{
+	struct ipk__log_head head;
+	size_t n_bytes = 0;
+	size_t have;
+	int r;
+
+	for (;;) {
+		have = ipk__bytes_len(&l->in);
+		r = ipk__log_record_read(ipk__bytes_front(&l->in), have, &l->chain, &head, &n_bytes,
+					 &l->why);
+		if (r != 0)
+			break;
+		if (l->record_at + n_bytes > l->size_bytes)
+			return 0;
+		r = read_more(l, n_bytes - have);
+		if (r < 0)
+			return r;
+	}
+	if (r < 0)
+		return r;
+	r = do_record(l, &head, ipk__bytes_front(&l->in) + n_bytes - head.body_bytes);
+	if (r < 0)
+		return r;
+	ipk__bytes_take(&l->in, n_bytes);
+	l->record_at += n_bytes;
+	return 1;
+}
+
+/* Without the zeros at its end: no record ends in one. */
+static int find_end(struct loader *l)
+{
+	char block[4096];
+
+	while (l->size_bytes > 0) {
+		size_t n = (size_t)IPK__MIN(l->size_bytes, sizeof block);
+		int r = ipk__os_pread(l->fd, block, n, l->size_bytes - n);
+
+		if (r < 0)
+			return r;
+		while (n > 0 && block[n - 1] == 0) {
+			n--;
+			l->size_bytes--;
+		}
+		if (n > 0)
+			break;
+	}
+	return 0;
+}
+
+static int load(struct loader *l)
+{
+	int r = find_end(l);
+
+	if (r < 0)
+		return r;
+	do
+		r = step(l);
+	while (r == 1);
+	return r;
+}
+
+int ipk__log_load(struct ipk__log *log, int fd, uint64_t *ret_bytes)
+{
+	struct loader l = {.log = log, .fd = fd};
+	struct ipk__os_stat st;
+	int r = ipk__os_stat(fd, &st);
+
+	if (r < 0)
+		return r;
+	l.size_bytes = st.size_bytes;
+	ipk__log_body_init(&l.body);
+	r = load(&l);
+	if (r == -EBADMSG)
+		say(&l, "refused", l.why);
+	if (r == 0) {
+		log->cut_bytes = st.size_bytes - l.record_at;
+		if (log->cut_bytes > 0)
+			say(&l, "cut off", "the record there is not whole");
+		ipk__log_file_init(&log->main, fd, l.record_at, l.chain);
+		*ret_bytes = l.record_at;
+	}
+	ipk__log_body_fini(&l.body);
+	ipk__bytes_free(&l.in);
+	ipk__bytes_free(&l.replies);
+	return r;
+}

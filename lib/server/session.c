@@ -1,0 +1,373 @@
+/*
+ * session.c - each request once, also when its connection ends before its reply comes.
+ *
+ * A client that comes back says which session it is and with which number it goes on. Of each
+ * request that changed something the reply is kept: one that comes again gets it, and is not
+ * done again. Those that changed nothing are simply done again.
+ *
+ * Invariant: a number at or below `forgotten` that is not among the answers is never done: it
+ * may have been done before. The answers are in the order of their numbers.
+ *
+ * What is kept is bounded: answers and bytes of a session, sessions, bytes of all; an ended
+ * session goes after ten minutes, or earlier, the longest ended first. The log has it all.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+#include "os/os.h"
+#include "server/log_internal.h"
+
+#define ANSWERS_MAX 128u
+#define SESSION_BYTES_MAX ((size_t)8 << 20)
+#define ALL_BYTES_MAX ((size_t)512 << 20)
+#define SESSIONS_MAX 10000u
+#define KEPT_MS ((int64_t)600000)
+#define BUCKETS 4096u /* a power of two */
+
+struct answer {
+	uint64_t number;
+	size_t n_bytes;
+	char *reply;
+};
+
+struct ipk__session {
+	struct ipk__session *same_bucket;
+	struct ipk__session *older, *younger; /* among those that have ended */
+	size_t id_bytes;
+	char id[IPK__SESSION_ID_MAX];
+	uint64_t peer_id; /* 0: none */
+	int64_t ended_ms;
+	uint64_t number; /* of the request under way, or of the last one */
+	uint64_t last;   /* the highest that changed something */
+	uint64_t forgotten;
+	size_t n_bytes;
+	unsigned n_answers;
+	unsigned first; /* in the ring */
+	struct answer answers[ANSWERS_MAX];
+};
+
+struct ipk__sessions {
+	unsigned n;
+	size_t n_bytes;
+	struct ipk__session *oldest, *youngest; /* ended */
+	struct ipk__session *buckets[BUCKETS];
+};
+
+/* --- answers --- */
+
+static struct answer *answer_at(struct ipk__session *s, unsigned i)
+{
+	return &s->answers[(s->first + i) % ANSWERS_MAX];
+}
+
+/* How many of the answers have a smaller number. */
+static unsigned find_place(struct ipk__session *s, uint64_t number)
+{
+	unsigned i = s->n_answers;
+
+	while (i > 0 && answer_at(s, i - 1)->number >= number)
+		i--;
+	return i;
+}
+
+static void forget_first(struct ipk__sessions *all, struct ipk__session *s)
+{
+	struct answer *a = answer_at(s, 0);
+
+	s->forgotten = IPK__MAX(s->forgotten, a->number);
+	s->n_bytes -= a->n_bytes;
+	all->n_bytes -= a->n_bytes;
+	free(a->reply);
+	*a = (struct answer){0};
+	s->first = (s->first + 1) % ANSWERS_MAX;
+	s->n_answers--;
+}
+
+static void insert(struct ipk__session *s, unsigned place, struct answer answer)
+{
+	for (unsigned i = s->n_answers; i > place; i--)
+		*answer_at(s, i) = *answer_at(s, i - 1);
+	*answer_at(s, place) = answer;
+	s->n_answers++;
+}
+
+static void remember(struct ipk__sessions *all, struct ipk__session *s, uint64_t number,
+		     struct ipk__slice reply)
+{
+	static const struct ipk__slice too_long = IPK__SLICE_OF(
+		"-SESSION the request was done; its reply was too long to be kept\r\n");
+	struct answer answer = {.number = number};
+	unsigned place = find_place(s, number);
+
+	if (number <= s->forgotten ||
+	    (place < s->n_answers && answer_at(s, place)->number == number))
+		return;
+	s->last = IPK__MAX(s->last, number);
+	if (reply.n_bytes > SESSION_BYTES_MAX)
+		reply = too_long;
+	answer.reply = ipk__os_malloc(reply.n_bytes);
+	if (!answer.reply) {
+		s->forgotten = number;
+		return;
+	}
+	memcpy(answer.reply, reply.bytes, reply.n_bytes);
+	answer.n_bytes = reply.n_bytes;
+	while (s->n_answers > 0 &&
+	       (s->n_answers == ANSWERS_MAX || s->n_bytes + reply.n_bytes > SESSION_BYTES_MAX))
+		forget_first(all, s);
+	if (number <= s->forgotten) {
+		free(answer.reply);
+		return;
+	}
+	insert(s, find_place(s, number), answer);
+	s->n_bytes += reply.n_bytes;
+	all->n_bytes += reply.n_bytes;
+}
+
+/* --- all sessions --- */
+
+static struct ipk__session **bucket_of(struct ipk__sessions *all, struct ipk__slice id)
+{
+	return &all->buckets[ipk__checksum(id.bytes, id.n_bytes) & (BUCKETS - 1)];
+}
+
+static struct ipk__slice id_of(const struct ipk__session *s)
+{
+	return IPK__SLICE(s->id, s->id_bytes);
+}
+
+static struct ipk__session *find(struct ipk__sessions *all, struct ipk__slice id)
+{
+	struct ipk__session *s = *bucket_of(all, id);
+
+	while (s && !ipk__slice_equal(id_of(s), id))
+		s = s->same_bucket;
+	return s;
+}
+
+static void unlist_ended(struct ipk__sessions *all, struct ipk__session *s)
+{
+	*(s->older ? &s->older->younger : &all->oldest) = s->younger;
+	*(s->younger ? &s->younger->older : &all->youngest) = s->older;
+	s->older = s->younger = NULL;
+}
+
+static void list_ended(struct ipk__sessions *all, struct ipk__session *s, int64_t now_ms)
+{
+	s->peer_id = 0;
+	s->ended_ms = now_ms;
+	s->older = all->youngest;
+	*(all->youngest ? &all->youngest->younger : &all->oldest) = s;
+	all->youngest = s;
+}
+
+static void free_session(struct ipk__sessions *all, struct ipk__session *s)
+{
+	struct ipk__session **link = bucket_of(all, id_of(s));
+
+	while (s->n_answers > 0)
+		forget_first(all, s);
+	while (*link != s)
+		link = &(*link)->same_bucket;
+	*link = s->same_bucket;
+	if (s->peer_id == 0)
+		unlist_ended(all, s);
+	all->n--;
+	free(s);
+}
+
+static void sweep(struct ipk__sessions *all, int64_t now_ms)
+{
+	while (all->oldest && (all->n >= SESSIONS_MAX || all->n_bytes > ALL_BYTES_MAX ||
+			       now_ms - all->oldest->ended_ms > KEPT_MS ||
+			       now_ms < all->oldest->ended_ms - KEPT_MS))
+		free_session(all, all->oldest);
+}
+
+/* The session @id, which has no peer when it was not there. */
+static int get(struct ipk__server *server, struct ipk__slice id, struct ipk__session **ret_session)
+{
+	struct ipk__sessions *all = server->sessions;
+	struct ipk__session **bucket;
+	struct ipk__session *s;
+
+	if (!all)
+		all = server->sessions = ipk__os_calloc(1, sizeof *all);
+	if (!all)
+		return -ENOMEM;
+	s = find(all, id);
+	if (!s) {
+		sweep(all, server->now_ms);
+		if (all->n >= SESSIONS_MAX)
+			return -EUSERS;
+		s = ipk__os_calloc(1, sizeof *s);
+		if (!s)
+			return -ENOMEM;
+		memcpy(s->id, id.bytes, id.n_bytes);
+		s->id_bytes = id.n_bytes;
+		bucket = bucket_of(all, id);
+		s->same_bucket = *bucket;
+		*bucket = s;
+		all->n++;
+		list_ended(all, s, server->now_ms);
+	}
+	*ret_session = s;
+	return 0;
+}
+
+void ipk__sessions_free(struct ipk__server *server)
+{
+	struct ipk__sessions *all = server->sessions;
+
+	for (size_t i = 0; all && i < BUCKETS; i++)
+		while (all->buckets[i])
+			free_session(all, all->buckets[i]);
+	free(all);
+	server->sessions = NULL;
+}
+
+/* --- the log's --- */
+
+int ipk__session_restore(struct ipk__server *server, struct ipk__slice id, uint64_t number,
+			 struct ipk__slice reply)
+{
+	struct ipk__session *s;
+	int r = get(server, id, &s);
+
+	if (r == 0)
+		remember(server->sessions, s, number, reply);
+	return r;
+}
+
+uint64_t ipk__session_number(const struct ipk__session *session, struct ipk__slice *ret_id)
+{
+	*ret_id = id_of(session);
+	return session->number;
+}
+
+void ipk__sessions_scan(struct ipk__server *server, uint64_t *cursor, ipk__session_fn *each,
+			void *arg)
+{
+	struct ipk__sessions *all = server->sessions;
+
+	for (struct ipk__session *s = all ? all->buckets[*cursor] : NULL; s; s = s->same_bucket)
+		for (unsigned i = 0; i < s->n_answers; i++) {
+			struct answer *a = answer_at(s, i);
+
+			each(arg, id_of(s), a->number, IPK__SLICE(a->reply, a->n_bytes));
+		}
+	*cursor = all && *cursor + 1 < BUCKETS ? *cursor + 1 : 0;
+}
+
+/* --- a peer's --- */
+
+bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
+			const struct ipk__slice *argv, size_t argc)
+{
+	static const struct ipk__slice gone =
+		IPK__SLICE_OF("the reply of this request is not kept any more");
+	struct ipk__session *s = peer->session;
+	struct answer *a;
+	unsigned place;
+
+	(void)argv;
+	(void)argc;
+	s->number++;
+	if (s->number > s->last)
+		return false;
+	place = find_place(s, s->number);
+	a = place < s->n_answers ? answer_at(s, place) : NULL;
+	if (a && a->number == s->number)
+		ipk__bytes_append(&peer->out, a->reply, a->n_bytes);
+	else if (s->number <= s->forgotten)
+		ipk__resp_error(&peer->out, gone);
+	else
+		return false;
+	if (server->log) /* not before the log has what it tells of */
+		peer->log_mark = server->log->mark;
+	return true;
+}
+
+void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
+		      struct ipk__slice reply)
+{
+	struct ipk__session *s = peer->session;
+
+	if (!changed)
+		return;
+	if (server->log)
+		ipk__log_answered(server->log, s, reply);
+	remember(server->sessions, s, s->number, reply);
+}
+
+static void leave(struct ipk__server *server, struct ipk__peer *peer)
+{
+	if (peer->session)
+		list_ended(server->sessions, peer->session, server->now_ms);
+	peer->session = NULL;
+	peer->flags &= ~(unsigned)IPK__PEER_SESSION;
+}
+
+void ipk__session_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
+{
+	leave(server, peer);
+}
+
+static void join(struct ipk__server *server, struct ipk__peer *peer, struct ipk__session *s)
+{
+	struct ipk__peer *old = s->peer_id != 0 ? ipk__peer_find(server, s->peer_id) : NULL;
+
+	if (old) {
+		leave(server, old);
+		ipk__peer_close_later(server, old);
+	}
+	if (s->peer_id == 0)
+		unlist_ended(server->sessions, s);
+	s->peer_id = peer->id;
+	peer->session = s;
+	peer->flags |= IPK__PEER_SESSION;
+}
+
+static void cmd_session(struct ipk__request *q)
+{
+	struct ipk__slice id = q->argv[1];
+	struct ipk__session *s;
+	int64_t number;
+	int r;
+
+	if (!q->peer || id.n_bytes < IPK__SESSION_ID_MIN || id.n_bytes > IPK__SESSION_ID_MAX) {
+		ipk__reply_error(q, "ERR a session's id has 16 to 64 bytes");
+		return;
+	}
+	if (!ipk__arg_integer(q, 2, &number))
+		return;
+	if (number < 1) {
+		ipk__reply_error(q, "ERR requests of a session count from 1");
+		return;
+	}
+	if (q->peer->session && !ipk__slice_equal(id_of(q->peer->session), id))
+		leave(q->server, q->peer);
+	r = get(q->server, id, &s);
+	if (r == -EUSERS) {
+		ipk__reply_error(q, "ERR there are too many sessions");
+		return;
+	}
+	if (r < 0) {
+		ipk__reply_failed(q, r);
+		return;
+	}
+	if (q->peer->session != s)
+		join(q->server, q->peer, s);
+	s->number = (uint64_t)number - 1;
+	ipk__reply_array(q, 2);
+	ipk__reply_bulk(q, ipk__slice_of_string(q->server->run_id));
+	ipk__reply_integer(q, (int64_t)s->last);
+}
+
+const struct ipk__command ipk__commands_session[] = {
+	{"IPK.SESSION", cmd_session, 3, IPK__CMD_NO_MULTI | IPK__CMD_OWN | IPK__CMD_FAST, 0, 0, 0,
+	 "connection", "Makes this connection part of a session, whose requests are done once"},
+	{0},
+};
