@@ -589,7 +589,8 @@ bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, con
 
 	if (!w || w->ticket != 0)
 		return false;
-	if (!error) {
+	begin_again(server, w, &q);
+	if (!error || !ipk__things_cancel(&q)) {
 		heap_remove(server->blocks, w);
 		(void)run(server, w, true);
 		return true;
@@ -611,8 +612,11 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 	if (!w || ticket == 0)
 		return false;
 	begin_again(server, w, &q);
-	if (!ipk__things_cancel(&q))
+	if (!ipk__things_cancel(&q)) {
+		heap_remove(server->blocks, w);
+		(void)run(server, w, true);
 		return false;
+	}
 	free_waiter(server->blocks, w);
 	ipk__board_waits(server, peer, IPK__SLICE(NULL, 0));
 	return true;

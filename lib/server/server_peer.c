@@ -511,6 +511,7 @@ static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
 	if (n > 0) {
 		conn->sent_ms = server->now_ms;
 		server->loop->n_out_bytes += n;
+		conn->peer.n_sent_bytes += n;
 		ipk__bytes_take(out, n);
 	}
 }
