@@ -97,6 +97,7 @@ int ipk__os_lock_file(int fd, int how);
  */
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr);
 int ipk__os_eventfd(int *ret_fd);
+void ipk__os_bell_drain(int fd); /* an eventfd that this process alone polls */
 void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
 int ipk__os_epoll(int *ret_fd);
