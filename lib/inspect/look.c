@@ -141,6 +141,8 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 		return r;
 	memcpy(label, h.label, IPK__MIN(sizeof h.label, IPK__LABEL_BYTES));
 	o->pub.kind = kind_of(h.kind);
+	if (h.kind == IPK__KIND_MANAGER)
+		o->pub.memory_bytes = st.used_bytes; /* the rest of it is holes */
 	/* First, so that what lies in it knows it too. */
 	note_creator(&h, o);
 	r = look_steadily(fd, &h, o);

@@ -5,6 +5,7 @@
  * draw on the terminal of whoever looks: only printable ASCII leaves this room.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"

@@ -72,7 +72,8 @@ static struct candidate *candidate_of(struct search *search, const struct ipk__o
 		return NULL;
 	c->device = s->device;
 	c->inode = s->inode;
-	ipk__printable(s->name + strlen(PREFIX), false, c->label, sizeof c->label);
+	ipk__printable_bytes(s->name + strlen(PREFIX), strlen(s->name) - strlen(PREFIX), false,
+			     c->label, sizeof c->label);
 	search->n++;
 	return c;
 }

@@ -53,6 +53,7 @@ int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset); /* -ENODA
 
 struct ipk__os_stat {
 	uint64_t size_bytes;
+	uint64_t used_bytes; /* without its holes */
 	uint64_t device;
 	uint64_t inode;
 	uint32_t uid;

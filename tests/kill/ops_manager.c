@@ -67,7 +67,8 @@ static const struct request requests[] = {
 
 static struct {
 	char directory[64];
-	char socket_path[96], log_path[96], next_path[96];
+	char socket_path[96], log_path[96];
+	char next_path[96], copy_path[96]; /* of the next server */
 	struct ipk__server *server;
 	struct ipk__view *view;
 	int client_fd;
@@ -80,11 +81,11 @@ static const struct request *request_of(const struct scene *s)
 
 /* --- servers --- */
 
-static int make_server(const char *path, struct ipk__server **ret_server)
+static int make_server(const char *path, const char *log_path, struct ipk__server **ret_server)
 {
 	char address[128];
 	struct ipk__server_config config = {
-		.address = address, .log_path = stage.log_path, .fsync = IPK__FSYNC_NO};
+		.address = address, .log_path = log_path, .fsync = IPK__FSYNC_NO};
 
 	snprintf(address, sizeof address, "unix:%s", path);
 	return ipk__server_create(&config, ret_server);
@@ -163,8 +164,9 @@ static int make(struct scene *s)
 		return -errno;
 	snprintf(stage.socket_path, sizeof stage.socket_path, "%s/s", stage.directory);
 	snprintf(stage.next_path, sizeof stage.next_path, "%s/n", stage.directory);
+	snprintf(stage.copy_path, sizeof stage.copy_path, "%s/copy", stage.directory);
 	snprintf(stage.log_path, sizeof stage.log_path, "%s/log", stage.directory);
-	r = make_server(stage.socket_path, &stage.server);
+	r = make_server(stage.socket_path, stage.log_path, &stage.server);
 	if (r == 0)
 		r = fill(request_of(s));
 	if (r == 0)
@@ -178,7 +180,7 @@ static int make(struct scene *s)
 
 static void unmake(struct scene *s)
 {
-	char command[128];
+	char path[128];
 
 	(void)s;
 	ipk__view_close(stage.view);
@@ -188,8 +190,9 @@ static void unmake(struct scene *s)
 	stage.view = NULL;
 	stage.server = NULL;
 	stage.client_fd = -1;
-	snprintf(command, sizeof command, "%s/log.rewrite", stage.directory);
-	unlink(command);
+	snprintf(path, sizeof path, "%s.rewrite", stage.log_path);
+	unlink(path);
+	unlink(stage.copy_path);
 	unlink(stage.log_path);
 	unlink(stage.socket_path);
 	unlink(stage.next_path);
@@ -268,6 +271,20 @@ static bool was_acknowledged(const struct request *q)
 	return n_lines >= n_wanted;
 }
 
+/* The harness has the log itself open, and alone. */
+static bool copy_log(void)
+{
+	char bytes[65536];
+	FILE *from = fopen(stage.log_path, "re");
+	FILE *to = fopen(stage.copy_path, "we");
+	size_t n = from && to ? fread(bytes, 1, sizeof bytes, from) : 0;
+	bool is_done = from && to && n < sizeof bytes && fwrite(bytes, 1, n, to) == n;
+
+	if (from)
+		fclose(from);
+	return to && fclose(to) == 0 && is_done;
+}
+
 static pid_t start_next(struct scene *s)
 {
 	struct ipk__server *server;
@@ -280,7 +297,7 @@ static pid_t start_next(struct scene *s)
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (make_server(stage.next_path, &server) < 0)
+		if (make_server(stage.next_path, stage.copy_path, &server) < 0)
 			_exit(1);
 		if (write(ready_pipe[1], "", 1) != 1)
 			_exit(1);
@@ -343,9 +360,11 @@ static void check(struct scene *s)
 	int fd;
 
 	check_reader(s);
-	pid = start_next(s);
-	if (pid < 0)
+	pid = copy_log() ? start_next(s) : -1;
+	if (pid < 0) {
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no next server");
 		return;
+	}
 	fd = connect_to(stage.next_path);
 	if (fd >= 0) {
 		probe(s, fd, is_acknowledged, "after the restart");
