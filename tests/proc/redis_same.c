@@ -8,7 +8,7 @@
 #include "server/server.h"
 #include "support/support.h"
 
-enum { BATCH = 300, LOOK_EVERY = 20, FLUSH_EVERY = 50, DIFFERENCES_MAX = 5 };
+enum { BATCH = 300, LOOK_EVERY = 20, FLUSH_EVERY = 50, FLUSH_AT = 30, DIFFERENCES_MAX = 5 };
 enum { HISTORY = 4096, HISTORY_SHOWN = 14 };
 
 /* How replies are compared. */
@@ -505,7 +505,7 @@ void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
 		settle(true);
 		if (++n_batches % LOOK_EVERY == 0)
 			same_keys(pair);
-		if (n_batches % FLUSH_EVERY == FLUSH_EVERY / 2) {
+		if (n_batches % FLUSH_EVERY == FLUSH_AT) {
 			ask_words(flushes[n_batches / FLUSH_EVERY % 3], SAME);
 			settle(false);
 		}
