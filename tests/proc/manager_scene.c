@@ -210,6 +210,22 @@ void want_any(struct client *c)
 	ck_assert_msg(next(c, WAIT_MS, text), "no reply");
 }
 
+bool want_is(struct client *c, const char *reply)
+{
+	char text[TEXT_BYTES];
+
+	ck_assert_msg(next(c, WAIT_MS, text), "no reply");
+	return strcmp(text, reply) == 0;
+}
+
+bool want_has(struct client *c, const char *part)
+{
+	char text[TEXT_BYTES];
+
+	ck_assert_msg(next(c, WAIT_MS, text), "no reply");
+	return strstr(text, part) != NULL;
+}
+
 void ask(struct client *c, const char *words, const char *reply)
 {
 	char text[TEXT_BYTES];
