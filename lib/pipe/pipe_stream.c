@@ -355,8 +355,8 @@ static void stream_take(ipk_pipe *p)
 static int stream_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		       size_t *ret_len_bytes)
 {
-	const void *data;
-	size_t len_bytes;
+	const void *data = NULL;
+	size_t len_bytes = 0;
 	int r = stream_next(p, deadline, &data, &len_bytes);
 
 	if (r == 0 && len_bytes > buf_bytes)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,17 +28,19 @@ static int64_t now_ms(void)
 
 /* --- the servers ------------------------------------------------------------------------- */
 
-pid_t redis_start(const char *dir, const char *const *args)
+static pid_t redis_start(const char *dir, const char *appendonly)
 {
-	const char *argv[32] = {"redis-server", "--port",      "0", "--unixsocket",
-				"redis.sock",   "--save",      "",  "--loglevel",
-				"warning",      "--databases", "1", "--logfile",
-				"redis.log",    "--daemonize", "no"};
-	size_t n = 15;
+	static const char *const args[] = {"redis-server", "--port",      "0",  "--unixsocket",
+					   "redis.sock",   "--save",      "",   "--loglevel",
+					   "warning",      "--databases", "1",  "--logfile",
+					   "redis.log",    "--daemonize", "no", "--appendonly"};
+	enum { N_ARGS = sizeof(args) / sizeof(*args) };
+	const char *argv[N_ARGS + 2];
 	pid_t pid;
 
-	while (args && *args)
-		argv[n++] = *args++;
+	memcpy(argv, args, sizeof(args));
+	argv[N_ARGS] = appendonly;
+	argv[N_ARGS + 1] = NULL;
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
 	if (pid == 0) {
@@ -89,6 +92,14 @@ static void run_ours(struct pair *p)
 	_exit(r < 0);
 }
 
+void ours_start(struct pair *p)
+{
+	p->pid[OURS] = fork();
+	ck_assert_int_ge(p->pid[OURS], 0);
+	if (p->pid[OURS] == 0)
+		run_ours(p);
+}
+
 void pair_start(struct pair *p, bool with_log)
 {
 	memset(p, 0, sizeof(*p));
@@ -96,11 +107,8 @@ void pair_start(struct pair *p, bool with_log)
 	ck_assert_ptr_nonnull(mkdtemp(p->dir));
 	if (with_log)
 		snprintf(p->log_path, sizeof(p->log_path), "%s/ours.aof", p->dir);
-	p->pid[REDIS] = redis_start(p->dir, NULL);
-	p->pid[OURS] = fork();
-	ck_assert_int_ge(p->pid[OURS], 0);
-	if (p->pid[OURS] == 0)
-		run_ours(p);
+	p->pid[REDIS] = redis_start(p->dir, "no");
+	ours_start(p);
 }
 
 static void remove_files(const char *dir)
@@ -122,22 +130,30 @@ void ours_stop(struct pair *p)
 	p->pid[OURS] = 0;
 }
 
+void pair_drop(struct pair *p, int line)
+{
+	struct line *l = &p->line[line];
+	int s;
+
+	for (s = 0; s < SIDES; s++) {
+		if (l->side[s].fd > 0)
+			close(l->side[s].fd);
+		ipk__bytes_free(&l->side[s].in);
+	}
+	ipk__bytes_free(&l->out);
+	memset(l, 0, sizeof(*l));
+}
+
 void pair_stop(struct pair *p)
 {
-	int i, s;
+	int i;
 
 	if (p->pid[OURS] > 0)
 		ours_stop(p);
 	if (p->pid[REDIS] > 0)
 		kill_and_reap(p->pid[REDIS]);
-	for (i = 0; i < PAIR_LINES; i++) {
-		for (s = 0; s < SIDES; s++) {
-			if (p->line[i].side[s].fd > 0)
-				close(p->line[i].side[s].fd);
-			ipk__bytes_free(&p->line[i].side[s].in);
-		}
-		ipk__bytes_free(&p->line[i].out);
-	}
+	for (i = 0; i < PAIR_LINES; i++)
+		pair_drop(p, i);
 	remove_files(p->dir);
 }
 
@@ -160,6 +176,27 @@ void pair_connect(struct pair *p, int line, int side, const char *name)
 		poll(NULL, 0, 2);
 	}
 	ck_assert_int_eq(fcntl(s->fd, F_SETFL, O_NONBLOCK), 0);
+}
+
+void redis_loads(struct pair *p)
+{
+	char dir[96], to[128];
+	int64_t until = now_ms() + WAIT_MS;
+	bool is_loading;
+
+	snprintf(dir, sizeof(dir), "%s/loads", p->dir);
+	snprintf(to, sizeof(to), "%s/appendonly.aof", dir);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	ck_assert_int_eq(rename(p->log_path, to), 0);
+	p->pid[OURS] = redis_start(dir, "yes");
+	pair_connect(p, 0, OURS, "loads/redis.sock");
+	do {
+		ck_assert_msg(now_ms() < until, "it is loading the log for long");
+		pair_askf(p, 0, "PING");
+		pair_await(p, 0);
+		is_loading = pair_reply(p, 0, OURS, 0).bytes[0] == '-';
+		pair_forget(p, 0);
+	} while (is_loading);
 }
 
 static struct line *the_line(struct pair *p, int line)

@@ -38,12 +38,15 @@ struct pair {
 };
 
 void pair_start(struct pair *p, bool with_log);
-/* A redis-server and nothing beside it; @args as on its command line, NULL at the end. */
-pid_t redis_start(const char *dir, const char *const *args);
 void pair_stop(struct pair *p);
+void ours_start(struct pair *p); /* again */
+/* In place of ours: a redis-server that has loaded the log of ours. */
+void redis_loads(struct pair *p);
 void ours_stop(struct pair *p); /* SIGTERM, and its end awaited: the log is whole */
 /* What side is at @path, from now on. */
 void pair_connect(struct pair *p, int line, int side, const char *name);
+
+void pair_drop(struct pair *p, int line); /* closed, to be opened again when it is used */
 
 /* Add a request to what is to be asked on @line. */
 void pair_ask(struct pair *p, int line, const struct ipk__slice *argv, size_t argc);
