@@ -1,5 +1,6 @@
 /* fd.c - file descriptors: bells (eventfd), epoll sets, tickers, waiting with a deadline. */
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -177,4 +178,45 @@ void ipk__os_ticker_read(int fd)
 	 * the program has closed our fd and the number is now another file's.
 	 */
 	(void)timerfd_gettime(fd, &timer);
+}
+
+static bool is_kept(int fd, const int *keep, size_t n_keep)
+{
+	for (size_t i = 0; i < n_keep; i++) {
+		if (keep[i] == fd)
+			return true;
+	}
+	return false;
+}
+
+/* The next fd of @keep from @from on; INT_MAX: none. */
+static int next_kept(int from, const int *keep, size_t n_keep)
+{
+	int next = INT_MAX;
+
+	for (size_t i = 0; i < n_keep; i++) {
+		if (keep[i] >= from && keep[i] < next)
+			next = keep[i];
+	}
+	return next;
+}
+
+void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int from = 3;
+
+	for (int fd = 0; null >= 0 && fd < (keep_stderr ? 2 : 3); fd++) {
+		if (!is_kept(fd, keep, n_keep) && fd != null)
+			dup2(null, fd);
+	}
+	for (;;) {
+		int next = next_kept(from, keep, n_keep);
+
+		if (next > from)
+			close_range((unsigned)from, next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
+		if (next == INT_MAX)
+			return;
+		from = next + 1;
+	}
 }

@@ -91,6 +91,11 @@ int ipk__os_open_again(int fd, bool writable, int *ret_fd);
  */
 enum { IPK__OS_UNLOCKED = 0, IPK__OS_SHARED = 1, IPK__OS_ALONE = 2 };
 int ipk__os_lock_file(int fd, int how);
+/*
+ * For a child that goes its own way: all fds but 0, 1, 2 and @keep (-1 is skipped) are closed;
+ * stdin and stdout become /dev/null, stderr too unless @keep_stderr.
+ */
+void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr);
 int ipk__os_eventfd(int *ret_fd);
 void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */

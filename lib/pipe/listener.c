@@ -74,7 +74,7 @@ static int lock_directory(const char *dir, int *ret_fd)
 	return r;
 }
 
-static int listen_at(const char *path, int *ret_fd)
+int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd), int *ret_fd)
 {
 	char dir[108];
 	int lock_fd = -1;
@@ -88,7 +88,7 @@ static int listen_at(const char *path, int *ret_fd)
 		return r;
 	r = remove_stale(path);
 	if (r == 0)
-		r = ipk__os_listen(path, ret_fd);
+		r = listen(path, ret_fd);
 	ipk__os_close(lock_fd);
 	return r;
 }
@@ -106,7 +106,7 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 	l = ipk__os_calloc(1, sizeof *l);
 	if (!l)
 		return -ENOMEM;
-	r = listen_at(path, &l->fd);
+	r = ipk__pipe_listen_at(path, ipk__os_listen, &l->fd);
 	if (r < 0) {
 		free(l);
 		return r;

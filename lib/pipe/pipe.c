@@ -242,6 +242,8 @@ ipk_pipe *ipk_pipe_close(ipk_pipe *p)
 {
 	if (!p)
 		return NULL;
+	if (p->transport && p->transport->close)
+		p->transport->close(p);
 	/* Hang up first, so that whom we wake then sees the end. */
 	ipk__os_close(p->side_fd);
 	ipk__os_close(p->data_fd);

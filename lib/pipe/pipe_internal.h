@@ -3,7 +3,8 @@
  *
  * pipe.c       the public calls, one set for both transports
  * pipe_ring.c  the ring transport      pipe_socket.c  the socket transport
- * pipe_side.c  the socket beside every pipe: fds, and the end of file
+ * pipe_stream.c  messages over a stream socket, which may lead to another machine
+ * pipe_side.c  the socket beside every pipe (-1 beside a stream): fds, and the end of file
  */
 #ifndef IPK_PIPE_INTERNAL_H
 #define IPK_PIPE_INTERNAL_H
@@ -42,11 +43,13 @@ struct ipk__transport {
 	void (*take)(ipk_pipe *p);
 	int (*poll)(ipk_pipe *p, ipk_deadline deadline);
 	int (*fd)(ipk_pipe *p, int *ret_fd);
-	void (*arm)(ipk_pipe *p); /* before sleeping on fd */
+	void (*arm)(ipk_pipe *p);   /* before sleeping on fd */
+	void (*close)(ipk_pipe *p); /* what is the transport's own; may be NULL */
 };
 
 extern const struct ipk__transport ipk__transport_ring;
 extern const struct ipk__transport ipk__transport_socket;
+extern const struct ipk__transport ipk__transport_stream;
 
 struct ipk_pipe {
 	const struct ipk__transport *transport;
@@ -65,8 +68,9 @@ struct ipk_pipe {
 	size_t whole_max_bytes; /* longer messages go in pieces */
 	struct ipk__pollset pollset;
 
-	/* socket transport */
+	/* socket and stream transports */
 	int data_fd;
+	struct ipk__stream *stream;
 };
 
 /* What both ends of a pipe are made from; each fd belongs to it until an end takes it. */
@@ -87,6 +91,16 @@ void ipk__pipe_parts_close(struct ipk__pipe_parts *parts);
 /* End @which (0 or 1) of a pipe. Takes the fds over, also when it fails. */
 int ipk__pipe_end(struct ipk__pipe_parts *parts, int which, int side_fd, ipk_pipe **ret_end);
 int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts);
+
+/* pipe_stream.c: over the connected SOCK_STREAM @fd, which is taken over also on failure. */
+int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe);
+
+/*
+ * listener.c: listen at @path with @listen (ipk__os_listen() or another), in a directory that
+ * is this user's alone, in place of a socket nobody listens at any more.
+ */
+int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd),
+			int *ret_fd);
 
 /* stash.c */
 int ipk__stash_room(struct ipk__stash *stash, size_t n_bytes); /* -ENOMEM */

@@ -81,6 +81,8 @@ int ipk__pipe_pass(ipk_pipe *p, uint32_t type, const int *fds, size_t n_fds, ipk
 
 	if (!p)
 		return -EBADF;
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
 	ipk__side_packet_init(&packet, type);
 	return ipk__side_send(p->side_fd, &packet, fds, n_fds, deadline);
 }
@@ -90,6 +92,8 @@ int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_f
 {
 	if (!p)
 		return -EBADF;
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
 	return ipk__side_recv(p->side_fd, type, deadline, NULL, ret_fds, ret_n_fds);
 }
 
@@ -104,6 +108,8 @@ int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline dea
 
 	if (!p)
 		return -EBADF;
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
 	ipk__side_packet_init(&packet, IPK__SIDE_OBJECT);
 	packet.offset = offset;
 	return ipk__side_send(p->side_fd, &packet, &fd, 1, deadline);
@@ -118,6 +124,8 @@ static int take_one_fd(ipk_pipe *p, uint32_t type, ipk_deadline deadline,
 
 	if (!p)
 		return -EBADF;
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
 	r = ipk__side_recv(p->side_fd, type, deadline, ret_packet, fds, &n_fds);
 	if (r < 0)
 		return r;

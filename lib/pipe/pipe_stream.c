@@ -1,0 +1,451 @@
+/*
+ * pipe_stream.c - messages over a connected stream socket, also to another machine.
+ *
+ * Framed as Python's multiprocessing.connection does: a signed 32-bit big-endian length, then
+ * the bytes; for more than that can say, -1 and an unsigned 64-bit length.
+ *
+ * Invariant, receiving: in[from .. to) begins with a frame. One that fits in there is shown
+ * where it lies; a longer one is put together in the stash, whose room grows with what has
+ * come and not with what was announced. What a dead sender left unfinished is never shown.
+ *
+ * Invariant, sending: the bytes of a frame go out in one piece. When the deadline passes
+ * between them, the message counts as sent: the handle keeps the rest, and every later call
+ * that waits or sends, and at last the close, moves it on before anything else. Otherwise
+ * ipk_now() could never send what is longer than the kernel's buffer, and a pipe would break
+ * by being slow. Only when there is no memory for the rest is the sending side given up.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+#include "shm/wait.h"
+
+#define IN_BYTES ((size_t)64 << 10)
+#define STASH_FIRST_BYTES ((size_t)256 << 10)
+#define CLOSE_NS ((int64_t)1000000000) /* for the rest of a message that counts as sent */
+#define HEAD_BYTES 4
+#define LONG_HEAD_BYTES 12
+
+struct ipk__stream {
+	/* The receiving thread's. */
+	char *in; /* IN_BYTES, once something was received */
+	size_t from;
+	size_t to;
+	int in_error; /* 0, or what receiving ends with */
+
+	/* Under the lock: the sender's, and the receiver's when it can be had at once. */
+	pthread_mutex_t lock;
+	char *rest; /* NULL: none */
+	size_t rest_from;
+	size_t rest_to;
+	pid_t rest_pid; /* whose message it is: not that of a fork's child too */
+	int out_error;
+};
+
+/* --- frames --- */
+
+static uint64_t read_big_endian(const char *p, int n_bytes)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < n_bytes; i++)
+		n = n << 8 | (unsigned char)p[i];
+	return n;
+}
+
+/* The frame at in[from]: 1 and its head's and body's lengths; 0 more must come; -EPROTO. */
+static int read_head(const ipk_pipe *p, size_t *ret_head_bytes, size_t *ret_len_bytes)
+{
+	const struct ipk__stream *s = p->stream;
+	size_t n_there = s->to - s->from;
+	size_t head_bytes = HEAD_BYTES;
+	uint64_t n;
+
+	if (n_there < HEAD_BYTES)
+		return 0;
+	n = read_big_endian(s->in + s->from, HEAD_BYTES);
+	if (n == UINT32_MAX) {
+		head_bytes = LONG_HEAD_BYTES;
+		if (n_there < LONG_HEAD_BYTES)
+			return 0;
+		n = read_big_endian(s->in + s->from + HEAD_BYTES, 8);
+	}
+	/* Negative ones are larger than any limit. */
+	if (n > p->max_message_bytes)
+		return -EPROTO;
+	*ret_head_bytes = head_bytes;
+	*ret_len_bytes = (size_t)n;
+	return 1;
+}
+
+/* --- sending --- */
+
+/* -EAGAIN: no more goes out now. */
+static int write_rest(ipk_pipe *p)
+{
+	struct ipk__stream *s = p->stream;
+
+	if (s->rest && s->rest_pid != ipk__os_pid())
+		s->out_error = -EPIPE; /* in the middle of a message of our parent's */
+	while (s->rest && s->out_error == 0) {
+		struct iovec part = {s->rest + s->rest_from, s->rest_to - s->rest_from};
+		size_t n = 0;
+		int r = ipk__os_stream_write(p->data_fd, &part, 1, &n);
+
+		if (r == -EAGAIN)
+			return r;
+		if (r < 0)
+			s->out_error = r;
+		s->rest_from += n;
+		if (s->rest_from == s->rest_to) {
+			free(s->rest);
+			s->rest = NULL;
+		}
+	}
+	return s->out_error;
+}
+
+static int finish_rest(ipk_pipe *p, ipk_deadline deadline)
+{
+	int r = write_rest(p);
+
+	while (r == -EAGAIN) {
+		r = ipk__os_poll1(p->data_fd, IPK__OS_OUT, deadline, NULL);
+		if (r == 0)
+			r = write_rest(p);
+	}
+	return r;
+}
+
+/* For the receiver: whether it should wake to go on with the rest. */
+static bool has_rest_after_trying(ipk_pipe *p)
+{
+	bool has_rest;
+
+	if (pthread_mutex_trylock(&p->stream->lock) != 0)
+		return false; /* the sender is at it itself */
+	has_rest = p->stream->rest && write_rest(p) == -EAGAIN;
+	pthread_mutex_unlock(&p->stream->lock);
+	return has_rest;
+}
+
+static void go_on(struct iovec parts[2], size_t n_bytes)
+{
+	for (int i = 0; i < 2; i++) {
+		size_t n = IPK__MIN(n_bytes, parts[i].iov_len);
+
+		parts[i].iov_base = (char *)parts[i].iov_base + n;
+		parts[i].iov_len -= n;
+		n_bytes -= n;
+	}
+}
+
+static int keep_rest(ipk_pipe *p, const struct iovec parts[2])
+{
+	struct ipk__stream *s = p->stream;
+	size_t n_head = parts[0].iov_len;
+
+	s->rest_to = n_head + parts[1].iov_len;
+	s->rest = ipk__os_malloc(s->rest_to);
+	if (!s->rest) {
+		/* Half a message is out: so that nobody waits for the other half. */
+		s->out_error = -EPIPE;
+		ipk__os_stream_end(p->data_fd);
+		return -ENOMEM;
+	}
+	memcpy(s->rest, parts[0].iov_base, n_head);
+	memcpy(s->rest + n_head, parts[1].iov_base, parts[1].iov_len);
+	s->rest_from = 0;
+	s->rest_pid = ipk__os_pid();
+	return 0;
+}
+
+static int send_parts(ipk_pipe *p, struct iovec parts[2], ipk_deadline deadline)
+{
+	bool has_begun = false;
+
+	while (parts[0].iov_len + parts[1].iov_len > 0) {
+		size_t n = 0;
+		int r = ipk__os_stream_write(p->data_fd, parts, 2, &n);
+
+		if (r == 0) {
+			has_begun = true;
+			go_on(parts, n);
+			continue;
+		}
+		if (r == -EAGAIN)
+			r = ipk__os_poll1(p->data_fd, IPK__OS_OUT, deadline, NULL);
+		else
+			p->stream->out_error = r;
+		if (r == -ETIMEDOUT && has_begun)
+			return keep_rest(p, parts);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int stream_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadline deadline)
+{
+	unsigned char head[HEAD_BYTES];
+	struct iovec parts[2] = {{head, sizeof head}, {(void *)data, len_bytes}};
+	int r;
+
+	_Static_assert(IPK_MESSAGE_MAX_BYTES <= INT32_MAX, "the short head is enough");
+	for (int i = 0; i < HEAD_BYTES; i++)
+		head[i] = (unsigned char)(len_bytes >> (8 * (HEAD_BYTES - 1 - i)));
+	if (!data)
+		parts[1].iov_base = head; /* of no bytes; memcpy() wants a place */
+	pthread_mutex_lock(&p->stream->lock);
+	r = finish_rest(p, deadline);
+	if (r == 0)
+		r = send_parts(p, parts, deadline);
+	pthread_mutex_unlock(&p->stream->lock);
+	return r;
+}
+
+/* --- receiving --- */
+
+static int grow_stash(struct ipk__stash *stash)
+{
+	size_t n = IPK__MIN(stash->total_bytes, IPK__MAX(2 * stash->got_bytes, STASH_FIRST_BYTES));
+	char *bytes;
+
+	if (stash->bytes && stash->room_bytes > stash->got_bytes)
+		return 0;
+	bytes = ipk__os_realloc(stash->bytes, n);
+	if (!bytes)
+		return -ENOMEM;
+	stash->bytes = bytes;
+	stash->room_bytes = n;
+	return 0;
+}
+
+/* A frame that is longer than the buffer: what is there of it moves to the stash. */
+static int begin_stash(ipk_pipe *p, size_t head_bytes, size_t len_bytes)
+{
+	struct ipk__stream *s = p->stream;
+	size_t n = s->to - s->from - head_bytes;
+	int r;
+
+	ipk__stash_begin(&p->stash, len_bytes);
+	r = grow_stash(&p->stash); /* to more than what the buffer holds */
+	if (r < 0) {
+		ipk__stash_end(&p->stash);
+		return r;
+	}
+	memcpy(p->stash.bytes, s->in + s->from + head_bytes, n);
+	p->stash.got_bytes = n;
+	s->from = s->to = 0;
+	return 0;
+}
+
+static int read_into_stash(ipk_pipe *p)
+{
+	struct ipk__stash *stash = &p->stash;
+	size_t n = 0;
+	int r = grow_stash(stash);
+
+	if (r == 0)
+		r = ipk__os_stream_read(
+			p->data_fd, stash->bytes + stash->got_bytes,
+			IPK__MIN(stash->room_bytes, stash->total_bytes) - stash->got_bytes, &n);
+	stash->got_bytes += n;
+	return r;
+}
+
+static int read_into_buffer(ipk_pipe *p)
+{
+	struct ipk__stream *s = p->stream;
+	size_t n = 0;
+	int r;
+
+	if (!s->in)
+		s->in = ipk__os_malloc(IN_BYTES);
+	if (!s->in)
+		return -ENOMEM;
+	if (s->from > 0) {
+		memmove(s->in, s->in + s->from, s->to - s->from);
+		s->to -= s->from;
+		s->from = 0;
+	}
+	r = ipk__os_stream_read(p->data_fd, s->in + s->to, IN_BYTES - s->to, &n);
+	s->to += n;
+	return r;
+}
+
+/* The message in front: 1 it is whole; 0 more must come; -EPROTO; -ENOMEM. */
+static int look(ipk_pipe *p, const void **ret_data, size_t *ret_len_bytes)
+{
+	struct ipk__stream *s = p->stream;
+	size_t head_bytes, len_bytes;
+	int r;
+
+	if (!p->stash.is_used) {
+		r = read_head(p, &head_bytes, &len_bytes);
+		if (r <= 0)
+			return r;
+		if (head_bytes + len_bytes <= IN_BYTES) {
+			*ret_data = s->in + s->from + head_bytes;
+			*ret_len_bytes = len_bytes;
+			return s->to - s->from >= head_bytes + len_bytes;
+		}
+		r = begin_stash(p, head_bytes, len_bytes);
+		if (r < 0)
+			return r;
+	}
+	*ret_data = p->stash.bytes;
+	*ret_len_bytes = p->stash.total_bytes;
+	return ipk__stash_is_whole(&p->stash);
+}
+
+static int wait_for_more(ipk_pipe *p, ipk_deadline deadline)
+{
+	int events = has_rest_after_trying(p) ? IPK__OS_IN | IPK__OS_OUT : IPK__OS_IN;
+	int r;
+
+	if (ipk_deadline_left_ns(deadline) == 0)
+		return -ETIMEDOUT;
+	/* In slices: the sender may leave a rest behind while we sleep. */
+	r = ipk__os_poll1(p->data_fd, events, (ipk_deadline){ipk__wait_slice_end_ns(deadline)},
+			  NULL);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+static int stream_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data,
+		       size_t *ret_len_bytes)
+{
+	struct ipk__stream *s = p->stream;
+	const void *data;
+	size_t len_bytes;
+
+	while (s->in_error == 0) {
+		int r = look(p, &data, &len_bytes);
+
+		if (r == 1) {
+			*ret_data = data;
+			*ret_len_bytes = len_bytes;
+			return 0;
+		}
+		if (r == 0)
+			r = p->stash.is_used ? read_into_stash(p) : read_into_buffer(p);
+		if (r == -EAGAIN)
+			r = wait_for_more(p, deadline);
+		if (r == -ETIMEDOUT || r == -ENOMEM)
+			return r;
+		s->in_error = r;
+	}
+	return s->in_error;
+}
+
+static void stream_take(ipk_pipe *p)
+{
+	size_t head_bytes, len_bytes;
+
+	if (p->stash.is_used)
+		ipk__stash_end(&p->stash);
+	else if (read_head(p, &head_bytes, &len_bytes) == 1)
+		p->stream->from += head_bytes + len_bytes;
+}
+
+static int stream_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		       size_t *ret_len_bytes)
+{
+	const void *data;
+	size_t len_bytes;
+	int r = stream_next(p, deadline, &data, &len_bytes);
+
+	if (r == 0 && len_bytes > buf_bytes)
+		r = -EMSGSIZE;
+	if (r < 0)
+		return r;
+	if (len_bytes > 0)
+		memcpy(buf, data, len_bytes);
+	stream_take(p);
+	if (ret_len_bytes)
+		*ret_len_bytes = len_bytes;
+	return 0;
+}
+
+static int stream_poll(ipk_pipe *p, ipk_deadline deadline)
+{
+	const void *data;
+	size_t len_bytes;
+
+	return stream_next(p, deadline, &data, &len_bytes);
+}
+
+static int stream_fd(ipk_pipe *p, int *ret_fd)
+{
+	*ret_fd = p->data_fd;
+	return 0;
+}
+
+static void stream_arm(ipk_pipe *p)
+{
+	(void)p; /* the kernel's fd is always armed */
+}
+
+/* --- making and closing --- */
+
+static void stream_close(ipk_pipe *p)
+{
+	struct ipk__stream *s = p->stream;
+
+	if (s->rest && s->rest_pid == ipk__os_pid())
+		(void)finish_rest(p, ipk_in_ns(CLOSE_NS)); /* who does not read by then, loses it */
+	free(s->rest);
+	free(s->in);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+const struct ipk__transport ipk__transport_stream = {
+	.send = stream_send,
+	.recv = stream_recv,
+	.next = stream_next,
+	.take = stream_take,
+	.poll = stream_poll,
+	.fd = stream_fd,
+	.arm = stream_arm,
+	.close = stream_close,
+};
+
+static int make(int fd, const ipk_pipe_opts *o, ipk_pipe **ret_pipe)
+{
+	ipk_pipe *p = ipk__os_calloc(1, sizeof *p);
+	struct ipk__stream *s = ipk__os_calloc(1, sizeof *s);
+
+	if (!p || !s || pthread_mutex_init(&s->lock, NULL) != 0) {
+		free(p);
+		free(s);
+		return -ENOMEM;
+	}
+	p->transport = &ipk__transport_stream;
+	p->stream = s;
+	p->data_fd = fd;
+	p->side_fd = p->segment.fd = p->rx.bell_fd = p->tx.bell_fd = -1;
+	p->pollset = IPK__POLLSET_NONE;
+	p->max_message_bytes = o->max_message_bytes;
+	p->can_send = p->can_recv = true;
+	*ret_pipe = p;
+	return 0;
+}
+
+int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe)
+{
+	ipk_pipe_opts o;
+	int r = ipk__pipe_opts(opts, &o);
+
+	if (r == 0 && o.flags != 0)
+		r = -EINVAL;
+	if (r == 0)
+		r = make(fd, &o, ret_pipe);
+	if (r < 0)
+		ipk__os_close(fd);
+	return r;
+}

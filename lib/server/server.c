@@ -1,0 +1,332 @@
+/*
+ * server.c - making a server, the one loop it runs, and its end.
+ *
+ * Invariant: within a turn, no peer is freed and no reply is sent before everything that was
+ * executed in it is in the log. Each part of a turn is bounded (requests a peer, peers,
+ * time for outstanding work), so no client keeps the others from their turn for long.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "server/server_core.h"
+#include "server/server_ring.h"
+
+#define READY_AT_ONCE 128
+#define CRON_MS 100
+#define STEP_NS 500000 /* for what is outstanding in the store and the log, a turn */
+
+enum { WORD_LISTEN = 1, WORD_STOP = 2 }; /* others are connections */
+
+/* --- making --- */
+
+static void fill_in(struct ipk__server_config *c)
+{
+	if (c->max_clients == 0)
+		c->max_clients = 10000;
+	if (c->max_request_bytes == 0)
+		c->max_request_bytes = IPK__STORE_ITEM_MAX;
+	if (c->out_hard_bytes == 0)
+		c->out_hard_bytes = (size_t)256 << 20;
+	if (c->out_soft_bytes == 0)
+		c->out_soft_bytes = (size_t)64 << 20;
+	if (c->out_soft_ms == 0)
+		c->out_soft_ms = 60000;
+	if (c->slow_ns == 0)
+		c->slow_ns = 10000000;
+	if (c->rewrite_percent == 0)
+		c->rewrite_percent = 100;
+	if (c->rewrite_min_bytes == 0)
+		c->rewrite_min_bytes = (uint64_t)64 << 20;
+}
+
+/* A socket file that nobody answers at any more is in the way of nobody. */
+static int listen_unix(struct ipk__server *server, const char *path)
+{
+	struct ipk__loop *loop = server->loop;
+	int fd;
+	int r;
+
+	if (strlen(path) >= sizeof loop->path)
+		return -ENAMETOOLONG;
+	r = ipk__os_stream_listen(path, &server->listen_fd);
+	if (r == -EADDRINUSE && ipk__os_is_socket(path) == 1) {
+		r = ipk__os_stream_connect(path, &fd);
+		if (r == 0)
+			ipk__os_close(fd);
+		if (r != -ECONNREFUSED)
+			return -EADDRINUSE;
+		r = ipk__os_unlink(path);
+		if (r == 0)
+			r = ipk__os_stream_listen(path, &server->listen_fd);
+	}
+	if (r < 0)
+		return r;
+	snprintf(loop->path, sizeof loop->path, "%s", path);
+	snprintf(loop->address, sizeof loop->address, "unix:%s", path);
+	return 0;
+}
+
+/* Without a key everybody who reaches the port may do everything. */
+static int check_host(const struct ipk__server *server, const char *host)
+{
+	int r = server->config.key_bytes > 0 ? 1 : ipk__os_tcp_is_loopback(host);
+
+	return r == 0 ? -EACCES : IPK__MIN(r, 0);
+}
+
+static int listen_tcp(struct ipk__server *server, const char *host_port)
+{
+	struct ipk__loop *loop = server->loop;
+	const char *colon = strrchr(host_port, ':');
+	char host[128];
+	int n;
+	int r;
+
+	if (!colon || (size_t)(colon - host_port) >= sizeof host || colon[1] == 0)
+		return -EINVAL;
+	n = (int)(colon - host_port);
+	if (n >= 2 && host_port[0] == '[' && colon[-1] == ']')
+		snprintf(host, sizeof host, "%.*s", n - 2, host_port + 1);
+	else
+		snprintf(host, sizeof host, "%.*s", n, host_port);
+	loop->is_tcp = true;
+	r = check_host(server, host);
+	if (r == 0)
+		r = ipk__os_tcp_listen(host, colon + 1, &server->listen_fd);
+	if (r == 0)
+		r = ipk__os_tcp_port(server->listen_fd, &loop->tcp_port);
+	if (r == 0)
+		snprintf(loop->address, sizeof loop->address, "tcp:%.*s:%d",
+			 (int)(colon - host_port), host_port, loop->tcp_port);
+	return r;
+}
+
+static int listen_at(struct ipk__server *server)
+{
+	const char *address = server->config.address;
+	int r = -EINVAL;
+
+	if (address && strncmp(address, "unix:", 5) == 0)
+		r = listen_unix(server, address + 5);
+	else if (address && strncmp(address, "tcp:", 4) == 0)
+		r = listen_tcp(server, address + 4);
+	if (r == 0)
+		r = ipk__os_loop_add(server->epoll_fd, server->listen_fd, IPK__OS_IN, WORD_LISTEN);
+	server->loop->is_accepting = r == 0;
+	return r;
+}
+
+static int make_run_id(struct ipk__server *server)
+{
+	unsigned char raw[20];
+	int r = ipk__os_random(raw, sizeof raw);
+
+	for (size_t i = 0; r == 0 && i < sizeof raw; i++)
+		snprintf(server->run_id + 2 * i, 3, "%02x", raw[i]);
+	return r;
+}
+
+static int make_loop(struct ipk__server *server)
+{
+	struct ipk__loop *loop = ipk__os_calloc(1, sizeof *loop);
+
+	if (!loop)
+		return -ENOMEM;
+	server->loop = loop;
+	loop->stop_fd = loop->reserve_fd = -1;
+	loop->hungry_end = &loop->hungry;
+	loop->started_ms = server->now_ms;
+	loop->read_buffer = ipk__os_malloc(IPK__READ_BYTES);
+	if (!loop->read_buffer)
+		return -ENOMEM;
+	return ipk__os_eventfd(&loop->reserve_fd);
+}
+
+static int open_all(struct ipk__server *server)
+{
+	struct ipk__store_opts opts = {
+		.label = server->config.label ? server->config.label : "manager",
+		.max_bytes = server->config.max_memory_bytes,
+	};
+	int r = make_run_id(server);
+
+	if (r == 0)
+		r = make_loop(server);
+	if (r == 0)
+		r = ipk__rings_create(server);
+	if (r == 0)
+		r = ipk__blocks_create(server);
+	if (r == 0)
+		r = ipk__store_create(&opts, &server->store);
+	if (r == 0)
+		r = ipk__os_epoll(&server->epoll_fd);
+	/* The address first: the log is another server's as long as that one listens. */
+	if (r == 0)
+		r = listen_at(server);
+	if (r == 0 && server->config.log_path)
+		r = ipk__log_open(server, server->config.log_path, server->config.fsync,
+				  &server->log);
+	return r;
+}
+
+int ipk__server_create(const struct ipk__server_config *config, struct ipk__server **ret_server)
+{
+	struct ipk__server *server = ipk__os_calloc(1, sizeof *server);
+	int r;
+
+	if (!server)
+		return -ENOMEM;
+	server->config = *config;
+	fill_in(&server->config);
+	server->epoll_fd = server->listen_fd = -1;
+	server->now_ms = ipk__os_unix_ms();
+	r = open_all(server);
+	if (r < 0) {
+		ipk__server_close(server);
+		return r;
+	}
+	ipk__board_create(server);
+	*ret_server = server;
+	return 0;
+}
+
+void ipk__server_close(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server ? server->loop : NULL;
+
+	if (!server)
+		return;
+	if (loop && loop->read_buffer && server->blocks) {
+		ipk__peers_close_all(server);
+		ipk__things_close(server);
+		ipk__notify_close(server);
+		ipk__sessions_free(server);
+	}
+	if (server->log)
+		ipk__log_close(server->log);
+	if (loop && loop->path[0])
+		ipk__os_unlink(loop->path);
+	ipk__os_close(server->listen_fd);
+	ipk__os_close(server->epoll_fd);
+	ipk__blocks_free(server);
+	ipk__rings_free(server);
+	ipk__store_close(server->store);
+	if (loop) {
+		ipk__os_close(loop->reserve_fd);
+		free(loop->read_buffer);
+		free(loop);
+	}
+	free(server);
+}
+
+const char *ipk__server_address(const struct ipk__server *server)
+{
+	return server->loop->address;
+}
+
+/* --- running --- */
+
+static void cron(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server->loop;
+
+	if (server->now_ms < loop->cron_ms && loop->cron_ms - server->now_ms <= CRON_MS)
+		return;
+	loop->cron_ms = server->now_ms + CRON_MS;
+	ipk__expire_some(server);
+	ipk__peers_check_unknown(server);
+	if (loop->accept_again_ms != 0 && server->now_ms >= loop->accept_again_ms)
+		ipk__peers_start_accepting(server);
+	loop->store_has_more = true;
+	loop->log_has_more = true;
+	if (server->now_ms - loop->second_ms >= 1000 || server->now_ms < loop->second_ms) {
+		ipk__peers_check(server);
+		ipk__board_second(server);
+		loop->second_ms = server->now_ms;
+	}
+}
+
+static void work_on(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server->loop;
+
+	if (loop->store_has_more)
+		loop->store_has_more = ipk__store_step(server->store, STEP_NS);
+	if (loop->log_has_more)
+		loop->log_has_more = server->log && ipk__log_step(server->log, STEP_NS);
+}
+
+static int64_t how_long_ns(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server->loop;
+	int64_t ms = ipk__blocks_next_ms(server);
+	bool ticks = server->n_peers > 0 || server->log || loop->accept_again_ms != 0 ||
+		     ipk__keys_expiring(server->store) > 0;
+
+	if (loop->hungry || loop->doomed || loop->store_has_more || loop->log_has_more)
+		return 0;
+	if (ticks)
+		ms = ms < 0 ? CRON_MS : IPK__MIN(ms, CRON_MS);
+	return ms < 0 ? -1 : ms * 1000000;
+}
+
+static void take(struct ipk__server *server, const struct ipk__os_ready *ready)
+{
+	if (ready->word == WORD_LISTEN)
+		ipk__peers_accept(server);
+	else if (ready->word == WORD_STOP)
+		server->stop = true;
+	else
+		ipk__conn_ready(server, (struct ipk__conn *)(uintptr_t)ready->word, ready->events);
+}
+
+/* What follows from what was executed, up to the replies on their way. */
+static void finish_turn(struct ipk__server *server)
+{
+	do {
+		ipk__blocks_serve(server);
+	} while (ipk__peers_drop(server));
+	ipk__notify_deliver(server);
+	if (server->log)
+		ipk__log_flush(server->log);
+	ipk__peers_send(server);
+	ipk__peers_free(server);
+}
+
+static int turn(struct ipk__server *server)
+{
+	struct ipk__os_ready ready[READY_AT_ONCE];
+	struct ipk__loop *loop = server->loop;
+	size_t n = 0;
+	int r;
+
+	r = ipk__rings_wait(server, ready, READY_AT_ONCE, how_long_ns(server), &n);
+	if (r < 0)
+		return r;
+	server->now_ms = ipk__os_unix_ms();
+	loop->clock_ns = ipk__os_now_ns();
+	for (size_t i = 0; i < n; i++)
+		take(server, &ready[i]);
+	ipk__rings_take(server);
+	ipk__peers_feed(server);
+	ipk__blocks_timeout(server);
+	cron(server);
+	work_on(server);
+	finish_turn(server);
+	return 0;
+}
+
+int ipk__server_run(struct ipk__server *server, int stop_fd)
+{
+	int r = 0;
+
+	if (stop_fd >= 0)
+		r = ipk__os_loop_add(server->epoll_fd, stop_fd, IPK__OS_IN, WORD_STOP);
+	while (r == 0 && !server->stop)
+		r = turn(server);
+	if (stop_fd >= 0)
+		ipk__os_loop_remove(server->epoll_fd, stop_fd);
+	return r;
+}

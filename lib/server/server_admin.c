@@ -1,0 +1,325 @@
+/*
+ * server_admin.c - commands about the connection and the server itself.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "server/server_admin.h"
+#include "server/server_ring.h"
+
+/* --- the connection --- */
+
+static void cmd_ping(struct ipk__request *q)
+{
+	if (q->argc > 2)
+		ipk__reply_wrong_arity(q);
+	else if (q->argc == 2)
+		ipk__reply_bulk(q, q->argv[1]);
+	else
+		ipk__bytes_append(q->out, "+PONG\r\n", 7);
+}
+
+static void cmd_echo(struct ipk__request *q)
+{
+	ipk__reply_bulk(q, q->argv[1]);
+}
+
+static void cmd_select(struct ipk__request *q)
+{
+	int64_t n;
+
+	if (!ipk__arg_integer(q, 1, &n))
+		return;
+	if (n == 0)
+		ipk__reply_ok(q);
+	else
+		ipk__reply_error(q, "ERR DB index is out of range");
+}
+
+static void cmd_quit(struct ipk__request *q)
+{
+	ipk__reply_ok(q);
+	ipk__peer_close_later(q->server, q->peer);
+}
+
+static void cmd_reset(struct ipk__request *q)
+{
+	struct ipk__peer *peer = q->peer;
+
+	ipk__multi_forget(peer);
+	if (peer->flags & IPK__PEER_MONITOR)
+		q->server->loop->n_monitors--;
+	peer->flags &= ~(unsigned)IPK__PEER_MONITOR;
+	if (q->server->config.key_bytes > 0)
+		peer->flags &= ~(unsigned)IPK__PEER_KNOWN;
+	peer->resp = 2;
+	peer->name[0] = 0;
+	ipk__reply_simple(q, "RESET");
+}
+
+static void cmd_cancel(struct ipk__request *q)
+{
+	int64_t ticket;
+
+	if (ipk__arg_integer(q, 1, &ticket))
+		ipk__reply_integer(q, ipk__blocks_cancel(q->server, q->peer, (uint64_t)ticket) ? 1
+											       : 0);
+}
+
+/* --- who it is --- */
+
+bool ipk__admin_knows_key(const struct ipk__server *server, struct ipk__slice key)
+{
+	unsigned char wrong = key.n_bytes != server->config.key_bytes;
+
+	/* The time it takes tells the length of the guess alone. */
+	for (size_t i = 0; i < key.n_bytes; i++)
+		wrong |= (unsigned char)key.bytes[i] ^
+			 server->config.key[i % server->config.key_bytes];
+	return !wrong;
+}
+
+static bool authenticate(struct ipk__request *q, struct ipk__slice user, struct ipk__slice key)
+{
+	if (q->server->config.key_bytes > 0 ? ipk__slice_equal(user, IPK__SLICE_OF("default")) &&
+						      ipk__admin_knows_key(q->server, key)
+					    : ipk__slice_equal(user, IPK__SLICE_OF("default"))) {
+		ipk__conn_is_known(q->server, ipk__conn_of(q->peer));
+		return true;
+	}
+	ipk__reply_error(q, "WRONGPASS invalid username-password pair or user is disabled.");
+	return false;
+}
+
+static void cmd_auth(struct ipk__request *q)
+{
+	if (q->argc > 3)
+		ipk__reply_syntax(q);
+	else if (q->argc == 2 && q->server->config.key_bytes == 0)
+		ipk__reply_error(q, "ERR AUTH <password> called without any password configured "
+				    "for the default user. Are you sure your configuration is "
+				    "correct?");
+	else if (authenticate(q, q->argc == 3 ? q->argv[1] : IPK__SLICE_OF("default"),
+			      q->argv[q->argc - 1]))
+		ipk__reply_ok(q);
+}
+
+bool ipk__admin_set_name(struct ipk__request *q, struct ipk__slice name)
+{
+	for (size_t i = 0; i < name.n_bytes; i++) {
+		if (name.bytes[i] < '!' || name.bytes[i] > '~') {
+			ipk__reply_error(q, "ERR Client names cannot contain spaces, newlines or "
+					    "special characters.");
+			return false;
+		}
+	}
+	if (name.n_bytes >= sizeof q->peer->name) {
+		ipk__reply_error(q, "ERR Client names may have %zu characters here",
+				 sizeof q->peer->name - 1);
+		return false;
+	}
+	memcpy(q->peer->name, name.bytes ? name.bytes : "", name.n_bytes);
+	q->peer->name[name.n_bytes] = 0;
+	ipk__conn_of(q->peer)->noted_last = NULL;
+	return true;
+}
+
+static bool hello_options(struct ipk__request *q)
+{
+	for (size_t i = 2; i < q->argc; i++) {
+		size_t more = q->argc - 1 - i;
+
+		if (ipk__slice_is_word(q->argv[i], "AUTH") && more >= 2) {
+			if (!authenticate(q, q->argv[i + 1], q->argv[i + 2]))
+				return false;
+			i += 2;
+		} else if (ipk__slice_is_word(q->argv[i], "SETNAME") && more >= 1) {
+			if (!ipk__admin_set_name(q, q->argv[i + 1]))
+				return false;
+			i += 1;
+		} else {
+			ipk__reply_error(q, "ERR Syntax error in HELLO option '%.*s'",
+					 (int)IPK__MIN(q->argv[i].n_bytes, (size_t)64),
+					 q->argv[i].bytes);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void field(struct ipk__request *q, const char *name, const char *value)
+{
+	ipk__reply_bulk(q, ipk__slice_of_string(name));
+	ipk__reply_bulk(q, ipk__slice_of_string(value));
+}
+
+static void cmd_hello(struct ipk__request *q)
+{
+	int64_t version = q->peer->resp;
+
+	if (q->argc > 1 && !ipk__text_to_int64(q->argv[1], &version)) {
+		ipk__reply_error(q, "ERR Protocol version is not an integer or out of range");
+		return;
+	}
+	if (version < 2 || version > 3) {
+		ipk__reply_error(q, "NOPROTO unsupported protocol version");
+		return;
+	}
+	if (!hello_options(q))
+		return;
+	if (!(q->peer->flags & IPK__PEER_KNOWN)) {
+		ipk__reply_error(q, "NOAUTH HELLO must be called with the client already "
+				    "authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+				    "option can be used to authenticate the client and select the "
+				    "RESP protocol version at the same time");
+		return;
+	}
+	q->resp = q->peer->resp = (int)version;
+	ipk__resp_map(q->out, 7, q->resp);
+	field(q, "server", "redis");
+	field(q, "version", IPK__REDIS_VERSION);
+	ipk__reply_bulk(q, IPK__SLICE_OF("proto"));
+	ipk__reply_integer(q, version);
+	ipk__reply_bulk(q, IPK__SLICE_OF("id"));
+	ipk__reply_integer(q, (int64_t)q->peer->id);
+	field(q, "mode", "standalone");
+	field(q, "role", "master");
+	ipk__reply_bulk(q, IPK__SLICE_OF("modules"));
+	ipk__reply_array(q, 0);
+}
+
+/* --- the server --- */
+
+static void cmd_wait(struct ipk__request *q)
+{
+	int64_t n;
+	int64_t timeout_ms;
+
+	if (!ipk__arg_integer(q, 1, &n))
+		return;
+	if (!ipk__text_to_int64(q->argv[2], &timeout_ms))
+		ipk__reply_error(q, "ERR timeout is not an integer or out of range");
+	else if (timeout_ms < 0)
+		ipk__reply_error(q, "ERR timeout is negative");
+	else
+		ipk__reply_integer(q, 0); /* there are no replicas to wait for */
+}
+
+static void cmd_shutdown(struct ipk__request *q)
+{
+	for (size_t i = 1; i < q->argc; i++) {
+		if (ipk__slice_is_word(q->argv[i], "ABORT")) {
+			ipk__reply_error(q, "ERR No shutdown in progress.");
+			return;
+		}
+		if (!ipk__slice_is_word(q->argv[i], "NOSAVE") &&
+		    !ipk__slice_is_word(q->argv[i], "SAVE") &&
+		    !ipk__slice_is_word(q->argv[i], "NOW") &&
+		    !ipk__slice_is_word(q->argv[i], "FORCE")) {
+			ipk__reply_syntax(q);
+			return;
+		}
+	}
+	q->server->stop = true;
+	ipk__peer_close_later(q->server, q->peer);
+}
+
+static void cmd_debug(struct ipk__request *q)
+{
+	_Atomic uint32_t nothing = 0;
+	ipk_deadline deadline;
+	long double s;
+
+	if (!ipk__slice_is_word(q->argv[1], "SLEEP") || q->argc != 3) {
+		ipk__reply_error(q,
+				 "ERR unknown subcommand or wrong number of arguments for "
+				 "'%.*s'. Try DEBUG HELP.",
+				 (int)IPK__MIN(q->argv[1].n_bytes, (size_t)64), q->argv[1].bytes);
+		return;
+	}
+	if (!ipk__arg_double(q, 2, &s))
+		return;
+	/* The whole server: that is what it is for. */
+	deadline = ipk_in_ns((int64_t)(s < 0 ? 0 : s > 3600 ? 3600e9L : s * 1e9L));
+	while (ipk__os_futex_wait(&nothing, 0, deadline) == 0)
+		;
+	ipk__reply_ok(q);
+}
+
+/* --- MONITOR --- */
+
+static void cmd_monitor(struct ipk__request *q)
+{
+	if (!(q->peer->flags & IPK__PEER_MONITOR))
+		q->server->loop->n_monitors++;
+	q->peer->flags |= IPK__PEER_MONITOR;
+	ipk__reply_ok(q);
+}
+
+static void append_quoted(struct ipk__bytes *b, struct ipk__slice word)
+{
+	ipk__bytes_append(b, "\"", 1);
+	for (size_t i = 0; i < word.n_bytes; i++) {
+		unsigned char c = (unsigned char)word.bytes[i];
+		const char *at = c ? strchr("\nn\rr\tt\aa\bb\"\"\\\\", c) : NULL;
+		char text[8];
+		int n;
+
+		if (at && (c < ' ' || c == '"' || c == '\\'))
+			n = snprintf(text, sizeof text, "\\%c", at[1]);
+		else
+			n = snprintf(text, sizeof text, c < ' ' || c > '~' ? "\\x%02x" : "%c", c);
+		ipk__bytes_append(b, text, (size_t)n);
+	}
+	ipk__bytes_append(b, "\"", 1);
+}
+
+void ipk__monitors_tell(struct ipk__server *server, struct ipk__request *q)
+{
+	struct ipk__bytes line = {0};
+	char head[128];
+	int n = snprintf(head, sizeof head, "+%lld.%03lld000 [0 %s]", (long long)(q->now_ms / 1000),
+			 (long long)(q->now_ms % 1000), q->peer->address);
+	bool is_secret = q->command->flags & IPK__CMD_NO_AUTH;
+
+	ipk__bytes_append(&line, head, (size_t)n);
+	for (size_t i = 0; i < (is_secret ? 1 : q->argc); i++) {
+		ipk__bytes_append(&line, " ", 1);
+		append_quoted(&line, q->argv[i]);
+	}
+	ipk__bytes_append(&line, "\r\n", 2);
+	for (struct ipk__peer *peer = server->peers; peer && !line.failed; peer = peer->next) {
+		if (!(peer->flags & IPK__PEER_MONITOR) || peer == q->peer)
+			continue;
+		ipk__bytes_append(&peer->out, ipk__bytes_front(&line), ipk__bytes_len(&line));
+		ipk__peer_flush(server, peer);
+	}
+	ipk__bytes_free(&line);
+}
+
+#define NO_AUTH (IPK__CMD_NO_AUTH | IPK__CMD_FAST)
+#define ADMIN (IPK__CMD_ADMIN | IPK__CMD_NO_MULTI)
+
+const struct ipk__command ipk__commands_admin[] = {
+	{"PING", cmd_ping, -1, IPK__CMD_FAST, 0, 0, 0, "connection", "Answer"},
+	{"ECHO", cmd_echo, 2, IPK__CMD_FAST, 0, 0, 0, "connection", "Give back what was given"},
+	{"HELLO", cmd_hello, -1, NO_AUTH, 0, 0, 0, "connection", "Choose the protocol's version"},
+	{"AUTH", cmd_auth, -2, NO_AUTH, 0, 0, 0, "connection", "Authenticate"},
+	{"SELECT", cmd_select, 2, IPK__CMD_FAST, 0, 0, 0, "connection", "There is only 0"},
+	{"QUIT", cmd_quit, -1, NO_AUTH, 0, 0, 0, "connection", "Close the connection"},
+	{"RESET", cmd_reset, 1, NO_AUTH, 0, 0, 0, "connection", "Begin anew"},
+	{"CLIENT", ipk__cmd_client, -2, 0, 0, 0, 0, "connection", "About connections"},
+	{"COMMAND", ipk__cmd_command, -1, 0, 0, 0, 0, "server", "About commands"},
+	{"INFO", ipk__cmd_info, -1, 0, 0, 0, 0, "server", "How the server does"},
+	{"CONFIG", ipk__cmd_config, -2, IPK__CMD_ADMIN, 0, 0, 0, "server", "Settings"},
+	{"WAIT", cmd_wait, 3, 0, 0, 0, 0, "generic", "Wait for replicas, of which there are none"},
+	{"MONITOR", cmd_monitor, 1, ADMIN, 0, 0, 0, "server", "See what others send"},
+	{"SHUTDOWN", cmd_shutdown, -1, ADMIN, 0, 0, 0, "server", "End the server"},
+	{"DEBUG", cmd_debug, -2, IPK__CMD_ADMIN, 0, 0, 0, "server", "Let the server sleep"},
+	{"IPK.LOCAL", ipk__cmd_local, 1, IPK__CMD_OWN | IPK__CMD_NO_MULTI, 0, 0, 0, "connection",
+	 "Go over to rings in shared memory"},
+	{"IPK.CANCEL", cmd_cancel, 2, IPK__CMD_OWN, 0, 0, 0, "connection",
+	 "Take a waiting request back"},
+	{.name = NULL},
+};

@@ -1,0 +1,168 @@
+/*
+ * server_board.c - what inspection sees of the server, in the segment itself: who is connected,
+ * what they do and wait for, how much is going on, what took long.
+ *
+ * A client's line is brought up to date after each of its turns, not with each request; an id
+ * is written last and taken away first, so that a line without one is nobody's.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "server/server_core.h"
+
+void ipk__board_create(struct ipk__server *server)
+{
+	struct ipk__shm_board *b = ipk__store_board(server->store);
+
+	server->board = b;
+	if (!b)
+		return;
+	b->server_pid = (uint32_t)ipk__os_pid();
+	b->tcp_port = (uint32_t)server->loop->tcp_port;
+	b->started_unix_ms = server->now_ms;
+	snprintf(b->address, sizeof b->address, "%.*s", (int)sizeof b->address - 1,
+		 server->loop->address);
+	if (server->config.log_path)
+		snprintf(b->log_path, sizeof b->log_path, "%s", server->config.log_path);
+	atomic_store(&b->max_bytes, server->config.max_memory_bytes);
+}
+
+static struct ipk__shm_client *free_line(struct ipk__shm_board *b, uint64_t id)
+{
+	/* Ids come one after the other, so the first look nearly always finds a free line. */
+	for (uint64_t i = 0; i < IPK__BOARD_CLIENTS; i++) {
+		struct ipk__shm_client *c = &b->clients[(id + i) % IPK__BOARD_CLIENTS];
+
+		if (c->id == 0)
+			return c;
+	}
+	return NULL;
+}
+
+void ipk__board_peer_came(struct ipk__server *server, struct ipk__peer *peer)
+{
+	struct ipk__shm_board *b = server->board;
+	struct ipk__shm_client *c;
+
+	if (!b)
+		return;
+	atomic_store_explicit(&b->n_clients, server->n_peers, memory_order_relaxed);
+	if (server->n_peers > IPK__BOARD_CLIENTS)
+		return;
+	c = free_line(b, peer->id);
+	if (!c)
+		return;
+	memset(c, 0, sizeof *c);
+	c->pid = (uint32_t)peer->pid;
+	c->uid = (uint32_t)peer->uid;
+	c->since_unix_ms = peer->since_ms;
+	snprintf(c->address, sizeof c->address, "%s", peer->address);
+	atomic_signal_fence(memory_order_release);
+	c->id = peer->id;
+	peer->board = c;
+}
+
+void ipk__board_peer_went(struct ipk__server *server, struct ipk__peer *peer)
+{
+	if (peer->board)
+		peer->board->id = 0;
+	peer->board = NULL;
+	if (server->board)
+		atomic_store_explicit(&server->board->n_clients, server->n_peers - 1,
+				      memory_order_relaxed);
+}
+
+static void note_commands(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server->loop;
+
+	atomic_store_explicit(&server->board->n_commands, loop->n_commands, memory_order_relaxed);
+	atomic_store_explicit(&server->board->n_local, loop->n_local, memory_order_relaxed);
+}
+
+void ipk__board_peer_did(struct ipk__server *server, struct ipk__peer *peer)
+{
+	struct ipk__conn *conn = ipk__conn_of(peer);
+	struct ipk__shm_client *c = peer->board;
+
+	if (!c || conn->n_noted == peer->n_commands)
+		return;
+	note_commands(server);
+	conn->n_noted = c->n_commands = peer->n_commands;
+	c->out_bytes = ipk__bytes_len(&peer->out);
+	if (conn->noted_last == peer->last || !peer->last)
+		return;
+	conn->noted_last = peer->last;
+	strncpy(c->command, peer->last->name, sizeof c->command - 1);
+	snprintf(c->name, sizeof c->name, "%.*s", (int)sizeof c->name - 1, peer->name);
+}
+
+void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct ipk__slice name)
+{
+	struct ipk__shm_client *c = peer->board;
+	struct ipk__entry *key;
+	uint32_t slot = 0;
+
+	if (!c)
+		return;
+	key = name.bytes ? ipk__key_find(server->store, name) : NULL;
+	c->waits_for = key ? ipk__key_object_id(server->store, key, &slot) : 0;
+	c->slot_of_wait = slot;
+	c->waits_unix_ms = name.bytes ? server->now_ms : 0;
+}
+
+static void copy_words(const struct ipk__request *q, char *buf, size_t buf_bytes)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < q->argc && n + 1 < buf_bytes; i++) {
+		size_t len = IPK__MIN(q->argv[i].n_bytes, buf_bytes - n - 1);
+
+		if (len > 0)
+			memcpy(buf + n, q->argv[i].bytes, len);
+		n += len;
+		if (n + 1 < buf_bytes && i + 1 < q->argc)
+			buf[n++] = ' ';
+	}
+	buf[n] = 0;
+}
+
+void ipk__board_slow(struct ipk__request *q, int64_t took_ns)
+{
+	struct ipk__shm_board *b = q->server->board;
+	struct ipk__shm_slow *slow;
+	uint64_t n;
+
+	if (!b)
+		return;
+	n = atomic_load_explicit(&b->n_slow, memory_order_relaxed);
+	slow = &b->slow[n % IPK__BOARD_SLOW];
+	slow->at_unix_ms = q->now_ms;
+	slow->took_ns = took_ns;
+	slow->client = q->peer ? q->peer->id : 0;
+	copy_words(q, slow->command, sizeof slow->command);
+	atomic_store_explicit(&b->n_slow, n + 1, memory_order_release);
+}
+
+void ipk__board_second(struct ipk__server *server)
+{
+	struct ipk__shm_board *b = server->board;
+	struct ipk__loop *loop = server->loop;
+	int64_t passed_ms = server->now_ms - loop->second_ms;
+	uint64_t used_bytes = ipk__store_used_bytes(server->store);
+
+	if (passed_ms > 0 && loop->second_ms != 0)
+		loop->commands_per_second =
+			(loop->n_commands - loop->n_commands_noted) * 1000 / (uint64_t)passed_ms;
+	loop->n_commands_noted = loop->n_commands;
+	loop->peak_bytes = IPK__MAX(loop->peak_bytes, used_bytes);
+	if (!b)
+		return;
+	note_commands(server);
+	atomic_store_explicit(&b->n_connections, loop->n_connections, memory_order_relaxed);
+	atomic_store_explicit(&b->n_refused, loop->n_refused, memory_order_relaxed);
+	atomic_store_explicit(&b->commands_per_second, loop->commands_per_second,
+			      memory_order_relaxed);
+	atomic_store_explicit(&b->used_bytes, used_bytes, memory_order_relaxed);
+	atomic_store_explicit(&b->max_bytes, server->config.max_memory_bytes, memory_order_relaxed);
+}

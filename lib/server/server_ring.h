@@ -1,0 +1,18 @@
+/* server_ring.h - local clients: requests and replies over rings in shared memory. */
+#ifndef IPK_SERVER_RING_H
+#define IPK_SERVER_RING_H
+
+#include "server/server_core.h"
+
+int ipk__rings_create(struct ipk__server *server);
+void ipk__rings_free(struct ipk__server *server);
+/* Look at the rings for a while, then sleep: as ipk__os_loop_wait(). */
+int ipk__rings_wait(struct ipk__server *server, struct ipk__os_ready *ret_ready, size_t max,
+		    int64_t timeout_ns, size_t *ret_n);
+void ipk__rings_take(struct ipk__server *server); /* execute what came over them */
+/* Send what is in the peer's out; what does not fit stays there. */
+void ipk__ring_send(struct ipk__server *server, struct ipk__conn *conn);
+void ipk__ring_forget(struct ipk__server *server, struct ipk__conn *conn); /* its peer goes */
+void ipk__cmd_local(struct ipk__request *q);                               /* IPK.LOCAL */
+
+#endif
