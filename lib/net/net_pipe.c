@@ -78,10 +78,10 @@ static int take_key(const ipk_net_opts *o, struct config *c)
 static int configure(const char *address, const ipk_net_opts *opts, struct config *c)
 {
 	ipk_net_opts o;
-	int r = ipk__address_parse(address, &c->address);
+	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r == 0)
-		r = ipk__opts_copy(&o, sizeof o, opts);
+		r = ipk__address_parse(address, &c->address);
 	if (r < 0)
 		return r;
 	if ((c->address.kind != IPK__ADDRESS_TCP && c->address.kind != IPK__ADDRESS_UNIX) ||
@@ -547,7 +547,7 @@ static int connect_with(const struct config *c, ipk_deadline deadline, ipk_pipe 
 int ipk_net_connect(const char *address, const ipk_net_opts *opts, ipk_deadline deadline,
 		    ipk_pipe **ret_pipe)
 {
-	struct config c;
+	struct config c = {0};
 	int r;
 
 	if (!address || !ret_pipe)

@@ -74,17 +74,24 @@ static void add_head(struct ipk__bytes *b, char type, int64_t n)
 		ipk__bytes_added(b, put_head(p, type, n));
 }
 
+/* CR LF at @p. */
+static void put_end(char *p)
+{
+	p[0] = '\r';
+	p[1] = '\n';
+}
+
 void ipk__resp_simple(struct ipk__bytes *b, const char *word)
 {
-	size_t n = strlen(word);
-	char *p = ipk__bytes_reserve(b, n + 3);
+	struct ipk__slice s = ipk__slice_of_string(word);
+	char *p = ipk__bytes_reserve(b, s.n_bytes + 3);
 
 	if (!p)
 		return;
 	p[0] = '+';
-	memcpy(p + 1, word, n);
-	memcpy(p + 1 + n, "\r\n", 2);
-	ipk__bytes_added(b, n + 3);
+	memcpy(p + 1, s.bytes, s.n_bytes);
+	put_end(p + 1 + s.n_bytes);
+	ipk__bytes_added(b, s.n_bytes + 3);
 }
 
 void ipk__resp_error(struct ipk__bytes *b, struct ipk__slice text)
@@ -99,7 +106,7 @@ void ipk__resp_error(struct ipk__bytes *b, struct ipk__slice text)
 
 		*p++ = (char)(c == '\r' || c == '\n' ? ' ' : c);
 	}
-	memcpy(p, "\r\n", 2);
+	put_end(p);
 	ipk__bytes_added(b, text.n_bytes + 3);
 }
 
@@ -120,8 +127,7 @@ void ipk__resp_bulk(struct ipk__bytes *b, struct ipk__slice s)
 	if (s.n_bytes > 0)
 		memcpy(p + n, s.bytes, s.n_bytes);
 	n += s.n_bytes;
-	p[n] = '\r';
-	p[n + 1] = '\n';
+	put_end(p + n);
 	ipk__bytes_added(b, n + 2);
 }
 

@@ -102,6 +102,19 @@ int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe
 int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd),
 			int *ret_fd);
 
+/* pipe_ring.c */
+/*
+ * A message of any length, without ever waiting: as much of it as there is room for. *progress
+ * begins as {0} and is kept, with the same bytes (at perhaps another address), until it is 0:
+ * all is in the ring. -EAGAIN: call again; -EPIPE. Ring transport only.
+ */
+struct ipk__send_progress {
+	size_t n_bytes; /* in the ring */
+	bool is_begun;
+};
+int ipk__pipe_send_some(ipk_pipe *p, const void *data, size_t len_bytes,
+			struct ipk__send_progress *progress);
+
 /* stash.c */
 int ipk__stash_room(struct ipk__stash *stash, size_t n_bytes); /* -ENOMEM */
 void ipk__stash_begin(struct ipk__stash *stash, size_t total_bytes);

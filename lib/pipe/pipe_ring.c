@@ -135,6 +135,45 @@ static int ring_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadli
 	return send_pieces(p, data, len_bytes, deadline);
 }
 
+static int send_now(ipk_pipe *p, uint32_t type, const void *data, size_t len_bytes)
+{
+	if (!ipk__lane_has_room(&p->tx, ipk__record_units((uint32_t)len_bytes)))
+		return -EAGAIN;
+	return send_record(p, type, data, (uint32_t)len_bytes, type == WHOLE || type == LAST,
+			   ipk_now());
+}
+
+static int begin_pieces(ipk_pipe *p, size_t len_bytes, struct ipk__send_progress *progress)
+{
+	uint64_t total = len_bytes;
+	int r = progress->is_begun ? 0 : send_now(p, FIRST, &total, sizeof total);
+
+	progress->is_begun |= r == 0;
+	return r;
+}
+
+int ipk__pipe_send_some(ipk_pipe *p, const void *data, size_t len_bytes,
+			struct ipk__send_progress *progress)
+{
+	size_t piece_bytes = IPK__MIN(PIECE_MAX_BYTES, p->whole_max_bytes);
+	const char *bytes = data;
+	int r;
+
+	ipk__ring_begin_write(&p->tx.ring, (uint32_t)ipk__os_pid());
+	if (len_bytes <= p->whole_max_bytes && !progress->is_begun)
+		return send_now(p, WHOLE, data, len_bytes);
+	r = begin_pieces(p, len_bytes, progress);
+	while (r == 0 && progress->n_bytes < len_bytes) {
+		size_t n_bytes = IPK__MIN(piece_bytes, len_bytes - progress->n_bytes);
+		bool is_last = n_bytes == len_bytes - progress->n_bytes;
+
+		r = send_now(p, is_last ? LAST : MORE, bytes + progress->n_bytes, n_bytes);
+		if (r == 0)
+			progress->n_bytes += n_bytes;
+	}
+	return r;
+}
+
 /* --- receiving --- */
 
 struct front {

@@ -69,7 +69,8 @@ bool ipk__glob_match(struct ipk__slice pattern, struct ipk__slice text)
 			return false;
 		}
 	}
-	while (at < pattern.n_bytes && pattern.bytes[at] == '*')
+	/* Redis looks at no star when there is nothing at all. */
+	while (text.n_bytes > 0 && at < pattern.n_bytes && pattern.bytes[at] == '*')
 		at++;
 	return at == pattern.n_bytes;
 }

@@ -111,9 +111,13 @@ static void reply_few(struct ipk__request *q, struct ipk__table *table, uint64_t
 static void reply_count(struct ipk__request *q, struct ipk__table *table, int64_t count,
 			bool values)
 {
+	/* A reply that could never be sent is not begun: the least that one field takes. */
+	int64_t most = (int64_t)(q->server->config.out_hard_bytes / 6);
 	uint64_t len = ipk__table_len(table);
 
-	if (count < 0)
+	if (most > 0 && count < -most)
+		ipk__reply_error(q, "ERR value is out of range");
+	else if (count < 0)
 		reply_any(q, table, (uint64_t)-count, values);
 	else if ((uint64_t)count < len / FEW)
 		reply_few(q, table, (uint64_t)count, values);
@@ -124,9 +128,6 @@ static void reply_count(struct ipk__request *q, struct ipk__table *table, int64_
 /* False: the reply says why. */
 static bool parse(struct ipk__request *q, int64_t *ret_count, bool *ret_values)
 {
-	/* A reply that could never be sent: the least that one field takes. */
-	int64_t most = (int64_t)(q->server->config.out_hard_bytes / 6);
-
 	if (!ipk__arg_range(q, 2, -INT64_MAX, INT64_MAX, NULL, ret_count))
 		return false;
 	*ret_values = q->argc == 4;
@@ -134,8 +135,7 @@ static bool parse(struct ipk__request *q, int64_t *ret_count, bool *ret_values)
 		ipk__reply_syntax(q);
 		return false;
 	}
-	if ((*ret_values && (*ret_count < -INT64_MAX / 2 || *ret_count > INT64_MAX / 2)) ||
-	    (most > 0 && *ret_count < -most)) {
+	if (*ret_values && (*ret_count < -INT64_MAX / 2 || *ret_count > INT64_MAX / 2)) {
 		ipk__reply_error(q, "ERR value is out of range");
 		return false;
 	}

@@ -20,6 +20,7 @@ static bool parse_rank(struct ipk__request *q, size_t i, struct search *s)
 	/* One more than the range has Redis count on from below: as from the end. */
 	if (ipk__slice_equal(q->argv[i], IPK__SLICE_OF("-9223372036854775808"))) {
 		s->backwards = true;
+		s->rank = 1;
 		return true;
 	}
 	if (!ipk__arg_range(q, i, -INT64_MAX, INT64_MAX, NULL, &s->rank))
@@ -166,11 +167,11 @@ void ipk__cmd_lrem(struct ipk__request *q)
 	int64_t count;
 	uint64_t n = 0, most;
 
-	if (!ipk__arg_range(q, 2, -INT64_MAX, INT64_MAX, NULL, &count) ||
+	if (!ipk__arg_integer(q, 2, &count) ||
 	    !ipk__request_typed(q, q->argv[1], IPK__TYPE_LIST, &key))
 		return;
 
-	most = count == 0 ? UINT64_MAX : (uint64_t)(count < 0 ? -count : count);
+	most = count == 0 ? UINT64_MAX : count < 0 ? 0 - (uint64_t)count : (uint64_t)count;
 	if (key)
 		n = remove_matches(q, ipk__key_list(q->store, key), most, count < 0);
 	if (n > 0) {

@@ -30,6 +30,9 @@ void ipk__reply_error(struct ipk__request *q, const char *format, ...)
 	n = vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	n = n < 0 ? 0 : IPK__MIN(n, (int)sizeof text - 1);
+	/* As Redis: line ends that an argument brought along are gone at the end of it. */
+	while (n > 0 && (text[n - 1] == '\r' || text[n - 1] == '\n'))
+		n--;
 	ipk__resp_error(q->out, IPK__SLICE(text, (size_t)n));
 }
 
@@ -112,11 +115,14 @@ bool ipk__arg_timeout_ms(struct ipk__request *q, size_t i, int64_t *ret_ms)
 {
 	long double s;
 
-	if (!to_double(q->argv[i], &s) || isinf(s)) {
+	if (!to_double(q->argv[i], &s)) {
 		ipk__reply_error(q, "ERR timeout is not a float or out of range");
 		return false;
 	}
 	s *= 1000;
+	/* What no 64 bits hold is negative to Redis. */
+	if (s >= 0x1p63L)
+		s = -1;
 	if (s > (long double)(INT64_MAX - q->now_ms)) {
 		ipk__reply_error(q, "ERR timeout is out of range");
 		return false;

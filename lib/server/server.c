@@ -17,7 +17,7 @@
 #define CRON_MS 100
 #define STEP_NS 500000 /* for what is outstanding in the store and the log, a turn */
 
-enum { WORD_LISTEN = 1, WORD_STOP = 2 }; /* others are connections */
+#define WORD_STOP 4u /* others, with the lowest bits 0, are connections */
 
 /* --- making --- */
 
@@ -113,7 +113,8 @@ static int listen_at(struct ipk__server *server)
 	else if (address && strncmp(address, "tcp:", 4) == 0)
 		r = listen_tcp(server, address + 4);
 	if (r == 0)
-		r = ipk__os_loop_add(server->epoll_fd, server->listen_fd, IPK__OS_IN, WORD_LISTEN);
+		r = ipk__os_loop_add(server->epoll_fd, server->listen_fd, IPK__OS_IN,
+				     IPK__WORD_LISTEN);
 	server->loop->is_accepting = r == 0;
 	return r;
 }
@@ -274,10 +275,12 @@ static int64_t how_long_ns(struct ipk__server *server)
 
 static void take(struct ipk__server *server, const struct ipk__os_ready *ready)
 {
-	if (ready->word == WORD_LISTEN)
+	if (ready->word == IPK__WORD_LISTEN)
 		ipk__peers_accept(server);
 	else if (ready->word == WORD_STOP)
 		server->stop = true;
+	else if (ready->word & IPK__WORD_RING)
+		ipk__ring_rung(server, (struct ipk__conn *)(uintptr_t)(ready->word - 1));
 	else
 		ipk__conn_ready(server, (struct ipk__conn *)(uintptr_t)ready->word, ready->events);
 }

@@ -41,9 +41,10 @@ struct ipk__request {
 	/* Waiting (server_block.c): */
 	bool may_block; /* false inside MULTI and while the log is loaded: as if timed out */
 	bool is_retry;  /* the function is called again: something may have changed */
-	bool timed_out; /* for the last time: give the reply of a timeout */
-	uint32_t phase; /* kept for it between the calls, 0 at the first */
-	uint64_t token; /* the same */
+	struct ipk__slice signalled; /* which name, when is_retry and its time is not over */
+	bool timed_out;              /* for the last time: give the reply of a timeout */
+	uint32_t phase;              /* kept for it between the calls, 0 at the first */
+	uint64_t token;              /* the same */
 	/* What it did: */
 	uint64_t n_changes;
 	uint64_t n_effects;
@@ -189,13 +190,6 @@ bool ipk__things_cancel(struct ipk__request *q);
 /* When the server is closed, after all peers went. */
 void ipk__things_close(struct ipk__server *server);
 void ipk__notify_close(struct ipk__server *server);
-/*
- * The managed object under @name as requests that make it again, for the log: IPK.NEW and,
- * for a queue, all that is inside or taken and not done. Requests that only a log may hold.
- */
-void ipk__thing_dump(struct ipk__server *server, struct ipk__slice name,
-		     void (*emit)(void *arg, size_t argc, const struct ipk__slice *argv),
-		     void *arg);
 const char *ipk__thing_type_name(uint32_t kind);                   /* "ipk.lock": for TYPE */
 uint64_t ipk__things_used_bytes(const struct ipk__server *server); /* beside the store's */
 
@@ -237,9 +231,10 @@ struct ipk__peer {
 	struct ipk__session *session; /* session.c */
 	void *auth;                   /* server_auth.c: a handshake under way */
 	struct ipk__shm_client *board;
-	uint64_t n_things; /* managed objects it holds: things.c keeps them */
-	void *things;      /* things.c: what it holds and waits for */
-	void *watches;     /* notify.c */
+	uint64_t n_things;     /* managed objects it holds: things.c keeps them */
+	void *things;          /* things.c: what it holds and waits for */
+	void *watches;         /* notify.c */
+	uint64_t n_sent_bytes; /* ever taken out of @out by its socket or ring */
 	struct ipk__peer *next, *prev;
 	uint32_t loop_events;
 	uint64_t log_mark; /* log.c: of its last write */

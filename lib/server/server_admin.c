@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "net/auth.h"
 #include "server/server_admin.h"
 #include "server/server_ring.h"
 
@@ -71,13 +72,8 @@ static void cmd_cancel(struct ipk__request *q)
 
 bool ipk__admin_knows_key(const struct ipk__server *server, struct ipk__slice key)
 {
-	unsigned char wrong = key.n_bytes != server->config.key_bytes;
-
-	/* The time it takes tells the length of the guess alone. */
-	for (size_t i = 0; i < key.n_bytes; i++)
-		wrong |= (unsigned char)key.bytes[i] ^
-			 server->config.key[i % server->config.key_bytes];
-	return !wrong;
+	return key.n_bytes == server->config.key_bytes &&
+	       ipk__auth_equal(key.bytes, server->config.key, key.n_bytes);
 }
 
 static bool authenticate(struct ipk__request *q, struct ipk__slice user, struct ipk__slice key)
@@ -103,6 +99,69 @@ static void cmd_auth(struct ipk__request *q)
 	else if (authenticate(q, q->argc == 3 ? q->argv[1] : IPK__SLICE_OF("default"),
 			      q->argv[q->argc - 1]))
 		ipk__reply_ok(q);
+}
+
+/* Both show that they know the key: see net/auth.h. */
+static void auth_hello(struct ipk__request *q, struct ipk__auth *auth)
+{
+	unsigned char hello[IPK__AUTH_NONCE_BYTES];
+	unsigned char challenge[IPK__AUTH_CHALLENGE_BYTES];
+	char text[2 * IPK__AUTH_CHALLENGE_BYTES];
+	int r = ipk__auth_from_hex(q->argv[2].bytes, q->argv[2].n_bytes, hello, sizeof hello);
+
+	if (r < 0) {
+		ipk__reply_error(q, "ERR a nonce of %d bytes is needed, in hexadecimal",
+				 IPK__AUTH_NONCE_BYTES);
+		return;
+	}
+	r = ipk__auth_init(auth, IPK__AUTH_SERVER, q->server->config.key,
+			   q->server->config.key_bytes);
+	if (r == 0)
+		r = ipk__auth_challenge(auth, hello, challenge);
+	if (r < 0) {
+		ipk__reply_failed(q, r);
+		return;
+	}
+	ipk__auth_to_hex(challenge, sizeof challenge, text);
+	ipk__reply_array(q, 2);
+	ipk__reply_bulk(q, IPK__SLICE(text, 2 * IPK__AUTH_NONCE_BYTES));
+	ipk__reply_bulk(q, IPK__SLICE(text + 2 * IPK__AUTH_NONCE_BYTES, 2 * IPK__AUTH_PROOF_BYTES));
+}
+
+static void auth_prove(struct ipk__request *q, struct ipk__auth *auth)
+{
+	unsigned char proof[IPK__AUTH_PROOF_BYTES];
+	int r = ipk__auth_from_hex(q->argv[2].bytes, q->argv[2].n_bytes, proof, sizeof proof);
+
+	if (r == 0)
+		r = ipk__auth_check(auth, proof);
+	ipk__auth_wipe(auth);
+	if (r < 0) {
+		/* One guess a connection. */
+		ipk__reply_error(q, "WRONGPASS invalid proof");
+		ipk__peer_close_later(q->server, q->peer);
+		return;
+	}
+	ipk__conn_is_known(q->server, ipk__conn_of(q->peer));
+	ipk__reply_ok(q);
+}
+
+static void cmd_ipk_auth(struct ipk__request *q)
+{
+	if (q->server->config.key_bytes == 0) {
+		ipk__reply_error(q, "ERR this server has no key");
+		return;
+	}
+	if (!q->peer->auth)
+		q->peer->auth = ipk__os_calloc(1, sizeof(struct ipk__auth));
+	if (!q->peer->auth)
+		ipk__reply_failed(q, -ENOMEM);
+	else if (ipk__slice_is_word(q->argv[1], "HELLO"))
+		auth_hello(q, q->peer->auth);
+	else if (ipk__slice_is_word(q->argv[1], "PROVE"))
+		auth_prove(q, q->peer->auth);
+	else
+		ipk__reply_syntax(q);
 }
 
 bool ipk__admin_set_name(struct ipk__request *q, struct ipk__slice name)
@@ -317,6 +376,8 @@ const struct ipk__command ipk__commands_admin[] = {
 	{"MONITOR", cmd_monitor, 1, ADMIN, 0, 0, 0, "server", "See what others send"},
 	{"SHUTDOWN", cmd_shutdown, -1, ADMIN, 0, 0, 0, "server", "End the server"},
 	{"DEBUG", cmd_debug, -2, IPK__CMD_ADMIN, 0, 0, 0, "server", "Let the server sleep"},
+	{"IPK.AUTH", cmd_ipk_auth, 3, NO_AUTH | IPK__CMD_OWN, 0, 0, 0, "connection",
+	 "Show that one knows the key without saying it"},
 	{"IPK.LOCAL", ipk__cmd_local, 1, IPK__CMD_OWN | IPK__CMD_NO_MULTI, 0, 0, 0, "connection",
 	 "Go over to rings in shared memory"},
 	{"IPK.CANCEL", cmd_cancel, 2, IPK__CMD_OWN, 0, 0, 0, "connection",

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/server_core.h"
+#include "server/server_ring.h"
 
 #define BUCKETS 4096
 #define LANES 32u
@@ -34,17 +34,17 @@ struct line {
 };
 
 struct place {
-	struct ipk__waiter *waiter;
+	struct ipk__blocked *waiter;
 	struct line *line;
 	struct place *next, *prev;
 };
 
-struct ipk__waiter {
+struct ipk__blocked {
 	struct ipk__conn *conn;
-	struct ipk__waiter *next, *prev; /* the peer's */
-	size_t heap_at;                  /* plus 1; 0: waits for ever */
-	int64_t until_ms;                /* on the monotonic clock */
-	int64_t timeout_ms;              /* as the request gave it last */
+	struct ipk__blocked *next, *prev; /* the peer's */
+	size_t heap_at;                   /* plus 1; 0: waits for ever */
+	int64_t until_ms;                 /* on the monotonic clock */
+	int64_t timeout_ms;               /* as the request gave it last */
 	uint32_t lane;
 	uint32_t phase;
 	uint64_t token;
@@ -61,10 +61,10 @@ struct ipk__blocks {
 	struct line *buckets[BUCKETS];
 	struct line *due, **due_end;
 	bool is_serving;
-	struct ipk__waiter **heap;
+	struct ipk__blocked **heap;
 	size_t n_heap, heap_room;
 	uint64_t n_waiters;
-	struct ipk__waiter *running; /* the one that is called again */
+	struct ipk__blocked *running; /* the one that is called again */
 };
 
 /* --- lines --- */
@@ -134,7 +134,7 @@ static void join(struct line *line, struct place *place)
 	line->n_places++;
 }
 
-static void leave_all(struct ipk__blocks *b, struct ipk__waiter *w)
+static void leave_all(struct ipk__blocks *b, struct ipk__blocked *w)
 {
 	for (size_t i = 0; i < w->n_places; i++)
 		leave(b, &w->places[i]);
@@ -143,7 +143,7 @@ static void leave_all(struct ipk__blocks *b, struct ipk__waiter *w)
 	w->n_places = 0;
 }
 
-static int join_all(struct ipk__blocks *b, struct ipk__waiter *w, const struct ipk__slice *names,
+static int join_all(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
 		    size_t n_names)
 {
 	w->places = ipk__os_calloc(n_names > 0 ? n_names : 1, sizeof *w->places);
@@ -164,7 +164,7 @@ static int join_all(struct ipk__blocks *b, struct ipk__waiter *w, const struct i
 
 /* --- time: a heap, the next one to give up at its top --- */
 
-static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__waiter *w)
+static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__blocked *w)
 {
 	b->heap[at] = w;
 	w->heap_at = at + 1;
@@ -172,7 +172,7 @@ static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__waiter *w)
 
 static void heap_up(struct ipk__blocks *b, size_t at)
 {
-	struct ipk__waiter *w = b->heap[at];
+	struct ipk__blocked *w = b->heap[at];
 
 	for (; at > 0 && b->heap[(at - 1) / 2]->until_ms > w->until_ms; at = (at - 1) / 2)
 		heap_put(b, at, b->heap[(at - 1) / 2]);
@@ -181,7 +181,7 @@ static void heap_up(struct ipk__blocks *b, size_t at)
 
 static void heap_down(struct ipk__blocks *b, size_t at)
 {
-	struct ipk__waiter *w = b->heap[at];
+	struct ipk__blocked *w = b->heap[at];
 
 	for (;;) {
 		size_t child = 2 * at + 1;
@@ -197,7 +197,7 @@ static void heap_down(struct ipk__blocks *b, size_t at)
 	heap_put(b, at, w);
 }
 
-static void heap_remove(struct ipk__blocks *b, struct ipk__waiter *w)
+static void heap_remove(struct ipk__blocks *b, struct ipk__blocked *w)
 {
 	size_t at = w->heap_at;
 
@@ -216,7 +216,7 @@ static void heap_remove(struct ipk__blocks *b, struct ipk__waiter *w)
 static int heap_room(struct ipk__blocks *b)
 {
 	size_t room = b->heap_room ? 2 * b->heap_room : 64;
-	struct ipk__waiter **heap;
+	struct ipk__blocked **heap;
 
 	if (b->n_heap < b->heap_room)
 		return 0;
@@ -236,7 +236,7 @@ static int64_t monotonic_ms(void)
 	return ipk__os_now_ns() / 1000000;
 }
 
-static int set_timeout(struct ipk__blocks *b, struct ipk__waiter *w, int64_t timeout_ms)
+static int set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t timeout_ms)
 {
 	int64_t now_ms = monotonic_ms();
 
@@ -254,7 +254,7 @@ static int set_timeout(struct ipk__blocks *b, struct ipk__waiter *w, int64_t tim
 
 /* --- waiters --- */
 
-static int copy_words(const struct ipk__request *q, struct ipk__waiter *w)
+static int copy_words(const struct ipk__request *q, struct ipk__blocked *w)
 {
 	size_t n_bytes = 0;
 	char *bytes;
@@ -276,7 +276,7 @@ static int copy_words(const struct ipk__request *q, struct ipk__waiter *w)
 	return 0;
 }
 
-static void free_waiter(struct ipk__blocks *b, struct ipk__waiter *w)
+static void free_waiter(struct ipk__blocks *b, struct ipk__blocked *w)
 {
 	struct ipk__conn *conn = w->conn;
 
@@ -290,9 +290,9 @@ static void free_waiter(struct ipk__blocks *b, struct ipk__waiter *w)
 	free(w);
 }
 
-static struct ipk__waiter *new_waiter(struct ipk__blocks *b, struct ipk__request *q)
+static struct ipk__blocked *new_waiter(struct ipk__blocks *b, struct ipk__request *q)
 {
-	struct ipk__waiter *w = ipk__os_calloc(1, sizeof *w);
+	struct ipk__blocked *w = ipk__os_calloc(1, sizeof *w);
 
 	if (!w)
 		return NULL;
@@ -311,7 +311,7 @@ static struct ipk__waiter *new_waiter(struct ipk__blocks *b, struct ipk__request
 	return w;
 }
 
-static bool waits_for(const struct ipk__waiter *w, const struct ipk__slice *names, size_t n_names,
+static bool waits_for(const struct ipk__blocked *w, const struct ipk__slice *names, size_t n_names,
 		      uint32_t lane)
 {
 	if (w->n_places != n_names || w->lane != lane)
@@ -325,7 +325,7 @@ static bool waits_for(const struct ipk__waiter *w, const struct ipk__slice *name
 	return true;
 }
 
-static int wait_for(struct ipk__blocks *b, struct ipk__waiter *w, const struct ipk__slice *names,
+static int wait_for(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
 		    size_t n_names, uint32_t lane)
 {
 	if (waits_for(w, names, n_names, lane))
@@ -336,7 +336,7 @@ static int wait_for(struct ipk__blocks *b, struct ipk__waiter *w, const struct i
 }
 
 /* The peer of a new waiter: stands still, or gets a ticket. */
-static void announce(struct ipk__request *q, struct ipk__waiter *w)
+static void announce(struct ipk__request *q, struct ipk__blocked *w)
 {
 	char text[24];
 	size_t n;
@@ -356,7 +356,7 @@ void ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n
 		uint32_t lane, int64_t timeout_ms)
 {
 	struct ipk__blocks *b = q->server->blocks;
-	struct ipk__waiter *w = b->running;
+	struct ipk__blocked *w = b->running;
 	bool is_new = !w;
 
 	if (!w)
@@ -384,7 +384,7 @@ void ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n
 /* --- going on --- */
 
 /* The reply of a session's request that had to wait, as a push. */
-static void push_reply(struct ipk__waiter *w, struct ipk__bytes *reply)
+static void push_reply(struct ipk__blocked *w, struct ipk__bytes *reply)
 {
 	struct ipk__bytes *out = &w->conn->peer.out;
 
@@ -396,7 +396,7 @@ static void push_reply(struct ipk__waiter *w, struct ipk__bytes *reply)
 }
 
 /* It has its reply, or is given up. */
-static void finish(struct ipk__server *server, struct ipk__waiter *w)
+static void finish(struct ipk__server *server, struct ipk__blocked *w)
 {
 	struct ipk__conn *conn = w->conn;
 
@@ -404,13 +404,14 @@ static void finish(struct ipk__server *server, struct ipk__waiter *w)
 		conn->peer.flags &= ~(unsigned)IPK__PEER_BLOCKED;
 		if (ipk__bytes_len(&conn->peer.in) > 0)
 			ipk__conn_make_hungry(server, conn);
+		ipk__ring_wake(server, conn);
 	}
 	free_waiter(server->blocks, w);
 	ipk__board_waits(server, &conn->peer, IPK__SLICE(NULL, 0));
 	ipk__peer_flush(server, &conn->peer);
 }
 
-static void begin_again(struct ipk__server *server, const struct ipk__waiter *w,
+static void begin_again(struct ipk__server *server, const struct ipk__blocked *w,
 			struct ipk__request *ret_q)
 {
 	ipk__request_begin(server, &w->conn->peer, w->argv, w->argc, ret_q);
@@ -420,14 +421,17 @@ static void begin_again(struct ipk__server *server, const struct ipk__waiter *w,
 	ret_q->token = w->token;
 }
 
-static void call(struct ipk__server *server, struct ipk__waiter *w, bool timed_out,
+/* @line: the one that was signalled; NULL: its time is over. */
+static void call(struct ipk__server *server, struct ipk__blocked *w, const struct line *line,
 		 struct ipk__bytes *out)
 {
 	struct ipk__request q;
 
 	begin_again(server, w, &q);
 	q.out = out;
-	q.timed_out = timed_out;
+	q.timed_out = !line;
+	if (line)
+		q.signalled = IPK__SLICE(line->name, line->name_bytes);
 	w->blocked_again = false;
 	server->blocks->running = w;
 	ipk__request_call(&q, w->index);
@@ -435,14 +439,14 @@ static void call(struct ipk__server *server, struct ipk__waiter *w, bool timed_o
 }
 
 /* Its function once more. True: it still waits. */
-static bool run(struct ipk__server *server, struct ipk__waiter *w, bool timed_out)
+static bool run(struct ipk__server *server, struct ipk__blocked *w, const struct line *line)
 {
 	struct ipk__bytes reply = {0};
 	struct ipk__peer *peer = &w->conn->peer;
 
 	if (w->conn->is_doomed)
 		return true;
-	call(server, w, timed_out, w->ticket != 0 ? &reply : &peer->out);
+	call(server, w, line, w->ticket != 0 ? &reply : &peer->out);
 	if (w->blocked_again) {
 		ipk__bytes_free(&reply);
 		return true;
@@ -467,11 +471,11 @@ static void serve_lane(struct ipk__server *server, struct line *line, uint32_t l
 {
 	for (;;) {
 		struct place *place = first_on(line, lane);
-		struct ipk__waiter *w = place ? place->waiter : NULL;
+		struct ipk__blocked *w = place ? place->waiter : NULL;
 
 		if (!w)
 			return;
-		if (run(server, w, false) && first_on(line, lane) == place)
+		if (run(server, w, line) && first_on(line, lane) == place)
 			return;
 	}
 }
@@ -565,11 +569,11 @@ void ipk__blocks_timeout(struct ipk__server *server)
 	int64_t now_ms = b->n_heap > 0 ? monotonic_ms() : 0;
 
 	while (b->n_heap > 0 && b->heap[0]->until_ms < now_ms) {
-		struct ipk__waiter *w = b->heap[0];
+		struct ipk__blocked *w = b->heap[0];
 
 		/* Whatever comes of it, this time is over. */
 		heap_remove(b, w);
-		(void)run(server, w, true);
+		(void)run(server, w, NULL);
 	}
 }
 
@@ -584,14 +588,15 @@ void ipk__blocks_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 /* CLIENT UNBLOCK: as after its time, or with an error. */
 bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, const char *error)
 {
-	struct ipk__waiter *w = ipk__conn_of(peer)->waiters;
+	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
 	struct ipk__request q;
 
 	if (!w || w->ticket != 0)
 		return false;
-	if (!error) {
+	begin_again(server, w, &q);
+	if (!error || !ipk__things_cancel(&q)) {
 		heap_remove(server->blocks, w);
-		(void)run(server, w, true);
+		(void)run(server, w, NULL);
 		return true;
 	}
 	ipk__request_begin(server, peer, w->argv, w->argc, &q);
@@ -603,7 +608,7 @@ bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, con
 /* IPK.CANCEL: the request with this ticket waits no more, and nothing came of it. */
 bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint64_t ticket)
 {
-	struct ipk__waiter *w = ipk__conn_of(peer)->waiters;
+	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
 	struct ipk__request q;
 
 	while (w && w->ticket != ticket)
@@ -611,8 +616,11 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 	if (!w || ticket == 0)
 		return false;
 	begin_again(server, w, &q);
-	if (!ipk__things_cancel(&q))
+	if (!ipk__things_cancel(&q)) {
+		heap_remove(server->blocks, w);
+		(void)run(server, w, NULL);
 		return false;
+	}
 	free_waiter(server->blocks, w);
 	ipk__board_waits(server, peer, IPK__SLICE(NULL, 0));
 	return true;

@@ -11,11 +11,14 @@
 
 #include "base/base_internal.h"
 #include "os/os.h"
+#include "pipe/pipe_internal.h"
 #include "server/server.h"
 
 #define IPK__READ_BYTES ((size_t)128 << 10)
 #define IPK__COMMANDS_MAX 512
 #define IPK__CONN_BUCKETS 1024
+#define IPK__WORD_LISTEN 2u
+#define IPK__WORD_RING 1u /* in the epoll set: the bell of this connection */
 
 /* A peer, with what only the core knows of it. */
 struct ipk__conn {
@@ -34,13 +37,15 @@ struct ipk__conn {
 	bool is_dropped;
 	bool is_at_end; /* it will send no more */
 	bool is_unknown;
-	struct ipk__waiter *waiters; /* server_block.c */
+	struct ipk__blocked *waiters; /* server_block.c */
 	uint64_t last_ticket;
 	uint64_t n_noted;                      /* n_commands, as the board has it */
 	const struct ipk__command *noted_last; /* the same */
 	struct ipk__conn *ring_next;           /* server_ring.c */
 	int64_t ring_active_ns;
 	bool ring_is_listed;
+	struct ipk__send_progress ring_progress; /* of a message of ring_message_bytes */
+	size_t ring_message_bytes;
 };
 
 struct ipk__command_stats {

@@ -263,8 +263,8 @@ void ipk__peers_start_accepting(struct ipk__server *server)
 	if (loop->reserve_fd < 0 && ipk__os_eventfd(&loop->reserve_fd) < 0)
 		loop->reserve_fd = -1;
 	if (!loop->is_accepting)
-		loop->is_accepting =
-			ipk__os_loop_add(server->epoll_fd, server->listen_fd, IPK__OS_IN, 1) == 0;
+		loop->is_accepting = ipk__os_loop_add(server->epoll_fd, server->listen_fd,
+						      IPK__OS_IN, IPK__WORD_LISTEN) == 0;
 	if (!loop->is_accepting)
 		loop->accept_again_ms = server->now_ms + ACCEPT_AGAIN_MS;
 }
@@ -407,6 +407,8 @@ static int read_fresh(struct ipk__server *server, struct ipk__conn *conn)
 
 	if (r < 0)
 		return r;
+	if (conn->peer.ring)
+		return -EPROTO; /* it talks over the ring */
 	server->loop->n_in_bytes += n;
 	server->loop->clock_ns = ipk__os_now_ns();
 	used = ipk__conn_run(server, conn, data, n);
@@ -450,8 +452,9 @@ void ipk__conn_ready(struct ipk__server *server, struct ipk__conn *conn, int eve
 	if (events & IPK__OS_OUT)
 		ipk__peer_flush(server, &conn->peer);
 	if (conn->peer.loop_events & IPK__OS_IN && events & (IPK__OS_IN | IPK__OS_HUP)) {
-		r = ipk__bytes_len(&conn->peer.in) > 0 ? read_behind(server, conn)
-						       : read_fresh(server, conn);
+		r = ipk__bytes_len(&conn->peer.in) > 0 && !conn->peer.ring
+			    ? read_behind(server, conn)
+			    : read_fresh(server, conn);
 		if (r < 0 && r != -EAGAIN)
 			at_end(server, conn);
 	} else if (events & IPK__OS_HUP) {
@@ -511,6 +514,7 @@ static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
 	if (n > 0) {
 		conn->sent_ms = server->now_ms;
 		server->loop->n_out_bytes += n;
+		conn->peer.n_sent_bytes += n;
 		ipk__bytes_take(out, n);
 	}
 }
@@ -539,6 +543,8 @@ static void send_one(struct ipk__server *server, struct ipk__conn *conn)
 	if (was_held && !ipk__conn_is_held(conn) &&
 	    (ipk__bytes_len(&conn->peer.in) > 0 || conn->is_at_end))
 		ipk__conn_make_hungry(server, conn);
+	if (was_held)
+		ipk__ring_wake(server, conn);
 	set_events(server, conn);
 }
 

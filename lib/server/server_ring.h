@@ -9,6 +9,9 @@ void ipk__rings_free(struct ipk__server *server);
 /* Look at the rings for a while, then sleep: as ipk__os_loop_wait(). */
 int ipk__rings_wait(struct ipk__server *server, struct ipk__os_ready *ret_ready, size_t max,
 		    int64_t timeout_ns, size_t *ret_n);
+/* Something may have come over its ring; its bell rang. */
+void ipk__ring_wake(struct ipk__server *server, struct ipk__conn *conn);
+void ipk__ring_rung(struct ipk__server *server, struct ipk__conn *conn);
 void ipk__rings_take(struct ipk__server *server); /* execute what came over them */
 /* Send what is in the peer's out; what does not fit stays there. */
 void ipk__ring_send(struct ipk__server *server, struct ipk__conn *conn);

@@ -30,6 +30,8 @@
 #define IPK__REF_UNIT 16u
 #define IPK__SLOT_BYTES 128u
 #define IPK__BUCKET_BITS_MAX 31u
+/* Not more at once: a step of SCAN takes all buckets that become one. */
+#define IPK__SHRINK_BITS 3
 #define IPK__STORE_ID_KEYS 1u /* of the keyspace; those of containers are larger */
 
 /* Chained; while it is being rehashed, [0] is the old array and [1] the new one. */

@@ -243,9 +243,9 @@ static unsigned bits_wanted(const struct ipk__shm_table *t)
 
 	if (n > (uint64_t)1 << bits)
 		return bits < IPK__BUCKET_BITS_MAX ? bits + 1 : bits;
-	if (bits > BITS_MIN && n < (uint64_t)1 << bits >> 3) {
-		while (bits > BITS_MIN && n < (uint64_t)1 << bits >> 2)
-			bits--;
+	if (n < (uint64_t)1 << bits >> 3) {
+		for (int i = 0; i < IPK__SHRINK_BITS && bits > BITS_MIN; i++)
+			bits -= n < (uint64_t)1 << bits >> 2;
 	}
 	return bits;
 }
@@ -286,6 +286,7 @@ static void end_rehash(struct ipk__store *s, struct ipk__shm_slot *slot)
 	ipk__slot_end(slot);
 	ipk__heap_free(&s->heap, old);
 	delist(s, slot);
+	ipk__table_resize(s, slot);
 }
 
 void ipk__table_take(struct ipk__store *s, struct ipk__shm_slot *from, struct ipk__shm_slot *to)

@@ -1,0 +1,8 @@
+#!/bin/sh
+# A manager's lists and dicts do what Python's do, also out of the log: see python_same.py.
+set -eu
+command -v python3 >/dev/null || exit 77
+here=$(cd "$(dirname "$0")" && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+PYTHONDONTWRITEBYTECODE=1 python3 "$here/python_same.py" "$folder" "$@"
