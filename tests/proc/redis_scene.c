@@ -20,7 +20,7 @@ static _Noreturn void give_up(const char *why)
 	exit(99);
 }
 
-int scene_free_port(void)
+int redis_scene_free_port(void)
 {
 	int fd, port;
 
@@ -30,7 +30,7 @@ int scene_free_port(void)
 	return port;
 }
 
-void scene_launch(struct scene_server *server)
+void redis_scene_launch(struct redis_server *server)
 {
 	char port[16], bus[16];
 	const char *argv[32] = {
@@ -63,7 +63,7 @@ void scene_launch(struct scene_server *server)
 	_exit(127);
 }
 
-static bool exchange(const struct scene_server *server, const char *words, char *buf, size_t room)
+static bool exchange(const struct redis_server *server, const char *words, char *buf, size_t room)
 {
 	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
 	struct ipk__resp_scan scan = {0};
@@ -87,7 +87,7 @@ static bool exchange(const struct scene_server *server, const char *words, char 
 	return r == 0;
 }
 
-const char *scene_ask(const struct scene_server *server, const char *words)
+const char *redis_scene_ask(const struct redis_server *server, const char *words)
 {
 	static char buf[65536];
 
@@ -98,49 +98,50 @@ const char *scene_ask(const struct scene_server *server, const char *words)
 
 static bool is_up(void *arg)
 {
-	return strncmp(scene_ask(arg, "PING"), "+PONG", 5) == 0;
+	return strncmp(redis_scene_ask(arg, "PING"), "+PONG", 5) == 0;
 }
 
 static bool knows_all(void *arg)
 {
-	const char *info = scene_ask(arg, "CLUSTER INFO");
+	const char *info = redis_scene_ask(arg, "CLUSTER INFO");
 
 	return strstr(info, "cluster_state:ok") && strstr(info, "cluster_known_nodes:3") &&
 	       strstr(info, "cluster_slots_ok:16384");
 }
 
-static void make_cluster(struct scene *s)
+static void make_cluster(struct redis_scene *s)
 {
 	static const char *const ranges[] = {"0 5460", "5461 10922", "10923 16383"};
 	char words[128];
 
-	for (int i = 0; i < SCENE_NODES; i++) {
+	for (int i = 0; i < REDIS_NODES; i++) {
 		snprintf(words, sizeof words, "CLUSTER SET-CONFIG-EPOCH %d", i + 1);
-		scene_ask(&s->nodes[i], words);
+		redis_scene_ask(&s->nodes[i], words);
 		snprintf(words, sizeof words, "CLUSTER ADDSLOTSRANGE %s", ranges[i]);
-		scene_ask(&s->nodes[i], words);
+		redis_scene_ask(&s->nodes[i], words);
 		snprintf(words, sizeof words, "CLUSTER MEET 127.0.0.1 %d %d", s->nodes[0].port,
 			 s->nodes[0].bus_port);
 		if (i > 0)
-			scene_ask(&s->nodes[i], words);
+			redis_scene_ask(&s->nodes[i], words);
 	}
-	for (int i = 0; i < SCENE_NODES; i++)
+	for (int i = 0; i < REDIS_NODES; i++)
 		if (!wait_until(knows_all, &s->nodes[i], WAIT_MS))
 			give_up("the cluster does not come together");
 }
 
-static void prepare(struct scene *s, struct scene_server *server, const char *name, bool clustered)
+static void prepare(struct redis_scene *s, struct redis_server *server, const char *name,
+		    bool clustered)
 {
 	snprintf(server->dir, sizeof server->dir, "%s/%s", s->dir, name);
 	if (mkdir(server->dir, 0700) < 0)
 		give_up("no directory");
 	server->is_clustered = clustered;
-	server->port = scene_free_port();
-	server->bus_port = scene_free_port();
-	scene_launch(server);
+	server->port = redis_scene_free_port();
+	server->bus_port = redis_scene_free_port();
+	redis_scene_launch(server);
 }
 
-void scene_start(struct scene *s)
+void redis_scene_start(struct redis_scene *s)
 {
 	static const char *const names[] = {"a", "b", "c"};
 
@@ -149,11 +150,11 @@ void scene_start(struct scene *s)
 	if (!mkdtemp(s->dir))
 		give_up("no directory");
 	prepare(s, &s->alone, "alone", false);
-	for (int i = 0; i < SCENE_NODES; i++)
+	for (int i = 0; i < REDIS_NODES; i++)
 		prepare(s, &s->nodes[i], names[i], true);
 	if (!wait_until(is_up, &s->alone, WAIT_MS))
 		give_up("no redis-server comes up");
-	for (int i = 0; i < SCENE_NODES; i++)
+	for (int i = 0; i < REDIS_NODES; i++)
 		if (!wait_until(is_up, &s->nodes[i], WAIT_MS))
 			give_up("no redis-server comes up");
 	make_cluster(s);
@@ -162,18 +163,18 @@ void scene_start(struct scene *s)
 		 "redis-cluster://127.0.0.1:%d,127.0.0.1:%d", s->nodes[1].port, s->nodes[2].port);
 }
 
-static void end(struct scene_server *server)
+static void end(struct redis_server *server)
 {
 	kill(server->pid, SIGKILL);
 	waitpid(server->pid, NULL, 0);
 }
 
-void scene_end(struct scene *s)
+void redis_scene_end(struct redis_scene *s)
 {
 	char command[96];
 
 	end(&s->alone);
-	for (int i = 0; i < SCENE_NODES; i++)
+	for (int i = 0; i < REDIS_NODES; i++)
 		end(&s->nodes[i]);
 	snprintf(command, sizeof command, "rm -rf '%s'", s->dir);
 	if (system(command) != 0)

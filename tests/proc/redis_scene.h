@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-enum { SCENE_NODES = 3 };
+enum { REDIS_NODES = 3 };
 
-struct scene_server {
+struct redis_server {
 	pid_t pid;
 	int port;
 	int bus_port;
@@ -20,18 +20,18 @@ struct scene_server {
 	char dir[96]; /* its own, in that of the scene */
 };
 
-struct scene {
+struct redis_scene {
 	char dir[64];
-	struct scene_server alone; /* appendonly, every write on disk */
-	struct scene_server nodes[SCENE_NODES];
+	struct redis_server alone; /* appendonly, every write on disk */
+	struct redis_server nodes[REDIS_NODES];
 	char addresses[2][160]; /* of the one alone, of the cluster */
 };
 
-void scene_start(struct scene *s); /* the cluster is ready, all of its nodes know it */
-void scene_end(struct scene *s);
-void scene_launch(struct scene_server *server); /* again, with what it had on disk */
+void redis_scene_start(struct redis_scene *s); /* the cluster is ready, all of its nodes know it */
+void redis_scene_end(struct redis_scene *s);
+void redis_scene_launch(struct redis_server *server); /* again, with what it had on disk */
 /* One request to one server, words between blanks; its reply as text in a static buffer. */
-const char *scene_ask(const struct scene_server *server, const char *words);
-int scene_free_port(void);
+const char *redis_scene_ask(const struct redis_server *server, const char *words);
+int redis_scene_free_port(void);
 
 #endif

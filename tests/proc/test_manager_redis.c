@@ -11,10 +11,11 @@
 #include "manager/redis.h"
 #include "net/resp.h"
 #include "os/os.h"
+#include "proc/manager_calls.h"
 #include "proc/redis_scene.h"
 #include "support/support.h"
 
-static struct scene scene;
+static struct redis_scene scene;
 
 #define add_both(suite, test) add_loop_test(suite, test, 0, 2) /* alone and cluster */
 
@@ -37,7 +38,7 @@ static void done_with(struct ipk__backend *b)
 	b->ops->close(b);
 }
 
-/* --- asking: words between blanks, '...' around one with blanks or none in it ---------------- */
+/* --- asking: words between blanks, '...' around one with blanks or none in it --- */
 
 static size_t split(char *text, struct ipk__slice *argv)
 {
@@ -137,8 +138,7 @@ __attribute__((format(printf, 2, 3))) static const char *ask(struct ipk__backend
 		ck_assert_msg(strncmp(said_, want, strlen(want)) == 0, "%s, not %s", said_, want); \
 	} while (0)
 
-/* --- dicts, lists, strings ----------------------------------------------------------------------
- */
+/* --- dicts, lists, strings --- */
 
 START_TEST(dicts)
 {
@@ -323,8 +323,7 @@ START_TEST(batches)
 }
 END_TEST
 
-/* --- transactions
- * ---------------------------------------------------------------------------------- */
+/* --- transactions --- */
 
 static int exec_two(struct ipk__backend *b, const char *key, char out[2][64])
 {
@@ -376,8 +375,7 @@ START_TEST(transactions)
 }
 END_TEST
 
-/* --- what one waits for
- * --------------------------------------------------------------------------- */
+/* --- what one waits for --- */
 
 struct asker {
 	pthread_t thread;
@@ -643,8 +641,39 @@ START_TEST(queues)
 }
 END_TEST
 
-/* --- leases
- * ----------------------------------------------------------------------------------------- */
+/* --- the handles of ipk/manager.h, as over our own server --- */
+
+static void check_handles(int which, void (*check)(ipk_manager *m))
+{
+	IPK_AUTO(manager) *m = NULL;
+
+	ck_ok(ipk_manager_connect(scene.addresses[which], NULL, SOON, &m));
+	ck_ok(ipk_manager_flush(m, SOON));
+	check(m);
+}
+
+#define HANDLES(name)                            \
+	START_TEST(handles_##name)               \
+	{                                        \
+		check_handles(_i, check_##name); \
+	}                                        \
+	END_TEST
+
+HANDLES(dict)
+HANDLES(dict_iteration)
+HANDLES(list)
+HANDLES(list_iteration)
+HANDLES(typed)
+HANDLES(nested)
+HANDLES(values)
+HANDLES(array)
+HANDLES(queue)
+HANDLES(locks)
+HANDLES(batch)
+HANDLES(transact)
+HANDLES(whole)
+
+/* --- leases --- */
 
 struct holder {
 	int which;
@@ -753,12 +782,11 @@ START_TEST(a_child_is_a_session_of_its_own)
 }
 END_TEST
 
-/* --- servers that come and go
- * ---------------------------------------------------------------------- */
+/* --- servers that come and go --- */
 
 static bool answers(void *arg)
 {
-	return strncmp(scene_ask(arg, "PING"), "+PONG", 5) == 0;
+	return strncmp(redis_scene_ask(arg, "PING"), "+PONG", 5) == 0;
 }
 
 static const char *number(int n)
@@ -791,15 +819,15 @@ static void *count_on(void *arg)
 START_TEST(each_request_once_over_kills)
 {
 	ipk_manager_connect_opts opts = {.size = sizeof opts};
-	struct scene_server mine = scene.alone;
+	struct redis_server mine = scene.alone;
 	struct stream s = {0};
 	char address[64];
 	pthread_t thread;
 
 	snprintf(mine.dir, sizeof mine.dir, "%s/XXXXXX", scene.dir);
 	ck_assert_ptr_nonnull(mkdtemp(mine.dir));
-	mine.port = scene_free_port();
-	scene_launch(&mine);
+	mine.port = redis_scene_free_port();
+	redis_scene_launch(&mine);
 	ck_assert(wait_until(answers, &mine, WAIT_MS));
 	snprintf(address, sizeof address, "redis://127.0.0.1:%d", mine.port);
 	ck_ok(ipk__redis_connect(address, &opts, ipk_in_ms(WAIT_MS), &s.b));
@@ -809,7 +837,7 @@ START_TEST(each_request_once_over_kills)
 
 		kill(mine.pid, SIGKILL);
 		ck_assert_int_eq(waitpid(mine.pid, NULL, 0), mine.pid);
-		scene_launch(&mine);
+		redis_scene_launch(&mine);
 		ck_assert(wait_until(answers, &mine, WAIT_MS));
 		while (s.n < before + 50)
 			ipk__os_poll(NULL, 0, ipk_in_ms(1));
@@ -856,30 +884,30 @@ START_TEST(slots_move)
 	struct ipk__backend *b = connect_to(1);
 	struct ipk__slice key = IPK__SLICE_OF("mover");
 	int slot = ipk__redis_slot(key);
-	struct scene_server *from = &scene.nodes[slot / 5461 < 3 ? slot / 5461 : 2], *to;
+	struct redis_server *from = &scene.nodes[slot / 5461 < 3 ? slot / 5461 : 2], *to;
 	char id_from[64], id_to[64];
 	struct asker other;
 	char words[160];
 
 	to = &scene.nodes[from == &scene.nodes[0] ? 1 : 0];
-	sscanf(scene_ask(from, "CLUSTER MYID"), "$40\r\n%63s", id_from);
-	sscanf(scene_ask(to, "CLUSTER MYID"), "$40\r\n%63s", id_to);
+	sscanf(redis_scene_ask(from, "CLUSTER MYID"), "$40\r\n%63s", id_from);
+	sscanf(redis_scene_ask(to, "CLUSTER MYID"), "$40\r\n%63s", id_to);
 	ask(b, "DEL mover");
 	snprintf(words, sizeof words, "CLUSTER SETSLOT %d IMPORTING %s", slot, id_from);
-	ck_assert_str_eq(scene_ask(to, words), "+OK\r\n");
+	ck_assert_str_eq(redis_scene_ask(to, words), "+OK\r\n");
 	snprintf(words, sizeof words, "CLUSTER SETSLOT %d MIGRATING %s", slot, id_to);
-	ck_assert_str_eq(scene_ask(from, words), "+OK\r\n");
+	ck_assert_str_eq(redis_scene_ask(from, words), "+OK\r\n");
 	/* Asked at the old place, done at the new one (ASK); what is a script waits. */
 	ck_says(b, "1", "HSET mover g x");
 	ck_says(b, "x", "HGET mover g");
 	ck_assert_str_eq(ask_until(b, ipk_in_ms(200), "HINCRBY mover f 1"), "!ETIMEDOUT");
 	ask_beside(&other, b, "HINCRBY mover f 1");
-	for (int i = 0; i < SCENE_NODES; i++) {
+	for (int i = 0; i < REDIS_NODES; i++) {
 		snprintf(words, sizeof words, "CLUSTER SETSLOT %d NODE %s", slot, id_to);
 		if (&scene.nodes[i] == to)
-			ck_assert_str_eq(scene_ask(to, words), "+OK\r\n");
+			ck_assert_str_eq(redis_scene_ask(to, words), "+OK\r\n");
 	}
-	ck_assert_str_eq(scene_ask(from, words), "+OK\r\n");
+	ck_assert_str_eq(redis_scene_ask(from, words), "+OK\r\n");
 	/* MOVED */
 	ck_assert_str_eq(said_beside(&other), "1");
 	ck_says(b, "2", "HINCRBY mover f 1");
@@ -889,8 +917,7 @@ START_TEST(slots_move)
 }
 END_TEST
 
-/* --- change notification
- * ----------------------------------------------------------------------------- */
+/* --- change notification --- */
 
 START_TEST(watches)
 {
@@ -921,8 +948,7 @@ START_TEST(watches)
 }
 END_TEST
 
-/* --- connecting
- * ---------------------------------------------------------------------------------------- */
+/* --- connecting --- */
 
 START_TEST(refused_connections)
 {
@@ -930,7 +956,7 @@ START_TEST(refused_connections)
 	struct ipk__backend *b = NULL;
 	char address[96];
 
-	snprintf(address, sizeof address, "redis://127.0.0.1:%d", scene_free_port());
+	snprintf(address, sizeof address, "redis://127.0.0.1:%d", redis_scene_free_port());
 	ck_err(ipk__redis_connect(address, &opts, ipk_in_ms(WAIT_MS), &b), -ECONNREFUSED);
 	snprintf(address, sizeof address, "redis://127.0.0.1:%d/99", scene.alone.port);
 	ck_err(ipk__redis_connect(address, &opts, ipk_in_ms(WAIT_MS), &b), -EINVAL);
@@ -959,6 +985,19 @@ static Suite *suite(void)
 	add_both(s, conditions);
 	add_both(s, barriers);
 	add_both(s, queues);
+	add_both(s, handles_dict);
+	add_both(s, handles_dict_iteration);
+	add_both(s, handles_list);
+	add_both(s, handles_list_iteration);
+	add_both(s, handles_typed);
+	add_both(s, handles_nested);
+	add_both(s, handles_values);
+	add_both(s, handles_array);
+	add_both(s, handles_queue);
+	add_both(s, handles_locks);
+	add_both(s, handles_batch);
+	add_both(s, handles_transact);
+	add_both(s, handles_whole);
 	add_both(s, a_killed_holder_loses_its_leases);
 	add_both(s, a_stopped_holder_is_told);
 	add_both(s, a_child_is_a_session_of_its_own);
@@ -974,8 +1013,8 @@ int main(void)
 {
 	int code;
 
-	scene_start(&scene);
+	redis_scene_start(&scene);
 	code = support_run(suite());
-	scene_end(&scene);
+	redis_scene_end(&scene);
 	return code;
 }
