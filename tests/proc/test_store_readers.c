@@ -19,7 +19,7 @@
 #include "support/support.h"
 
 #define S(text) IPK__SLICE_OF(text)
-enum { N_READERS = 2, N_NAMES = 2000, RUN_MS = 600, VALUE_MAX = 3000 };
+enum { N_READERS = 2, N_NAMES = 2000, N_HOT = 4, RUN_MS = 600, VALUE_MAX = 3000 };
 
 struct scene {
 	_Atomic uint32_t stop;
@@ -44,6 +44,12 @@ static uint32_t next_random(uint64_t *state)
 	return (uint32_t)(*state >> 33);
 }
 
+/* Half the time one that is written, and read, all the time. */
+static uint32_t any_name(uint32_t r)
+{
+	return r % 2 ? r / 2 % N_HOT : r / 2 % N_NAMES;
+}
+
 static struct ipk__slice name_of(uint32_t i, char buf[16])
 {
 	snprintf(buf, 16, "name:%u", i);
@@ -56,6 +62,8 @@ static struct ipk__slice value_of(uint32_t i, uint32_t r, char buf[VALUE_MAX])
 	uint32_t letter = r % 26;
 	uint32_t n = (i * 7 + letter * 31) % (i % 50 == 0 ? VALUE_MAX - 100 : 90) + 20;
 
+	if (i < N_HOT)
+		n = 800 + letter; /* written in place */
 	memset(buf, (int)('a' + letter), n);
 	buf[snprintf(buf, 16, "%u", i)] = ':';
 	return IPK__SLICE(buf, n);
@@ -120,7 +128,7 @@ static void change_hash(struct writer *w, bool grows)
 {
 	struct ipk__entry *e = container(w, S("hash"), IPK__TYPE_HASH);
 	struct ipk__table *t = ipk__key_table(w->s, e);
-	uint32_t r = next_random(&w->random), i = r % N_NAMES;
+	uint32_t r = next_random(&w->random), i = any_name(r);
 	char name[16], buf[VALUE_MAX];
 
 	if (r / 65536 % 8 < (grows ? 6 : 1))
@@ -131,7 +139,7 @@ static void change_hash(struct writer *w, bool grows)
 
 static void change_string(struct writer *w)
 {
-	uint32_t r = next_random(&w->random), i = r % N_NAMES;
+	uint32_t r = next_random(&w->random), i = any_name(r);
 	char name[16], buf[VALUE_MAX];
 
 	if (r / 65536 % 4 < 3)
@@ -235,7 +243,7 @@ static void read_pairs(struct reader *rd, uint64_t *cursor)
 
 static void read_anything(struct reader *rd, uint64_t *cursor)
 {
-	uint32_t r = next_random(&rd->random), i = r / 8 % N_NAMES;
+	uint32_t r = next_random(&rd->random), i = any_name(r / 8);
 	char name[16], buf[VALUE_MAX];
 	size_t n = 0;
 
