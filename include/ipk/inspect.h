@@ -42,6 +42,7 @@ typedef enum ipk_inspect_kind {
 	IPK_INSPECT_ONCE = 11,
 	IPK_INSPECT_VALUE = 12,
 	IPK_INSPECT_ARRAY = 13,
+	IPK_INSPECT_MANAGER = 14, /* a manager's store; since 0.3: ipk_manager_snapshot_take() */
 } ipk_inspect_kind;
 
 /* What a thread waits for, or holds. */

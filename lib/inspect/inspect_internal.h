@@ -139,5 +139,8 @@ int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, si
 
 /* @text with every byte that is not printable ASCII (blanks too unless wanted) as \xNN. */
 void ipk__printable(const char *text, bool keep_blanks, char *buf, size_t buf_bytes);
+__attribute__((visibility("default"))) /* for libipk-manager */
+void ipk__printable_bytes(const char *text, size_t n_bytes, bool keep_blanks, char *buf,
+			  size_t buf_bytes);
 
 #endif

@@ -63,6 +63,8 @@ static ipk_inspect_kind kind_of(uint32_t segment_kind)
 		return IPK_INSPECT_ARENA;
 	case IPK__KIND_SHM:
 		return IPK_INSPECT_SHM;
+	case IPK__KIND_MANAGER:
+		return IPK_INSPECT_MANAGER;
 	default:
 		return IPK_INSPECT_OTHER;
 	}
@@ -104,6 +106,8 @@ static int look_once(int fd, const struct ipk__shm_header *h, struct ipk__object
 		return ipk__look_at_arena(fd, h, o);
 	case IPK__KIND_SHM:
 		return look_at_shm(fd, h, o);
+	case IPK__KIND_MANAGER:
+		return 0; /* what is in it is told by ipk_manager_snapshot_take() */
 	default:
 		return -EPROTONOSUPPORT;
 	}
@@ -137,6 +141,8 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 		return r;
 	memcpy(label, h.label, IPK__MIN(sizeof h.label, IPK__LABEL_BYTES));
 	o->pub.kind = kind_of(h.kind);
+	if (h.kind == IPK__KIND_MANAGER)
+		o->pub.memory_bytes = st.used_bytes; /* the rest of it is holes */
 	/* First, so that what lies in it knows it too. */
 	note_creator(&h, o);
 	r = look_steadily(fd, &h, o);

@@ -46,10 +46,9 @@ static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind 
 		const char *text;
 		ipk_inspect_kind kind;
 	} prefixes[] = {
-		{"ipk:queue:", IPK_INSPECT_QUEUE},
-		{"ipk:pipe:", IPK_INSPECT_PIPE},
-		{"ipk:arena:", IPK_INSPECT_ARENA},
-		{"ipk:shm:", IPK_INSPECT_SHM},
+		{"ipk:queue:", IPK_INSPECT_QUEUE},     {"ipk:pipe:", IPK_INSPECT_PIPE},
+		{"ipk:arena:", IPK_INSPECT_ARENA},     {"ipk:shm:", IPK_INSPECT_SHM},
+		{"ipk:manager:", IPK_INSPECT_MANAGER},
 	};
 	const char *name;
 
@@ -96,8 +95,8 @@ int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *
  */
 static bool is_user(const struct ipk__object *o, const struct ipk__os_sighting *s)
 {
-	return s->pid != 0 &&
-	       (!s->is_read_only || o->pub.kind == IPK_INSPECT_SHM || s->place == IPK__OS_IN_MQ);
+	return s->pid != 0 && (!s->is_read_only || o->pub.kind == IPK_INSPECT_SHM ||
+			       o->pub.kind == IPK_INSPECT_MANAGER || s->place == IPK__OS_IN_MQ);
 }
 
 static size_t count_users(const struct ipk__object *o, const struct ipk__os_sighting *sightings,

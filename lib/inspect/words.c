@@ -5,6 +5,7 @@
  * draw on the terminal of whoever looks: only printable ASCII leaves this room.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
@@ -20,6 +21,7 @@ static const char *const plain_words[] = {
 	[IPK_INSPECT_COND] = "cond",       [IPK_INSPECT_EVENT] = "event",
 	[IPK_INSPECT_BARRIER] = "barrier", [IPK_INSPECT_ONCE] = "once",
 	[IPK_INSPECT_VALUE] = "value",     [IPK_INSPECT_ARRAY] = "array",
+	[IPK_INSPECT_MANAGER] = "manager",
 };
 
 static const char *queue_word(ipk_queue_kind kind)
@@ -104,12 +106,13 @@ static bool is_plain(unsigned char c, bool keep_blanks)
 	return (c > ' ' && c < 0x7f && c != '\\') || (keep_blanks && c == ' ');
 }
 
-void ipk__printable(const char *text, bool keep_blanks, char *buf, size_t buf_bytes)
+void ipk__printable_bytes(const char *text, size_t n_bytes, bool keep_blanks, char *buf,
+			  size_t buf_bytes)
 {
 	size_t at = 0;
 
-	for (; *text && at + sizeof "\\xNN" <= buf_bytes; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (size_t i = 0; i < n_bytes && at + sizeof "\\xNN" <= buf_bytes; i++) {
+		unsigned char c = (unsigned char)text[i];
 
 		if (is_plain(c, keep_blanks))
 			buf[at++] = (char)c;
@@ -117,4 +120,9 @@ void ipk__printable(const char *text, bool keep_blanks, char *buf, size_t buf_by
 			at += (size_t)snprintf(buf + at, buf_bytes - at, "\\x%02x", c);
 	}
 	buf[at] = '\0';
+}
+
+void ipk__printable(const char *text, bool keep_blanks, char *buf, size_t buf_bytes)
+{
+	ipk__printable_bytes(text, strlen(text), keep_blanks, buf, buf_bytes);
 }

@@ -204,6 +204,7 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
 {
 	*ret_stat = (struct ipk__os_stat){
 		.size_bytes = (uint64_t)st->st_size,
+		.used_bytes = (uint64_t)st->st_blocks * 512,
 		.device = st->st_dev,
 		.inode = st->st_ino,
 		.uid = st->st_uid,

@@ -53,6 +53,7 @@ int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset); /* -ENODA
 
 struct ipk__os_stat {
 	uint64_t size_bytes;
+	uint64_t used_bytes; /* without its holes */
 	uint64_t device;
 	uint64_t inode;
 	uint32_t uid;
@@ -298,6 +299,7 @@ int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
  * while others run is alive, as a process; that thread is not.
  */
 int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
+int ipk__os_is_stopped(pid_t pid); /* 1 by a signal or a debugger, 0 not, or -ESRCH, -ENODATA */
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */

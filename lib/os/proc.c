@@ -129,6 +129,14 @@ static bool is_alive(const struct stat_line *line, bool is_process)
 	return line->state != 'X' && line->state != 'x';
 }
 
+int ipk__os_is_stopped(pid_t pid)
+{
+	struct stat_line line;
+	int r = read_stat(pid, &line);
+
+	return r < 0 ? r : line.state == 'T' || line.state == 't';
+}
+
 int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns)
 {
 	struct stat_line line;

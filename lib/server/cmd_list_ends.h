@@ -33,7 +33,10 @@ enum ipk__mpop_outcome {
 
 /* "numkeys key ... LEFT|RIGHT [COUNT n]", from the argument @i on. */
 bool ipk__parse_mpop(struct ipk__request *q, size_t i, struct ipk__mpop *ret_what);
-/* One that has waited passes over keys of another type: they came meanwhile. */
+/*
+ * One that has waited takes from the list that was signalled, for it is its turn there; at
+ * the others those come first that wait there for longer.
+ */
 enum ipk__mpop_outcome ipk__mpop(struct ipk__request *q, const struct ipk__mpop *what);
 
 #endif

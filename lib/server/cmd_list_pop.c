@@ -247,7 +247,8 @@ enum ipk__mpop_outcome ipk__mpop(struct ipk__request *q, const struct ipk__mpop 
 		struct ipk__list *list;
 		uint64_t n;
 
-		if (!key || (q->is_retry && ipk__key_type(key) != IPK__TYPE_LIST))
+		if (!key || (q->is_retry && (ipk__key_type(key) != IPK__TYPE_LIST ||
+					     !ipk__slice_equal(name, q->signalled))))
 			continue;
 		if (ipk__key_type(key) != IPK__TYPE_LIST) {
 			ipk__reply_wrong_type(q);

@@ -41,9 +41,10 @@ struct ipk__request {
 	/* Waiting (server_block.c): */
 	bool may_block; /* false inside MULTI and while the log is loaded: as if timed out */
 	bool is_retry;  /* the function is called again: something may have changed */
-	bool timed_out; /* for the last time: give the reply of a timeout */
-	uint32_t phase; /* kept for it between the calls, 0 at the first */
-	uint64_t token; /* the same */
+	struct ipk__slice signalled; /* which name, when is_retry and its time is not over */
+	bool timed_out;              /* for the last time: give the reply of a timeout */
+	uint32_t phase;              /* kept for it between the calls, 0 at the first */
+	uint64_t token;              /* the same */
 	/* What it did: */
 	uint64_t n_changes;
 	uint64_t n_effects;

@@ -421,14 +421,17 @@ static void begin_again(struct ipk__server *server, const struct ipk__blocked *w
 	ret_q->token = w->token;
 }
 
-static void call(struct ipk__server *server, struct ipk__blocked *w, bool timed_out,
+/* @line: the one that was signalled; NULL: its time is over. */
+static void call(struct ipk__server *server, struct ipk__blocked *w, const struct line *line,
 		 struct ipk__bytes *out)
 {
 	struct ipk__request q;
 
 	begin_again(server, w, &q);
 	q.out = out;
-	q.timed_out = timed_out;
+	q.timed_out = !line;
+	if (line)
+		q.signalled = IPK__SLICE(line->name, line->name_bytes);
 	w->blocked_again = false;
 	server->blocks->running = w;
 	ipk__request_call(&q, w->index);
@@ -436,14 +439,14 @@ static void call(struct ipk__server *server, struct ipk__blocked *w, bool timed_
 }
 
 /* Its function once more. True: it still waits. */
-static bool run(struct ipk__server *server, struct ipk__blocked *w, bool timed_out)
+static bool run(struct ipk__server *server, struct ipk__blocked *w, const struct line *line)
 {
 	struct ipk__bytes reply = {0};
 	struct ipk__peer *peer = &w->conn->peer;
 
 	if (w->conn->is_doomed)
 		return true;
-	call(server, w, timed_out, w->ticket != 0 ? &reply : &peer->out);
+	call(server, w, line, w->ticket != 0 ? &reply : &peer->out);
 	if (w->blocked_again) {
 		ipk__bytes_free(&reply);
 		return true;
@@ -472,7 +475,7 @@ static void serve_lane(struct ipk__server *server, struct line *line, uint32_t l
 
 		if (!w)
 			return;
-		if (run(server, w, false) && first_on(line, lane) == place)
+		if (run(server, w, line) && first_on(line, lane) == place)
 			return;
 	}
 }
@@ -570,7 +573,7 @@ void ipk__blocks_timeout(struct ipk__server *server)
 
 		/* Whatever comes of it, this time is over. */
 		heap_remove(b, w);
-		(void)run(server, w, true);
+		(void)run(server, w, NULL);
 	}
 }
 
@@ -593,7 +596,7 @@ bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, con
 	begin_again(server, w, &q);
 	if (!error || !ipk__things_cancel(&q)) {
 		heap_remove(server->blocks, w);
-		(void)run(server, w, true);
+		(void)run(server, w, NULL);
 		return true;
 	}
 	ipk__request_begin(server, peer, w->argv, w->argc, &q);
@@ -615,7 +618,7 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 	begin_again(server, w, &q);
 	if (!ipk__things_cancel(&q)) {
 		heap_remove(server->blocks, w);
-		(void)run(server, w, true);
+		(void)run(server, w, NULL);
 		return false;
 	}
 	free_waiter(server->blocks, w);

@@ -180,8 +180,12 @@ void ipk__execute(struct ipk__server *server, struct ipk__peer *peer, const stru
 	size_t before = ipk__bytes_len(&peer->out);
 	struct ipk__request q;
 
-	if (session && ipk__session_begin(server, peer, argv, argc))
+	if (session && ipk__session_begin(server, peer, argv, argc)) {
+		/* It was the EXEC of what has just been queued again: that is done already. */
+		if (ipk__multi_is_open(peer))
+			ipk__multi_forget(peer);
 		return;
+	}
 	ipk__request_begin(server, peer, argv, argc, &q);
 	execute(&q);
 	/* One that became a session's just now is not the session's. */

@@ -51,6 +51,8 @@ extern const struct bench_row bench_idle_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_sync_rows[];
 extern const struct bench_row bench_value_rows[];
+extern const struct bench_row bench_wire_rows[];
+extern const struct bench_row bench_manager_rows[];
 
 /* --- bench_team.c: processes that start together ---------------------------------------- */
 

@@ -169,14 +169,23 @@ static void kill_all(const pid_t *pids, size_t n_pids)
 /* Wait for all; when one fails, the others may wait for it forever: end them. */
 static int wait_all(pid_t *pids, size_t n_pids)
 {
+	size_t n_left = 0;
 	int result = 0;
 	int status;
 	pid_t pid;
 
-	while ((pid = wait(&status)) > 0) {
-		for (size_t i = 0; i < n_pids; i++)
-			if (pids[i] == pid)
-				pids[i] = 0;
+	for (size_t i = 0; i < n_pids; i++)
+		n_left += pids[i] > 0;
+	/* Servers (bench_servers.c) are children too, and stay. */
+	while (n_left > 0 && (pid = wait(&status)) > 0) {
+		size_t i = 0;
+
+		while (i < n_pids && pids[i] != pid)
+			i++;
+		if (i == n_pids)
+			continue;
+		pids[i] = 0;
+		n_left--;
 		if (status == 0 || result < 0)
 			continue;
 		result = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? -ETIMEDOUT : -ECHILD;

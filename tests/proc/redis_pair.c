@@ -130,22 +130,30 @@ void ours_stop(struct pair *p)
 	p->pid[OURS] = 0;
 }
 
+void pair_drop(struct pair *p, int line)
+{
+	struct line *l = &p->line[line];
+	int s;
+
+	for (s = 0; s < SIDES; s++) {
+		if (l->side[s].fd > 0)
+			close(l->side[s].fd);
+		ipk__bytes_free(&l->side[s].in);
+	}
+	ipk__bytes_free(&l->out);
+	memset(l, 0, sizeof(*l));
+}
+
 void pair_stop(struct pair *p)
 {
-	int i, s;
+	int i;
 
 	if (p->pid[OURS] > 0)
 		ours_stop(p);
 	if (p->pid[REDIS] > 0)
 		kill_and_reap(p->pid[REDIS]);
-	for (i = 0; i < PAIR_LINES; i++) {
-		for (s = 0; s < SIDES; s++) {
-			if (p->line[i].side[s].fd > 0)
-				close(p->line[i].side[s].fd);
-			ipk__bytes_free(&p->line[i].side[s].in);
-		}
-		ipk__bytes_free(&p->line[i].out);
-	}
+	for (i = 0; i < PAIR_LINES; i++)
+		pair_drop(p, i);
 	remove_files(p->dir);
 }
 

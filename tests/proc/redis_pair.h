@@ -46,6 +46,8 @@ void ours_stop(struct pair *p); /* SIGTERM, and its end awaited: the log is whol
 /* What side is at @path, from now on. */
 void pair_connect(struct pair *p, int line, int side, const char *name);
 
+void pair_drop(struct pair *p, int line); /* closed, to be opened again when it is used */
+
 /* Add a request to what is to be asked on @line. */
 void pair_ask(struct pair *p, int line, const struct ipk__slice *argv, size_t argc);
 void pair_askf(struct pair *p, int line, const char *words); /* words between blanks */

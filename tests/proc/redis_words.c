@@ -222,6 +222,8 @@ static void add_kind(struct chance *c, struct words *w, char kind)
 	static const char *const offsets[] = {"536870912", "9223372036854775807", "-1", "abc",
 					      "536870913"};
 
+	static const char *const lists[] = {"l:0", "l:1", "l:2"};
+
 	switch (kind) {
 	case 's': /* keys: of strings, numbers, hashes, lists, any of these, of OBJECT's own */
 	case 'n':
@@ -231,6 +233,9 @@ static void add_kind(struct chance *c, struct words *w, char kind)
 		break;
 	case 'k':
 		add_key(c, w, "snhl"[chance(c, 4)]);
+		break;
+	case 'j': /* one of few lists */
+		add_string(w, PICK(c, lists));
 		break;
 	case 'o':
 		add_string(w, "o");

@@ -28,6 +28,11 @@ static void print_help(FILE *out)
 {
 	fputs("usage: ipc-inspect ls [--json]            every ipk object on this machine\n"
 	      "       ipc-inspect show OBJECT [--json]   all about one, by name, label or id\n"
+	      "       ipc-inspect manager [WHICH] [--json]\n"
+	      "                                          a manager's objects, clients and waiters; "
+	      "WHICH:\n"
+	      "                                          its address, label, or a pid that uses "
+	      "it\n"
 	      "       ipc-inspect --help | --version\n"
 	      "\n"
 	      "Looks only: nothing is written, locked or held up, so it is safe on programs that\n"
@@ -122,7 +127,43 @@ static int do_show(const ipk_inspect *snap, const struct command *c)
 	return EXIT_DONE;
 }
 
-static int run(const struct command *c)
+/* A hint that helps, for each way in which finding a manager fails. */
+static int no_manager(const struct command *c, int error)
+{
+	fprintf(stderr, "ipc-inspect: cannot look at manager %s: %s: %s\n",
+		c->object ? c->object : "(the only one)", ipk_errname(error), ipk_strerror(error));
+	if (error == -ENOTUNIQ)
+		fputs("hint: there are several: say the address, the label or a pid\n", stderr);
+	else if (error == -ENOENT)
+		fputs("hint: ipc-inspect ls lists those on this machine that you may look at; a\n"
+		      "      server elsewhere tells about itself by redis-cli INFO and CLIENT "
+		      "LIST\n",
+		      stderr);
+	return EXIT_NOT_FOUND;
+}
+
+static int run_manager(const struct command *c)
+{
+	IPK_AUTO(manager_snapshot) *snap = NULL;
+	int r = ipk_manager_snapshot_take(c->object, NULL, &snap);
+	json_t *json;
+
+	if (r < 0)
+		return no_manager(c, r);
+	if (!c->json) {
+		manager_text(snap);
+		return finish(EXIT_DONE);
+	}
+	json = manager_json(snap);
+	if (!json || json_dumpf(json, stdout, JSON_STYLE) < 0)
+		fputs("ipc-inspect: no memory\n", stderr);
+	putchar('\n');
+	r = json ? EXIT_DONE : EXIT_NOT_FOUND;
+	json_decref(json);
+	return finish(r);
+}
+
+static int run_objects(const struct command *c)
 {
 	IPK_AUTO(inspect) *snap = NULL;
 	int r = ipk_inspect_scan(IPK_INSPECT(.match = c->object), &snap);
@@ -133,6 +174,13 @@ static int run(const struct command *c)
 		return EXIT_NOT_FOUND;
 	}
 	return finish(c->object ? do_show(snap, c) : do_ls(snap, c));
+}
+
+static int run(const struct command *c)
+{
+	if (strcmp(c->verb, "manager") == 0)
+		return run_manager(c);
+	return run_objects(c);
 }
 
 /* --- the command line --- */
@@ -158,7 +206,8 @@ static int parse(int argc, char **argv, struct command *ret)
 			return usage("there is no option", word);
 		else if (!c.verb)
 			c.verb = word;
-		else if (!c.object && strcmp(c.verb, "show") == 0)
+		else if (!c.object &&
+			 (strcmp(c.verb, "show") == 0 || strcmp(c.verb, "manager") == 0))
 			c.object = word;
 		else
 			return usage("one word too many:", word);
@@ -173,7 +222,8 @@ static int check(const struct command *c)
 		return EXIT_DONE;
 	if (!c->verb)
 		return usage("what is to be done?", NULL);
-	if (strcmp(c->verb, "ls") != 0 && strcmp(c->verb, "show") != 0)
+	if (strcmp(c->verb, "ls") != 0 && strcmp(c->verb, "show") != 0 &&
+	    strcmp(c->verb, "manager") != 0)
 		return usage("there is no verb", c->verb);
 	if (strcmp(c->verb, "show") == 0 && !c->object)
 		return usage("show what? A name, label or id is missing", NULL);

@@ -4,6 +4,7 @@
  * ipc_inspect.c  verbs, options, exit codes      columns.c   what ls shows, in one table
  * show_text.c    all about an object, for people show_json.c the same, for programs
  * state.c        what small objects are in, and their values, in a few words
+ * show_manager.c a manager: what it holds, who is connected and who waits
  */
 #ifndef IPC_INSPECT_H
 #define IPC_INSPECT_H
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 #include <ipk.h>
+#include <ipk/manager_inspect.h>
 #include <jansson.h>
 
 /* --- columns.c --- */
@@ -34,5 +36,9 @@ void print_bytes(uint64_t n_bytes);
 /* --- show_json.c --- */
 json_t *show_json(const ipk_inspect_object *o);
 json_t *json_number(uint64_t n); /* null for IPK_INSPECT_UNKNOWN */
+
+/* --- show_manager.c --- */
+void manager_text(const ipk_manager_snapshot *snap);
+json_t *manager_json(const ipk_manager_snapshot *snap); /* NULL: no memory */
 
 #endif
