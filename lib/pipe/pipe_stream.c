@@ -84,6 +84,14 @@ static int read_head(const ipk_pipe *p, size_t *ret_head_bytes, size_t *ret_len_
 
 /* --- sending --- */
 
+/* Half a message is out and the other half is lost: so that nobody waits for it. */
+static int give_up_sending(ipk_pipe *p, int error)
+{
+	p->stream->out_error = -EPIPE;
+	ipk__os_stream_end(p->data_fd);
+	return error;
+}
+
 /* -EAGAIN: no more goes out now. */
 static int write_rest(ipk_pipe *p)
 {
@@ -99,7 +107,7 @@ static int write_rest(ipk_pipe *p)
 		if (r == -EAGAIN)
 			return r;
 		if (r < 0)
-			s->out_error = r;
+			return give_up_sending(p, r);
 		s->rest_from += n;
 		if (s->rest_from == s->rest_to) {
 			free(s->rest);
@@ -151,12 +159,8 @@ static int keep_rest(ipk_pipe *p, const struct iovec parts[2])
 
 	s->rest_to = n_head + parts[1].iov_len;
 	s->rest = ipk__os_malloc(s->rest_to);
-	if (!s->rest) {
-		/* Half a message is out: so that nobody waits for the other half. */
-		s->out_error = -EPIPE;
-		ipk__os_stream_end(p->data_fd);
-		return -ENOMEM;
-	}
+	if (!s->rest)
+		return give_up_sending(p, -ENOMEM);
 	memcpy(s->rest, parts[0].iov_base, n_head);
 	memcpy(s->rest + n_head, parts[1].iov_base, parts[1].iov_len);
 	s->rest_from = 0;
@@ -177,14 +181,11 @@ static int send_parts(ipk_pipe *p, struct iovec parts[2], ipk_deadline deadline)
 			go_on(parts, n);
 			continue;
 		}
-		if (r == -EAGAIN)
-			r = ipk__os_poll1(p->data_fd, IPK__OS_OUT, deadline, NULL);
-		else
-			p->stream->out_error = r;
-		if (r == -ETIMEDOUT && has_begun)
-			return keep_rest(p, parts);
+		if (r != -EAGAIN)
+			return has_begun ? give_up_sending(p, r) : r;
+		r = ipk__os_poll1(p->data_fd, IPK__OS_OUT, deadline, NULL);
 		if (r < 0)
-			return r;
+			return has_begun ? keep_rest(p, parts) : r;
 	}
 	return 0;
 }

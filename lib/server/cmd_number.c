@@ -210,6 +210,7 @@ void ipk__cmd_hincrby(struct ipk__request *q)
 	struct ipk__entry *field;
 	int64_t n = 0, delta;
 	char text[24];
+	size_t n_bytes;
 
 	if (!ipk__arg_integer(q, 3, &delta) || !find_field(q, &field))
 		return;
@@ -221,7 +222,8 @@ void ipk__cmd_hincrby(struct ipk__request *q)
 		ipk__reply_error(q, "ERR increment or decrement would overflow");
 		return;
 	}
-	if (put_sum(q, IPK__SLICE(text, ipk__int64_to_text(n, text))))
+	n_bytes = ipk__int64_to_text(n, text);
+	if (put_sum(q, IPK__SLICE(text, n_bytes)))
 		ipk__reply_integer(q, n);
 }
 

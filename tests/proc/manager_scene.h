@@ -21,6 +21,7 @@ struct scene {
 	char folder[64];
 	bool has_log;
 	pid_t pid;
+	int stop_fds[2];
 };
 
 struct client {
@@ -37,7 +38,9 @@ void client_close(struct client *c); /* whatever it holds or waits for */
 
 void begin(struct client *c, const char *words);
 void want(struct client *c, const char *reply);
-void want_any(struct client *c); /* whatever it is */
+void want_any(struct client *c);                   /* whatever it is */
+bool want_is(struct client *c, const char *reply); /* the next reply is that */
+bool want_has(struct client *c, const char *part); /* it has that in it */
 void ask(struct client *c, const char *words, const char *reply);
 /* The server has been through all that came before, and had no reply for @c. */
 void silent(struct scene *s, struct client *c);

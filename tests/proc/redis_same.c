@@ -483,6 +483,43 @@ static void ask_by_chance(const int *choice, size_t n_choice)
 
 static const char *const flushes[] = {"FLUSHALL", "FLUSHDB ASYNC", "FLUSHALL SYNC"};
 
+/*
+ * One command, of which the replies are the same byte for byte. Not OBJECT, whose second word
+ * Redis looks at before it keeps the request, and we do when it is done.
+ */
+static void ask_in_transaction(const int *choice, size_t n_choice)
+{
+	const struct spec *s;
+	static struct words w;
+
+	do
+		s = &specs[choice[chance(&dice, n_choice)]];
+	while (s->how != SAME || strchr(s->pattern, ';') || !strncmp(s->pattern, "OBJECT", 6));
+	words_generate(&dice, s->pattern, s->wildness, &w);
+	ask(w.argv, w.n_words, SAME);
+}
+
+static void ask_transaction(const int *choice, size_t n_choice)
+{
+	static const char *const watches[] = {"WATCH s:1 s:2 l:1", "WATCH h:1 l:1 n:1", "WATCH"};
+	uint64_t n = chance(&dice, 4);
+
+	if (chance(&dice, 2) == 0)
+		ask_words(watches[chance(&dice, 3)], SAME);
+	while (n-- > 0)
+		ask_in_transaction(choice, n_choice);
+	if (chance(&dice, 8) == 0)
+		ask_words("UNWATCH", SAME);
+	ask_words("MULTI", SAME);
+	for (n = chance(&dice, 6); n > 0; n--)
+		ask_in_transaction(choice, n_choice);
+	if (chance(&dice, 20) == 0)
+		ask_words(chance(&dice, 2) ? "MULTI" : "WATCH s:1", SAME);
+	ask_words(chance(&dice, 6) ? "EXEC" : "DISCARD", SAME);
+	if (chance(&dice, 10) == 0)
+		ask_words(chance(&dice, 2) ? "EXEC" : "DISCARD", SAME);
+}
+
 void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
 {
 	int choice[1024], n = 0, i, k, n_batches = 0;
@@ -500,7 +537,10 @@ void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
 	}
 	for (i = 0; i < repeats(n_commands);) {
 		while (n_asked < BATCH)
-			ask_by_chance(choice, (size_t)n);
+			if (chance(&dice, 60) == 0)
+				ask_transaction(choice, (size_t)n);
+			else
+				ask_by_chance(choice, (size_t)n);
 		i += (int)n_asked;
 		settle(true);
 		if (++n_batches % LOOK_EVERY == 0)
@@ -518,7 +558,8 @@ void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
 void same_counts(void)
 {
 	static const char *const never[] = {"FLUSHALL",   "FLUSHDB", "GETEX KEEPTTL", "SET PERSIST",
-					    "HSCAN TYPE", "MULTI",   "EXEC"};
+					    "HSCAN TYPE", "MULTI",   "EXEC",          "DISCARD",
+					    "WATCH",      "UNWATCH"};
 	size_t i, k;
 
 	for (i = 0; i < NAMES_MAX && counts[i].name[0]; i++) {
