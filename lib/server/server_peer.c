@@ -421,9 +421,9 @@ static void set_events(struct ipk__server *server, struct ipk__conn *conn)
 	bool reads = !conn->is_at_end && !(conn->peer.flags & IPK__PEER_CLOSING) &&
 		     (!(ipk__conn_is_held(conn) || conn->is_hungry) ||
 		      ipk__bytes_len(&conn->peer.in) < HELD_BYTES);
-	uint32_t events =
-		(reads ? IPK__OS_IN : 0) |
-		(!conn->peer.ring && ipk__bytes_len(&conn->peer.out) > 0 ? IPK__OS_OUT : 0);
+	/* What is about to be sent at the end of this turn is not waited for. */
+	bool writes = !conn->peer.ring && !conn->is_dirty && ipk__bytes_len(&conn->peer.out) > 0;
+	uint32_t events = (reads ? IPK__OS_IN : 0) | (writes ? IPK__OS_OUT : 0);
 
 	if (events == conn->peer.loop_events || conn->is_doomed)
 		return;
