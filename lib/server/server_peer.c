@@ -421,9 +421,8 @@ static void set_events(struct ipk__server *server, struct ipk__conn *conn)
 	bool reads = !conn->is_at_end && !(conn->peer.flags & IPK__PEER_CLOSING) &&
 		     (!(ipk__conn_is_held(conn) || conn->is_hungry) ||
 		      ipk__bytes_len(&conn->peer.in) < HELD_BYTES);
-	/* What is about to be sent at the end of this turn is not waited for. */
-	bool writes = !conn->peer.ring && !conn->is_dirty && ipk__bytes_len(&conn->peer.out) > 0;
-	uint32_t events = (reads ? IPK__OS_IN : 0) | (writes ? IPK__OS_OUT : 0);
+	uint32_t events =
+		(reads ? IPK__OS_IN : 0) | (!conn->peer.ring && conn->is_stuck ? IPK__OS_OUT : 0);
 
 	if (events == conn->peer.loop_events || conn->is_doomed)
 		return;
@@ -517,6 +516,8 @@ static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
 		conn->peer.n_sent_bytes += n;
 		ipk__bytes_take(out, n);
 	}
+	/* Replies that this turn has still to send are no reason to ask: that costs two calls. */
+	conn->is_stuck = ipk__bytes_len(out) > 0;
 }
 
 static void send_one(struct ipk__server *server, struct ipk__conn *conn)
