@@ -32,6 +32,7 @@ struct ipk__conn {
 	int64_t unknown_since_ms;
 	int64_t sent_ms; /* when its socket last took something, or nothing was left to send */
 	bool is_hungry;
+	bool is_stuck; /* the socket took less than there was: it is asked for when it takes more */
 	bool is_dirty;
 	bool is_doomed;
 	bool is_dropped;
