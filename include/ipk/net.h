@@ -21,6 +21,9 @@
  * other side sees whole messages and then -EPIPE. A message is longer than
  * max_message_bytes: -EPROTO, before any memory is taken for it, and for good.
  *
+ * A machine that vanishes without a word is noticed after some 16 minutes, by probes of the
+ * kernel's; who must know earlier sends messages of its own now and then.
+ *
  * Python's handshake before 3.12 is HMAC-MD5; it is spoken only when python_md5 is set.
  * Python's protocol does not say in a proof who made it: a server under that key can have a
  * client answer what it is asked elsewhere. Between C programs, tcp: is the better address.
@@ -97,6 +100,7 @@ IPK_API IPK_MUST_CHECK int ipk_net_listener_accept(ipk_net_listener *l, ipk_dead
  * ipk_net_listener_fd() - an fd that is readable when accepting would get on
  * @l:       listener
  * @ret_fd:  for poll and epoll; owned by @l. When it is readable, accept with ipk_now()
+ *           until -ETIMEDOUT
  *
  * Blocks:  no.
  * Source:  lib/net/net_pipe.c       Since: 0.3
@@ -156,7 +160,8 @@ static inline void ipk_net_listener_closep(ipk_net_listener **l)
  * @ret_pipe: this side's end
  *
  * Order:   nothing is received before the listener has proven that it knows the key.
- * Blocks:  until the listener accepts; python: without a key, until the kernel connects.
+ * Blocks:  until the listener accepts; python: without a key, until the kernel connects. The
+ *          look-up of a name is not bounded by @deadline.
  * Callers: any thread.
  * Crash:   a listener that dies under way makes it -EPIPE.
  * Cost:    an fd.

@@ -237,7 +237,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_wait(ipk_pipe *const ends[], size_t n_ends,
  * Crash:   an fd under way is closed by the kernel when both sides are gone.
  * Source:  lib/pipe/pipe_side.c     Since: 0.1
  *
- * Return: 0; -ETIMEDOUT; -EPIPE; -EBADF @p or @fd; -ETOOMANYREFS too many under way.
+ * Return: 0; -ETIMEDOUT; -EPIPE; -EBADF @p or @fd; -ETOOMANYREFS too many under way;
+ * -EOPNOTSUPP a pipe of net.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_send_fd(ipk_pipe *p, int fd, ipk_deadline deadline);
 
@@ -253,7 +254,7 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_send_fd(ipk_pipe *p, int fd, ipk_deadline de
  * Source:  lib/pipe/pipe_side.c     Since: 0.1
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTO what came is not a single fd; -EMFILE no fd is
- * free here, the one that came is lost; -EBADF.
+ * free here, the one that came is lost; -EBADF; -EOPNOTSUPP a pipe of net.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, int *ret_fd);
 

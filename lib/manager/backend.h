@@ -52,6 +52,11 @@ enum {
 	 * broken connection it is not repeated as the same request but asked anew.
 	 */
 	IPK__CALL_BOUND = 1u << 2,
+	/*
+	 * It needs what the connection holds already (unlocking, waiting on a condition): when the
+	 * connection breaks before the answer came, the call fails with -EOWNERDEAD.
+	 */
+	IPK__CALL_NEEDS = 1u << 3,
 };
 
 /* What to do with a reply that comes when nobody waits for it any more. */

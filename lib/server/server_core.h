@@ -32,6 +32,7 @@ struct ipk__conn {
 	int64_t unknown_since_ms;
 	int64_t sent_ms; /* when its socket last took something, or nothing was left to send */
 	bool is_hungry;
+	bool is_stuck; /* the socket took less than there was: it is asked for when it takes more */
 	bool is_dirty;
 	bool is_doomed;
 	bool is_dropped;
@@ -81,6 +82,8 @@ struct ipk__loop {
 	int64_t second_ms;
 	int64_t started_ms;
 	int64_t clock_ns; /* after the last request */
+	int64_t clocks_ns;
+	int64_t unix_minus_clock_ns; /* one clock tells the other, between two looks at both */
 	uint64_t n_commands;
 	uint64_t n_commands_noted;
 	uint64_t n_local;

@@ -422,8 +422,7 @@ static void set_events(struct ipk__server *server, struct ipk__conn *conn)
 		     (!(ipk__conn_is_held(conn) || conn->is_hungry) ||
 		      ipk__bytes_len(&conn->peer.in) < HELD_BYTES);
 	uint32_t events =
-		(reads ? IPK__OS_IN : 0) |
-		(!conn->peer.ring && ipk__bytes_len(&conn->peer.out) > 0 ? IPK__OS_OUT : 0);
+		(reads ? IPK__OS_IN : 0) | (!conn->peer.ring && conn->is_stuck ? IPK__OS_OUT : 0);
 
 	if (events == conn->peer.loop_events || conn->is_doomed)
 		return;
@@ -517,6 +516,8 @@ static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
 		conn->peer.n_sent_bytes += n;
 		ipk__bytes_take(out, n);
 	}
+	/* Replies that this turn has still to send are no reason to ask: that costs two calls. */
+	conn->is_stuck = ipk__bytes_len(out) > 0;
 }
 
 static void send_one(struct ipk__server *server, struct ipk__conn *conn)

@@ -125,6 +125,7 @@ struct birth {
 	size_t key_bytes;
 	int creator_fd; /* a pidfd; -1: it stays */
 	int news_fd;
+	const char *directory; /* made for it: goes with it */
 	struct news news;
 };
 
@@ -183,6 +184,8 @@ static int run_child(void *arg)
 	b->opts.trouble_bytes = sizeof b->news.trouble;
 	if (r == 0)
 		r = serve(&b->opts, b->key, b->key_bytes, stop_fd);
+	if (b->directory[0])
+		ipk__os_rmdir(b->directory);
 	if (b->news_fd >= 0)
 		tell(b, r < 0 ? r : -EPIPE, "");
 	return r < 0;
@@ -260,6 +263,7 @@ static int start(ipk_manager_server *server, struct birth *b, ipk_deadline deadl
 	int r = check(&b->opts);
 
 	b->creator_fd = -1;
+	b->directory = server->directory;
 	server->stays = b->opts.flags & IPK_MANAGER_SERVER_STAY;
 	if (r == 0)
 		r = get_key(&b->opts, b->key, &b->key_bytes);

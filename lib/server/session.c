@@ -18,6 +18,7 @@
 #include "base/base_internal.h"
 #include "os/os.h"
 #include "server/log_internal.h"
+#include "server/server_core.h"
 
 #define ANSWERS_MAX 128u
 #define SESSION_BYTES_MAX ((size_t)8 << 20)
@@ -272,8 +273,6 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 	struct answer *a;
 	unsigned place;
 
-	(void)argv;
-	(void)argc;
 	s->number++;
 	if (s->number > s->last)
 		return false;
@@ -285,6 +284,9 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 		ipk__resp_error(&peer->out, gone);
 	else
 		return false;
+	/* What was queued before it was queued again, for nothing. */
+	if (argc > 0 && ipk__slice_is_word(argv[0], "EXEC"))
+		ipk__multi_forget(peer);
 	if (server->log) /* not before the log has what it tells of */
 		peer->log_mark = server->log->mark;
 	return true;

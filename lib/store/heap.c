@@ -22,8 +22,8 @@
 #define CHUNK_PAGES ((uint32_t)(CHUNK / PAGE_BYTES))
 #define ALL_PAGES ((1u << CHUNK_PAGES) - 1)
 #define CHUNK_REFS ((uint32_t)(CHUNK / IPK__REF_UNIT))
-#define BATCH_CHUNKS 16u /* that get their pages at once, at the end */
-#define IDLE_CHUNKS 32u  /* that keep their pages */
+#define BATCH_CHUNKS 4u /* that get their pages at once, at the end */
+#define IDLE_CHUNKS 32u /* that keep their pages */
 #define RUN_TRIES 32
 
 enum { FREE, SMALL, RUN, FIXED };

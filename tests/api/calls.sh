@@ -7,14 +7,14 @@ cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
 pure='^((ipk_|msgpack_|crypto_|sodium_|redis|sds|mem|str|pthread_(mutex|once|self|setspecific|getspecific|key|atfork))
-	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|_GLOBAL_OFFSET_TABLE_)$)'
+	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|ceill|qsort_r|fnmatch|_GLOBAL_OFFSET_TABLE_)$)'
 compilers='^(__|_Unwind)'
 impure='^__(errno_location|v?f?printf_chk|assert_fail|fdelt_chk|isoc99_v?f?scanf)$'
 pure=$(printf %s "$pure" | tr -d '\n\t')
 
 # shellcheck disable=SC2016 # the $ are awk's
 nm -A -u "$@" 2>/dev/null | awk -v pure="$pure" -v compilers="$compilers" -v impure="$impure" '
-	{
+	NF > 1 && $(NF - 1) ~ /^[Uw]$/ {
 		object = $1
 		sub(/:$/, "", object)
 		sub(/.*:/, "", object)

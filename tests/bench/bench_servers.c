@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <ipk.h>
+#include <ipk/manager_server.h>
 
 #include "bench.h"
 #include "bench_servers.h"

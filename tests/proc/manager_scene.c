@@ -11,6 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "net/resp.h"
 #include "server/server.h"
 #include "support/support.h"
@@ -39,29 +43,44 @@ static int run_server(void *arg)
 					    .out_soft_ms = 60000,
 					    .slow_ns = 1000000000};
 	struct ipk__server *server;
-	int never[2];
+	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	snprintf(address, sizeof(address), "unix:%s/s", s->folder);
 	snprintf(log_path, sizeof(log_path), "%s/log", s->folder);
 	config.address = address;
 	config.log_path = s->has_log ? log_path : NULL;
-	if (pipe(never) < 0 || ipk__server_create(&config, &server) < 0)
+	close(s->stop_fds[1]);
+	if (ipk__server_create(&config, &server) < 0)
 		return 2;
-	return ipk__server_run(server, never[0]) < 0;
+	r = ipk__server_run(server, s->stop_fds[0]);
+	ipk__server_close(server);
+#ifdef __SANITIZE_ADDRESS__
+	if (__lsan_do_recoverable_leak_check())
+		return 3;
+#endif
+	return r < 0;
+}
+
+static void start(struct scene *s)
+{
+	ck_assert_int_eq(pipe(s->stop_fds), 0);
+	s->pid = spawn(run_server, s);
+	close(s->stop_fds[0]);
 }
 
 void scene_begin(struct scene *s, bool with_log)
 {
 	*s = (struct scene){.folder = "/tmp/ipk-scene-XXXXXX", .has_log = with_log};
 	ck_assert_ptr_nonnull(mkdtemp(s->folder));
-	s->pid = spawn(run_server, s);
+	start(s);
 }
 
 void scene_restart(struct scene *s)
 {
 	kill_and_reap(s->pid);
-	s->pid = spawn(run_server, s);
+	close(s->stop_fds[1]);
+	start(s);
 }
 
 void scene_end(struct scene *s)
@@ -69,7 +88,8 @@ void scene_end(struct scene *s)
 	static const char *const names[] = {"s", "log"};
 	char path[96];
 
-	kill_and_reap(s->pid);
+	close(s->stop_fds[1]); /* it ends by itself, so that its leaks are seen */
+	reap_ok(s->pid);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s", s->folder, names[i]);
 		(void)unlink(path);

@@ -21,6 +21,7 @@ struct scene {
 	char folder[64];
 	bool has_log;
 	pid_t pid;
+	int stop_fds[2];
 };
 
 struct client {

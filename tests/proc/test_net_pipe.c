@@ -190,6 +190,25 @@ static int listen_and_die(void *arg)
 	return 1;
 }
 
+/* What is Python's is C's too. */
+START_TEST(pythons_protocol_between_us)
+{
+	int port;
+
+	for (int i = 0; i < 3; i++) {
+		const ipk_net_opts *opts = i == 0   ? NULL
+					   : i == 1 ? OPTS()
+						    : OPTS(.python_md5 = true);
+
+		ck_ok(ipk_net_listener_create("python:tcp::0", opts, &listener));
+		ck_ok(ipk_net_listener_port(listener, &port));
+		snprintf(address, sizeof address, "python:tcp::%d", port);
+		ck_echo_with(opts);
+		stop();
+	}
+}
+END_TEST
+
 START_TEST(a_dead_listener_is_replaced)
 {
 	char dir[] = "/tmp/ipk-test-XXXXXX";
@@ -700,6 +719,7 @@ static Suite *suite(void)
 	add_test(s, with_a_key);
 	add_test(s, without_a_key_here);
 	add_test(s, over_a_path);
+	add_test(s, pythons_protocol_between_us);
 	add_test(s, a_dead_listener_is_replaced);
 	add_test(s, key_in_a_file);
 	add_test(s, an_fd_that_tells_of_callers);

@@ -2,6 +2,7 @@
  * test_pipe_stream.c - messages over a stream socket: whole or not at all, in whatever
  * pieces the bytes come, and also when a deadline cuts them.
  */
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -162,6 +163,168 @@ START_TEST(sender_full_then_going_on)
 }
 END_TEST
 
+/* --- one thread sends on an end and another receives --- */
+
+enum { N_ECHOED = 300 };
+
+static size_t echoed_bytes(int i)
+{
+	return (size_t)i * 977 % 200000;
+}
+
+static void *send_all(void *arg)
+{
+	char *data = pattern(200000);
+
+	for (int i = 0; i < repeats(N_ECHOED); i++) {
+		int r;
+
+		do {
+			r = ipk_pipe_send(arg, data, echoed_bytes(i), ipk_in_ms(i % 3));
+		} while (r == -ETIMEDOUT);
+		if (r < 0)
+			break;
+	}
+	free(data);
+	return NULL;
+}
+
+static void *echo_all(void *arg)
+{
+	void *data;
+	size_t n;
+
+	while (ipk_pipe_recv_alloc(arg, ipk_in_ms(WAIT_MS), &data, &n) == 0) {
+		int r = ipk_pipe_send(arg, data, n, ipk_in_ms(WAIT_MS));
+
+		free(data);
+		if (r < 0)
+			break;
+	}
+	return NULL;
+}
+
+START_TEST(both_directions_at_once)
+{
+	char *wanted = pattern(200000);
+	pthread_t sender, echo;
+	ipk_pipe *a, *b;
+	void *data;
+	size_t n;
+
+	open_both(&a, &b, 0);
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_all, a), 0);
+	ck_assert_int_eq(pthread_create(&echo, NULL, echo_all, b), 0);
+	for (int i = 0; i < repeats(N_ECHOED); i++) {
+		ck_ok(ipk_pipe_recv_alloc(a, ipk_in_ms(WAIT_MS), &data, &n));
+		ck_assert_uint_eq(n, echoed_bytes(i));
+		ck_assert_int_eq(memcmp(data, wanted, n), 0);
+		free(data);
+	}
+	pthread_join(sender, NULL);
+	ipk_pipe_close(a);
+	pthread_join(echo, NULL);
+	ipk_pipe_close(b);
+	free(wanted);
+}
+END_TEST
+
+static int is_cut_off(void *arg)
+{
+	return ipk_pipe_send(arg, "x", 1, ipk_now()) == -EPIPE ? 0 : 1;
+}
+
+/* The rest of a message is sent by the process that began it, and by no copy of it. */
+START_TEST(rest_is_not_the_forks_too)
+{
+	char *data = pattern(BIG);
+	ipk_pipe *a, *b;
+	void *got;
+	size_t n;
+
+	open_both(&a, &b, 0);
+	ck_ok(ipk_pipe_send(a, data, BIG, ipk_now()));
+	reap_ok(spawn(is_cut_off, a));
+	while (ipk_pipe_recv_alloc(b, ipk_now(), &got, &n) == -ETIMEDOUT)
+		(void)!ipk_pipe_poll(a, ipk_now());
+	ck_assert_uint_eq(n, BIG);
+	ck_assert_int_eq(memcmp(got, data, n), 0);
+	free(got);
+	free(data);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
+static _Atomic pid_t sender_tid;
+
+static void *send_big(void *arg)
+{
+	char *data = pattern(BIG);
+
+	sender_tid = gettid();
+	(void)!ipk_pipe_send(arg, data, BIG, ipk_forever());
+	free(data);
+	return NULL;
+}
+
+static bool has_tid(void *arg)
+{
+	(void)arg;
+	return sender_tid != 0;
+}
+
+/* Forked while another thread is sending: the child is told, and does not wait for it. */
+START_TEST(fork_beside_a_sender)
+{
+	pthread_t sender;
+	ipk_pipe *a, *b;
+	void *got;
+	size_t n;
+
+	open_both(&a, &b, 0);
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_big, a), 0);
+	ck_assert(wait_until(has_tid, NULL, WAIT_MS));
+	ck_wait_asleep(sender_tid);
+	reap_ok(spawn(is_cut_off, a));
+	ck_ok(ipk_pipe_recv_alloc(b, ipk_in_ms(WAIT_MS), &got, &n));
+	ck_assert_uint_eq(n, BIG);
+	free(got);
+	pthread_join(sender, NULL);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
+static void *drain(void *arg)
+{
+	void *data;
+	size_t n;
+
+	if (ipk_pipe_recv_alloc(arg, ipk_in_ms(WAIT_MS), &data, &n) < 0)
+		return NULL;
+	free(data);
+	return arg;
+}
+
+START_TEST(close_sends_the_rest)
+{
+	char *data = pattern(BIG);
+	pthread_t thread;
+	ipk_pipe *a, *b;
+	void *got;
+
+	open_both(&a, &b, 0);
+	ck_ok(ipk_pipe_send(a, data, BIG, ipk_now()));
+	ck_assert_int_eq(pthread_create(&thread, NULL, drain, b), 0);
+	ipk_pipe_close(a);
+	pthread_join(thread, &got);
+	ck_assert_ptr_eq(got, b);
+	ipk_pipe_close(b);
+	free(data);
+}
+END_TEST
+
 /* --- what another side may send --- */
 
 static void ck_write(int fd, const void *data, size_t n_bytes)
@@ -313,6 +476,10 @@ static Suite *suite(void)
 	add_test(s, what_was_sent_is_received_after_close);
 	add_loop_test(s, lengths_come_whole, 0, (int)(sizeof lengths / sizeof lengths[0]));
 	add_test(s, sender_full_then_going_on);
+	add_test(s, both_directions_at_once);
+	add_test(s, rest_is_not_the_forks_too);
+	add_test(s, fork_beside_a_sender);
+	add_test(s, close_sends_the_rest);
 	add_test(s, byte_by_byte);
 	add_loop_test(s, giant_lengths_are_refused, 0, (int)(sizeof giants / sizeof giants[0]));
 	add_test(s, announced_memory_is_not_taken);

@@ -1,4 +1,4 @@
-/* test_keys.c - lib/store/keys.c: strings and containers under names, and their lifetimes. */
+/* test_keyspace.c - lib/store/keyspace.c: strings and containers under names, and their lifetimes. */
 #include "store/things.h"
 #include "unit/store/store_model.h"
 
@@ -263,7 +263,7 @@ END_TEST
 
 static Suite *suite(void)
 {
-	Suite *s = suite_create("keys");
+	Suite *s = suite_create("keyspace");
 
 	add_test(s, set_then_find);
 	add_test(s, many_names);

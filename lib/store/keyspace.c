@@ -1,5 +1,5 @@
 /*
- * keys.c - the keyspace: what lies under each name.
+ * keyspace.c - the keyspace: what lies under each name.
  *
  * It is the table of slot "keys": a string is an entry's value, a container's entry has the
  * number of its slot there. Strings are read under the keyspace's own sequence, containers

@@ -1,0 +1,98 @@
+/*
+ * keys.c - going over the names of all objects, with SCAN: what is there from beginning to end
+ * is given at least once.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/manager_internal.h"
+#include "os/os.h"
+
+struct ipk_keys {
+	ipk_manager *m;
+	struct ipk__slice pattern; /* in memory right behind this */
+	struct ipk__reply reply;
+	size_t at;
+	bool is_last;
+	char cursor[32];
+};
+
+int ipk_keys_open(ipk_manager *m, const char *pattern, ipk_keys **ret_keys)
+{
+	size_t n = pattern ? strlen(pattern) : 0;
+	ipk_keys *keys;
+
+	if (!m)
+		return -EBADF;
+	keys = ipk__os_calloc(1, sizeof *keys + n + 1);
+	if (!keys)
+		return -ENOMEM;
+	keys->m = m;
+	if (pattern) {
+		memcpy(keys + 1, pattern, n);
+		keys->pattern = IPK__SLICE((char *)(keys + 1), n);
+	}
+	ipk__reply_init(&keys->reply);
+	strcpy(keys->cursor, "0");
+	*ret_keys = keys;
+	return 0;
+}
+
+ipk_keys *ipk_keys_close(ipk_keys *keys)
+{
+	if (keys)
+		ipk__reply_fini(&keys->reply);
+	free(keys);
+	return NULL;
+}
+
+static int more(ipk_keys *keys, ipk_deadline deadline)
+{
+	struct ipk__resp_value head, cursor, names;
+	struct ipk__slice argv[] = {
+		IPK__WORD("SCAN"),  ipk__slice_of_string(keys->cursor),
+		IPK__WORD("COUNT"), IPK__WORD("100"),
+		IPK__WORD("MATCH"), keys->pattern,
+	};
+
+	ipk_try(ipk__ask_call(keys->m,
+			      &(struct ipk__call){
+				      .argv = argv,
+				      .argc = keys->pattern.bytes ? 6 : 4,
+				      .flags = IPK__CALL_READ,
+				      .reply = &keys->reply,
+			      },
+			      deadline));
+	keys->at = 0;
+	if (ipk__resp_next(keys->reply.whole, &keys->at, &head) < 0 || head.n != 2 ||
+	    ipk__resp_next(keys->reply.whole, &keys->at, &cursor) < 0 ||
+	    ipk__resp_next(keys->reply.whole, &keys->at, &names) < 0 ||
+	    cursor.text.n_bytes >= sizeof keys->cursor) {
+		ipk__reply_fini(&keys->reply);
+		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");
+	}
+	memcpy(keys->cursor, cursor.text.bytes, cursor.text.n_bytes);
+	keys->cursor[cursor.text.n_bytes] = '\0';
+	keys->is_last = strcmp(keys->cursor, "0") == 0;
+	return 0;
+}
+
+int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline, const char **ret_name,
+		  size_t *ret_name_bytes)
+{
+	struct ipk__resp_value name;
+
+	if (!keys)
+		return -EBADF;
+	while (keys->at >= keys->reply.whole.n_bytes) {
+		if (keys->is_last)
+			return -ENOENT;
+		ipk_try(more(keys, deadline));
+	}
+	if (ipk__resp_next(keys->reply.whole, &keys->at, &name) < 0)
+		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");
+	*ret_name = name.text.bytes;
+	*ret_name_bytes = name.text.n_bytes;
+	return 0;
+}

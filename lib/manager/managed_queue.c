@@ -1,0 +1,260 @@
+/*
+ * managed_queue.c - a queue on the server.
+ *
+ * Invariant: an item that the server gave away for a get is returned by a get of this process:
+ * one that came after its caller's deadline is kept for the next (see IPK__LATE_KEEP).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base_internal.h"
+#include "manager/manager_internal.h"
+#include "os/os.h"
+
+struct ipk_managed_queue {
+	struct ipk__handle h;
+};
+
+#define NAME(q) ((q)->h.name)
+
+static const char *const kinds[] = {"FIFO", "LIFO", "PRIORITY"};
+
+int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_queue_opts *opts,
+			   ipk_deadline deadline, ipk_managed_queue **ret_handle)
+{
+	ipk_managed_queue_opts o = {.size = sizeof o};
+	struct ipk__slice argv[6] = {IPK__WORD("IPK.NEW"), IPK__WORD("QUEUE"), {0}};
+	struct ipk__number room;
+	ipk_managed_queue *q;
+	size_t n = 5;
+	int64_t is_new;
+	int r;
+
+	if (opts)
+		ipk_try(ipk__opts_copy(&o, sizeof o, opts));
+	if ((unsigned)o.kind >= IPK__N_OF(kinds) || o.max_items > INT64_MAX)
+		return -EINVAL;
+	ipk_try(ipk__handle_make(m, name, sizeof *q, &q));
+	argv[2] = NAME(q);
+	argv[3] = ipk__number_word(&room, (int64_t)o.max_items);
+	argv[4] = ipk__slice_of_string(kinds[o.kind]);
+	if (o.is_joinable)
+		argv[n++] = IPK__WORD("JOINABLE");
+	r = ipk__ask_number(m, 0, argv, n, deadline, &is_new);
+	if (r < 0) {
+		free(q);
+		return r;
+	}
+	*ret_handle = q;
+	return 0;
+}
+
+ipk_managed_queue *ipk_managed_queue_close(ipk_managed_queue *handle)
+{
+	free(handle);
+	return NULL;
+}
+
+static int put(ipk_managed_queue *q, const ipk_item *items, size_t n_items, int64_t priority,
+	       ipk_deadline deadline, int64_t *ret_n_put)
+{
+	struct ipk__number rooms[2];
+	struct ipk__slice *argv;
+	int64_t n = 0;
+	int r;
+
+	if (!q)
+		return -EBADF;
+	ipk_try(ipk__words_of(
+		(struct ipk__slice[]){IPK__WORD("IPK.QPUT"), NAME(q),
+				      ipk__number_word(&rooms[0], ipk__timeout_ms(deadline)),
+				      ipk__number_word(&rooms[1], priority)},
+		4, items, n_items, &argv));
+	r = ipk__ask_number(q->h.m, IPK__CALL_WAITS, argv, 4 + n_items, deadline, &n);
+	free(argv);
+	if (r < 0)
+		return r;
+	*ret_n_put = n;
+	return n > 0 ? 0 : -ETIMEDOUT;
+}
+
+int ipk_managed_queue_put_priority(ipk_managed_queue *q, const void *data, size_t len_bytes,
+				   int64_t priority, ipk_deadline deadline)
+{
+	ipk_item item = {data, len_bytes};
+	int64_t n;
+
+	return put(q, &item, 1, priority, deadline, &n);
+}
+
+int ipk_managed_queue_put(ipk_managed_queue *q, const void *data, size_t len_bytes,
+			  ipk_deadline deadline)
+{
+	return ipk_managed_queue_put_priority(q, data, len_bytes, 0, deadline);
+}
+
+int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_item *items, size_t n_items,
+			       ipk_deadline deadline, size_t *ret_n_put)
+{
+	int64_t n = 0;
+
+	if (n_items == 0)
+		return q ? -EINVAL : -EBADF;
+	ipk_try(put(q, items, n_items, 0, deadline, &n));
+	if (ret_n_put)
+		*ret_n_put = (size_t)n;
+	return 0;
+}
+
+int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline, void **ret_data,
+				size_t *ret_len_bytes)
+{
+	struct ipk__number room;
+	struct ipk__reply reply;
+	struct ipk__slice text;
+	int r;
+
+	if (!q)
+		return -EBADF;
+	struct ipk__slice argv[] = {
+		IPK__WORD("IPK.QGET"),
+		NAME(q),
+		ipk__number_word(&room, ipk__timeout_ms(deadline)),
+	};
+	ipk__reply_init(&reply);
+	r = ipk__ask_call(q->h.m,
+			  &(struct ipk__call){
+				  .argv = argv,
+				  .argc = IPK__N_OF(argv),
+				  .flags = IPK__CALL_WAITS,
+				  .late = IPK__LATE_KEEP,
+				  .reply = &reply,
+			  },
+			  deadline);
+	if (r == 0)
+		r = ipk__reply_text(&reply, &text);
+	if (r == -ENOENT && reply.whole.n_bytes > 0 && ipk__reply_refusal(&reply) == 0)
+		r = -ETIMEDOUT; /* null; a queue that is not there is a refusal */
+	if (r == 0)
+		r = ipk__copy_alloc(text, ret_data, ret_len_bytes);
+	ipk__reply_fini(&reply);
+	return r;
+}
+
+int ipk_managed_queue_putf(ipk_managed_queue *q, ipk_deadline deadline, const char *format, ...)
+{
+	va_list args;
+	void *data;
+	size_t n;
+	int r;
+
+	va_start(args, format);
+	r = ipk_vpack(&data, &n, format, args);
+	va_end(args);
+	if (r < 0)
+		return r;
+	r = ipk_managed_queue_put(q, data, n, deadline);
+	free(data);
+	return r;
+}
+
+int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_deadline deadline, const char *format, ...)
+{
+	va_list args;
+	void *data;
+	size_t n;
+	int r;
+
+	ipk_try(ipk_managed_queue_get_alloc(q, deadline, &data, &n));
+	va_start(args, format);
+	r = ipk__typed_unpack(data, n, format, args);
+	va_end(args);
+	return r;
+}
+
+int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadline deadline, uint64_t *ret_len)
+{
+	int64_t n;
+
+	if (!q)
+		return -EBADF;
+	ipk_try(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.QLEN"), NAME(q)));
+	*ret_len = (uint64_t)n;
+	return 0;
+}
+
+static int read_state(const struct ipk__reply *reply, ipk_managed_queue_state *ret_state)
+{
+	struct ipk__resp_value head, v[6];
+	size_t at = 0;
+
+	if (ipk__resp_next(reply->whole, &at, &head) < 0 || head.n < 6)
+		return ipk__manager_fail(-EBADMSG, "an answer that says nothing of a queue");
+	for (size_t i = 0; i < 6; i++)
+		if (ipk__resp_next(reply->whole, &at, &v[i]) < 0)
+			return ipk__manager_fail(-EBADMSG, "half an answer");
+	ret_state->n_items = (uint64_t)v[0].integer;
+	ret_state->max_items = (uint64_t)v[1].integer;
+	ret_state->n_unfinished = (uint64_t)v[2].integer;
+	ret_state->is_shut_down = v[3].integer != 0;
+	ret_state->is_joinable = v[5].integer != 0;
+	ret_state->kind = IPK_QUEUE_FIFO;
+	for (size_t i = 0; i < IPK__N_OF(kinds); i++)
+		if (ipk__slice_is_word(v[4].text, kinds[i]))
+			ret_state->kind = (ipk_queue_kind)i;
+	return 0;
+}
+
+int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk_deadline deadline,
+				ipk_managed_queue_state *ret_state)
+{
+	struct ipk__reply reply;
+	int r;
+
+	if (!q)
+		return -EBADF;
+	ipk__reply_init(&reply);
+	r = ipk__ask(q->h.m, IPK__CALL_READ, &reply, deadline, IPK__WORD("IPK.QINFO"), NAME(q));
+	if (r == 0)
+		r = read_state(&reply, ret_state);
+	ipk__reply_fini(&reply);
+	return r;
+}
+
+int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n, ipk_deadline deadline)
+{
+	struct ipk__number room;
+
+	if (!q)
+		return -EBADF;
+	if (n == 0 || n > INT64_MAX)
+		return -EINVAL;
+	return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QDONE"), NAME(q),
+			 ipk__number_word(&room, (int64_t)n));
+}
+
+int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline)
+{
+	struct ipk__number room;
+	int64_t n = 0;
+
+	if (!q)
+		return -EBADF;
+	ipk_try(ipk__ask_int(q->h.m, IPK__CALL_WAITS | IPK__CALL_READ, deadline, &n,
+			     IPK__WORD("IPK.QJOIN"), NAME(q),
+			     ipk__number_word(&room, ipk__timeout_ms(deadline))));
+	return n != 0 ? 0 : -ETIMEDOUT;
+}
+
+int ipk_managed_queue_shutdown(ipk_managed_queue *q, ipk_shutdown mode, ipk_deadline deadline)
+{
+	if (!q)
+		return -EBADF;
+	if (mode == IPK_DRAIN)
+		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q));
+	if (mode == IPK_NOW)
+		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q),
+				 IPK__WORD("NOW"));
+	return -EINVAL;
+}

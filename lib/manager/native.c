@@ -1,0 +1,882 @@
+/*
+ * native.c - requests of many threads over one connection to our server.
+ *
+ * A thread writes its request under send_lock, which gives the request its number, and then
+ * waits for the answer. One of those that wait reads for all; when it has its own answer it
+ * wakes another one to go on reading. A request that has to wait on the server is answered at
+ * once with a ticket, and later by a push, so that it holds up nobody.
+ *
+ * Invariant: every request that was written and not answered is in n->sent or n->waiting, in
+ * the order of the numbers; a caller that leaves early puts one of its own making in place of
+ * its own. Answers without a ticket belong to the first in n->sent.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/manager_internal.h"
+#include "manager/native.h"
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+
+#define GRACE_NS 50000000 /* the server's answer may take so long beyond the deadline */
+#define SLICE_NS 2000000  /* a full connection: look at what came in, so often */
+#define CHUNK 64          /* requests on their way at a time: the server remembers 128 */
+
+static struct ipk__native *native_of(struct ipk__backend *b)
+{
+	struct ipk__native *n = (struct ipk__native *)b;
+
+	if (n->pid != ipk__os_pid())
+		ipk__native_in_child(n);
+	return n;
+}
+
+/* --- pending requests --- */
+
+bool ipk__pendings_remove(struct ipk__pendings *list, struct ipk__pending *p)
+{
+	for (struct ipk__pending **at = &list->first; *at; at = &(*at)->next)
+		if (*at == p) {
+			*at = p->next;
+			if (list->end == &p->next)
+				list->end = at;
+			return true;
+		}
+	return false;
+}
+
+struct ipk__pending *ipk__pending_make(size_t argc, const struct ipk__slice *argv,
+				       enum ipk__late late)
+{
+	struct ipk__pending *p;
+	size_t n_bytes = sizeof *p;
+	char *room;
+
+	for (size_t i = 0; i < argc; i++)
+		n_bytes += argv[i].n_bytes;
+	p = ipk__os_calloc(1, n_bytes);
+	if (!p)
+		return NULL;
+	p->late = late;
+	p->argc = argc;
+	room = (char *)(p + 1);
+	for (size_t i = 0; i < argc; i++) {
+		memcpy(room, argv[i].bytes, argv[i].n_bytes);
+		p->argv[i] = IPK__SLICE(room, argv[i].n_bytes);
+		room += argv[i].n_bytes;
+	}
+	return p;
+}
+
+void ipk__pending_encode(struct ipk__native *n, const struct ipk__pending *p)
+{
+	if (p->call)
+		ipk__resp_request(&n->out, p->call->argv, p->call->argc);
+	else
+		ipk__resp_request(&n->out, p->argv, p->argc);
+}
+
+static void keep_item(struct ipk__native *n, struct ipk__slice key, struct ipk__slice whole)
+{
+	struct ipk__kept *k = ipk__os_malloc(sizeof *k + key.n_bytes + whole.n_bytes);
+	char *room = (char *)(k + 1);
+	struct ipk__kept **at = &n->kept;
+
+	if (!k)
+		return;
+	memcpy(room, key.bytes, key.n_bytes);
+	memcpy(room + key.n_bytes, whole.bytes, whole.n_bytes);
+	k->key = IPK__SLICE(room, key.n_bytes);
+	k->whole = IPK__SLICE(room + key.n_bytes, whole.n_bytes);
+	k->next = NULL;
+	while (*at)
+		at = &(*at)->next;
+	*at = k;
+	n->n_kept++;
+}
+
+/* Nobody waits for it any more: undo what it did. */
+static void done_late(struct ipk__native *n, struct ipk__pending *p, struct ipk__slice whole)
+{
+	struct ipk__pending *undo = NULL;
+
+	if (p->late == IPK__LATE_RELEASE && whole.n_bytes > 1 && whole.bytes[0] == ':' &&
+	    whole.bytes[1] == '1')
+		undo = ipk__pending_make(3,
+					 (const struct ipk__slice[]){IPK__WORD("IPK.RELEASE"),
+								     p->argv[1], p->argv[2]},
+					 IPK__LATE_DROP);
+	if (undo)
+		ipk__pendings_add(&n->todo, undo);
+	if (p->late == IPK__LATE_KEEP && whole.n_bytes > 0 && whole.bytes[0] == '$')
+		keep_item(n, p->argv[1], whole);
+	free(p);
+}
+
+void ipk__pending_done(struct ipk__native *n, struct ipk__pending *p, struct ipk__slice whole,
+		       int err)
+{
+	if (!p->call) {
+		done_late(n, p, whole);
+		return;
+	}
+	p->result = err < 0 ? err : ipk__reply_put(p->call->reply, whole);
+	/* Its caller may go on, and its stack be used otherwise, from this store on. */
+	if (atomic_exchange_explicit(&p->state, IPK__PENDING_DONE, memory_order_acq_rel) !=
+	    IPK__PENDING_SENT)
+		(void)ipk__os_futex_wake(&p->state, 1);
+}
+
+/* --- what comes in --- */
+
+/* The number behind a word, as in "WAIT 12". */
+static bool read_ticket(struct ipk__slice text, uint64_t *ret_ticket)
+{
+	int64_t n;
+
+	if (text.n_bytes < 6 || memcmp(text.bytes, "WAIT ", 5) != 0 ||
+	    !ipk__text_to_int64(IPK__SLICE(text.bytes + 5, text.n_bytes - 5), &n))
+		return false;
+	*ret_ticket = (uint64_t)n;
+	return true;
+}
+
+static struct ipk__pending *find_ticket(struct ipk__native *n, uint64_t ticket)
+{
+	for (struct ipk__pending *p = n->waiting.first; p; p = p->next)
+		if (p->ticket == ticket)
+			return p;
+	return NULL;
+}
+
+/* ipk.done, a ticket, the answer. Pushes of other kinds are not for us. */
+static int take_push(struct ipk__native *n, struct ipk__slice whole)
+{
+	struct ipk__resp_value head, word, ticket;
+	struct ipk__pending *p;
+	int64_t number;
+	size_t at = 0;
+
+	ipk_try(ipk__resp_next(whole, &at, &head));
+	ipk_try(ipk__resp_next(whole, &at, &word));
+	if (head.n != 3 || !ipk__slice_is_word(word.text, "ipk.done"))
+		return 0;
+	ipk_try(ipk__resp_next(whole, &at, &ticket));
+	number = ticket.integer;
+	if (ticket.type != IPK__RESP_INTEGER && !ipk__text_to_int64(ticket.text, &number))
+		return -EPROTO;
+	p = find_ticket(n, (uint64_t)number);
+	if (p) {
+		(void)ipk__pendings_remove(&n->waiting, p);
+		ipk__pending_done(n, p, IPK__SLICE(whole.bytes + at, whole.n_bytes - at), 0);
+	}
+	return 0;
+}
+
+static int take_value(struct ipk__native *n, struct ipk__slice whole)
+{
+	struct ipk__pending *p = n->sent.first;
+	uint64_t ticket;
+
+	if (whole.bytes[0] == IPK__RESP_PUSH)
+		return take_push(n, whole);
+	if (!p || !p->was_sent)
+		return -EPROTO;
+	n->sent.first = p->next;
+	if (n->sent.end == &p->next)
+		n->sent.end = &n->sent.first;
+	if (whole.bytes[0] == IPK__RESP_SIMPLE && whole.n_bytes > 8 &&
+	    read_ticket(IPK__SLICE(whole.bytes + 1, whole.n_bytes - 3), &ticket)) {
+		p->ticket = ticket;
+		ipk__pendings_add(&n->waiting, p);
+		return 0;
+	}
+	ipk__pending_done(n, p, whole, 0);
+	return 0;
+}
+
+/* By the thread that reads, under lock: it is over. */
+static void is_over(struct ipk__native *n)
+{
+	if (!n->is_broken) {
+		n->is_broken = true;
+		n->broken_ns = ipk__os_now_ns();
+	}
+}
+
+/* Some values, at least one. 0, or -ETIMEDOUT; with lock held afterwards. */
+static int read_some(struct ipk__native *n, ipk_deadline deadline)
+{
+	struct ipk__slice whole;
+	int r = ipk__wire_value(&n->wire, deadline, &whole);
+
+	pthread_mutex_lock(&n->lock);
+	if (r == -ETIMEDOUT)
+		return r;
+	while (r == 0) {
+		r = take_value(n, whole);
+		if (r < 0 || !ipk__wire_has_more(&n->wire))
+			break;
+		r = ipk__wire_value(&n->wire, ipk_now(), &whole);
+		if (r == -ETIMEDOUT)
+			return 0;
+	}
+	if (r == 0)
+		ipk__wire_release(&n->wire);
+	else
+		is_over(n);
+	return 0;
+}
+
+/* Under lock: no thread reads any more, so that one of those that wait has to. */
+static void stop_reading(struct ipk__native *n)
+{
+	struct ipk__pendings *lists[] = {&n->sent, &n->waiting};
+
+	n->is_read = false;
+	for (size_t i = 0; i < IPK__N_OF(lists); i++)
+		for (struct ipk__pending *p = lists[i]->first; p; p = p->next) {
+			uint32_t sleeps = IPK__PENDING_SLEEPS;
+
+			if (p->call &&
+			    atomic_compare_exchange_strong(&p->state, &sleeps, IPK__PENDING_READ)) {
+				(void)ipk__os_futex_wake(&p->state, 1);
+				return;
+			}
+		}
+}
+
+/* --- sending --- */
+
+static int lock_until(pthread_mutex_t *mutex, ipk_deadline deadline)
+{
+	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
+
+	if (pthread_mutex_trylock(mutex) == 0)
+		return 0;
+	if (deadline.at_ns == INT64_MAX)
+		return -pthread_mutex_lock(mutex);
+	return -pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
+}
+
+/* The connection is full: perhaps the server waits for us to read. */
+static void read_meanwhile(struct ipk__native *n)
+{
+	pthread_mutex_lock(&n->lock);
+	if (n->is_read || n->is_broken) {
+		pthread_mutex_unlock(&n->lock);
+		return;
+	}
+	n->is_read = true;
+	pthread_mutex_unlock(&n->lock);
+	(void)read_some(n, ipk_now());
+	stop_reading(n);
+	pthread_mutex_unlock(&n->lock);
+}
+
+/*
+ * What is in n->out, under send_lock. False: the connection is over, or of no use with half a
+ * request in it.
+ */
+static bool send_out(struct ipk__native *n, ipk_deadline deadline)
+{
+	const char *data = ipk__bytes_front(&n->out);
+	size_t n_bytes = ipk__bytes_len(&n->out);
+	ipk_deadline slice;
+	size_t at = 0;
+	int r;
+
+	if (n->out.failed)
+		return false;
+	r = ipk__wire_send(&n->wire, data, n_bytes, ipk_now(), &at);
+	while (r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0) {
+		read_meanwhile(n);
+		slice = ipk_in_ns(SLICE_NS);
+		if (slice.at_ns > deadline.at_ns)
+			slice = deadline;
+		if (n->wire.ring && n_bytes > n->wire.ring->whole_max_bytes)
+			slice = deadline; /* it goes in pieces, each of which has to find room */
+		r = ipk__wire_send(&n->wire, data, n_bytes, slice, &at);
+	}
+	return r == 0;
+}
+
+/* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
+static bool enlist(struct ipk__native *n, struct ipk__pending *p, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		p[i].number = n->next_number++;
+		p[i].was_sent = !n->is_broken;
+		ipk__pendings_add(&n->sent, &p[i]);
+	}
+	return !n->is_broken;
+}
+
+/* 0: they are in line, and *ret_reads: this thread is to read. -ETIMEDOUT: they are not. */
+static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
+		  ipk_deadline deadline, bool *ret_reads)
+{
+	bool is_out = true;
+
+	ipk_try(lock_until(&n->send_lock, deadline));
+	ipk__bytes_clear(&n->out);
+	for (size_t i = 0; i < count; i++)
+		ipk__pending_encode(n, &p[i]);
+	if (n->out.failed) {
+		pthread_mutex_unlock(&n->send_lock);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&n->lock);
+	if (enlist(n, p, count)) {
+		pthread_mutex_unlock(&n->lock);
+		is_out = send_out(n, deadline);
+		pthread_mutex_lock(&n->lock);
+	}
+	if (!is_out)
+		is_over(n);
+	*ret_reads = !n->is_read;
+	n->is_read = true;
+	pthread_mutex_unlock(&n->lock);
+	ipk__bytes_shrink(&n->out, (size_t)256 << 10);
+	pthread_mutex_unlock(&n->send_lock);
+	return 0;
+}
+
+/* What done_late() wants sent: nobody waits for the answers. */
+static void send_todo(struct ipk__native *n)
+{
+	struct ipk__pending *p;
+	bool is_out = true;
+
+	if (pthread_mutex_trylock(&n->send_lock) != 0)
+		return; /* who reads next does it */
+	ipk__bytes_clear(&n->out);
+	pthread_mutex_lock(&n->lock);
+	while (!n->is_broken && (p = n->todo.first)) {
+		(void)ipk__pendings_remove(&n->todo, p);
+		ipk__pending_encode(n, p);
+		p->number = n->next_number++;
+		p->was_sent = true;
+		ipk__pendings_add(&n->sent, p);
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (ipk__bytes_len(&n->out) > 0)
+		is_out = send_out(n, ipk_in_ns(GRACE_NS));
+	if (!is_out) {
+		pthread_mutex_lock(&n->lock);
+		is_over(n);
+		pthread_mutex_unlock(&n->lock);
+	}
+	pthread_mutex_unlock(&n->send_lock);
+}
+
+/* --- waiting for the answer --- */
+
+static bool is_done(struct ipk__pending *p)
+{
+	return atomic_load_explicit(&p->state, memory_order_acquire) == IPK__PENDING_DONE;
+}
+
+/* This thread reads for all until its own answer is there. */
+static int read_until(struct ipk__native *n, struct ipk__pending *p, ipk_deadline deadline)
+{
+	bool is_broken, is_todo;
+	int r = 0;
+
+	pthread_mutex_lock(&n->lock);
+	while (!is_done(p) && r == 0) {
+		is_broken = n->is_broken;
+		is_todo = n->todo.first != NULL;
+		pthread_mutex_unlock(&n->lock);
+		if (is_broken) {
+			r = ipk__native_again(n, deadline);
+			pthread_mutex_lock(&n->lock);
+			continue;
+		}
+		if (is_todo)
+			send_todo(n);
+		r = read_some(n, deadline);
+	}
+	is_todo = n->todo.first != NULL;
+	stop_reading(n);
+	pthread_mutex_unlock(&n->lock);
+	if (is_todo)
+		send_todo(n);
+	return is_done(p) ? 0 : r;
+}
+
+/* True: this thread is to read now. */
+static bool may_read(struct ipk__native *n, struct ipk__pending *p)
+{
+	uint32_t sent = IPK__PENDING_SENT;
+	uint32_t read = IPK__PENDING_READ;
+	bool may = false;
+
+	pthread_mutex_lock(&n->lock);
+	(void)atomic_compare_exchange_strong(&p->state, &read, IPK__PENDING_SENT);
+	if (!is_done(p)) {
+		may = !n->is_read;
+		n->is_read = true;
+		if (!may)
+			(void)atomic_compare_exchange_strong(&p->state, &sent, IPK__PENDING_SLEEPS);
+	}
+	pthread_mutex_unlock(&n->lock);
+	return may;
+}
+
+/* 0 it is answered; otherwise why not, and it is still in line. */
+static int await(struct ipk__native *n, struct ipk__pending *p, ipk_deadline deadline, bool reads)
+{
+	int r = reads ? read_until(n, p, deadline) : 0;
+
+	while (!is_done(p) && r == 0) {
+		if (may_read(n, p))
+			r = read_until(n, p, deadline);
+		else if (!is_done(p))
+			r = ipk__os_futex_wait(&p->state, IPK__PENDING_SLEEPS, deadline);
+	}
+	return is_done(p) ? 0 : r;
+}
+
+/* --- leaving early --- */
+
+/* In the line at the place of @p. Under lock. */
+static void replace(struct ipk__native *n, struct ipk__pending *p, struct ipk__pending *by)
+{
+	struct ipk__pendings *lists[] = {&n->sent, &n->waiting};
+
+	by->number = p->number;
+	by->ticket = p->ticket;
+	by->was_sent = p->was_sent;
+	by->next = p->next;
+	for (size_t i = 0; i < IPK__N_OF(lists); i++)
+		for (struct ipk__pending **at = &lists[i]->first; *at; at = &(*at)->next)
+			if (*at == p) {
+				*at = by;
+				if (lists[i]->end == &p->next)
+					lists[i]->end = &by->next;
+				return;
+			}
+	free(by);
+}
+
+static struct ipk__pending *make_late(const struct ipk__call *call)
+{
+	if (call->late == IPK__LATE_DROP)
+		return ipk__pending_make(0, NULL, IPK__LATE_DROP);
+	return ipk__pending_make(IPK__MIN(call->argc, (size_t)3), call->argv, call->late);
+}
+
+/* The server need not go on with it. Under lock. */
+static void cancel_later(struct ipk__native *n, const struct ipk__pending *p)
+{
+	struct ipk__number room;
+	struct ipk__pending *cancel;
+
+	if (p->ticket == 0)
+		return;
+	cancel = ipk__pending_make(
+		2,
+		(const struct ipk__slice[]){IPK__WORD("IPK.CANCEL"),
+					    ipk__number_word(&room, (int64_t)p->ticket)},
+		IPK__LATE_DROP);
+	if (cancel)
+		ipk__pendings_add(&n->todo, cancel);
+}
+
+/* @err is why. What the call returns then; 0: the answer has just come. */
+static int leave(struct ipk__native *n, struct ipk__pending *p, int err)
+{
+	const struct ipk__call *call = p->call;
+	struct ipk__pending *late = make_late(call);
+	bool was_sent;
+
+	pthread_mutex_lock(&n->lock);
+	if (is_done(p)) {
+		pthread_mutex_unlock(&n->lock);
+		free(late);
+		return p->result;
+	}
+	was_sent = p->was_sent;
+	if (was_sent && late) {
+		cancel_later(n, p);
+		replace(n, p, late);
+	} else {
+		free(late);
+		if (!ipk__pendings_remove(&n->sent, p))
+			(void)ipk__pendings_remove(&n->waiting, p);
+		if (was_sent)
+			is_over(n); /* its answer would be taken for another's */
+	}
+	pthread_mutex_unlock(&n->lock);
+	if (was_sent)
+		send_todo(n);
+	if (err != -ETIMEDOUT && err != -EPIPE)
+		return err;
+	if (!was_sent || (call->flags & (IPK__CALL_READ | IPK__CALL_BOUND)) ||
+	    call->late != IPK__LATE_DROP)
+		return err;
+	return err == -ETIMEDOUT ? -EINPROGRESS : err;
+}
+
+/* --- calls --- */
+
+static ipk_deadline with_grace(ipk_deadline deadline, bool waits)
+{
+	ipk_deadline grace;
+
+	if (deadline.at_ns == INT64_MAX)
+		return deadline;
+	if (waits && deadline.at_ns > 0 && deadline.at_ns < INT64_MAX - GRACE_NS)
+		return (ipk_deadline){IPK__MAX(deadline.at_ns, ipk__os_now_ns()) + GRACE_NS};
+	grace = ipk_in_ns(GRACE_NS);
+	return grace.at_ns > deadline.at_ns ? grace : deadline;
+}
+
+/* All of them, in one go. @count is CHUNK at most. The first error. */
+static int run(struct ipk__native *n, struct ipk__pending *p, size_t count, ipk_deadline deadline)
+{
+	bool reads = false;
+	int first = 0;
+	int r = submit(n, p, count, deadline, &reads);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < count; i++) {
+		int result;
+
+		r = await(n, &p[i], deadline, reads && i == 0);
+		result = r == 0 ? p[i].result : leave(n, &p[i], r);
+		if (first == 0)
+			first = result;
+	}
+	return first;
+}
+
+static bool take_kept(struct ipk__native *n, const struct ipk__call *call, int *ret_r)
+{
+	struct ipk__kept *k = NULL;
+
+	pthread_mutex_lock(&n->lock);
+	for (struct ipk__kept **at = &n->kept; *at; at = &(*at)->next)
+		if (ipk__slice_equal((*at)->key, call->argv[1])) {
+			k = *at;
+			*ret_r = ipk__reply_put(call->reply, k->whole);
+			if (*ret_r == 0) {
+				*at = k->next;
+				n->n_kept--;
+				free(k);
+			}
+			break;
+		}
+	pthread_mutex_unlock(&n->lock);
+	return k != NULL;
+}
+
+static int native_call(struct ipk__backend *b, const struct ipk__call *call, ipk_deadline deadline)
+{
+	struct ipk__native *n = native_of(b);
+	struct ipk__pending p = {.call = call};
+	int r;
+
+	if (call->late == IPK__LATE_KEEP && n->n_kept > 0 && take_kept(n, call, &r))
+		return r;
+	return run(n, &p, 1, with_grace(deadline, (call->flags & IPK__CALL_WAITS) != 0));
+}
+
+static int native_call_many(struct ipk__backend *b, const struct ipk__call *calls, size_t n_calls,
+			    ipk_deadline deadline)
+{
+	struct ipk__native *n = native_of(b);
+	struct ipk__pending p[CHUNK];
+
+	deadline = with_grace(deadline, false);
+	for (size_t from = 0; from < n_calls; from += CHUNK) {
+		size_t count = IPK__MIN(n_calls - from, (size_t)CHUNK);
+		int r;
+
+		memset(p, 0, count * sizeof p[0]);
+		for (size_t i = 0; i < count; i++)
+			p[i].call = &calls[from + i];
+		r = run(n, p, count, deadline);
+		if (r == -ETIMEDOUT && from > 0)
+			r = -EINPROGRESS; /* the first ones are done */
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* --- transactions --- */
+
+static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *keys, size_t n_keys,
+			     ipk_deadline deadline)
+{
+	struct ipk__slice *argv;
+	struct ipk__reply reply;
+	int r;
+
+	if (n_keys == 0)
+		return 0;
+	argv = ipk__os_calloc(n_keys + 1, sizeof *argv);
+	if (!argv)
+		return -ENOMEM;
+	argv[0] = IPK__WORD("WATCH");
+	memcpy(argv + 1, keys, n_keys * sizeof *keys);
+	ipk__reply_init(&reply);
+	r = native_call(b,
+			&(struct ipk__call){
+				.argv = argv,
+				.argc = n_keys + 1,
+				.flags = IPK__CALL_READ | IPK__CALL_NEEDS,
+				.reply = &reply,
+			},
+			deadline);
+	if (r == 0)
+		r = ipk__reply_refusal(&reply);
+	ipk__reply_fini(&reply);
+	free(argv);
+	return r == -EOWNERDEAD ? -ECANCELED : r;
+}
+
+static void native_unwatch(struct ipk__backend *b)
+{
+	struct ipk__slice argv[] = {IPK__WORD("UNWATCH")};
+	struct ipk__reply reply;
+
+	ipk__reply_init(&reply);
+	(void)native_call(
+		b,
+		&(struct ipk__call){
+			.argv = argv, .argc = 1, .flags = IPK__CALL_READ, .reply = &reply},
+		ipk_now());
+	ipk__reply_fini(&reply);
+}
+
+/* EXEC's answer: one for each call. */
+static int deal(const struct ipk__reply *exec, const struct ipk__call *calls, size_t n)
+{
+	struct ipk__resp_value head, value;
+	size_t at = 0;
+
+	ipk_try(ipk__reply_first(exec, &head));
+	if (head.type == IPK__RESP_ERROR &&
+	    strncmp(head.text.bytes, "ERR EXEC without", sizeof "ERR EXEC without" - 1) == 0)
+		return -ECANCELED; /* asked again over another connection: it was not done */
+	ipk_try(ipk__reply_refusal(exec));
+	if (head.type == IPK__RESP_NULL)
+		return -ECANCELED;
+	(void)ipk__resp_next(exec->whole, &at, &head);
+	if (head.type != IPK__RESP_ARRAY || head.n != n)
+		return -EBADMSG;
+	for (size_t i = 0; i < n; i++) {
+		size_t from = at;
+
+		if (ipk__resp_next(exec->whole, &at, &value) < 0 ||
+		    ipk__resp_skip(exec->whole, &at, &value) < 0)
+			return -EBADMSG;
+		ipk_try(ipk__reply_put(calls[i].reply,
+				       IPK__SLICE(exec->whole.bytes + from, at - from)));
+	}
+	return 0;
+}
+
+/* What was queued is forgotten with the connection; EXEC alone is asked again. */
+static int exec_with(struct ipk__native *n, const struct ipk__call *calls, size_t n_calls,
+		     struct ipk__pending *p, struct ipk__call *own, struct ipk__reply *replies,
+		     ipk_deadline deadline)
+{
+	static const struct ipk__slice multi[] = {IPK__WORD("MULTI")};
+	static const struct ipk__slice exec[] = {IPK__WORD("EXEC")};
+	size_t last = n_calls + 1;
+	int r;
+
+	for (size_t i = 0; i <= last; i++) {
+		ipk__reply_init(&replies[i]);
+		own[i] = (struct ipk__call){
+			.argv = i == 0      ? multi
+				: i == last ? exec
+					    : calls[i - 1].argv,
+			.argc = i == 0 || i == last ? 1 : calls[i - 1].argc,
+			.flags = i == last ? 0 : IPK__CALL_READ | IPK__CALL_NEEDS,
+			.reply = &replies[i],
+		};
+		p[i].call = &own[i];
+	}
+	r = run(n, p, last + 1, with_grace(deadline, false));
+	if (r == -EOWNERDEAD && is_done(&p[last]))
+		r = p[last].result;
+	if (r == 0)
+		r = deal(&replies[last], calls, n_calls);
+	for (size_t i = 0; i <= last; i++)
+		ipk__reply_fini(&replies[i]);
+	return r;
+}
+
+static int native_exec(struct ipk__backend *b, const struct ipk__call *calls, size_t n_calls,
+		       ipk_deadline deadline)
+{
+	struct ipk__pending *p = ipk__os_calloc(n_calls + 2, sizeof *p);
+	struct ipk__call *own = ipk__os_calloc(n_calls + 2, sizeof *own);
+	struct ipk__reply *replies = ipk__os_calloc(n_calls + 2, sizeof *replies);
+	int r = -ENOMEM;
+
+	if (p && own && replies)
+		r = exec_with(native_of(b), calls, n_calls, p, own, replies, deadline);
+	free(p);
+	free(own);
+	free(replies);
+	return r;
+}
+
+/* --- reading in place --- */
+
+static _Thread_local unsigned stripe_of_thread; /* 1 more than it; 0: not chosen */
+
+static unsigned stripe(void)
+{
+	if (stripe_of_thread == 0)
+		stripe_of_thread = (unsigned)ipk__os_tid() % IPK__NATIVE_STRIPES + 1;
+	return stripe_of_thread - 1;
+}
+
+/* Counted before the view is looked at: whoever takes it away looks at the counts after. */
+static struct ipk__view *native_view(struct ipk__backend *b, uint64_t *ret_generation)
+{
+	struct ipk__native *n = (struct ipk__native *)b;
+	struct ipk__view *view;
+
+	if (atomic_load_explicit(&n->view, memory_order_relaxed) == NULL || n->pid != ipk__os_pid())
+		return NULL;
+	atomic_fetch_add(&n->readers[stripe()].n, 1);
+	view = atomic_load(&n->view);
+	if (!view) {
+		atomic_fetch_sub(&n->readers[stripe()].n, 1);
+		return NULL;
+	}
+	*ret_generation = atomic_load_explicit(&n->view_generation, memory_order_acquire);
+	return view;
+}
+
+static void native_view_done(struct ipk__backend *b)
+{
+	struct ipk__native *n = (struct ipk__native *)b;
+
+	atomic_fetch_sub_explicit(&n->readers[stripe()].n, 1, memory_order_release);
+}
+
+static uint64_t native_epoch(struct ipk__backend *b)
+{
+	return atomic_load(&native_of(b)->epoch);
+}
+
+/* --- from beginning to end --- */
+
+static void free_pendings(struct ipk__pendings *list)
+{
+	struct ipk__pending *p;
+
+	while ((p = list->first)) {
+		list->first = p->next;
+		if (!p->call)
+			free(p);
+	}
+	ipk__pendings_init(list);
+}
+
+static void native_close(struct ipk__backend *b)
+{
+	struct ipk__native *n = native_of(b);
+	struct ipk__kept *k;
+
+	ipk__native_unregister(n);
+	ipk__native_retire_view(n);
+	ipk__wire_close(&n->wire);
+	for (size_t i = 0; i < IPK__N_OF(n->old_views); i++)
+		ipk__view_close(n->old_views[i]);
+	free_pendings(&n->sent);
+	free_pendings(&n->waiting);
+	free_pendings(&n->todo);
+	while ((k = n->kept)) {
+		n->kept = k->next;
+		free(k);
+	}
+	ipk__bytes_free(&n->out);
+	memset(n->config.key, 0, sizeof n->config.key);
+	pthread_mutex_destroy(&n->send_lock);
+	pthread_mutex_destroy(&n->lock);
+	free(n);
+}
+
+static const struct ipk__backend_ops native_ops = {
+	.call = native_call,
+	.call_many = native_call_many,
+	.watch_keys = native_watch_keys,
+	.exec = native_exec,
+	.unwatch = native_unwatch,
+	.epoch = native_epoch,
+	.view = native_view,
+	.view_done = native_view_done,
+	.watch_open = ipk__native_watch_open,
+	.watch_fd = ipk__native_watch_fd,
+	.watch_next = ipk__native_watch_next,
+	.watch_close = ipk__native_watch_close,
+	.close = native_close,
+};
+
+static int configure(const char *address, const ipk_manager_connect_opts *opts,
+		     struct ipk__wire_config *c)
+{
+	ipk_try(ipk__address_parse(address, &c->address));
+	c->no_local = opts->no_local || c->address.kind != IPK__ADDRESS_UNIX;
+	if (opts->key_file)
+		ipk_try(ipk__auth_key_from_file(opts->key_file, c->key, &c->key_bytes));
+	if (opts->key) {
+		c->key_bytes = opts->key_bytes > 0 ? opts->key_bytes : strlen(opts->key);
+		if (c->key_bytes > sizeof c->key)
+			return -EINVAL;
+		memcpy(c->key, opts->key, c->key_bytes);
+	}
+	if (opts->label) {
+		if (strlen(opts->label) >= sizeof c->label || ipk__name_check(opts->label) < 0)
+			return -EINVAL;
+		strcpy(c->label, opts->label);
+	}
+	return 0;
+}
+
+static int start(struct ipk__native *n, const char *address, const ipk_manager_connect_opts *opts,
+		 ipk_deadline deadline)
+{
+	ipk_try(configure(address, opts, &n->config));
+	n->reconnect_ms = opts->reconnect_ms == 0 ? 5000 : IPK__MAX(opts->reconnect_ms, 0);
+	ipk_try(ipk__native_new_session(n));
+	ipk_try(ipk__native_register(n));
+	return ipk__native_first(n, deadline);
+}
+
+int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opts,
+			ipk_deadline deadline, struct ipk__backend **ret_backend)
+{
+	struct ipk__native *n = ipk__os_calloc(1, sizeof *n);
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->base.ops = &native_ops;
+	n->pid = ipk__os_pid();
+	pthread_mutex_init(&n->send_lock, NULL);
+	pthread_mutex_init(&n->lock, NULL);
+	ipk__pendings_init(&n->sent);
+	ipk__pendings_init(&n->waiting);
+	ipk__pendings_init(&n->todo);
+	ipk__wire_init(&n->wire);
+	r = start(n, address, opts, with_grace(deadline, false));
+	if (r < 0) {
+		native_close(&n->base);
+		return r;
+	}
+	*ret_backend = &n->base;
+	return 0;
+}

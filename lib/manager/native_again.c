@@ -1,0 +1,431 @@
+/*
+ * native_again.c - a connection made again: after a restart of the server, after a fork.
+ *
+ * Invariant: what was written with a number is written again with that number or not at all,
+ * so that the server, which remembers numbers, does nothing twice. What was bound to the old
+ * connection (waiting for a lock) is asked anew under a new number; what needed something the
+ * old one held fails.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/manager_internal.h"
+#include "manager/native.h"
+#include "os/os.h"
+
+#define PAUSE_MIN_NS 1000000
+#define PAUSE_MAX_NS 50000000
+#define ATTEMPT_NS 1000000000 /* a server that takes a connection answers within it, or not */
+
+/* --- forks --- */
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_mutex_t of_process_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ipk__native *of_process;
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&of_process_lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&of_process_lock);
+}
+
+/*
+ * The child gives up its copy of the socket at once: otherwise the server would not see the
+ * parent's death for as long as the child lives.
+ */
+static void after_fork_in_child(void)
+{
+	for (struct ipk__native *n = of_process; n; n = n->next_of_process) {
+		ipk__os_close(n->wire.fd);
+		n->wire.fd = -1;
+		n->pid = 0;
+	}
+	pthread_mutex_unlock(&of_process_lock);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
+}
+
+int ipk__native_register(struct ipk__native *n)
+{
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&of_process_lock);
+	n->next_of_process = of_process;
+	of_process = n;
+	pthread_mutex_unlock(&of_process_lock);
+	return 0;
+}
+
+void ipk__native_unregister(struct ipk__native *n)
+{
+	pthread_mutex_lock(&of_process_lock);
+	for (struct ipk__native **at = &of_process; *at; at = &(*at)->next_of_process)
+		if (*at == n) {
+			*at = n->next_of_process;
+			break;
+		}
+	pthread_mutex_unlock(&of_process_lock);
+}
+
+int ipk__native_new_session(struct ipk__native *n)
+{
+	unsigned char random[IPK__SESSION_ID_BYTES / 2];
+
+	ipk_try(ipk__os_random(random, sizeof random));
+	ipk__auth_to_hex(random, sizeof random, n->session);
+	n->next_number = 1;
+	n->is_broken = true;
+	n->epoch++;
+	return 0;
+}
+
+/*
+ * Only one thread came along, and what the others held or were just changing is no use: the
+ * locks are made anew, the parent's requests are forgotten, its buffers are left alone.
+ */
+void ipk__native_in_child(struct ipk__native *n)
+{
+	pthread_mutex_lock(&of_process_lock);
+	if (n->pid != ipk__os_pid()) {
+		pthread_mutex_init(&n->send_lock, NULL);
+		pthread_mutex_init(&n->lock, NULL);
+		ipk__pendings_init(&n->sent);
+		ipk__pendings_init(&n->waiting);
+		ipk__pendings_init(&n->todo);
+		n->out = (struct ipk__bytes){0};
+		n->wire.in = (struct ipk__bytes){0};
+		n->kept = NULL;
+		n->n_kept = 0;
+		n->is_read = n->is_gone = false;
+		for (size_t i = 0; i < IPK__NATIVE_STRIPES; i++)
+			n->readers[i].n = 0;
+		ipk__native_retire_view(n);
+		ipk__wire_close(&n->wire);
+		(void)ipk__native_new_session(n);
+		n->broken_ns = ipk__os_now_ns();
+		n->pid = ipk__os_pid();
+	}
+	pthread_mutex_unlock(&of_process_lock);
+}
+
+/* --- the view --- */
+
+static bool is_looked_at(struct ipk__native *n)
+{
+	for (size_t i = 0; i < IPK__NATIVE_STRIPES; i++)
+		if (atomic_load(&n->readers[i].n) != 0)
+			return true;
+	return false;
+}
+
+/* Readers that came after the exchange see no view; once there were none, it is unused. */
+void ipk__native_retire_view(struct ipk__native *n)
+{
+	struct ipk__view *old = atomic_exchange(&n->view, NULL);
+
+	for (size_t i = 0; old && i < IPK__N_OF(n->old_views); i++)
+		if (!n->old_views[i]) {
+			n->old_views[i] = old;
+			old = NULL;
+		}
+	for (int i = 0; i < 1000 && is_looked_at(n); i++)
+		ipk__os_yield();
+	if (is_looked_at(n))
+		return; /* with @old, if it did not find a place, kept for good */
+	for (size_t i = 0; i < IPK__N_OF(n->old_views); i++) {
+		ipk__view_close(n->old_views[i]);
+		n->old_views[i] = NULL;
+	}
+	ipk__view_close(old);
+}
+
+static void show_view(struct ipk__native *n)
+{
+	if (!n->wire.view)
+		return;
+	atomic_fetch_add(&n->view_generation, 1);
+	atomic_store(&n->view, n->wire.view);
+	n->wire.view = NULL;
+}
+
+/* --- what is not answered --- */
+
+static void add_in_order(struct ipk__pendings *list, struct ipk__pending *p)
+{
+	struct ipk__pending **at = &list->first;
+
+	while (*at && (*at)->number < p->number)
+		at = &(*at)->next;
+	p->next = *at;
+	*at = p;
+	if (!p->next)
+		list->end = &p->next;
+}
+
+/* What is to be sent again, in order, those that get new numbers at the end. Under lock. */
+static void collect(struct ipk__native *n, struct ipk__pendings *ret_again)
+{
+	struct ipk__pendings *lists[] = {&n->sent, &n->waiting};
+	struct ipk__pendings anew;
+	struct ipk__pending *p;
+
+	ipk__pendings_init(ret_again);
+	ipk__pendings_init(&anew);
+	for (size_t i = 0; i < IPK__N_OF(lists); i++)
+		while ((p = lists[i]->first)) {
+			(void)ipk__pendings_remove(lists[i], p);
+			p->ticket = 0;
+			if (!p->call)
+				free(p);
+			else if (p->call->flags & IPK__CALL_NEEDS)
+				ipk__pending_done(n, p, IPK__SLICE(NULL, 0), -EOWNERDEAD);
+			else if (p->call->flags & (IPK__CALL_BOUND | IPK__CALL_READ))
+				ipk__pendings_add(&anew, p);
+			else
+				add_in_order(ret_again, p);
+		}
+	while ((p = n->todo.first)) {
+		(void)ipk__pendings_remove(&n->todo, p);
+		free(p);
+	}
+	while ((p = anew.first)) {
+		(void)ipk__pendings_remove(&anew, p);
+		p->number = n->next_number++;
+		ipk__pendings_add(ret_again, p);
+	}
+}
+
+/* "From here on the numbers begin with this one." */
+static void encode_session(struct ipk__native *n, uint64_t number)
+{
+	struct ipk__number room;
+	struct ipk__slice argv[] = {
+		IPK__WORD("IPK.SESSION"),
+		IPK__SLICE(n->session, sizeof n->session),
+		ipk__number_word(&room, (int64_t)number),
+	};
+
+	ipk__resp_request(&n->out, argv, IPK__N_OF(argv));
+}
+
+static int send_and_check(struct ipk__native *n, struct ipk__wire *w, ipk_deadline deadline)
+{
+	struct ipk__slice value;
+
+	if (n->out.failed)
+		return -ENOMEM;
+	ipk_try(ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
+			       NULL));
+	ipk_try(ipk__wire_value(w, deadline, &value));
+	if (value.bytes[0] == IPK__RESP_ERROR)
+		return ipk__refusal(IPK__SLICE(value.bytes + 1, value.n_bytes - 3));
+	ipk__wire_release(w);
+	return 0;
+}
+
+/* Where the numbers jump the server is told so; its answer is nobody's. */
+static int jump(struct ipk__native *n, struct ipk__pending **at, uint64_t number)
+{
+	struct ipk__pending *p = ipk__pending_make(0, NULL, IPK__LATE_DROP);
+
+	if (!p)
+		return -ENOMEM;
+	encode_session(n, number);
+	p->was_sent = true;
+	p->number = number; /* sorts before the request it is for */
+	p->next = *at;
+	*at = p;
+	if (!p->next)
+		n->sent.end = &p->next;
+	return 0;
+}
+
+/* All requests in n->sent, as one message. Under lock. */
+static int encode_again(struct ipk__native *n, uint64_t next)
+{
+	struct ipk__pending **at = &n->sent.first;
+	struct ipk__pending *p;
+
+	while ((p = *at)) {
+		if (p->number != next) {
+			ipk_try(jump(n, at, p->number));
+			at = &(*at)->next;
+		}
+		ipk__pending_encode(n, p);
+		p->was_sent = true;
+		next = p->number + 1;
+		at = &p->next;
+	}
+	return next == n->next_number ? 0 : jump(n, at, n->next_number);
+}
+
+static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline deadline)
+{
+	uint64_t first;
+	int r;
+
+	pthread_mutex_lock(&n->lock);
+	first = n->sent.first ? n->sent.first->number : n->next_number;
+	pthread_mutex_unlock(&n->lock);
+	ipk__bytes_clear(&n->out);
+	encode_session(n, first);
+	ipk_try(send_and_check(n, w, deadline));
+
+	ipk__bytes_clear(&n->out);
+	pthread_mutex_lock(&n->lock);
+	r = encode_again(n, first);
+	pthread_mutex_unlock(&n->lock);
+	if (r < 0 || n->out.failed)
+		return -ENOMEM;
+	if (ipk__bytes_len(&n->out) == 0)
+		return 0;
+	return ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
+			      NULL);
+}
+
+/* --- connecting --- */
+
+/* One attempt, under send_lock, by the thread that reads. */
+static int attempt(struct ipk__native *n, ipk_deadline deadline)
+{
+	struct ipk__wire w;
+	int r;
+
+	ipk_try(ipk__wire_open(&n->config, deadline, &w));
+	r = n->config.no_local ? 0 : ipk__wire_go_local(&w, deadline);
+	if (r == 0)
+		r = send_again(n, &w, deadline);
+	if (r < 0) {
+		ipk__view_close(w.view);
+		ipk__wire_close(&w);
+		return r;
+	}
+	pthread_mutex_lock(&n->lock);
+	ipk__native_retire_view(n);
+	ipk__wire_close(&n->wire);
+	n->wire = w;
+	show_view(n);
+	n->is_broken = n->is_gone = false;
+	pthread_mutex_unlock(&n->lock);
+	return 0;
+}
+
+/* What the old connection was for is not for the new one. */
+static void forget_old(struct ipk__native *n)
+{
+	struct ipk__pendings again;
+
+	ipk__native_retire_view(n);
+	ipk__wire_close(&n->wire);
+	pthread_mutex_lock(&n->lock);
+	n->epoch++;
+	collect(n, &again);
+	n->sent = again;
+	if (!again.first)
+		ipk__pendings_init(&n->sent);
+	pthread_mutex_unlock(&n->lock);
+}
+
+/* Nobody will come back: a path whose directory is not there any more. */
+static bool is_gone_for_good(const struct ipk__native *n)
+{
+	char directory[IPK__ADDRESS_PATH_MAX + 1];
+	char *slash;
+
+	if (n->config.address.kind != IPK__ADDRESS_UNIX)
+		return false;
+	strcpy(directory, n->config.address.path);
+	slash = strrchr(directory, '/');
+	if (!slash || slash == directory)
+		return false;
+	*slash = '\0';
+	return ipk__os_directory_is_private(directory) == -ENOENT;
+}
+
+static bool may_come_back(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED || r == -EPIPE || r == -ETIMEDOUT ||
+	       r == -ECONNRESET || r == -EHOSTUNREACH || r == -EPROTO || r == -EBADMSG;
+}
+
+/* It was waited for in vain: all that wait are told. */
+static void give_up(struct ipk__native *n)
+{
+	struct ipk__pendings *lists[] = {&n->sent, &n->waiting};
+	struct ipk__pending *p;
+
+	pthread_mutex_lock(&n->lock);
+	n->is_gone = true;
+	for (size_t i = 0; i < IPK__N_OF(lists); i++)
+		while ((p = lists[i]->first)) {
+			(void)ipk__pendings_remove(lists[i], p);
+			ipk__pending_done(n, p, IPK__SLICE(NULL, 0), -EPIPE);
+		}
+	pthread_mutex_unlock(&n->lock);
+}
+
+static ipk_deadline sooner(ipk_deadline a, ipk_deadline b)
+{
+	return a.at_ns < b.at_ns ? a : b;
+}
+
+static int try_until(struct ipk__native *n, ipk_deadline deadline)
+{
+	static _Atomic uint32_t never;
+	ipk_deadline over = {n->broken_ns + n->reconnect_ms * 1000000};
+	int64_t pause_ns = PAUSE_MIN_NS;
+	int r;
+
+	for (;;) {
+		forget_old(n);
+		r = attempt(n, sooner(deadline, ipk_in_ns(ATTEMPT_NS)));
+		if (r == 0 || !may_come_back(r))
+			return r;
+		if (n->is_gone || ipk__os_now_ns() >= over.at_ns || is_gone_for_good(n)) {
+			give_up(n);
+			return -EPIPE;
+		}
+		if (ipk_deadline_left_ns(deadline) == 0)
+			return -ETIMEDOUT;
+		(void)ipk__os_futex_wait(&never, 0,
+					 sooner(deadline, sooner(over, ipk_in_ns(pause_ns))));
+		pause_ns = IPK__MIN(pause_ns * 2, (int64_t)PAUSE_MAX_NS);
+	}
+}
+
+static int lock_sending(struct ipk__native *n, ipk_deadline deadline)
+{
+	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
+
+	if (deadline.at_ns == INT64_MAX)
+		return -pthread_mutex_lock(&n->send_lock);
+	return -pthread_mutex_clocklock(&n->send_lock, CLOCK_MONOTONIC, &at);
+}
+
+int ipk__native_again(struct ipk__native *n, ipk_deadline deadline)
+{
+	int r;
+
+	ipk_try(lock_sending(n, deadline));
+	r = try_until(n, deadline);
+	pthread_mutex_unlock(&n->send_lock);
+	return r;
+}
+
+int ipk__native_first(struct ipk__native *n, ipk_deadline deadline)
+{
+	int r = lock_sending(n, deadline);
+
+	if (r == 0) {
+		r = attempt(n, deadline);
+		pthread_mutex_unlock(&n->send_lock);
+	}
+	return r;
+}

@@ -1,0 +1,90 @@
+/*
+ * refusal.c - from the words with which a server refuses to the errors of ipk/manager.h.
+ *
+ * The words are kept for the thread that got them, so that nothing a server says is lost in
+ * an errno.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "manager/manager_internal.h"
+
+static _Thread_local char said[256];
+
+static const struct {
+	const char *words; /* how it begins */
+	int err;
+} meanings[] = {
+	{"WRONGTYPE", -EPROTOTYPE},
+	{"EXISTS", -EPROTOTYPE},
+	{"NOTOWNER", -EPERM},
+	{"BROKEN", -ECANCELED},
+	{"SHUTDOWN", -ESHUTDOWN},
+	{"NOKEY", -ENOENT},
+	{"RANGE", -ERANGE},
+	{"VALUE", -EINVAL},
+	{"OOM", -ENOSPC},
+	{"MISCONF", -ENOSPC},
+	{"NOAUTH", -EACCES},
+	{"WRONGPASS", -EACCES},
+	{"NOPERM", -EACCES},
+	{"DENIED", -EACCES},
+	{"DEADLK", -EDEADLK},
+	{"SESSION", -EINPROGRESS}, /* done or not: its answer is not known any more */
+	{"the reply of this request", -EINPROGRESS},
+	{"OWNERDEAD", -EOWNERDEAD},
+	{"CROSSSLOT", -EXDEV},
+	{"UNSUPPORTED", -EOPNOTSUPP},
+	{"ERR no such key", -ENOENT},
+	{"ERR index out of range", -ERANGE},
+	{"ERR hash value is not", -ERANGE},
+	{"ERR value is not", -ERANGE},
+	{"ERR value is out of range", -ERANGE},
+	{"ERR increment", -ERANGE},
+	{"ERR string exceeds", -EMSGSIZE},
+	{"ERR syntax", -EINVAL},
+	{"ERR wrong number", -EINVAL},
+	{"ERR invalid password", -EACCES},
+};
+
+const char *ipk_manager_error(void)
+{
+	return said;
+}
+
+int ipk__manager_fail(int err, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(said, sizeof said, format, args);
+	va_end(args);
+	return err;
+}
+
+int ipk__refusal(struct ipk__slice text)
+{
+	size_t n = text.n_bytes < sizeof said - 1 ? text.n_bytes : sizeof said - 1;
+
+	if (n > 0)
+		memcpy(said, text.bytes, n);
+	said[n] = '\0';
+	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
+		if (strncmp(said, meanings[i].words, strlen(meanings[i].words)) == 0)
+			return meanings[i].err;
+	return -EBADMSG;
+}
+
+int ipk__reply_refusal(const struct ipk__reply *r)
+{
+	struct ipk__resp_value value;
+
+	if (r->whole.n_bytes == 0)
+		return ipk__manager_fail(-EBADMSG, "no answer");
+	if (r->whole.bytes[0] != IPK__RESP_ERROR && r->whole.bytes[0] != IPK__RESP_BLOB_ERROR)
+		return 0;
+	ipk_try(ipk__reply_first(r, &value));
+	return ipk__refusal(value.text);
+}

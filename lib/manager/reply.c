@@ -1,0 +1,222 @@
+/*
+ * reply.c - answers of a server: one whole RESP value each, checked to be whole by whoever
+ * read it, so that going over it needs no care for ends.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/manager_internal.h"
+#include "os/os.h"
+
+int ipk__reply_put(struct ipk__reply *r, struct ipk__slice whole)
+{
+	char *room = r->small;
+	char *made = NULL;
+
+	if (whole.n_bytes > sizeof r->small) {
+		made = ipk__os_malloc(whole.n_bytes);
+		if (!made)
+			return -ENOMEM;
+		room = made;
+	}
+	memcpy(room, whole.bytes, whole.n_bytes);
+	free(r->room);
+	r->room = made;
+	r->whole = IPK__SLICE(room, whole.n_bytes);
+	return 0;
+}
+
+void ipk__reply_fini(struct ipk__reply *r)
+{
+	free(r->room);
+	ipk__reply_init(r);
+}
+
+int ipk__reply_first(const struct ipk__reply *r, struct ipk__resp_value *ret_value)
+{
+	size_t at = 0;
+
+	if (r->whole.n_bytes == 0 || ipk__resp_next(r->whole, &at, ret_value) < 0)
+		return ipk__manager_fail(-EBADMSG, "an answer that makes no sense");
+	return 0;
+}
+
+int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n)
+{
+	struct ipk__resp_value value;
+
+	ipk_try(ipk__reply_first(r, &value));
+	if (value.type == IPK__RESP_INTEGER || value.type == IPK__RESP_BOOLEAN) {
+		*ret_n = value.integer;
+		return 0;
+	}
+	if ((value.type == IPK__RESP_BULK || value.type == IPK__RESP_SIMPLE) &&
+	    ipk__text_to_int64(value.text, ret_n))
+		return 0;
+	return ipk__manager_fail(value.type == IPK__RESP_NULL ? -ENOENT : -EBADMSG,
+				 "an answer that is no number");
+}
+
+int ipk__reply_text(const struct ipk__reply *r, struct ipk__slice *ret_text)
+{
+	struct ipk__resp_value value;
+
+	ipk_try(ipk__reply_first(r, &value));
+	switch (value.type) {
+	case IPK__RESP_NULL:
+		return -ENOENT;
+	case IPK__RESP_BULK:
+	case IPK__RESP_SIMPLE:
+	case IPK__RESP_VERBATIM:
+	case IPK__RESP_DOUBLE:
+	case IPK__RESP_BIG_NUMBER:
+		*ret_text = value.text;
+		return 0;
+	default:
+		return ipk__manager_fail(-EBADMSG, "an answer that is no bytes");
+	}
+}
+
+int ipk__text_to_double(struct ipk__slice text, double *ret_d)
+{
+	char copy[64];
+	char *end;
+	double d;
+
+	if (text.n_bytes == 0 || text.n_bytes >= sizeof copy)
+		return -ERANGE;
+	memcpy(copy, text.bytes, text.n_bytes);
+	copy[text.n_bytes] = '\0';
+	d = strtod(copy, &end);
+	if (end != copy + text.n_bytes)
+		return -ERANGE;
+	*ret_d = d;
+	return 0;
+}
+
+int ipk__copy_out(struct ipk__slice from, void *buf, size_t buf_bytes, size_t *ret_len_bytes)
+{
+	if (ret_len_bytes)
+		*ret_len_bytes = from.n_bytes;
+	if (from.n_bytes > buf_bytes)
+		return -EMSGSIZE;
+	if (from.n_bytes > 0)
+		memcpy(buf, from.bytes, from.n_bytes);
+	return 0;
+}
+
+int ipk__copy_alloc(struct ipk__slice from, void **ret_data, size_t *ret_len_bytes)
+{
+	char *data = ipk__os_malloc(from.n_bytes + 1);
+
+	if (!data)
+		return -ENOMEM;
+	if (from.n_bytes > 0)
+		memcpy(data, from.bytes, from.n_bytes);
+	data[from.n_bytes] = '\0'; /* for those who know that it is text */
+	*ret_data = data;
+	*ret_len_bytes = from.n_bytes;
+	return 0;
+}
+
+/* --- as users see them --- */
+
+ipk_reply *ipk__reply_public(struct ipk__reply *from)
+{
+	ipk_reply *reply = ipk__os_calloc(1, sizeof *reply);
+
+	if (reply) {
+		reply->held = *from;
+		if (!from->room)
+			reply->held.whole.bytes = reply->held.small;
+		ipk__reply_init(from);
+	}
+	ipk__reply_fini(from);
+	return reply;
+}
+
+static void fill_text(const struct ipk__resp_value *value, ipk_reply_kind kind, ipk_reply_value *v)
+{
+	v->kind = kind;
+	v->data = value->text.bytes;
+	v->len_bytes = value->text.n_bytes;
+	if (kind == IPK_REPLY_ERROR)
+		v->error = ipk__refusal(value->text);
+	if (kind == IPK_REPLY_DOUBLE && ipk__text_to_double(value->text, &v->d) < 0)
+		v->kind = IPK_REPLY_TEXT;
+}
+
+static void fill(const struct ipk__resp_value *value, ipk_reply_value *v)
+{
+	switch (value->type) {
+	case IPK__RESP_NULL:
+		v->kind = IPK_REPLY_NULL;
+		break;
+	case IPK__RESP_INTEGER:
+	case IPK__RESP_BOOLEAN:
+		v->kind = IPK_REPLY_INT;
+		v->i = value->integer;
+		break;
+	case IPK__RESP_DOUBLE:
+		fill_text(value, IPK_REPLY_DOUBLE, v);
+		break;
+	case IPK__RESP_ERROR:
+	case IPK__RESP_BLOB_ERROR:
+		fill_text(value, IPK_REPLY_ERROR, v);
+		break;
+	case IPK__RESP_ARRAY:
+	case IPK__RESP_MAP:
+	case IPK__RESP_SET:
+	case IPK__RESP_PUSH:
+	case IPK__RESP_ATTRIBUTE:
+		v->kind = IPK_REPLY_ARRAY;
+		v->n_items = value->n;
+		break;
+	default:
+		fill_text(value, IPK_REPLY_TEXT, v);
+	}
+}
+
+int ipk_reply_next(ipk_reply *reply, ipk_reply_value *ret_value)
+{
+	struct ipk__resp_value value;
+	ipk_reply_value v = {0};
+
+	if (!reply)
+		return -EBADF;
+	if (reply->at < reply->held.whole.n_bytes) {
+		if (ipk__resp_next(reply->held.whole, &reply->at, &value) < 0)
+			return ipk__manager_fail(-EBADMSG, "an answer that makes no sense");
+		fill(&value, &v);
+	}
+	*ret_value = v;
+	return 0;
+}
+
+uint64_t ipk_reply_len(const ipk_reply *reply)
+{
+	struct ipk__resp_value value;
+	ipk_reply_value v = {0};
+
+	if (!reply || ipk__reply_first(&reply->held, &value) < 0)
+		return 0;
+	fill(&value, &v);
+	if (v.kind == IPK_REPLY_ARRAY)
+		return v.n_items;
+	return v.kind == IPK_REPLY_NULL ? 0 : 1;
+}
+
+void ipk_reply_rewind(ipk_reply *reply)
+{
+	if (reply)
+		reply->at = 0;
+}
+
+ipk_reply *ipk_reply_close(ipk_reply *reply)
+{
+	if (reply)
+		ipk__reply_fini(&reply->held);
+	free(reply);
+	return NULL;
+}

@@ -1,0 +1,77 @@
+/* watch.c - being told of changes: the backend's watch, and the field it told of last. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "manager/manager_internal.h"
+#include "os/os.h"
+
+struct ipk_watch {
+	ipk_manager *m;
+	struct ipk__backend_watch *inner;
+	struct ipk__reply field;
+};
+
+int ipk_watch_open(ipk_manager *m, const char *name, const void *field, size_t field_bytes,
+		   ipk_deadline deadline, ipk_watch **ret_watch)
+{
+	struct ipk__slice key = ipk__slice_of_string(name ? name : "");
+	ipk_watch *w;
+	int r;
+
+	if (!m)
+		return -EBADF;
+	if (key.n_bytes == 0 || key.n_bytes > IPK__OBJECT_NAME_MAX ||
+	    !ipk__bytes_are_right(field, field_bytes))
+		return -EINVAL;
+	if (!m->backend->ops->watch_open)
+		return -EOPNOTSUPP;
+	w = ipk__os_calloc(1, sizeof *w);
+	if (!w)
+		return -ENOMEM;
+	w->m = m;
+	ipk__reply_init(&w->field);
+	r = m->backend->ops->watch_open(m->backend, key, IPK__SLICE(field, field_bytes), deadline,
+					&w->inner);
+	if (r < 0) {
+		free(w);
+		return r;
+	}
+	*ret_watch = w;
+	return 0;
+}
+
+int ipk_watch_fd(ipk_watch *w, int *ret_fd)
+{
+	int fd = w ? w->m->backend->ops->watch_fd(w->inner) : -1;
+
+	if (fd < 0)
+		return -EBADF;
+	*ret_fd = fd;
+	return 0;
+}
+
+int ipk_watch_next(ipk_watch *w, ipk_deadline deadline, ipk_item *ret_field)
+{
+	struct ipk__slice text = {NULL, 0};
+	int r;
+
+	if (!w)
+		return -EBADF;
+	ipk_try(w->m->backend->ops->watch_next(w->inner, deadline, &w->field));
+	r = ipk__reply_text(&w->field, &text);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (ret_field)
+		*ret_field = (ipk_item){r == 0 ? text.bytes : NULL, text.n_bytes};
+	return 0;
+}
+
+ipk_watch *ipk_watch_close(ipk_watch *w)
+{
+	if (w) {
+		w->m->backend->ops->watch_close(w->inner);
+		ipk__reply_fini(&w->field);
+		free(w);
+	}
+	return NULL;
+}
