@@ -29,6 +29,9 @@
  * -EOWNERDEAD; what Redis acknowledged is lost when it dies before it wrote it, or when a replica
  * takes over; in a cluster a transaction's keys must lie in one slot ("{tag}name").
  *
+ * Every call that asks the server waits for its answer until its deadline, and 50 ms at least:
+ * ipk_now() tries once.
+ *
  * Errors beside those of error.h, for all calls here:
  *
  *   -ETIMEDOUT    the deadline passed, nothing happened
