@@ -557,7 +557,7 @@ static int on_node(struct ipk__redis *r, const struct ipk__slice *argv, size_t a
 				     .slot = -1,
 				     .on_node = (int)node,
 				     .may_repeat = true,
-				     .reads = true,
+				     .reads = !has_word("FLUSHALL FLUSHDB ", argv[0]),
 				     .reply = reply};
 
 	return ipk__redis_ask(r, &ask, 1, deadline);
