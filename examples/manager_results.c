@@ -13,6 +13,7 @@
  * number of primes so far is read, added to and written back under a lock, so no addition
  * is lost; and a list gets the name of each worker as it ends.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -116,7 +116,7 @@ static inline void ipk_manager_closep(ipk_manager **m)
  * ipk_manager_error() - what the server said when it last refused a call of this thread
  *
  * Callers: any thread; each has its own text.
- * Source:  lib/manager/manager.c     Since: 0.3
+ * Source:  lib/manager/refusal.c     Since: 0.3
  *
  * Return: a text, empty when there was none; valid until the next refusal.
  */
@@ -327,7 +327,7 @@ typedef struct ipk_keys ipk_keys;
  * @ret_keys: to be read with ipk_keys_next()
  *
  * Crash:   what is there from beginning to end is given at least once, whatever others do.
- * Source:  lib/manager/manager.c     Since: 0.3
+ * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: 0; -EBADF; -ENOMEM.
  */
@@ -340,7 +340,7 @@ IPK_API IPK_MUST_CHECK int ipk_keys_open(ipk_manager *m, const char *pattern, ip
  * @ret_name:       valid until the next call; no NUL at its end
  * @ret_name_bytes: its length
  *
- * Source:  lib/manager/manager.c     Since: 0.3
+ * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: 0; -ENOENT there are no more; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others
  * see manager.h.
@@ -352,7 +352,7 @@ IPK_API IPK_MUST_CHECK int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline,
  * ipk_keys_close() - end it
  * @keys: NULL is fine
  *
- * Source:  lib/manager/manager.c     Since: 0.3
+ * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: NULL.
  */

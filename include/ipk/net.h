@@ -11,15 +11,18 @@
  *
  * Both sides have the same key, or neither. With one, each proves to the other that it knows
  * it, by HMAC-SHA256 over fresh random numbers, before the first message; the key itself is
- * never sent. Without one, TCP listens on the loopback device only, and a socket at a path
- * talks to processes of this user only. Proof is for the moment of connecting: messages are
+ * never sent. Without one, TCP listens on the loopback device only; a socket at a path talks to
+ * processes of this user only, with or without. Proof is for the moment of connecting: messages are
  * neither encrypted nor signed, so over a network that others can write to, use a tunnel.
  *
  * A message counts as sent when this side has taken it: the kernel, or the handle when the
  * deadline passed half-way. The handle moves such a rest on whenever a later call on the pipe
  * sends or waits, and ipk_pipe_close() gives it one more second. Whoever is killed when, the
- * other side sees whole messages and then -EPIPE. A message is longer than
- * max_message_bytes: -EPROTO, before any memory is taken for it, and for good.
+ * other side sees whole messages and then -EPIPE. A message longer than max_message_bytes is
+ * -EPROTO here, before any memory is taken for it, and for good.
+ *
+ * A machine that vanishes without a word is noticed after some 16 minutes, by probes of the
+ * kernel's; who must know earlier sends messages of its own now and then.
  *
  * Python's handshake before 3.12 is HMAC-MD5; it is spoken only when python_md5 is set.
  * Python's protocol does not say in a proof who made it: a server under that key can have a
@@ -97,6 +100,7 @@ IPK_API IPK_MUST_CHECK int ipk_net_listener_accept(ipk_net_listener *l, ipk_dead
  * ipk_net_listener_fd() - an fd that is readable when accepting would get on
  * @l:       listener
  * @ret_fd:  for poll and epoll; owned by @l. When it is readable, accept with ipk_now()
+ *           until -ETIMEDOUT
  *
  * Blocks:  no.
  * Source:  lib/net/net_pipe.c       Since: 0.3
@@ -156,7 +160,8 @@ static inline void ipk_net_listener_closep(ipk_net_listener **l)
  * @ret_pipe: this side's end
  *
  * Order:   nothing is received before the listener has proven that it knows the key.
- * Blocks:  until the listener accepts; python: without a key, until the kernel connects.
+ * Blocks:  until the listener accepts; python: without a key, until the kernel connects. The
+ *          look-up of a name is not bounded by @deadline.
  * Callers: any thread.
  * Crash:   a listener that dies under way makes it -EPIPE.
  * Cost:    an fd.

@@ -13,19 +13,6 @@
 
 /* --- connecting --- */
 
-/* Until there is one. */
-__attribute__((weak)) int ipk__redis_connect(const char *address,
-					     const ipk_manager_connect_opts *opts,
-					     ipk_deadline deadline,
-					     struct ipk__backend **ret_backend)
-{
-	(void)address;
-	(void)opts;
-	(void)deadline;
-	(void)ret_backend;
-	return -EOPNOTSUPP;
-}
-
 static int backend_of(const char *address, const ipk_manager_connect_opts *opts,
 		      ipk_deadline deadline, struct ipk__backend **ret_backend)
 {

@@ -275,40 +275,31 @@ static void read_meanwhile(struct ipk__native *n)
 	pthread_mutex_unlock(&n->lock);
 }
 
-/* What is in n->out, under send_lock. False: the connection is over, or will be. */
+/*
+ * What is in n->out, under send_lock. False: the connection is over, or of no use with half a
+ * request in it.
+ */
 static bool send_out(struct ipk__native *n, ipk_deadline deadline)
 {
 	const char *data = ipk__bytes_front(&n->out);
 	size_t n_bytes = ipk__bytes_len(&n->out);
 	ipk_deadline slice;
-	bool is_cut;
+	size_t at = 0;
 	int r;
 
 	if (n->out.failed)
 		return false;
-	r = ipk__wire_send(&n->wire, data, n_bytes, ipk_now(), &is_cut);
-	while (r == -ETIMEDOUT && !is_cut && ipk_deadline_left_ns(deadline) > 0) {
+	r = ipk__wire_send(&n->wire, data, n_bytes, ipk_now(), &at);
+	while (r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0) {
 		read_meanwhile(n);
 		slice = ipk_in_ns(SLICE_NS);
 		if (slice.at_ns > deadline.at_ns)
 			slice = deadline;
 		if (n->wire.ring && n_bytes > n->wire.ring->whole_max_bytes)
 			slice = deadline; /* it goes in pieces, each of which has to find room */
-		r = ipk__wire_send(&n->wire, data, n_bytes, slice, &is_cut);
+		r = ipk__wire_send(&n->wire, data, n_bytes, slice, &at);
 	}
 	return r == 0;
-}
-
-/*
- * Over a socket, part of a request may be out when the next part finds no room: then it goes
- * on from there, and a deadline in the middle ends the connection.
- */
-static bool send_socket(struct ipk__native *n, ipk_deadline deadline)
-{
-	bool is_cut;
-
-	return !n->out.failed && ipk__wire_send(&n->wire, ipk__bytes_front(&n->out),
-						ipk__bytes_len(&n->out), deadline, &is_cut) == 0;
 }
 
 /* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
@@ -339,7 +330,7 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	pthread_mutex_lock(&n->lock);
 	if (enlist(n, p, count)) {
 		pthread_mutex_unlock(&n->lock);
-		is_out = n->wire.ring ? send_out(n, deadline) : send_socket(n, deadline);
+		is_out = send_out(n, deadline);
 		pthread_mutex_lock(&n->lock);
 	}
 	if (!is_out)
@@ -371,7 +362,7 @@ static void send_todo(struct ipk__native *n)
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (ipk__bytes_len(&n->out) > 0)
-		is_out = send_socket(n, ipk_in_ns(GRACE_NS));
+		is_out = send_out(n, ipk_in_ns(GRACE_NS));
 	if (!is_out) {
 		pthread_mutex_lock(&n->lock);
 		is_over(n);

@@ -49,11 +49,11 @@ int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 int ipk__wire_go_local(struct ipk__wire *w, ipk_deadline deadline);
 void ipk__wire_close(struct ipk__wire *w); /* not the view */
 /*
- * Whole requests. -ETIMEDOUT: nothing of them was sent, unless *ret_is_cut: then the connection
- * is of no use any more.
+ * Whole requests. Over a socket *at of them may be out when it fails (@at NULL: not wanted):
+ * after -ETIMEDOUT the rest goes with another call, or the connection is of no use any more.
  */
 int ipk__wire_send(struct ipk__wire *w, const void *data, size_t n_bytes, ipk_deadline deadline,
-		   bool *ret_is_cut);
+		   size_t *at);
 /* The next whole value, good until the next call. -EPIPE, -EPROTO: the connection is over. */
 int ipk__wire_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__slice *ret_value);
 bool ipk__wire_has_more(const struct ipk__wire *w); /* a value may be there without waiting */

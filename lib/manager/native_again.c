@@ -218,12 +218,11 @@ static void encode_session(struct ipk__native *n, uint64_t number)
 static int send_and_check(struct ipk__native *n, struct ipk__wire *w, ipk_deadline deadline)
 {
 	struct ipk__slice value;
-	bool is_cut;
 
 	if (n->out.failed)
 		return -ENOMEM;
 	ipk_try(ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
-			       &is_cut));
+			       NULL));
 	ipk_try(ipk__wire_value(w, deadline, &value));
 	if (value.bytes[0] == IPK__RESP_ERROR)
 		return ipk__refusal(IPK__SLICE(value.bytes + 1, value.n_bytes - 3));
@@ -270,7 +269,6 @@ static int encode_again(struct ipk__native *n, uint64_t next)
 static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline deadline)
 {
 	uint64_t first;
-	bool is_cut;
 	int r;
 
 	pthread_mutex_lock(&n->lock);
@@ -289,7 +287,7 @@ static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline d
 	if (ipk__bytes_len(&n->out) == 0)
 		return 0;
 	return ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
-			      &is_cut);
+			      NULL);
 }
 
 /* --- connecting --- */

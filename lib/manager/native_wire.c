@@ -32,40 +32,36 @@ void ipk__wire_close(struct ipk__wire *w)
 
 /* --- out --- */
 
-static int write_all(struct ipk__wire *w, const char *data, size_t n_bytes, ipk_deadline deadline,
-		     bool *ret_is_cut)
+static int write_on(struct ipk__wire *w, const char *data, size_t n_bytes, ipk_deadline deadline,
+		    size_t *at)
 {
-	size_t at = 0;
 	size_t n;
 	int r;
 
-	while (at < n_bytes) {
-		struct iovec part = {(void *)(data + at), n_bytes - at};
+	while (*at < n_bytes) {
+		struct iovec part = {(void *)(data + *at), n_bytes - *at};
 
 		r = ipk__os_stream_write(w->fd, &part, 1, &n);
-		if (r == 0) {
-			at += n;
-			continue;
-		}
-		if (r == -EAGAIN)
-			r = ipk__os_poll1(w->fd, IPK__OS_OUT, deadline, NULL);
-		if (r < 0) {
-			*ret_is_cut = at > 0;
+		if (r == 0)
+			*at += n;
+		else if (r == -EAGAIN)
+			ipk_try(ipk__os_poll1(w->fd, IPK__OS_OUT, deadline, NULL));
+		else
 			return r;
-		}
 	}
 	return 0;
 }
 
 int ipk__wire_send(struct ipk__wire *w, const void *data, size_t n_bytes, ipk_deadline deadline,
-		   bool *ret_is_cut)
+		   size_t *at)
 {
-	*ret_is_cut = false;
+	size_t from = 0;
+
 	if (w->ring)
 		return ipk_pipe_send(w->ring, data, n_bytes, deadline);
 	if (w->fd < 0)
 		return -EPIPE;
-	return write_all(w, data, n_bytes, deadline, ret_is_cut);
+	return write_on(w, data, n_bytes, deadline, at ? at : &from);
 }
 
 /* --- in --- */
@@ -168,13 +164,12 @@ int ipk__wire_ask(struct ipk__wire *w, const struct ipk__slice *argv, size_t arg
 {
 	struct ipk__bytes out = {0};
 	struct ipk__slice value;
-	bool is_cut;
 	int r;
 
 	ipk__resp_request(&out, argv, argc);
 	r = out.failed ? -ENOMEM
 		       : ipk__wire_send(w, ipk__bytes_front(&out), ipk__bytes_len(&out), deadline,
-					&is_cut);
+					NULL);
 	ipk__bytes_free(&out);
 	if (r < 0)
 		return r;
@@ -323,7 +318,7 @@ static int ask_local(struct ipk__wire *w, ipk_deadline deadline, int *fds, size_
 	size_t n;
 	int r;
 
-	ipk_try(ipk__wire_send(w, request, sizeof request - 1, deadline, ret_is_granted));
+	ipk_try(ipk__wire_send(w, request, sizeof request - 1, deadline, NULL));
 	for (;;) {
 		r = ipk__bytes_len(&w->in) == 0
 			    ? 0

@@ -136,12 +136,12 @@ int ipk_managed_lock_lock(ipk_managed_lock *lock, ipk_deadline deadline)
 /* What a refusal means for the thread that had the lock over another connection. */
 static int told_by_epoch(ipk_managed_lock *lock, int r)
 {
-	if (r == -EPERM && lock->held_tid == ipk__os_tid() &&
-	    lock->held_epoch != epoch_of(lock->h.m))
-		r = -EOWNERDEAD;
-	if (r == -EOWNERDEAD)
-		lock->held_tid = 0;
-	return r;
+	if (r != -EPERM && r != -EOWNERDEAD)
+		return r;
+	if (lock->held_tid != ipk__os_tid() || lock->held_epoch == epoch_of(lock->h.m))
+		return -EPERM;
+	lock->held_tid = 0;
+	return -EOWNERDEAD;
 }
 
 int ipk_managed_lock_unlock(ipk_managed_lock *lock, ipk_deadline deadline)
@@ -153,13 +153,13 @@ int ipk_managed_lock_unlock(ipk_managed_lock *lock, ipk_deadline deadline)
 
 	if (!lock)
 		return -EBADF;
-	/* Before the server says so to others, who may be threads of this process. */
-	if (!lock->is_recursive && lock->held_tid == tid && lock->held_epoch == epoch_of(lock->h.m))
-		lock->held_tid = 0;
 	ipk__reply_init(&reply);
 	r = ipk__ask(lock->h.m, IPK__CALL_NEEDS, &reply, deadline, IPK__WORD("IPK.RELEASE"),
 		     NAME(lock), owner_word(&room));
 	ipk__reply_fini(&reply);
+	/* Unless another thread of this process has it already. */
+	if (r == 0 && !lock->is_recursive)
+		(void)atomic_compare_exchange_strong(&lock->held_tid, &tid, 0);
 	return told_by_epoch(lock, r);
 }
 

@@ -15,7 +15,7 @@
  * by being slow. Only when there is no memory for the rest is the sending side given up.
  */
 #include <errno.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -37,9 +37,9 @@ struct ipk__stream {
 	size_t to;
 	int in_error; /* 0, or what receiving ends with */
 
-	/* Under the lock: the sender's, and the receiver's when it can be had at once. */
-	pthread_mutex_t lock;
-	char *rest; /* NULL: none */
+	/* The sender's, and the receiver's when it can be had at once. */
+	_Atomic pid_t out_pid; /* of the process one of whose threads has it, 0 none */
+	char *rest;            /* NULL: none */
 	size_t rest_from;
 	size_t rest_to;
 	pid_t rest_pid; /* whose message it is: not that of a fork's child too */
@@ -84,6 +84,32 @@ static int read_head(const ipk_pipe *p, size_t *ret_head_bytes, size_t *ret_len_
 
 /* --- sending --- */
 
+/*
+ * Not a mutex: a thread may have the sending side when another one forks, and then the child
+ * would wait for a thread that it does not have.
+ */
+static bool try_to_have_out(struct ipk__stream *s)
+{
+	pid_t own = ipk__os_pid();
+	pid_t owner = 0;
+
+	/* Pairs with the release in give_out_back(). */
+	if (atomic_compare_exchange_strong_explicit(&s->out_pid, &owner, own, memory_order_acquire,
+						    memory_order_relaxed))
+		return true;
+	if (owner == own ||
+	    !atomic_compare_exchange_strong_explicit(&s->out_pid, &owner, own, memory_order_acquire,
+						     memory_order_relaxed))
+		return false;
+	s->out_error = -EPIPE; /* our parent is in the middle of a message, for all we know */
+	return true;
+}
+
+static void give_out_back(struct ipk__stream *s)
+{
+	atomic_store_explicit(&s->out_pid, 0, memory_order_release);
+}
+
 /* Half a message is out and the other half is lost: so that nobody waits for it. */
 static int give_up_sending(ipk_pipe *p, int error)
 {
@@ -110,8 +136,10 @@ static int write_rest(ipk_pipe *p)
 			return give_up_sending(p, r);
 		s->rest_from += n;
 		if (s->rest_from == s->rest_to) {
-			free(s->rest);
-			s->rest = NULL;
+			char *done = s->rest;
+
+			s->rest = NULL; /* before it is freed: a fork may come between */
+			free(done);
 		}
 	}
 	return s->out_error;
@@ -134,10 +162,10 @@ static bool has_rest_after_trying(ipk_pipe *p)
 {
 	bool has_rest;
 
-	if (pthread_mutex_trylock(&p->stream->lock) != 0)
+	if (!try_to_have_out(p->stream))
 		return false; /* the sender is at it itself */
 	has_rest = p->stream->rest && write_rest(p) == -EAGAIN;
-	pthread_mutex_unlock(&p->stream->lock);
+	give_out_back(p->stream);
 	return has_rest;
 }
 
@@ -201,11 +229,12 @@ static int stream_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_dead
 		head[i] = (unsigned char)(len_bytes >> (8 * (HEAD_BYTES - 1 - i)));
 	if (!data)
 		parts[1].iov_base = head; /* of no bytes; memcpy() wants a place */
-	pthread_mutex_lock(&p->stream->lock);
+	while (!try_to_have_out(p->stream))
+		ipk__os_yield(); /* the receiver is trying the rest, which never waits */
 	r = finish_rest(p, deadline);
 	if (r == 0)
 		r = send_parts(p, parts, deadline);
-	pthread_mutex_unlock(&p->stream->lock);
+	give_out_back(p->stream);
 	return r;
 }
 
@@ -397,11 +426,10 @@ static void stream_close(ipk_pipe *p)
 {
 	struct ipk__stream *s = p->stream;
 
-	if (s->rest && s->rest_pid == ipk__os_pid())
+	if (s->rest && s->out_error == 0 && s->rest_pid == ipk__os_pid())
 		(void)finish_rest(p, ipk_in_ns(CLOSE_NS)); /* who does not read by then, loses it */
 	free(s->rest);
 	free(s->in);
-	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -421,7 +449,7 @@ static int make(int fd, const ipk_pipe_opts *o, ipk_pipe **ret_pipe)
 	ipk_pipe *p = ipk__os_calloc(1, sizeof *p);
 	struct ipk__stream *s = ipk__os_calloc(1, sizeof *s);
 
-	if (!p || !s || pthread_mutex_init(&s->lock, NULL) != 0) {
+	if (!p || !s) {
 		free(p);
 		free(s);
 		return -ENOMEM;

@@ -132,7 +132,7 @@ static void effect_of_assign(struct ipk__request *q, const struct range *r, uint
 		ipk__effect_whole(q);
 		return;
 	}
-	if (n > 0 && start == len)
+	if (n > 0 && !pivot->at) /* behind the last one */
 		ipk__effect_push(q, false, values, n);
 	else if (n > 0 && start == 0)
 		ipk__effect_push(q, true, values, n);

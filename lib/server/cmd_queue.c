@@ -352,11 +352,11 @@ static uint64_t drop_taken(struct ipk__request *q, struct ipk__thing *thing, uin
 	char texts[DROPS_A_COMMAND][24];
 	uint64_t n_dropped = 0;
 	struct taken *taken;
-	size_t i = 0;
+	size_t n_bytes, i = 0;
 
 	while (n_dropped < n && q->peer && (taken = first_taken_by(thing, q->peer))) {
-		numbers[i] = IPK__SLICE(texts[i],
-					ipk__int64_to_text((int64_t)taken->item->number, texts[i]));
+		n_bytes = ipk__int64_to_text((int64_t)taken->item->number, texts[i]);
+		numbers[i] = IPK__SLICE(texts[i], n_bytes);
 		free_taken(q->server, taken, true);
 		n_dropped++;
 		if (++i == DROPS_A_COMMAND) {
@@ -420,8 +420,14 @@ static void return_one(struct ipk__server *server, struct taken *taken)
 /* The last one first, so that they lie as they lay. */
 void ipk__queue_abandoned(struct ipk__server *server, struct ipk__link *takens_of_peer)
 {
-	while (takens_of_peer->prev->self)
-		return_one(server, takens_of_peer->prev->self);
+	struct ipk__link *last = takens_of_peer->prev;
+
+	while (last->self) {
+		struct taken *taken = last->self;
+
+		last = last->prev;
+		return_one(server, taken);
+	}
 }
 
 void ipk__thing_qjoin(struct ipk__request *q)

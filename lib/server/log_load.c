@@ -133,14 +133,17 @@ static int step(struct loader *l)
 	int r;
 
 	for (;;) {
+		uint64_t there = l->size_bytes - l->record_at;
+
 		have = ipk__bytes_len(&l->in);
 		r = ipk__log_record_read(ipk__bytes_front(&l->in), have, &l->chain, &head, &n_bytes,
 					 &l->why);
 		if (r != 0)
 			break;
-		if (l->record_at + n_bytes > l->size_bytes)
+		/* Nothing is taken for torn that does not at least begin as a record. */
+		if (n_bytes > there && have >= IPK__MIN(there, IPK__LOG_HEAD_MAX))
 			return 0;
-		r = read_more(l, n_bytes - have);
+		r = read_more(l, n_bytes > have ? n_bytes - have : 1);
 		if (r < 0)
 			return r;
 	}

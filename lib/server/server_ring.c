@@ -25,7 +25,7 @@
 #define BUDGET_MAX_NS 50000
 #define BUDGET_MIN_NS 1000
 #define LOOKS_A_CLOCK 16
-#define PAUSES_A_LOOK 4
+#define PAUSES_A_LOOK 2
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000 /* it ran somebody else */
 #define LATELY_NS 1000000
@@ -297,6 +297,7 @@ void ipk__ring_send(struct ipk__server *server, struct ipk__conn *conn)
 		if (r == 0) {
 			ipk__bytes_take(out, conn->ring_message_bytes);
 			server->loop->n_out_bytes += conn->ring_message_bytes;
+			conn->peer.n_sent_bytes += conn->ring_message_bytes;
 			conn->sent_ms = server->now_ms;
 			conn->ring_progress = (struct ipk__send_progress){0};
 		}

@@ -14,7 +14,7 @@ pure=$(printf %s "$pure" | tr -d '\n\t')
 
 # shellcheck disable=SC2016 # the $ are awk's
 nm -A -u "$@" 2>/dev/null | awk -v pure="$pure" -v compilers="$compilers" -v impure="$impure" '
-	$(NF - 1) == "U" || $(NF - 1) == "w" {
+	NF > 1 && $(NF - 1) ~ /^[Uw]$/ {
 		object = $1
 		sub(/:$/, "", object)
 		sub(/.*:/, "", object)

@@ -388,6 +388,59 @@ START_TEST(rewrite_under_changes_keeps_everything)
 }
 END_TEST
 
+static void ck_things(struct client *c)
+{
+	ck_says(c, "*6\r\n:3\r\n:0\r\n:3\r\n:0\r\n$4\r\nFIFO\r\n:1\r\n", "IPK.QINFO jobs");
+	ck_says(c, ":2\r\n", "IPK.QLEN ranked");
+	ck_says(c, ":1\r\n", "IPK.EISSET ready");
+	ck_says(c, "+ipk.lock\r\n", "TYPE guard");
+	ck_says(c, "+ipk.condition\r\n", "TYPE a-condition");
+	ck_says(c, ":0\r\n", "IPK.HELD guard me");
+	ck_says(c, "*4\r\n$1\r\nd\r\n$1\r\nc\r\n$1\r\nb\r\n$1\r\na\r\n", "LRANGE turned 0 -1");
+}
+
+/* What Redis does not know, by itself and in a transaction. */
+START_TEST(things_come_back_too)
+{
+	struct client c;
+	pid_t pid = start_server();
+
+	client_open(&c);
+	ck_says(&c, ":1\r\n", "IPK.NEW QUEUE jobs 0 FIFO JOINABLE");
+	ck_says(&c, ":1\r\n", "IPK.NEW QUEUE ranked 9 PRIORITY");
+	ck_says(&c, ":1\r\n", "IPK.NEW LOCK guard");
+	ck_says(&c, ":1\r\n", "IPK.NEW CONDITION a-condition guard");
+	ck_says(&c, ":1\r\n", "IPK.NEW EVENT ready");
+	ck_says(&c, "+OK\r\n", "IPK.ESET ready");
+	ck_says(&c, ":1\r\n", "IPK.ACQUIRE guard me 0");
+	ask(&c, "RPUSH turned a b c d");
+	ck_says(&c, "+OK\r\n", "IPK.LREVERSE turned");
+	ck_says(&c, ":2\r\n", "IPK.QPUT jobs 0 0 one two");
+	ck_says(&c, "+OK\r\n", "MULTI");
+	ask(&c, "IPK.QPUT jobs 0 0 three");
+	ask(&c, "SET told yes");
+	ask(&c, "IPK.QPUT ranked 0 5 low");
+	ask(&c, "IPK.QPUT ranked 0 1 high");
+	ask(&c, "EXEC");
+	for (int round = 0; round < 3; round++) {
+		client_close(&c);
+		kill_and_reap(pid);
+		pid = start_server();
+		client_open(&c);
+		ck_things(&c);
+		if (round == 1)
+			continue;
+		ask(&c, "BGREWRITEAOF");
+		ck_assert(wait_until(is_rewritten, &c, WAIT_MS));
+	}
+	ck_says(&c, "$4\r\nhigh\r\n", "IPK.QGET ranked 0");
+	ck_says(&c, "$3\r\none\r\n", "IPK.QGET jobs 0");
+	ck_says(&c, "$3\r\nyes\r\n", "GET told");
+	client_close(&c);
+	kill_and_reap(pid);
+}
+END_TEST
+
 /* --- each request once --- */
 
 struct load {
@@ -770,6 +823,7 @@ static Suite *suite(void)
 #define ADD(test) add(s, #test, test)
 	ADD(restart_brings_everything_back);
 	ADD(rewrite_under_changes_keeps_everything);
+	ADD(things_come_back_too);
 	ADD(killed_under_load);
 	ADD(killed_while_rewriting);
 	ADD(replies_of_a_session_outlive_the_server);

@@ -256,6 +256,46 @@ START_TEST(rest_is_not_the_forks_too)
 }
 END_TEST
 
+static _Atomic pid_t sender_tid;
+
+static void *send_big(void *arg)
+{
+	char *data = pattern(BIG);
+
+	sender_tid = gettid();
+	(void)!ipk_pipe_send(arg, data, BIG, ipk_forever());
+	free(data);
+	return NULL;
+}
+
+static bool has_tid(void *arg)
+{
+	(void)arg;
+	return sender_tid != 0;
+}
+
+/* Forked while another thread is sending: the child is told, and does not wait for it. */
+START_TEST(fork_beside_a_sender)
+{
+	pthread_t sender;
+	ipk_pipe *a, *b;
+	void *got;
+	size_t n;
+
+	open_both(&a, &b, 0);
+	ck_assert_int_eq(pthread_create(&sender, NULL, send_big, a), 0);
+	ck_assert(wait_until(has_tid, NULL, WAIT_MS));
+	ck_wait_asleep(sender_tid);
+	reap_ok(spawn(is_cut_off, a));
+	ck_ok(ipk_pipe_recv_alloc(b, ipk_in_ms(WAIT_MS), &got, &n));
+	ck_assert_uint_eq(n, BIG);
+	free(got);
+	pthread_join(sender, NULL);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
 static void *drain(void *arg)
 {
 	void *data;
@@ -438,6 +478,7 @@ static Suite *suite(void)
 	add_test(s, sender_full_then_going_on);
 	add_test(s, both_directions_at_once);
 	add_test(s, rest_is_not_the_forks_too);
+	add_test(s, fork_beside_a_sender);
 	add_test(s, close_sends_the_rest);
 	add_test(s, byte_by_byte);
 	add_loop_test(s, giant_lengths_are_refused, 0, (int)(sizeof giants / sizeof giants[0]));

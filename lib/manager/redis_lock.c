@@ -1,0 +1,801 @@
+/*
+ * redis_lock.c - waiting on a Redis server, and leases.
+ *
+ * Nothing in Redis is bound to a connection, so what is held is a lease of the session: a
+ * thread renews it while anything is held, a third of its length apart, and whoever looks at
+ * an object whose lease has ended undoes it (redis_scripts.c). A process that is killed, or
+ * stopped for longer than its lease, so loses what it held; a lock's fence number (IPK.FENCE key)
+ * grows with each holder, for those who must tell late writes of an earlier one apart.
+ *
+ * To wait is to try (a script, which notes the waiter when it cannot be had), to sleep on a
+ * list of one's own, and to try again: when woken, when somebody's lease ends, and once a
+ * second. The last try, at the deadline, takes the note back.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "manager/redis.h"
+#include "os/os.h"
+
+#define SLICE_MS 1000
+#define GRACE_MS 200 /* for the answer to what was asked in time */
+#define MS_NS ((int64_t)1000 * 1000)
+
+struct ipk__redis_held {
+	struct ipk__redis_held *next;
+	struct ipk__slice key; /* lies behind */
+	uint64_t n;            /* permits, recursions, items */
+	uint64_t version;
+	bool is_lost; /* the lease has ended; until it is released or obtained anew */
+};
+
+/* --- leases --- */
+
+/* Under the mutex. */
+static struct ipk__redis_held **find_held(struct ipk__redis *r, struct ipk__slice key)
+{
+	struct ipk__redis_held **at = &r->held;
+
+	while (*at && !ipk__slice_equal((*at)->key, key))
+		at = &(*at)->next;
+	return at;
+}
+
+static void forget(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
+{
+	struct ipk__redis_held **at, *held;
+
+	pthread_mutex_lock(&r->mutex);
+	at = find_held(r, key);
+	held = *at;
+	if (held && held->n > n) {
+		held->n -= n;
+	} else if (held) {
+		*at = held->next;
+		free(held);
+	}
+	pthread_mutex_unlock(&r->mutex);
+}
+
+/* What the renewing thread works through; keys are copied, the list goes on changing. */
+static struct ipk__redis_held *copy_held(struct ipk__redis *r)
+{
+	struct ipk__redis_held *copies = NULL;
+
+	pthread_mutex_lock(&r->mutex);
+	for (struct ipk__redis_held *h = r->held; h; h = h->next) {
+		struct ipk__redis_held *c;
+
+		if (h->is_lost)
+			continue;
+		c = ipk__os_malloc(sizeof *c + h->key.n_bytes);
+		if (!c)
+			break; /* the others are renewed the next time */
+		*c = *h;
+		memcpy(c + 1, h->key.bytes, h->key.n_bytes);
+		c->key.bytes = (const char *)(c + 1);
+		c->next = copies;
+		copies = c;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return copies;
+}
+
+static void mark_lost(struct ipk__redis *r, const struct ipk__redis_held *copy)
+{
+	struct ipk__redis_held *held;
+
+	pthread_mutex_lock(&r->mutex);
+	held = *find_held(r, copy->key);
+	if (held && held->version == copy->version) /* else it was obtained anew since */
+		held->is_lost = true;
+	pthread_mutex_unlock(&r->mutex);
+}
+
+static void renew(struct ipk__redis *r, const struct ipk__redis_held *copy, ipk_deadline deadline)
+{
+	struct ipk__reply reply;
+
+	ipk__reply_init(&reply);
+	if (ipk__redis_run(r, "RENEW", copy->key, NULL, 0, deadline, &reply) == 0 &&
+	    ipk__slice_equal(reply.whole, IPK__SLICE_OF(":0\r\n")))
+		mark_lost(r, copy);
+	ipk__reply_fini(&reply);
+}
+
+static void renew_all(struct ipk__redis *r)
+{
+	struct ipk__redis_held *copies = copy_held(r);
+	ipk_deadline deadline = ipk_in_ms(r->address.lease_ms / 3);
+
+	while (copies) {
+		struct ipk__redis_held *next = copies->next;
+
+		renew(r, copies, deadline);
+		free(copies);
+		copies = next;
+	}
+}
+
+/* What is not ours any more: whether it was, until its lease ended. */
+static bool was_lost(struct ipk__redis *r, struct ipk__slice key, ipk_deadline deadline)
+{
+	struct ipk__redis_held copy = {0}, *held;
+	bool is_lost;
+
+	pthread_mutex_lock(&r->mutex);
+	held = *find_held(r, key);
+	if (held)
+		copy = *held;
+	pthread_mutex_unlock(&r->mutex);
+	if (!held)
+		return false;
+	copy.key = key;
+	if (!copy.is_lost) /* perhaps nobody has looked yet */
+		renew(r, &copy, deadline);
+	pthread_mutex_lock(&r->mutex);
+	held = *find_held(r, key);
+	is_lost = held && held->is_lost;
+	pthread_mutex_unlock(&r->mutex);
+	return is_lost;
+}
+
+static void *renewer(void *arg)
+{
+	struct ipk__redis *r = arg;
+
+	ipk__os_set_thread_name("ipk-lease");
+	while (atomic_load(&r->renewer_word) == 0) {
+		ipk_deadline next = ipk_in_ms(r->address.lease_ms / 3);
+
+		while (atomic_load(&r->renewer_word) == 0 && ipk_deadline_left_ns(next) > 0)
+			ipk__os_futex_wait(&r->renewer_word, 0, next);
+		if (atomic_load(&r->renewer_word) == 0)
+			renew_all(r);
+	}
+	return NULL;
+}
+
+/* Before anything is obtained, so that there is no failure left afterwards. */
+static int be_ready_to_hold(struct ipk__redis *r)
+{
+	int e = 0;
+
+	pthread_mutex_lock(&r->mutex);
+	if (!r->has_renewer) {
+		e = ipk__os_thread_start(renewer, r, &r->renewer);
+		r->has_renewer = e == 0;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return e;
+}
+
+static void hold(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
+{
+	struct ipk__redis_held **at, *held;
+
+	pthread_mutex_lock(&r->mutex);
+	at = find_held(r, key);
+	held = *at;
+	if (!held) {
+		held = ipk__os_calloc(1, sizeof *held + key.n_bytes);
+		if (held) { /* else the lease ends by itself */
+			memcpy(held + 1, key.bytes, key.n_bytes);
+			held->key = IPK__SLICE((const char *)(held + 1), key.n_bytes);
+			*at = held;
+		}
+	}
+	if (held) {
+		held->n = held->is_lost ? n : held->n + n;
+		held->is_lost = false;
+		held->version++;
+	}
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void ipk__redis_forget_held(struct ipk__redis *r)
+{
+	while (r->held) {
+		struct ipk__redis_held *next = r->held->next;
+
+		free(r->held);
+		r->held = next;
+	}
+	r->has_renewer = false;
+	atomic_store(&r->renewer_word, 0);
+}
+
+void ipk__redis_release_all(struct ipk__redis *r)
+{
+	ipk_deadline deadline = ipk_in_ms(SLICE_MS);
+
+	if (r->has_renewer) {
+		atomic_store(&r->renewer_word, 1);
+		ipk__os_futex_wake(&r->renewer_word, 1);
+		ipk__os_thread_join(r->renewer);
+	}
+	for (struct ipk__redis_held *h = r->held; h; h = h->next) {
+		struct ipk__reply reply;
+
+		ipk__reply_init(&reply);
+		if (ipk__redis_run(r, "DROP", h->key, NULL, 0, deadline, &reply) < 0)
+			deadline = ipk_now(); /* no server: the leases end by themselves */
+		ipk__reply_fini(&reply);
+	}
+	ipk__redis_forget_held(r);
+}
+
+/* --- trying and waiting --- */
+
+struct attempt {
+	struct ipk__redis *r;
+	const char *script;
+	struct ipk__slice key;
+	struct ipk__slice *args;
+	size_t n_args;
+	size_t ms_at; /* which argument says how long it will sleep; -1: the last try */
+	char id[48];
+	char ms[24];
+	bool is_put;
+	uint64_t n_put;
+	ipk_deadline until; /* to wait */
+	ipk_deadline io;    /* for answers */
+	struct ipk__reply reply;
+};
+
+static void new_id(struct ipk__redis *r, char id[48])
+{
+	uint64_t n;
+	size_t len = strlen(r->me);
+
+	pthread_mutex_lock(&r->mutex);
+	n = ++r->next_id;
+	pthread_mutex_unlock(&r->mutex);
+	memcpy(id, r->me, len);
+	id[len] = ':';
+	id[len + 1 + ipk__int64_to_text((int64_t)n, id + len + 1)] = 0;
+}
+
+static ipk_deadline earlier(ipk_deadline a, ipk_deadline b)
+{
+	return a.at_ns < b.at_ns ? a : b;
+}
+
+static ipk_deadline later(ipk_deadline a, ipk_deadline b)
+{
+	return a.at_ns < b.at_ns ? b : a;
+}
+
+static void attempt_init(struct attempt *a, struct ipk__redis *r, const char *script,
+			 struct ipk__slice key, int64_t timeout_ms, ipk_deadline deadline)
+{
+	memset(a, 0, sizeof *a);
+	a->r = r;
+	a->script = script;
+	a->key = key;
+	a->until = timeout_ms < 0 ? ipk_forever() : ipk_in_ms(timeout_ms);
+	a->until = earlier(a->until, deadline);
+	a->io = later(ipk_in_ms(GRACE_MS), deadline);
+	if (a->until.at_ns != INT64_MAX)
+		a->io = later(a->io, (ipk_deadline){a->until.at_ns + GRACE_MS * MS_NS});
+	new_id(r, a->id);
+	ipk__reply_init(&a->reply);
+}
+
+/* Sleep until woken; an early return is fine. */
+static void nap(struct attempt *a, int64_t ms)
+{
+	struct ipk__slice argv[3] = {IPK__SLICE_OF("BLPOP")};
+	size_t node =
+		ipk__redis_node_of(a->r, a->r->address.is_cluster ? ipk__redis_slot(a->key) : -1);
+	ipk_deadline end = earlier(a->until, ipk_in_ms(ms + GRACE_MS));
+	struct ipk__redis_link *link = NULL;
+	struct ipk__slice reply = {0};
+	char what[64] = ":ipk.w:", seconds[24];
+	int e;
+
+	memcpy(what + 7, a->id, strlen(a->id) + 1);
+	argv[2] = IPK__SLICE(seconds, ipk__int64_to_text(ms / 1000, seconds));
+	seconds[argv[2].n_bytes++] = '.';
+	for (int64_t unit = 100, rest = ms % 1000; unit > 0; rest %= unit, unit /= 10)
+		seconds[argv[2].n_bytes++] = (char)('0' + rest / unit);
+	if (ipk__redis_helper_key(a->key, what, &argv[1]) < 0)
+		return;
+	e = ipk__redis_take_link(a->r, node, end, &link);
+	if (e == 0) {
+		/* The server looks at its clock only ten times a second. */
+		e = ipk__redis_link_call(link, argv, 3, end, &reply);
+		ipk__redis_give_link(a->r, node, link);
+	}
+	free((char *)argv[1].bytes);
+	if (e == 0 && reply.bytes[0] == '-') {
+		ipk__redis_refresh(a->r, end);
+		e = -EAGAIN;
+	}
+	if (e < 0 && e != -ETIMEDOUT)
+		ipk__redis_pause(100, a->until);
+}
+
+/* The first two numbers of an array: 1 there are, 0 it is an error's text. */
+static int two_numbers(const struct ipk__reply *reply, int64_t ret_n[2], size_t *ret_at)
+{
+	struct ipk__resp_value v[3];
+	size_t at = 0;
+
+	if (ipk__redis_is_error(reply))
+		return 0;
+	for (int i = 0; i < 3; i++)
+		if (ipk__resp_next(reply->whole, &at, &v[i]) < 0)
+			return -EPROTO;
+	ret_n[0] = v[1].integer;
+	ret_n[1] = v[2].integer;
+	*ret_at = at;
+	return 1;
+}
+
+static bool is_done(struct attempt *a, int64_t n)
+{
+	if (!a->is_put)
+		return n > 0;
+	a->n_put += (uint64_t)n;
+	a->n_args -= (size_t)n;
+	memmove(a->args + 3, a->args + 3 + n, (a->n_args - 3) * sizeof *a->args);
+	return a->n_args == 3;
+}
+
+/* 1: it was obtained; 0: not in time, or refused: is_error(a->reply). */
+static int attempt(struct attempt *a)
+{
+	for (;;) {
+		int64_t left_ns = ipk_deadline_left_ns(a->until);
+		int64_t ms = left_ns / MS_NS < SLICE_MS ? (left_ns + MS_NS - 1) / MS_NS : SLICE_MS;
+		bool is_last = left_ns == 0;
+		int64_t got[2];
+		size_t at;
+		int e;
+
+		a->args[a->ms_at] = IPK__SLICE(a->ms, ipk__int64_to_text(is_last ? -1 : ms, a->ms));
+		e = ipk__redis_run(a->r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
+		if (e < 0)
+			return e == -EINPROGRESS && !a->is_put ? -ETIMEDOUT : e;
+		e = two_numbers(&a->reply, got, &at);
+		if (e <= 0)
+			return e;
+		if (is_done(a, got[0]))
+			return 1;
+		if (is_last)
+			return 0;
+		if (strcmp(a->script, "IPK.BWAIT") == 0)
+			a->args[2] = IPK__SLICE_OF("again");
+		nap(a, got[1] < ms && got[1] > 0 ? got[1] : ms);
+	}
+}
+
+/* What a call of numbers or errors answers: a number when it went well, @late when not in time. */
+static int answer(struct attempt *a, int done, struct ipk__reply *reply, int64_t n, int64_t late)
+{
+	int e = done;
+
+	if (done == 0 && ipk__redis_is_error(&a->reply))
+		e = ipk__reply_put(reply, a->reply.whole);
+	else if (done >= 0)
+		e = ipk__redis_reply_integer(reply, done == 1 ? n : late);
+	ipk__reply_fini(&a->reply);
+	return e;
+}
+
+/* --- the calls --- */
+
+static bool number_at(const struct ipk__call *call, size_t i, int64_t *ret_n)
+{
+	return i < call->argc && ipk__text_to_int64(call->argv[i], ret_n);
+}
+
+static int bad_words(const struct ipk__call *call)
+{
+	return ipk__redis_reply_error(call->reply,
+				      "ERR wrong number of arguments, or not a number");
+}
+
+static int acquire_until(struct ipk__redis *r, struct ipk__slice key, struct ipk__slice owner,
+			 int64_t times, int64_t timeout_ms, ipk_deadline deadline,
+			 struct ipk__reply *reply)
+{
+	struct attempt a;
+	char n[24];
+	int e = be_ready_to_hold(r);
+
+	if (e < 0)
+		return e;
+	attempt_init(&a, r, "IPK.ACQUIRE", key, timeout_ms, deadline);
+	a.args = (struct ipk__slice[]){owner,
+				       ipk__slice_of_string(a.id),
+				       {0},
+				       IPK__SLICE(n, ipk__int64_to_text(times, n))};
+	a.n_args = 4;
+	a.ms_at = 2;
+	e = attempt(&a);
+	if (e == 1)
+		hold(r, key, (uint64_t)times);
+	return answer(&a, e, reply, 1, 0);
+}
+
+static int do_acquire(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	int64_t timeout;
+
+	if (!number_at(c, 3, &timeout))
+		return bad_words(c);
+	return acquire_until(r, c->argv[1], c->argv[2], 1, timeout, deadline, c->reply);
+}
+
+/* Scripts that answer [OK, how much of the lease was given up]. */
+static int give_up(struct ipk__redis *r, const char *script, const struct ipk__call *c,
+		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline)
+{
+	struct ipk__reply reply;
+	int64_t got[2];
+	size_t at;
+	int e;
+
+	ipk__reply_init(&reply);
+	e = ipk__redis_run(r, script, c->argv[1], args, n_args, deadline, &reply);
+	if (e == 0)
+		e = two_numbers(&reply, got, &at);
+	if (e == 0 && reply.whole.n_bytes > 9 && memcmp(reply.whole.bytes, "-NOTOWNER", 9) == 0 &&
+	    was_lost(r, c->argv[1], deadline)) {
+		forget(r, c->argv[1], UINT64_MAX);
+		e = ipk__redis_reply_error(c->reply, "OWNERDEAD the lease ended while it was held");
+	} else if (e == 0) {
+		e = ipk__reply_put(c->reply, reply.whole);
+	}
+	if (e == 1) {
+		if (got[1] > 0)
+			forget(r, c->argv[1], (uint64_t)got[1]);
+		e = ipk__reply_put(c->reply, IPK__SLICE_OF("+OK\r\n"));
+	}
+	ipk__reply_fini(&reply);
+	return e;
+}
+
+static int do_release(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct ipk__slice args[2];
+	int64_t n;
+
+	if (c->argc < 3 || (c->argc > 3 && !number_at(c, 3, &n)))
+		return bad_words(c);
+	args[0] = c->argv[2];
+	args[1] = c->argc > 3 ? c->argv[3] : IPK__SLICE_OF("1");
+	return give_up(r, "IPK.RELEASE", c, args, 2, deadline);
+}
+
+static int do_done(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct ipk__slice one = IPK__SLICE_OF("1");
+	int64_t n;
+
+	if (c->argc > 2 && (!number_at(c, 2, &n) || n < 1))
+		return bad_words(c);
+	return give_up(r, "IPK.QDONE", c, c->argc > 2 ? &c->argv[2] : &one, 1, deadline);
+}
+
+/* Events and joining: an id, how long. */
+static int wait_simply(struct ipk__redis *r, const struct ipk__call *c, const char *script,
+		       ipk_deadline deadline)
+{
+	struct attempt a;
+	int64_t timeout;
+
+	if (!number_at(c, 2, &timeout))
+		return bad_words(c);
+	attempt_init(&a, r, script, c->argv[1], timeout, deadline);
+	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), {0}};
+	a.n_args = 2;
+	a.ms_at = 1;
+	return answer(&a, attempt(&a), c->reply, 1, 0);
+}
+
+static int do_event_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	return wait_simply(r, c, "IPK.EWAIT", deadline);
+}
+
+static int do_join(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	return wait_simply(r, c, "IPK.QJOIN", deadline);
+}
+
+static int do_barrier_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct attempt a;
+	int64_t timeout, got[2] = {0};
+	size_t at;
+	int e;
+
+	if (!number_at(c, 3, &timeout))
+		return bad_words(c);
+	attempt_init(&a, r, "IPK.BWAIT", c->argv[1], timeout, deadline);
+	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), {0}, IPK__SLICE_OF("first")};
+	a.n_args = 3;
+	a.ms_at = 1;
+	e = attempt(&a);
+	if (e == 1)
+		two_numbers(&a.reply, got, &at);
+	return answer(&a, e, c->reply, got[1], 0);
+}
+
+/* Smaller numbers come first as text too. */
+static void sortable(int64_t n, char text[16])
+{
+	uint64_t bits = (uint64_t)n ^ ((uint64_t)1 << 63);
+
+	for (int i = 15; i >= 0; i--, bits >>= 4)
+		text[i] = "0123456789abcdef"[bits & 15];
+}
+
+static int do_put(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct attempt a;
+	int64_t timeout, priority;
+	char text[16];
+	int e;
+
+	if (c->argc < 5 || !number_at(c, 2, &timeout) || !number_at(c, 3, &priority))
+		return bad_words(c);
+	attempt_init(&a, r, "IPK.QPUT", c->argv[1], timeout, deadline);
+	sortable(priority, text);
+	a.n_args = c->argc - 1;
+	a.args = ipk__os_malloc(a.n_args * sizeof *a.args);
+	if (!a.args)
+		return -ENOMEM;
+	a.args[0] = ipk__slice_of_string(a.id);
+	a.args[2] = IPK__SLICE(text, sizeof text);
+	memcpy(a.args + 3, c->argv + 4, (c->argc - 4) * sizeof *a.args);
+	a.ms_at = 1;
+	a.is_put = true;
+	e = attempt(&a);
+	free(a.args);
+	if (e == 0 && a.n_put > 0) /* shut down, or no more room: some are in */
+		e = 1;
+	else if (e < 0 && a.n_put > 0)
+		e = 1;
+	return answer(&a, e, c->reply, (int64_t)a.n_put, 0);
+}
+
+static int take_items(struct ipk__redis *r, const struct ipk__call *c, struct attempt *a)
+{
+	struct ipk__resp_value items;
+	struct ipk__slice rest;
+	int64_t got[2];
+	size_t at, from;
+	int e = two_numbers(&a->reply, got, &at);
+
+	from = at;
+	if (e == 1)
+		e = ipk__resp_next(a->reply.whole, &at, &items);
+	if (e < 0)
+		return e;
+	if (got[1] > 0)
+		hold(r, c->argv[1], items.n);
+	if (c->argc <= 3)
+		from = at;
+	rest = IPK__SLICE(a->reply.whole.bytes + from, a->reply.whole.n_bytes - from);
+	return ipk__reply_put(c->reply, rest);
+}
+
+static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct attempt a;
+	int64_t timeout, n = 1;
+	char text[24];
+	int e = be_ready_to_hold(r);
+
+	if (e < 0)
+		return e;
+	if (!number_at(c, 2, &timeout) || (c->argc > 3 && (!number_at(c, 4, &n) || n < 1)))
+		return bad_words(c);
+	attempt_init(&a, r, "IPK.QGET", c->argv[1], timeout, deadline);
+	a.args = (struct ipk__slice[]){
+		ipk__slice_of_string(a.id), {0}, IPK__SLICE(text, ipk__int64_to_text(n, text))};
+	a.n_args = 3;
+	a.ms_at = 1;
+	e = attempt(&a);
+	if (e == 1)
+		e = take_items(r, c, &a);
+	else if (e == 0 && ipk__redis_is_error(&a.reply))
+		e = ipk__reply_put(c->reply, a.reply.whole);
+	else if (e == 0)
+		e = ipk__redis_reply_null(c->reply);
+	ipk__reply_fini(&a.reply);
+	return e;
+}
+
+/* --- conditions: two objects, perhaps on two nodes, so several scripts --- */
+
+/* The lock's name; an error's text goes to the caller's reply: 0, otherwise 1. */
+static int companion(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline,
+		     struct ipk__reply *keep, struct ipk__slice *ret_key)
+{
+	struct ipk__resp_value v;
+	size_t at = 0;
+	int e = ipk__redis_run(r, "COMPANION", c->argv[1], NULL, 0, deadline, keep);
+
+	if (e < 0)
+		return e;
+	if (ipk__redis_is_error(keep))
+		return ipk__reply_put(c->reply, keep->whole);
+	e = ipk__resp_next(keep->whole, &at, &v);
+	*ret_key = v.text;
+	return e < 0 ? e : 1;
+}
+
+/* *ret_times: how often it was held. An error's text goes to the caller's reply: 0. */
+static int let_go(struct ipk__redis *r, const struct ipk__call *c, struct ipk__slice lock,
+		  ipk_deadline deadline, int64_t *ret_times)
+{
+	struct ipk__reply reply;
+	struct ipk__resp_value v;
+	size_t at = 0;
+	int e;
+
+	ipk__reply_init(&reply);
+	e = ipk__redis_run(r, "UNHOLD", lock, &c->argv[2], 1, deadline, &reply);
+	if (e == 0 && ipk__redis_is_error(&reply)) {
+		e = ipk__reply_put(c->reply, reply.whole);
+	} else if (e == 0) {
+		e = ipk__resp_next(reply.whole, &at, &v);
+		*ret_times = v.integer;
+		e = e < 0 ? e : 1;
+	}
+	ipk__reply_fini(&reply);
+	if (e == 1)
+		forget(r, lock, (uint64_t)*ret_times);
+	return e;
+}
+
+/*
+ * Noted as a waiter while the lock is still held, so no notification falls between; then as
+ * attempt(), and the lock is taken again whatever came out.
+ */
+static int wait_notified(struct ipk__redis *r, const struct ipk__call *c, struct ipk__slice lock,
+			 struct attempt *a, ipk_deadline deadline)
+{
+	struct ipk__reply again;
+	int64_t times = 1;
+	int e, taken;
+
+	e = ipk__redis_run(r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
+	if (e == 0 && ipk__redis_is_error(&a->reply))
+		return ipk__reply_put(c->reply, a->reply.whole);
+	if (e == 0)
+		e = let_go(r, c, lock, a->io, &times);
+	if (e <= 0) {
+		a->until = ipk_now();
+		attempt(a); /* takes the note back */
+		return e;
+	}
+	(void)deadline;
+	e = attempt(a);
+	ipk__reply_init(&again);
+	taken = acquire_until(r, lock, c->argv[2], times, -1, ipk_forever(), &again);
+	if (taken == 0 && ipk__redis_is_error(&again))
+		taken = ipk__reply_put(c->reply, again.whole);
+	else if (taken == 0)
+		taken = answer(a, e, c->reply, 1, 0);
+	ipk__reply_fini(&again);
+	return taken;
+}
+
+static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct ipk__slice lock;
+	struct ipk__reply keep;
+	struct attempt a;
+	int64_t timeout;
+	int e;
+
+	if (!number_at(c, 3, &timeout))
+		return bad_words(c);
+	attempt_init(&a, r, "IPK.CWAIT", c->argv[1], timeout, deadline);
+	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), IPK__SLICE_OF("1000")};
+	a.n_args = 2;
+	a.ms_at = 1;
+	ipk__reply_init(&keep);
+	e = companion(r, c, a.io, &keep, &lock);
+	if (e == 1)
+		e = wait_notified(r, c, lock, &a, deadline);
+	ipk__reply_fini(&keep);
+	ipk__reply_fini(&a.reply);
+	return e;
+}
+
+static int do_notify(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct ipk__slice lock;
+	struct ipk__reply keep, held;
+	int64_t n;
+	int e;
+
+	if (!number_at(c, 3, &n))
+		return bad_words(c);
+	ipk__reply_init(&keep);
+	ipk__reply_init(&held);
+	e = companion(r, c, deadline, &keep, &lock);
+	if (e == 1) {
+		e = ipk__redis_run(r, "IPK.HELD", lock, &c->argv[2], 1, deadline, &held);
+		if (e == 0 && ipk__redis_is_error(&held))
+			e = ipk__reply_put(c->reply, held.whole);
+		else if (e == 0 && ipk__slice_equal(held.whole, IPK__SLICE_OF(":0\r\n")))
+			e = ipk__redis_reply_error(c->reply,
+						   "NOTOWNER the lock is not held by this owner");
+		else if (e == 0)
+			e = ipk__redis_run(r, "IPK.CNOTIFY", c->argv[1], &c->argv[3], 1, deadline,
+					   c->reply);
+	}
+	ipk__reply_fini(&keep);
+	ipk__reply_fini(&held);
+	return e;
+}
+
+/* A condition's lock must be there, perhaps on another node; the rest is a script's. */
+static int do_new(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
+{
+	struct ipk__slice nobody = IPK__SLICE_OF("");
+	struct ipk__reply held;
+	int e;
+
+	if (c->argc != 4 || !ipk__slice_is_word(c->argv[1], "CONDITION"))
+		return 1;
+	ipk__reply_init(&held);
+	e = ipk__redis_run(r, "IPK.HELD", c->argv[3], &nobody, 1, deadline, &held);
+	if (e == 0)
+		e = ipk__redis_is_error(&held) ? ipk__reply_put(c->reply, held.whole) : 1;
+	ipk__reply_fini(&held);
+	return e;
+}
+
+static const struct {
+	const char *name;
+	size_t argc_min;
+	int (*fn)(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline);
+} waits[] = {
+	{"IPK.ACQUIRE", 4, do_acquire},
+	{"IPK.RELEASE", 3, do_release},
+	{"IPK.QDONE", 2, do_done},
+	{"IPK.EWAIT", 3, do_event_wait},
+	{"IPK.BWAIT", 4, do_barrier_wait},
+	{"IPK.QPUT", 5, do_put},
+	{"IPK.QGET", 3, do_get},
+	{"IPK.QJOIN", 3, do_join},
+	{"IPK.CWAIT", 4, do_cond_wait},
+	{"IPK.CNOTIFY", 4, do_notify},
+	{"IPK.NEW", 3, do_new},
+};
+
+static int find_wait(const struct ipk__call *call)
+{
+	if (call->argc == 0 || call->argv[0].n_bytes < 5 || call->argv[0].bytes[3] != '.')
+		return -1;
+	for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++)
+		if (ipk__slice_is_word(call->argv[0], waits[i].name))
+			return (int)i;
+	return -1;
+}
+
+bool ipk__redis_is_wait(const struct ipk__call *call)
+{
+	return find_wait(call) >= 0;
+}
+
+int ipk__redis_wait_call(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline deadline)
+{
+	int i = find_wait(call);
+
+	if (i < 0)
+		return 1;
+	if (call->argc < waits[i].argc_min)
+		return bad_words(call);
+	return waits[i].fn(r, call, deadline);
+}

@@ -1,0 +1,548 @@
+/*
+ * test_manager_again.c - what the manager's client does when something goes wrong or comes in
+ * between: threads, forks, servers that are stopped, killed, restarted, gone for good.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ipk/manager_server.h"
+#include "manager_calls.h"
+#include "support/support.h"
+
+/* A server whose address and log stay the same over its restarts. */
+struct place {
+	char directory[32], log[48], socket[48], address[64];
+	ipk_manager_server *server;
+};
+
+static void place_start(struct place *p)
+{
+	ck_ok(ipk_manager_server_start(
+		IPK_MANAGER_SERVER(.address = p->address, .log_path = p->log), SOON, &p->server));
+}
+
+static void place_init(struct place *p)
+{
+	strcpy(p->directory, "/tmp/ipk-again-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(p->directory));
+	snprintf(p->socket, sizeof p->socket, "%s/s", p->directory);
+	snprintf(p->address, sizeof p->address, "unix:%s", p->socket);
+	snprintf(p->log, sizeof p->log, "%s/log", p->directory);
+	place_start(p);
+}
+
+static void place_kill(struct place *p)
+{
+	ck_assert_int_eq(kill(ipk_manager_server_pid(p->server), SIGKILL), 0);
+	p->server = ipk_manager_server_close(p->server);
+}
+
+static void place_fini(struct place *p)
+{
+	p->server = ipk_manager_server_close(p->server);
+	unlink(p->socket);
+	unlink(p->log);
+	rmdir(p->directory);
+}
+
+static int64_t number_at(ipk_dict *d, const char *field)
+{
+	char buf[32] = "";
+	size_t n = 0;
+
+	ck_ok(ipk_dict_get(d, IPK_TEXT(field), buf, sizeof buf - 1, SOON, &n));
+	buf[n] = '\0';
+	return atoll(buf);
+}
+
+/* --- the example everybody knows --- */
+
+enum { WORKERS = 4, ROUNDS = 50 };
+
+static int worker(void *arg)
+{
+	ipk_manager *m = arg; /* the parent's: it connects anew here */
+	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	char buf[32];
+	size_t n;
+
+	ipk_try(ipk_managed_lock_open(m, "lock", false, SOON, &lock));
+	ipk_try(ipk_dict_open(m, "shared", &d));
+	for (int i = 0; i < ROUNDS; i++) {
+		ipk_try(ipk_managed_lock_lock(lock, SOON));
+		ipk_try(ipk_dict_get(d, IPK_TEXT("n"), buf, sizeof buf - 1, SOON, &n));
+		buf[n] = '\0';
+		snprintf(buf, sizeof buf, "%d", atoi(buf) + 1);
+		ipk_try(ipk_dict_set(d, IPK_TEXT("n"), IPK_TEXT(buf), SOON));
+		ipk_try(ipk_managed_lock_unlock(lock, SOON));
+	}
+	return 0;
+}
+
+START_TEST(workers_fill_a_dict_under_a_lock)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	pid_t pids[WORKERS];
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "shared", &d));
+	ck_ok(ipk_dict_set(d, IPK_TEXT("n"), IPK_TEXT("0"), SOON));
+	for (int i = 0; i < WORKERS; i++)
+		pids[i] = spawn(worker, m);
+	for (int i = 0; i < WORKERS; i++)
+		reap_ok(pids[i]);
+	ck_assert_int_eq(number_at(d, "n"), WORKERS * ROUNDS);
+}
+END_TEST
+
+/* --- threads --- */
+
+struct crowd {
+	ipk_manager *m;
+	ipk_dict *d;
+	ipk_managed_queue *q;
+	_Atomic int n_failed;
+	int n_rounds;
+};
+
+static void *add_and_check(void *arg)
+{
+	struct crowd *c = arg;
+	char field[32];
+	char buf[32];
+	size_t n;
+
+	snprintf(field, sizeof field, "t%lx", (unsigned long)pthread_self());
+	for (int i = 0; i < c->n_rounds; i++) {
+		bool ok = ipk_dict_add(c->d, IPK_TEXT("sum"), 1, SOON, NULL) == 0 &&
+			  ipk_dict_set(c->d, IPK_TEXT(field), &i, sizeof i, SOON) == 0 &&
+			  ipk_dict_get(c->d, IPK_TEXT(field), buf, sizeof buf, SOON, &n) == 0 &&
+			  n == sizeof i && memcmp(buf, &i, n) == 0;
+
+		if (!ok)
+			c->n_failed++;
+	}
+	return NULL;
+}
+
+static void *get_one(void *arg)
+{
+	struct crowd *c = arg;
+	void *data;
+	size_t n;
+
+	if (ipk_managed_queue_get_alloc(c->q, SOON, &data, &n) < 0)
+		c->n_failed++;
+	else
+		free(data);
+	return NULL;
+}
+
+START_TEST(threads_share_a_connection)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(managed_queue) *q = NULL;
+	struct crowd c = {.n_rounds = repeats(200)};
+	pthread_t threads[4], waiting[2];
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_managed_queue_open(m, "q", NULL, SOON, &q));
+	c.m = m;
+	c.d = d;
+	c.q = q;
+	for (int i = 0; i < 2; i++) /* those that wait hold up nobody */
+		ck_assert_int_eq(pthread_create(&waiting[i], NULL, get_one, &c), 0);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, add_and_check, &c), 0);
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_ok(ipk_managed_queue_put(q, "1", 1, SOON));
+	ck_ok(ipk_managed_queue_put(q, "2", 1, SOON));
+	for (int i = 0; i < 2; i++)
+		pthread_join(waiting[i], NULL);
+	ck_assert_int_eq(c.n_failed, 0);
+	ck_assert_int_eq(number_at(d, "sum"), 4 * c.n_rounds);
+}
+END_TEST
+
+/* --- a server that is killed and comes back --- */
+
+static void *restart_often(void *arg)
+{
+	struct place *p = arg;
+
+	for (int i = 0; i < 5; i++) {
+		usleep(20000);
+		place_kill(p);
+		place_start(p);
+	}
+	return NULL;
+}
+
+START_TEST(adds_are_done_once_over_restarts)
+{
+	struct place p;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	pthread_t thread;
+	int64_t sum = 0;
+	int n = 0;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_assert_int_eq(pthread_create(&thread, NULL, restart_often, &p), 0);
+	while (pthread_tryjoin_np(thread, NULL) != 0) {
+		ck_ok(ipk_dict_add(d, IPK_TEXT("n"), 1, SOON, &sum));
+		ck_assert_int_eq(sum, ++n);
+	}
+	ck_assert_int_eq(number_at(d, "n"), n);
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+static void *get_long(void *arg)
+{
+	struct crowd *c = arg;
+	void *data;
+	size_t n;
+
+	if (ipk_managed_queue_get_alloc(c->q, SOON, &data, &n) < 0)
+		return NULL;
+	free(data);
+	return arg;
+}
+
+START_TEST(who_waits_goes_on_waiting_after_a_restart)
+{
+	struct place p;
+	struct crowd c = {0};
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(managed_queue) *q = NULL;
+	pthread_t thread;
+	void *result;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
+	ck_ok(ipk_managed_queue_open(m, "q", NULL, SOON, &q));
+	c.q = q;
+	ck_assert_int_eq(pthread_create(&thread, NULL, get_long, &c), 0);
+	for (int i = 0; i < 100; i++) /* far behind the number of the one that waits */
+		ck_ok(ipk_manager_ping(m, SOON));
+	place_kill(&p);
+	place_start(&p);
+	ck_ok(ipk_managed_queue_put(q, "x", 1, SOON));
+	pthread_join(thread, &result);
+	ck_assert_ptr_nonnull(result);
+	m = (q = ipk_managed_queue_close(q), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+START_TEST(a_lock_is_lost_with_its_connection)
+{
+	struct place p;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	place_kill(&p);
+	place_start(&p);
+	ck_err(ipk_managed_lock_unlock(lock, SOON), -EOWNERDEAD);
+	ck_err(ipk_managed_lock_unlock(lock, SOON), -EPERM);
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+	m = (lock = ipk_managed_lock_close(lock), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+START_TEST(a_server_that_is_gone_is_EPIPE)
+{
+	struct place p;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	char buf[8];
+	size_t n;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.reconnect_ms = 30), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_dict_set(d, "a", 1, "b", 1, SOON));
+	place_kill(&p);
+	ck_err(ipk_dict_set(d, "a", 1, "c", 1, ipk_forever()), -EPIPE);
+	ck_err(ipk_dict_get(d, "a", 1, buf, sizeof buf, ipk_forever(), &n), -EPIPE);
+	place_start(&p); /* and when it comes back after all */
+	ck_ok(ipk_dict_get(d, "a", 1, buf, sizeof buf, SOON, &n));
+	ck_assert_int_eq(buf[0], 'b');
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+START_TEST(an_embedded_server_that_is_gone_is_EPIPE_at_once)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.reconnect_ms = 3600000), SOON, &m));
+	ck_ok(ipk_manager_server_stop(s, SOON));
+	ck_err(ipk_manager_ping(m, ipk_forever()), -EPIPE);
+}
+END_TEST
+
+/* --- a server that is stopped --- */
+
+START_TEST(deadlines_hold_while_the_server_stands_still)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(managed_queue) *q = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	char buf[8];
+	void *data;
+	size_t n;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_managed_queue_open(m, "q", NULL, SOON, &q));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_dict_set(d, "a", 1, "b", 1, SOON));
+	ck_ok(ipk_managed_queue_put(q, "item", 4, SOON));
+	kill(ipk_manager_server_pid(s), SIGSTOP);
+	ck_err(ipk_manager_ping(m, ipk_in_ms(5)), -ETIMEDOUT);
+	ck_err(ipk_dict_set(d, "a", 1, "c", 1, ipk_in_ms(5)), -EINPROGRESS);
+	ck_err(ipk_managed_queue_get_alloc(q, ipk_in_ms(5), &data, &n), -ETIMEDOUT);
+	ck_err(ipk_managed_lock_lock(lock, ipk_in_ms(5)), -ETIMEDOUT);
+	if (_i == 0) { /* what lies in memory is read all the same */
+		ck_ok(ipk_dict_get(d, "a", 1, buf, sizeof buf, ipk_in_ms(5), &n));
+		ck_assert_int_eq(buf[0], 'b');
+	}
+	kill(ipk_manager_server_pid(s), SIGCONT);
+	ck_ok(ipk_manager_ping(m, SOON));
+	ck_assert_int_eq(ipk_dict_get(d, "a", 1, buf, sizeof buf, SOON, &n), 0);
+	ck_assert_int_eq(buf[0], 'c'); /* it was done yet */
+	/* The item that nobody waited for is not lost, nor the lock held. */
+	ck_ok(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
+	ck_assert_mem_eq(data, "item", 4);
+	free(data);
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+	ck_err(ipk_managed_queue_get_alloc(q, ipk_now(), &data, &n), -ETIMEDOUT);
+}
+END_TEST
+
+/* --- forks --- */
+
+static int hold_and_wait(void *arg)
+{
+	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(managed_event) *event = NULL;
+
+	ipk_try(ipk_managed_lock_open(arg, "l", false, SOON, &lock));
+	ipk_try(ipk_managed_event_open(arg, "held", SOON, &event));
+	ipk_try(ipk_managed_lock_lock(lock, SOON));
+	ipk_try(ipk_managed_event_set(event, SOON));
+	pause();
+	return 0;
+}
+
+START_TEST(what_a_killed_process_held_is_free)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(managed_event) *event = NULL;
+	pid_t pid;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s), NULL, SOON, &m));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_event_open(m, "held", SOON, &event));
+	pid = spawn(hold_and_wait, m);
+	ck_ok(ipk_managed_event_wait(event, SOON));
+	ck_err(ipk_managed_lock_lock(lock, ipk_now()), -ETIMEDOUT);
+	kill_and_reap(pid);
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+}
+END_TEST
+
+static int unlock_parents(void *arg)
+{
+	return ipk_managed_lock_unlock(arg, SOON) == -EPERM ? 0 : 1;
+}
+
+/* Keeps a copy of everything its parent has open, and never calls the library. */
+static int linger(void *arg)
+{
+	gate_wait(arg);
+	return 0;
+}
+
+struct middle {
+	const char *address;
+	struct gate *locked, *over;
+};
+
+static int hold_with_a_child(void *arg)
+{
+	struct middle *x = arg;
+	ipk_manager *m;
+	ipk_managed_lock *lock;
+
+	ipk_try(ipk_manager_connect(x->address, NULL, SOON, &m));
+	ipk_try(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ipk_try(ipk_managed_lock_lock(lock, SOON));
+	if (fork() == 0)
+		_exit(linger(x->over));
+	gate_open(x->locked);
+	pause();
+	return 0;
+}
+
+START_TEST(a_child_neither_holds_nor_keeps_its_parents_locks)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	struct gate locked, over;
+	struct middle x = {.locked = &locked, .over = &over};
+	pid_t pid;
+
+	gate_init(&locked);
+	gate_init(&over);
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	x.address = ipk_manager_server_address(s);
+	ck_ok(ipk_manager_connect(x.address, NULL, SOON, &m));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	reap_ok(spawn(unlock_parents, lock));
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+	pid = spawn(hold_with_a_child, &x);
+	gate_wait(&locked);
+	kill_and_reap(pid); /* its child lives on */
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+	gate_open(&over);
+	gate_fini(&over);
+	gate_fini(&locked);
+}
+END_TEST
+
+/* --- changes --- */
+
+START_TEST(changes_are_told)
+{
+	struct place p;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(watch) *w = NULL;
+	ipk_item field;
+	int fd;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_watch_open(m, "d", "a", 1, SOON, &w));
+	ck_ok(ipk_watch_fd(w, &fd));
+	ck_assert_int_ge(fd, 0);
+	ck_err(ipk_watch_next(w, ipk_now(), &field), -ETIMEDOUT);
+	ck_ok(ipk_dict_set(d, "b", 1, "1", 1, SOON));
+	ck_err(ipk_watch_next(w, ipk_in_ms(5), &field), -ETIMEDOUT);
+	ck_ok(ipk_dict_set(d, "a", 1, "1", 1, SOON));
+	ck_ok(ipk_watch_next(w, SOON, &field));
+	ck_assert_uint_eq(field.len_bytes, 1);
+	ck_assert_mem_eq(field.data, "a", 1);
+	place_kill(&p);
+	place_start(&p);
+	ck_ok(ipk_watch_next(w, SOON, &field)); /* there may have been one */
+	ck_ok(ipk_dict_set(d, "a", 1, "2", 1, SOON));
+	ck_ok(ipk_watch_next(w, SOON, &field));
+	w = ipk_watch_close(w);
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+/* --- long ones --- */
+
+START_TEST(long_values_and_full_connections)
+{
+	enum { LONG_BYTES = 3 << 20 };
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(batch) *b = NULL;
+	char *data = calloc(1, LONG_BYTES);
+	const void *got;
+	void *copy;
+	size_t n;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	memset(data, 'x', LONG_BYTES);
+	ck_ok(ipk_dict_set(d, "a", 1, data, LONG_BYTES, SOON));
+	ck_ok(ipk_dict_get_alloc(d, "a", 1, SOON, &copy, &n));
+	ck_assert_uint_eq(n, LONG_BYTES);
+	ck_assert_mem_eq(copy, data, n);
+	free(copy);
+	ck_ok(ipk_batch_create(m, &b));
+	for (int i = 0; i < 20; i++) /* more on its way back than any buffer holds */
+		ck_ok(ipk_batch_dict_get(b, d, "a", 1));
+	for (int i = 0; i < 20; i++)
+		ck_ok(ipk_batch_dict_set(b, d, "b", 1, data, LONG_BYTES / 10));
+	ck_ok(ipk_batch_run(b, SOON));
+	for (size_t i = 0; i < 20; i++) {
+		ck_ok(ipk_batch_data(b, i, &got, &n));
+		ck_assert_uint_eq(n, LONG_BYTES);
+	}
+	ck_ok(ipk_batch_error(b, 39));
+	free(data);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("manager_again");
+
+	add_loop_test(s, workers_fill_a_dict_under_a_lock, 0, 2);
+	add_loop_test(s, threads_share_a_connection, 0, 2);
+	add_loop_test(s, adds_are_done_once_over_restarts, 0, 2);
+	add_test(s, who_waits_goes_on_waiting_after_a_restart);
+	add_test(s, a_lock_is_lost_with_its_connection);
+	add_test(s, a_server_that_is_gone_is_EPIPE);
+	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);
+	add_loop_test(s, deadlines_hold_while_the_server_stands_still, 0, 2);
+	add_test(s, what_a_killed_process_held_is_free);
+	add_test(s, a_child_neither_holds_nor_keeps_its_parents_locks);
+	add_test(s, changes_are_told);
+	add_loop_test(s, long_values_and_full_connections, 0, 2);
+	return s;
+}
+IPK_TEST_MAIN(suite)
