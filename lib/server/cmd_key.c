@@ -230,7 +230,7 @@ const struct ipk__command ipk__commands_key[] = {
 	{"COPY", ipk__cmd_copy, -3, WRITE | OOM, 1, 2, 1, "generic",
 	 "The same under a second key."},
 	{"RANDOMKEY", randomkey, 1, READ, 0, 0, 0, "generic", "Any name."},
-	{"OBJECT", ipk__cmd_object, -2, READ, 2, 2, 1, "generic", "How a value is kept."},
+	{"OBJECT", ipk__cmd_object, -2, READ, 0, 0, 0, "generic", "How a value is kept."},
 	{"EXPIRE", ipk__cmd_expire, -3, WRITE | FAST, 1, 1, 1, "generic",
 	 "Take a key away after seconds."},
 	{"PEXPIRE", ipk__cmd_pexpire, -3, WRITE | FAST, 1, 1, 1, "generic",

@@ -110,8 +110,9 @@ static int rotate(struct ipk__request *q, struct ipk__slice name, struct ipk__sl
 	uint64_t len = ipk__list_len(list);
 	int r;
 
+	/* Nothing moves, but to who watches the key it is a change. */
 	if (from_front == to_front || len == 1)
-		return 0;
+		return ipk__list_set(q->store, list, from_front ? 0 : len - 1, item);
 
 	r = ipk__list_push(q->store, list, to_front, item);
 	if (r == 0)

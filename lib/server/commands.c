@@ -5,6 +5,7 @@
  * letters put away. It is at most a quarter full, so nearly every find is one look.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "server/server_core.h"
 
@@ -20,6 +21,7 @@ static const struct ipk__command *all[IPK__COMMANDS_MAX];
 static size_t n_all;
 static uint16_t slots[SLOTS]; /* index into all, plus 1 */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static _Atomic bool is_built; /* a call less for each request */
 
 static size_t slot_of(struct ipk__slice name)
 {
@@ -48,11 +50,19 @@ static void build(void)
 		for (const struct ipk__command *c = tables[i]; c->name; c++)
 			add(c);
 	}
+	atomic_store_explicit(&is_built, true, memory_order_release);
+}
+
+static inline void be_built(void)
+{
+	/* Pairs with the release store at the end of build(). */
+	if (!atomic_load_explicit(&is_built, memory_order_acquire))
+		pthread_once(&once, build);
 }
 
 int ipk__command_index(struct ipk__slice name)
 {
-	pthread_once(&once, build);
+	be_built();
 	for (size_t at = slot_of(name); slots[at] != 0; at = (at + 1) % SLOTS) {
 		if (ipk__slice_is_word(name, all[slots[at] - 1]->name))
 			return slots[at] - 1;
@@ -69,7 +79,7 @@ const struct ipk__command *ipk__command_find(struct ipk__slice name)
 
 size_t ipk__commands_len(void)
 {
-	pthread_once(&once, build);
+	be_built();
 	return n_all;
 }
 

@@ -15,6 +15,7 @@
 
 #define READY_AT_ONCE 128
 #define CRON_MS 100
+#define CLOCKS_NS 10000000
 #define STEP_NS 500000 /* for what is outstanding in the store and the log, a turn */
 
 #define WORD_STOP 4u /* others, with the lowest bits 0, are connections */
@@ -298,18 +299,30 @@ static void finish_turn(struct ipk__server *server)
 	ipk__peers_free(server);
 }
 
+/* The wall clock is asked for every 10 ms; between them it goes as the other does. */
+static void look_at_clock(struct ipk__server *server)
+{
+	struct ipk__loop *loop = server->loop;
+	int64_t before_ns = loop->clock_ns;
+
+	loop->clock_ns = ipk__os_now_ns();
+	if (loop->clock_ns - loop->clocks_ns > CLOCKS_NS || before_ns == 0) {
+		loop->clocks_ns = loop->clock_ns;
+		loop->unix_minus_clock_ns = ipk__os_unix_ms() * 1000000 - loop->clock_ns;
+	}
+	server->now_ms = (loop->clock_ns + loop->unix_minus_clock_ns) / 1000000;
+}
+
 static int turn(struct ipk__server *server)
 {
 	struct ipk__os_ready ready[READY_AT_ONCE];
-	struct ipk__loop *loop = server->loop;
 	size_t n = 0;
 	int r;
 
 	r = ipk__rings_wait(server, ready, READY_AT_ONCE, how_long_ns(server), &n);
 	if (r < 0)
 		return r;
-	server->now_ms = ipk__os_unix_ms();
-	loop->clock_ns = ipk__os_now_ns();
+	look_at_clock(server);
 	for (size_t i = 0; i < n; i++)
 		take(server, &ready[i]);
 	ipk__rings_take(server);

@@ -186,15 +186,10 @@ static void get_appendfsync(const struct ipk__server *s, char *buf)
 	snprintf(buf, TEXT_BYTES, "%s", fsync_words[s->config.fsync]);
 }
 
+/* How the log is synced is decided at the start, too. */
 static bool set_appendfsync(struct ipk__server *s, struct ipk__slice text)
 {
-	for (int i = 0; i < (int)IPK__N_OF(fsync_words); i++) {
-		if (ipk__slice_is_word(text, fsync_words[i])) {
-			s->config.fsync = i;
-			return true;
-		}
-	}
-	return false;
+	return ipk__slice_is_word(text, fsync_words[s->config.fsync]);
 }
 
 static void get_nothing(const struct ipk__server *s, char *buf)

@@ -82,6 +82,8 @@ struct ipk__loop {
 	int64_t second_ms;
 	int64_t started_ms;
 	int64_t clock_ns; /* after the last request */
+	int64_t clocks_ns;
+	int64_t unix_minus_clock_ns; /* one clock tells the other, between two looks at both */
 	uint64_t n_commands;
 	uint64_t n_commands_noted;
 	uint64_t n_local;

@@ -25,7 +25,7 @@
 #define BUDGET_MAX_NS 50000
 #define BUDGET_MIN_NS 1000
 #define LOOKS_A_CLOCK 16
-#define PAUSES_A_LOOK 4
+#define PAUSES_A_LOOK 2
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000 /* it ran somebody else */
 #define LATELY_NS 1000000

@@ -146,6 +146,7 @@ int main(int argc, char **argv)
 	ops_shm(&list);
 	ops_object(&list);
 	ops_manager(&list);
+	ops_client(&list);
 	ops_broken(&list);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);

@@ -105,6 +105,7 @@ void ops_barrier(struct op_list *list);
 void ops_once(struct op_list *list);
 void ops_value(struct op_list *list);
 void ops_shm(struct op_list *list);
+void ops_client(struct op_list *list);
 void ops_manager(struct op_list *list);
 void ops_object(struct op_list *list);
 void ops_broken(struct op_list *list);

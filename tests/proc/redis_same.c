@@ -51,7 +51,7 @@ static const struct spec {
 	{"EXPIRETIME k", NEAR, WORDS_FREE, 1},
 	{"PEXPIRETIME k", NEAR, WORDS_FREE, 1},
 	{"PERSIST k", SAME, WORDS_FREE, 2},
-	{"OBJECT {ENCODING|REFCOUNT|NOTHING} [o]", SAME, WORDS_FREE, 1},
+	{"OBJECT {ENCODING|REFCOUNT|NOTHING} [o]", SAME, WORDS_TAME, 1},
 	{"SET o v; OBJECT ENCODING o; OBJECT REFCOUNT o", SAME, WORDS_TAME, 1},
 	{"DEL o; HSET o aa v bb v cc 1; OBJECT ENCODING o; OBJECT REFCOUNT o", SAME, WORDS_TAME, 1},
 	{"DEL o; RPUSH o (v)+; OBJECT ENCODING o", SAME, WORDS_TAME, 1},
@@ -101,7 +101,7 @@ static const struct spec {
 	{"HINCRBYFLOAT h f e", SAME, WORDS_FREE, 3},
 	{"HSCAN h z ({MATCH p|COUNT u|TYPE y|MATCH})* COUNT 100000", FIELDS, WORDS_CUT, 2},
 	{"HSCAN h z ({MATCH p|COUNT u})*", SHAPE, WORDS_CUT, 1},
-	{"HRANDFIELD h", SHAPE, WORDS_CUT, 1},
+	{"HRANDFIELD h", SHAPE, WORDS_TAME, 1},
 	{"HRANDFIELD h r [WITHVALUES]", SHAPE, WORDS_CUT, 2},
 	{"HRANDFIELD h 1000 [WITHVALUES]", SORTED, WORDS_TAME, 1},
 	{"HRANDFIELD h -9223372036854775808 [WITHVALUES]", SAME, WORDS_TAME, 1},
@@ -119,7 +119,7 @@ static const struct spec {
 	{"LINSERT l {BEFORE|AFTER|BESIDE} v v", SAME, WORDS_FREE, 4},
 	{"LREM l i v", SAME, WORDS_FREE, 2},
 	{"LTRIM l i i", SAME, WORDS_FREE, 1},
-	{"LPOS l v ({RANK i|COUNT u|MAXLEN u})*", SAME, WORDS_CUT, 4},
+	{"LPOS l v ({RANK {r|u}|COUNT u|MAXLEN u})*", SAME, WORDS_CUT, 4},
 	{"RPOPLPUSH l l", SAME, WORDS_FREE, 1},
 	{"LMOVE l l {LEFT|RIGHT|UP} {LEFT|RIGHT}", SAME, WORDS_FREE, 4},
 	{"LMPOP q {LEFT|RIGHT|UP} [COUNT m] [COUNT m]", SAME, WORDS_TAME, 4},
@@ -223,7 +223,7 @@ static void show_history(const struct ipk__slice *argv, size_t argc)
 
 	for (i = n_history; i > 0 && n_history - i < HISTORY - 1 && n_shown < HISTORY_SHOWN; i--) {
 		const char *h = history[(i - 1) % HISTORY];
-		bool is_about = false;
+		bool is_about = argc == 1; /* EXEC: whatever was last */
 
 		for (k = 1; k < argc; k++)
 			is_about |= argv[k].n_bytes == 3 && argv[k].bytes[1] == ':' &&
