@@ -24,10 +24,31 @@
  * with --log). A lock that was held when the connection broke is lost: its release is
  * -EOWNERDEAD.
  *
- * With Redis the same calls mean the same, but: locks, permits and a barrier's places are leases
- * (10 s, renewed meanwhile); a holder that is stopped for longer loses them, and its release is
- * -EOWNERDEAD; what Redis acknowledged is lost when it dies before it wrote it, or when a replica
- * takes over; in a cluster a transaction's keys must lie in one slot ("{tag}name").
+ * With Redis (7.0 or later, Valkey) the same calls mean the same, and these are weaker:
+ *
+ *   - What a connection holds with us is a lease there: locks, permits, a barrier's places, items
+ *     of a joinable queue that are not reported done. A thread renews it while it is held;
+ *     lease_ms after the last time (10 s; "?lease_ms=N" in the address) it is undone. So a killed
+ *     holder keeps a lock that long, and one that is stopped for longer loses it while it
+ *     believes to have it: its release is -EOWNERDEAD. For writes that must not come late,
+ *     send the lock's fence number along, which grows with each holder ("IPK.FENCE name", by
+ *     ipk_manager_command()).
+ *   - What was acknowledged is as safe as the server's settings make it: from a kill with
+ *     appendonly, from a power cut with appendfsync always. A replica that takes over may lack
+ *     the last writes, a lock among them: two may then believe to hold it.
+ *   - A request sent again is known by its number for two minutes. Where doing it twice leaves
+ *     the same behind (set, update) it is simply done twice, and a count of new fields may be 0
+ *     then. Raw commands that the library does not know are never sent again.
+ *   - In a cluster a transaction's keys must lie in one slot ("{tag}name", else -EXDEV); while a
+ *     slot moves to another node, writes to its objects that need a script wait for that.
+ *   - Helper keys lie beside an object ("{name}:ipk.*", lib/manager/redis_scripts.c); KEYS and SCAN
+ *     through this library leave them out, DBSIZE counts them. Names with ":ipk." are taken.
+ *   - Waiters are woken at once, but in no promised order; a lost wake-up costs up to 1 s.
+ *   - Change notification needs keyspace events (turned on where CONFIG SET is allowed,
+ *     -EOPNOTSUPP otherwise); changes that leave a field as it was are not told.
+ *
+ * Every call that asks the server waits for its answer until its deadline, and 50 ms at least:
+ * ipk_now() tries once.
  *
  * Errors beside those of error.h, for all calls here:
  *

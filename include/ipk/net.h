@@ -11,15 +11,15 @@
  *
  * Both sides have the same key, or neither. With one, each proves to the other that it knows
  * it, by HMAC-SHA256 over fresh random numbers, before the first message; the key itself is
- * never sent. Without one, TCP listens on the loopback device only, and a socket at a path
- * talks to processes of this user only. Proof is for the moment of connecting: messages are
+ * never sent. Without one, TCP listens on the loopback device only; a socket at a path talks to
+ * processes of this user only, with or without. Proof is for the moment of connecting: messages are
  * neither encrypted nor signed, so over a network that others can write to, use a tunnel.
  *
  * A message counts as sent when this side has taken it: the kernel, or the handle when the
  * deadline passed half-way. The handle moves such a rest on whenever a later call on the pipe
  * sends or waits, and ipk_pipe_close() gives it one more second. Whoever is killed when, the
- * other side sees whole messages and then -EPIPE. A message is longer than
- * max_message_bytes: -EPROTO, before any memory is taken for it, and for good.
+ * other side sees whole messages and then -EPIPE. A message longer than max_message_bytes is
+ * -EPROTO here, before any memory is taken for it, and for good.
  *
  * A machine that vanishes without a word is noticed after some 16 minutes, by probes of the
  * kernel's; who must know earlier sends messages of its own now and then.

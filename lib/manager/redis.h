@@ -84,6 +84,7 @@ struct ipk__redis_lane {
 };
 
 struct ipk__redis_held; /* redis_lock.c */
+struct ipk__redis_late;
 
 struct ipk__redis {
 	struct ipk__backend base;
@@ -100,6 +101,7 @@ struct ipk__redis {
 	_Atomic uint64_t epoch;
 	char hashes[IPK__REDIS_SCRIPTS_MAX][41];
 	struct ipk__redis_held *held;
+	struct ipk__redis_late *late;
 	bool has_renewer;
 	pthread_t renewer;
 	_Atomic uint32_t renewer_word;  /* 1: end */
@@ -191,6 +193,10 @@ int ipk__redis_helper_key(struct ipk__slice key, const char *what, struct ipk__s
 int ipk__redis_run(struct ipk__redis *r, const char *script, struct ipk__slice key,
 		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline,
 		   struct ipk__reply *reply);
+/* The same as the next request of @lane. */
+int ipk__redis_run_on(struct ipk__redis *r, const char *script, struct ipk__slice key,
+		      const struct ipk__slice *args, size_t n_args, struct ipk__redis_lane *lane,
+		      ipk_deadline deadline, struct ipk__reply *reply);
 int ipk__redis_call(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline deadline);
 int ipk__redis_call_many(struct ipk__redis *r, const struct ipk__call *calls, size_t n,
 			 ipk_deadline deadline);

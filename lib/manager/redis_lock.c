@@ -30,6 +30,17 @@ struct ipk__redis_held {
 	bool is_lost; /* the lease has ended; until it is released or obtained anew */
 };
 
+/*
+ * A get whose answer did not come in time: it may have taken items, which the next get of that
+ * queue receives, by asking with the same number again.
+ */
+struct ipk__redis_late {
+	struct ipk__redis_late *next;
+	struct ipk__redis_lane *lane;
+	int64_t n;
+	struct ipk__slice key; /* lies behind */
+};
+
 /* --- leases --- */
 
 /* Under the mutex. */
@@ -202,6 +213,13 @@ void ipk__redis_forget_held(struct ipk__redis *r)
 		free(r->held);
 		r->held = next;
 	}
+	while (r->late) {
+		struct ipk__redis_late *next = r->late->next;
+
+		free(r->late->lane);
+		free(r->late);
+		r->late = next;
+	}
 	r->has_renewer = false;
 	atomic_store(&r->renewer_word, 0);
 }
@@ -238,6 +256,7 @@ struct attempt {
 	char id[48];
 	char ms[24];
 	bool is_put;
+	struct ipk__redis_lane *lane; /* NULL: any */
 	uint64_t n_put;
 	ipk_deadline until; /* to wait */
 	ipk_deadline io;    /* for answers */
@@ -344,6 +363,14 @@ static bool is_done(struct attempt *a, int64_t n)
 	return a->n_args == 3;
 }
 
+static int run(struct attempt *a)
+{
+	if (a->lane)
+		return ipk__redis_run_on(a->r, a->script, a->key, a->args, a->n_args, a->lane,
+					 a->io, &a->reply);
+	return ipk__redis_run(a->r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
+}
+
 /* 1: it was obtained; 0: not in time, or refused: is_error(a->reply). */
 static int attempt(struct attempt *a)
 {
@@ -356,9 +383,9 @@ static int attempt(struct attempt *a)
 		int e;
 
 		a->args[a->ms_at] = IPK__SLICE(a->ms, ipk__int64_to_text(is_last ? -1 : ms, a->ms));
-		e = ipk__redis_run(a->r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
+		e = run(a);
 		if (e < 0)
-			return e == -EINPROGRESS && !a->is_put ? -ETIMEDOUT : e;
+			return e;
 		e = two_numbers(&a->reply, got, &at);
 		if (e <= 0)
 			return e;
@@ -375,7 +402,8 @@ static int attempt(struct attempt *a)
 /* What a call of numbers or errors answers: a number when it went well, @late when not in time. */
 static int answer(struct attempt *a, int done, struct ipk__reply *reply, int64_t n, int64_t late)
 {
-	int e = done;
+	/* What it noted or obtained goes with its time, or its lease. */
+	int e = done == -EINPROGRESS && !a->is_put ? -ETIMEDOUT : done;
 
 	if (done == 0 && ipk__redis_is_error(&a->reply))
 		e = ipk__reply_put(reply, a->reply.whole);
@@ -585,11 +613,77 @@ static int take_items(struct ipk__redis *r, const struct ipk__call *c, struct at
 	return ipk__reply_put(c->reply, rest);
 }
 
+/* The lane of a late get of the same, so that its number comes again, or any. */
+static int lane_for_get(struct ipk__redis *r, struct ipk__slice key, int64_t n,
+			struct ipk__redis_lane **ret_lane)
+{
+	struct ipk__redis_late **at, *late;
+
+	pthread_mutex_lock(&r->mutex);
+	at = &r->late;
+	while (*at && ((*at)->n != n || !ipk__slice_equal((*at)->key, key)))
+		at = &(*at)->next;
+	late = *at;
+	if (late)
+		*at = late->next;
+	pthread_mutex_unlock(&r->mutex);
+	if (!late)
+		return ipk__redis_take_lane(r, ret_lane);
+	*ret_lane = late->lane;
+	free(late);
+	return 0;
+}
+
+static void put_late(struct ipk__redis *r, struct ipk__slice key, int64_t n,
+		     struct ipk__redis_lane *lane)
+{
+	struct ipk__redis_late *late = ipk__os_malloc(sizeof *late + key.n_bytes);
+
+	if (!late) {
+		ipk__redis_give_lane(r, lane);
+		return;
+	}
+	lane->number--;
+	memcpy(late + 1, key.bytes, key.n_bytes);
+	late->key = IPK__SLICE((const char *)(late + 1), key.n_bytes);
+	late->lane = lane;
+	late->n = n;
+	pthread_mutex_lock(&r->mutex);
+	late->next = r->late;
+	r->late = late;
+	pthread_mutex_unlock(&r->mutex);
+	hold(r, key, 1); /* a joinable queue would take the items back meanwhile */
+}
+
+static int get_items(struct ipk__redis *r, const struct ipk__call *c, struct attempt *a, int64_t n)
+{
+	char text[24];
+	int e = lane_for_get(r, c->argv[1], n, &a->lane);
+
+	if (e < 0)
+		return e;
+	a->args = (struct ipk__slice[]){
+		ipk__slice_of_string(a->id), {0}, IPK__SLICE(text, ipk__int64_to_text(n, text))};
+	a->n_args = 3;
+	a->ms_at = 1;
+	e = attempt(a);
+	if (e == -EINPROGRESS)
+		put_late(r, c->argv[1], n, a->lane);
+	else
+		ipk__redis_give_lane(r, a->lane);
+	if (e == 1)
+		return take_items(r, c, a);
+	if (e == 0 && ipk__redis_is_error(&a->reply))
+		return ipk__reply_put(c->reply, a->reply.whole);
+	if (e == 0)
+		return ipk__redis_reply_null(c->reply);
+	return e == -EINPROGRESS ? -ETIMEDOUT : e;
+}
+
 static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
 	struct attempt a;
 	int64_t timeout, n = 1;
-	char text[24];
 	int e = be_ready_to_hold(r);
 
 	if (e < 0)
@@ -597,17 +691,7 @@ static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 	if (!number_at(c, 2, &timeout) || (c->argc > 3 && (!number_at(c, 4, &n) || n < 1)))
 		return bad_words(c);
 	attempt_init(&a, r, "IPK.QGET", c->argv[1], timeout, deadline);
-	a.args = (struct ipk__slice[]){
-		ipk__slice_of_string(a.id), {0}, IPK__SLICE(text, ipk__int64_to_text(n, text))};
-	a.n_args = 3;
-	a.ms_at = 1;
-	e = attempt(&a);
-	if (e == 1)
-		e = take_items(r, c, &a);
-	else if (e == 0 && ipk__redis_is_error(&a.reply))
-		e = ipk__reply_put(c->reply, a.reply.whole);
-	else if (e == 0)
-		e = ipk__redis_reply_null(c->reply);
+	e = get_items(r, c, &a, n);
 	ipk__reply_fini(&a.reply);
 	return e;
 }

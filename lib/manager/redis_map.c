@@ -231,6 +231,7 @@ static int load(struct ipk__redis *r, int script, ipk_deadline deadline)
 				     .slot = -1,
 				     .on_node = -1,
 				     .may_repeat = true,
+				     .reads = true,
 				     .reply = &reply};
 	size_t at = 0;
 	int e;
@@ -556,6 +557,7 @@ static int on_node(struct ipk__redis *r, const struct ipk__slice *argv, size_t a
 				     .slot = -1,
 				     .on_node = (int)node,
 				     .may_repeat = true,
+				     .reads = !has_word("FLUSHALL FLUSHDB ", argv[0]),
 				     .reply = reply};
 
 	return ipk__redis_ask(r, &ask, 1, deadline);
@@ -779,22 +781,31 @@ int ipk__redis_call_many(struct ipk__redis *r, const struct ipk__call *calls, si
 	return e;
 }
 
+int ipk__redis_run_on(struct ipk__redis *r, const char *script, struct ipk__slice key,
+		      const struct ipk__slice *args, size_t n_args, struct ipk__redis_lane *lane,
+		      ipk_deadline deadline, struct ipk__reply *reply)
+{
+	struct ipk__redis_translated t = {.ask = {.on_node = -1, .reply = reply}};
+	int e = as_script(r, &t, ipk__redis_script(script, strlen(script)), key, args, n_args, lane,
+			  deadline);
+
+	if (e < 0)
+		return e;
+	e = ipk__redis_ask(r, &t.ask, 1, deadline);
+	ipk__redis_words_fini(&t.words);
+	return e;
+}
+
 int ipk__redis_run(struct ipk__redis *r, const char *script, struct ipk__slice key,
 		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline,
 		   struct ipk__reply *reply)
 {
 	struct ipk__redis_lane *lane;
-	struct ipk__redis_translated t = {.ask = {.on_node = -1, .reply = reply}};
 	int e = ipk__redis_take_lane(r, &lane);
 
 	if (e < 0)
 		return e;
-	e = as_script(r, &t, ipk__redis_script(script, strlen(script)), key, args, n_args, lane,
-		      deadline);
-	if (e == 0) {
-		e = ipk__redis_ask(r, &t.ask, 1, deadline);
-		ipk__redis_words_fini(&t.words);
-	}
+	e = ipk__redis_run_on(r, script, key, args, n_args, lane, deadline, reply);
 	ipk__redis_give_lane(r, lane);
 	return e;
 }

@@ -222,14 +222,12 @@ static int read_replies(struct transaction *t, struct ipk__slice whole)
 }
 
 /* The replies "+OK" and "+QUEUED" come first; one that is an error is the reason of -EXECABORT. */
-static int converse(struct transaction *t, struct ipk__bytes *out, ipk_deadline deadline,
-		    bool *ret_sent)
+static int converse(struct transaction *t, struct ipk__bytes *out, ipk_deadline deadline)
 {
 	struct ipk__slice reply;
 	bool is_moved = false, is_refused = false;
 	int e = ipk__redis_link_write(t->r->pinned, out, deadline);
 
-	*ret_sent = true;
 	for (size_t i = 0; i < t->n + 3 && e == 0; i++) {
 		e = ipk__redis_link_read(t->r->pinned, deadline, &reply);
 		if (e < 0 || reply.bytes[0] != '-')
@@ -275,7 +273,6 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 	struct ipk__redis *r = redis_of(b);
 	struct transaction t = {.r = r, .n = n};
 	struct ipk__bytes out = {0};
-	bool is_sent = false;
 	int e = ipk__redis_here(r);
 
 	if (e < 0 || n == 0 || calls[0].argc < 2) {
@@ -293,7 +290,7 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 		return e;
 	}
 	write_out(&t, &out);
-	e = converse(&t, &out, deadline, &is_sent);
+	e = converse(&t, &out, deadline);
 	ipk__bytes_free(&out);
 	if (e == -ECANCELED && r->address.is_cluster)
 		ipk__redis_refresh(r, deadline);

@@ -36,9 +36,10 @@ int64_t ipk__entry_expires_ms(const struct ipk__entry *e)
 
 static void set_place(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
 {
+	struct ipk__entry *e = ipk__heap_at(&s->heap, node.entry);
+
+	memcpy(e->bytes + offsetof(struct ipk__shm_ttl, place), &i, sizeof i);
 	s->times[i] = node;
-	memcpy(ipk__entry_at(s, node.entry)->bytes + offsetof(struct ipk__shm_ttl, place), &i,
-	       sizeof i);
 }
 
 static void sift_up(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)

@@ -167,7 +167,7 @@ int ipk__key_set(struct ipk__store *s, struct ipk__slice name, struct ipk__slice
 		 bool keep_ttl, struct ipk__entry **ret_key)
 {
 	struct ipk__place place;
-	uint32_t ref;
+	uint32_t ref = 0;
 	int r;
 
 	ipk__store_settle(s);
@@ -242,7 +242,7 @@ int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes
 	struct ipk__place place;
 	struct ipk__entry *e;
 	size_t had;
-	uint32_t ref;
+	uint32_t ref = 0;
 	bool moved;
 	int r;
 
@@ -272,7 +272,7 @@ int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
 	struct ipk__place place;
 	struct ipk__entry *e;
 	size_t had, end = offset + bytes.n_bytes;
-	uint32_t ref;
+	uint32_t ref = 0;
 	bool moved;
 	char *value;
 	int r;
@@ -312,7 +312,7 @@ int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__type t
 {
 	struct ipk__shm_link link = {.type = type};
 	struct ipk__place place;
-	uint32_t ref;
+	uint32_t ref = 0;
 	int r;
 
 	if (type != IPK__TYPE_HASH && type != IPK__TYPE_LIST && type != IPK__TYPE_THING)
@@ -378,7 +378,7 @@ static void set_slot_words(struct ipk__shm_slot *slot, uint64_t id, int64_t expi
 int ipk__key_rename(struct ipk__store *s, struct ipk__slice from, struct ipk__slice to)
 {
 	struct ipk__place source, target;
-	uint32_t ref, old_from, old_to;
+	uint32_t ref = 0, old_from, old_to;
 	int r;
 
 	ipk__store_settle(s);
@@ -462,7 +462,7 @@ int ipk__key_expire(struct ipk__store *s, struct ipk__slice name, int64_t at_ms)
 {
 	struct ipk__place place;
 	struct ipk__entry *e;
-	uint32_t ref, old;
+	uint32_t ref = 0, old;
 	int r = ipk__times_reserve(s);
 
 	if (r < 0)

@@ -47,7 +47,7 @@ void redis_scene_launch(struct redis_server *server)
 
 		memcpy(argv + n, more, sizeof more);
 	} else {
-		const char *more[] = {"--appendonly", "yes", "--appendfsync", "always"};
+		const char *more[] = {"--appendonly", "yes", "--appendfsync", "no"};
 
 		memcpy(argv + n, more, sizeof more);
 	}

@@ -856,24 +856,31 @@ START_TEST(a_stopped_server_costs_the_deadline_only)
 {
 	struct ipk__backend *b = connect_to(0);
 	int64_t before;
-	char said[3][32];
+	char said[4][32];
 
 	ck_says(b, "OK", "SET k v");
-	ask(b, "DEL sl");
+	ask(b, "DEL sl sq");
 	ck_says(b, "1", "IPK.NEW LOCK sl");
 	ck_says(b, "1", "IPK.ACQUIRE sl me 0");
+	ck_says(b, "1", "IPK.NEW QUEUE sq 0 FIFO");
+	ck_says(b, "2", "IPK.QPUT sq 0 0 first second");
 	kill(scene.alone.pid, SIGSTOP);
 	before = ipk__os_now_ns();
 	strcpy(said[0], ask_until(b, ipk_in_ms(100), "GET k"));
 	strcpy(said[1], ask_until(b, ipk_in_ms(100), "SET k w"));
 	strcpy(said[2], ask_until(b, ipk_in_ms(100), "IPK.ACQUIRE sl you 50"));
+	strcpy(said[3], ask_until(b, ipk_in_ms(100), "IPK.QGET sq 50"));
 	before = ipk__os_now_ns() - before;
 	kill(scene.alone.pid, SIGCONT);
 	ck_assert_str_eq(said[0], "!ETIMEDOUT");
 	ck_assert_str_eq(said[1], "!EINPROGRESS");
 	ck_assert_str_eq(said[2], "!ETIMEDOUT");
+	ck_assert_str_eq(said[3], "!ETIMEDOUT");
 	ck_assert_int_lt(before, (int64_t)5000 * 1000 * 1000);
 	ck_says(b, "OK", "IPK.RELEASE sl me");
+	/* Nothing that the late get took is lost. */
+	ck_says(b, "first", "IPK.QGET sq 0");
+	ck_says(b, "second", "IPK.QGET sq 0");
 	done_with(b);
 }
 END_TEST

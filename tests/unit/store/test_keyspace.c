@@ -1,4 +1,5 @@
-/* test_keyspace.c - lib/store/keyspace.c: strings and containers under names, and their lifetimes. */
+/* test_keyspace.c - lib/store/keyspace.c: strings and containers under names, and their lifetimes.
+ */
 #include "store/things.h"
 #include "unit/store/store_model.h"
 
