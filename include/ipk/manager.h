@@ -47,6 +47,9 @@
  *   - Change notification needs keyspace events (turned on where CONFIG SET is allowed,
  *     -EOPNOTSUPP otherwise); changes that leave a field as it was are not told.
  *
+ * Every call that asks the server waits for its answer until its deadline, and 50 ms at least:
+ * ipk_now() tries once.
+ *
  * Errors beside those of error.h, for all calls here:
  *
  *   -ETIMEDOUT    the deadline passed, nothing happened

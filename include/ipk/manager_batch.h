@@ -266,7 +266,8 @@ IPK_API IPK_MUST_CHECK int ipk_watch_open(ipk_manager *m, const char *name, cons
 /**
  * ipk_watch_fd() - an fd that is readable when something may have changed
  * @w:      watch
- * @ret_fd: owned by @w; read with ipk_watch_next() and ipk_now() until -ETIMEDOUT
+ * @ret_fd: owned by @w, another one after a lost connection: ask after each change;
+ *          read with ipk_watch_next() and ipk_now() until -ETIMEDOUT
  *
  * Source:  lib/manager/watch.c       Since: 0.3
  *

@@ -276,10 +276,10 @@ static void read_meanwhile(struct ipk__native *n)
 }
 
 /*
- * What is in n->out, under send_lock. False: the connection is over, or of no use with half a
- * request in it.
+ * What is in n->out, under send_lock. -ETIMEDOUT: nothing of it is out. Any other error: the
+ * connection is over, or of no use with half a request in it.
  */
-static bool send_out(struct ipk__native *n, ipk_deadline deadline)
+static int send_out(struct ipk__native *n, ipk_deadline deadline)
 {
 	const char *data = ipk__bytes_front(&n->out);
 	size_t n_bytes = ipk__bytes_len(&n->out);
@@ -288,7 +288,7 @@ static bool send_out(struct ipk__native *n, ipk_deadline deadline)
 	int r;
 
 	if (n->out.failed)
-		return false;
+		return -ENOMEM;
 	r = ipk__wire_send(&n->wire, data, n_bytes, ipk_now(), &at);
 	while (r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0) {
 		read_meanwhile(n);
@@ -299,7 +299,7 @@ static bool send_out(struct ipk__native *n, ipk_deadline deadline)
 			slice = deadline; /* it goes in pieces, each of which has to find room */
 		r = ipk__wire_send(&n->wire, data, n_bytes, slice, &at);
 	}
-	return r == 0;
+	return r == -ETIMEDOUT && at > 0 ? -EPIPE : r;
 }
 
 /* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
@@ -313,13 +313,43 @@ static bool enlist(struct ipk__native *n, struct ipk__pending *p, size_t count)
 	return !n->is_broken;
 }
 
+/* They found no room; nobody got a number after theirs, for send_lock is held. Under lock. */
+static void unlist(struct ipk__native *n, struct ipk__pending *p, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)ipk__pendings_remove(&n->sent, &p[i]);
+	n->next_number -= count;
+}
+
+/* Under send_lock; lock is held afterwards. 0: in line, and sent or to be sent again. */
+static int line_up(struct ipk__native *n, struct ipk__pending *p, size_t count,
+		   ipk_deadline deadline)
+{
+	int r;
+
+	pthread_mutex_lock(&n->lock);
+	if (!enlist(n, p, count))
+		return 0;
+	pthread_mutex_unlock(&n->lock);
+	r = send_out(n, deadline);
+	pthread_mutex_lock(&n->lock);
+	if (r == -ETIMEDOUT && !n->is_broken) {
+		unlist(n, p, count);
+		return r;
+	}
+	if (r < 0)
+		is_over(n);
+	return 0;
+}
+
 /* 0: they are in line, and *ret_reads: this thread is to read. -ETIMEDOUT: they are not. */
 static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  ipk_deadline deadline, bool *ret_reads)
 {
-	bool is_out = true;
+	int r = lock_until(&n->send_lock, deadline);
 
-	ipk_try(lock_until(&n->send_lock, deadline));
+	if (r < 0)
+		return r;
 	ipk__bytes_clear(&n->out);
 	for (size_t i = 0; i < count; i++)
 		ipk__pending_encode(n, &p[i]);
@@ -327,27 +357,22 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		pthread_mutex_unlock(&n->send_lock);
 		return -ENOMEM;
 	}
-	pthread_mutex_lock(&n->lock);
-	if (enlist(n, p, count)) {
-		pthread_mutex_unlock(&n->lock);
-		is_out = send_out(n, deadline);
-		pthread_mutex_lock(&n->lock);
+	r = line_up(n, p, count, deadline);
+	if (r == 0) {
+		*ret_reads = !n->is_read;
+		n->is_read = true;
 	}
-	if (!is_out)
-		is_over(n);
-	*ret_reads = !n->is_read;
-	n->is_read = true;
 	pthread_mutex_unlock(&n->lock);
 	ipk__bytes_shrink(&n->out, (size_t)256 << 10);
 	pthread_mutex_unlock(&n->send_lock);
-	return 0;
+	return r;
 }
 
 /* What done_late() wants sent: nobody waits for the answers. */
 static void send_todo(struct ipk__native *n)
 {
 	struct ipk__pending *p;
-	bool is_out = true;
+	int r = 0;
 
 	if (pthread_mutex_trylock(&n->send_lock) != 0)
 		return; /* who reads next does it */
@@ -362,8 +387,8 @@ static void send_todo(struct ipk__native *n)
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (ipk__bytes_len(&n->out) > 0)
-		is_out = send_out(n, ipk_in_ns(GRACE_NS));
-	if (!is_out) {
+		r = send_out(n, ipk_in_ns(GRACE_NS));
+	if (r < 0) {
 		pthread_mutex_lock(&n->lock);
 		is_over(n);
 		pthread_mutex_unlock(&n->lock);

@@ -111,6 +111,7 @@ struct crowd {
 	ipk_dict *d;
 	ipk_managed_queue *q;
 	_Atomic int n_failed;
+	_Atomic bool is_over;
 	int n_rounds;
 };
 
@@ -216,6 +217,43 @@ START_TEST(adds_are_done_once_over_restarts)
 }
 END_TEST
 
+static void *add_in_turn(void *arg)
+{
+	struct crowd *c = arg;
+	char field[32];
+	int64_t sum = 0;
+
+	snprintf(field, sizeof field, "t%lx", (unsigned long)pthread_self());
+	for (int i = 0; !c->is_over; i++)
+		if (ipk_dict_add(c->d, IPK_TEXT(field), 1, SOON, &sum) < 0 || sum != i + 1)
+			c->n_failed++;
+	return NULL;
+}
+
+START_TEST(threads_go_on_over_restarts)
+{
+	struct place p;
+	struct crowd c = {0};
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	pthread_t threads[4];
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	c.d = d;
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, add_in_turn, &c), 0);
+	restart_often(&p);
+	c.is_over = true;
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	ck_assert_int_eq(c.n_failed, 0);
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
 static void *get_long(void *arg)
 {
 	struct crowd *c = arg;
@@ -312,6 +350,29 @@ START_TEST(an_embedded_server_that_is_gone_is_EPIPE_at_once)
 END_TEST
 
 /* --- a server that is stopped --- */
+
+START_TEST(a_full_connection_is_no_broken_one)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	static char data[20000];
+	int r = -EINPROGRESS;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s), NULL, SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	kill(ipk_manager_server_pid(s), SIGSTOP);
+	for (int i = 0; i < 20 && r == -EINPROGRESS; i++)
+		r = ipk_dict_set(d, "a", 1, data, sizeof data, ipk_in_ms(1));
+	ck_err(r, -ETIMEDOUT); /* no room for it: it was not sent */
+	kill(ipk_manager_server_pid(s), SIGCONT);
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+}
+END_TEST
 
 START_TEST(deadlines_hold_while_the_server_stands_still)
 {
@@ -534,10 +595,12 @@ static Suite *suite(void)
 	add_loop_test(s, workers_fill_a_dict_under_a_lock, 0, 2);
 	add_loop_test(s, threads_share_a_connection, 0, 2);
 	add_loop_test(s, adds_are_done_once_over_restarts, 0, 2);
+	add_loop_test(s, threads_go_on_over_restarts, 0, 2);
 	add_test(s, who_waits_goes_on_waiting_after_a_restart);
 	add_test(s, a_lock_is_lost_with_its_connection);
 	add_test(s, a_server_that_is_gone_is_EPIPE);
 	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);
+	add_test(s, a_full_connection_is_no_broken_one);
 	add_loop_test(s, deadlines_hold_while_the_server_stands_still, 0, 2);
 	add_test(s, what_a_killed_process_held_is_free);
 	add_test(s, a_child_neither_holds_nor_keeps_its_parents_locks);
