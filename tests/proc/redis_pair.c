@@ -102,13 +102,24 @@ void ours_start(struct pair *p)
 
 void pair_start(struct pair *p, bool with_log)
 {
+	char name[UNIQUE_NAME_BYTES];
+
 	memset(p, 0, sizeof(*p));
-	strcpy(p->dir, "/tmp/ipk-redis-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(p->dir));
+	unique_name(name, "redis");
+	snprintf(p->dir, sizeof(p->dir), "/tmp/%.50s", name);
+	ck_assert_int_eq(mkdir(p->dir, 0700), 0);
 	if (with_log)
 		snprintf(p->log_path, sizeof(p->log_path), "%s/ours.aof", p->dir);
 	p->pid[REDIS] = redis_start(p->dir, "no");
 	ours_start(p);
+}
+
+int pair_sweep(int code)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf /tmp/t-%d-*-redis", (int)getpid());
+	return system(command) == 0 ? code : 1;
 }
 
 static void remove_files(const char *dir)
