@@ -885,6 +885,11 @@ START_TEST(each_request_once_over_kills)
 }
 END_TEST
 
+static bool is_dead(void *arg)
+{
+	return !ipk__os_pid_exists(*(pid_t *)arg);
+}
+
 /* Last: the node that comes again ends with this test. */
 START_TEST(a_killed_node_comes_again)
 {
@@ -896,6 +901,7 @@ START_TEST(a_killed_node_comes_again)
 	ask(b, "DEL bar foo");
 	ck_says(b, "1", "HINCRBY bar f 1");
 	kill(node.pid, SIGKILL);
+	ck_assert(wait_until(is_dead, &node.pid, WAIT_MS));
 	ask_beside(&others[0], b, "HINCRBY bar f 1");
 	ask_beside(&others[1], b, "IPK.HSETDEFAULT bar g 1");
 	ck_says(b, "1", "HINCRBY foo f 1");
