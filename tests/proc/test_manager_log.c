@@ -646,6 +646,43 @@ START_TEST(replies_of_a_session_outlive_the_server)
 }
 END_TEST
 
+START_TEST(what_was_waited_for_is_not_lost)
+{
+	struct client waiting, c;
+	struct ipk__slice reply;
+	pid_t pid = start_server();
+
+	client_open(&waiting);
+	client_open(&c);
+	ask(&waiting, "IPK.SESSION 0123456789abcdef 1");
+	ck_says(&waiting, "+WAIT 1\r\n", "BLPOP l 0");
+	ck_says(&waiting, ":1\r\n", "INCR n");
+	ck_says(&c, ":1\r\n", "RPUSH l item");
+	ck_assert(client_reply(&waiting, &reply)); /* and is not taken notice of */
+	for (int round = 0; round < 4; round++) {
+		client_close(&waiting);
+		if (round > 0) {
+			client_close(&c);
+			kill_and_reap(pid);
+			pid = start_server();
+			client_open(&c);
+		}
+		client_open(&waiting);
+		ask(&waiting, "IPK.SESSION 0123456789abcdef 1");
+		ck_says(&waiting, "*2\r\n$1\r\nl\r\n$4\r\nitem\r\n", "BLPOP l 0");
+		ck_says(&waiting, ":1\r\n", "INCR n");
+		ck_says(&c, ":0\r\n", "LLEN l");
+		if (round == 2) {
+			ask(&c, "BGREWRITEAOF");
+			ck_assert(wait_until(is_rewritten, &c, WAIT_MS));
+		}
+	}
+	client_close(&waiting);
+	client_close(&c);
+	kill_and_reap(pid);
+}
+END_TEST
+
 /* --- a damaged file, a full disk --- */
 
 static void append_to_log(const char *bytes, size_t n_bytes)
@@ -844,6 +881,7 @@ static Suite *suite(void)
 	ADD(killed_under_load_on_disk);
 	ADD(killed_while_rewriting);
 	ADD(replies_of_a_session_outlive_the_server);
+	ADD(what_was_waited_for_is_not_lost);
 	ADD(torn_end_is_cut_and_damage_is_refused);
 	ADD(only_one_server_has_a_log);
 	ADD(full_disk_refuses_writes_and_nothing_else);
