@@ -7,6 +7,8 @@
 #define ERRORS(X)                                                                                  \
 	X(ETIMEDOUT,                                                                               \
 	  "the deadline passed: wait longer, or see who holds things up with ipc-inspect")         \
+	X(EINPROGRESS,                                                                             \
+	  "the deadline passed while the server had the request: it may be done yet; look")        \
 	X(EPIPE, "the other side closed or died: stop, or open a new pipe")                        \
 	X(ESHUTDOWN, "the queue was shut down: stop")                                              \
 	X(EMSGSIZE, "too long for the buffer or the limit: pass a larger buffer, use the _alloc "  \
