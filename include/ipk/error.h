@@ -6,13 +6,16 @@
  * acquired, outputs are untouched, there is nothing to undo.
  *
  *   -ETIMEDOUT        the deadline passed (Python's Empty, Full and TimeoutError alike)
+ *   -EINPROGRESS      the deadline passed while a server had the request: it may be done yet
  *   -EPIPE            the other side closed or died, and everything it sent was received
  *   -ESHUTDOWN        the queue was shut down
  *   -EMSGSIZE         a message is larger than the buffer or the limit; it stays where it is
  *   -EBADF            a NULL or closed handle
  *   -EINVAL           an argument is out of its documented range (names too)
  *   -ENOENT, -EEXIST  a name that nobody made, or that is taken
+ *   -ENOTUNIQ         several are meant: say which
  *   -EPERM            this thread does not hold the lock
+ *   -EOWNERDEAD       the connection broke while this managed lock was held: it is lost
  *   -EDEADLK          this thread holds it already and would wait for itself
  *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
  *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
@@ -20,10 +23,11 @@
  *   -ECANCELED        the barrier was broken or reset
  *   -EUSERS           the barrier has all its parties already
  *   -ESTALE           the name leads to other memory by now
+ *   -EHOSTUNREACH     there is no such host, or no way to it
  *   -EBUSY            another process is just replacing it
  *   -EALREADY         too late to cancel: it has begun
  *   -ENOTRECOVERABLE  shared contents were overwritten
- *   -EACCES           the object belongs to another user
+ *   -EACCES           the object belongs to another user, or the key is wrong or missing
  *   -EPROTO           the bytes are not what an ipk peer, object or typed message has
  *   -EPROTOTYPE       an ipk object, but of another kind
  *   -EPROTONOSUPPORT  the object or peer was made by another version or layout of ipk

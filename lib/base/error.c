@@ -4,53 +4,56 @@
 
 #include "ipk/error.h"
 
-#define ERRORS(X)                                                                               \
-	X(ETIMEDOUT, "the deadline passed: wait longer, or see who holds things up with "       \
-		     "ipc-inspect")                                                             \
-	X(EPIPE, "the other side closed or died: stop, or open a new pipe")                     \
-	X(ESHUTDOWN, "the queue was shut down: stop")                                           \
-	X(EMSGSIZE, "too long for the buffer or the limit: pass a larger buffer, use the "      \
-		    "_alloc variant, or raise max_message_bytes")                               \
-	X(EBADF, "not an open handle: was it NULL, or closed?")                                 \
-	X(EINVAL, "an argument is out of range: see the header (names are "                     \
-		  "[A-Za-z0-9._-]{1,200})")                                                     \
-	X(ERANGE, "a number does not fit the type asked for, or an index is beyond the end")    \
-	X(ENOENT, "nobody made that name: create it first")                                     \
-	X(EEXIST, "the name is taken: open it, or unlink it first")                             \
-	X(EADDRINUSE, "somebody listens at that path already: take another one")                \
-	X(ECONNREFUSED, "nobody listens at that path: start the listener first")                \
-	X(EACCES, "it belongs to another user, or its directory is open to others: use your "   \
-		  "own, with mode 0700")                                                        \
-	X(EPERM, "not the holder: only the thread that took it may give it back, a fork "       \
-		 "child never; tracing and the like may be forbidden too")                      \
-	X(EDEADLK, "this thread holds it already: it would wait for itself")                    \
-	X(ENOLCK, "this thread holds as many locks as the kernel can hand on: give some back")  \
-	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                    \
-	X(EUSERS, "as many live threads as the barrier has parties use it already: unregister " \
-		  "one")                                                                        \
-	X(ESTALE, "the name leads to other memory by now: open it again")                       \
-	X(EBUSY, "another process is replacing it just now: try again")                         \
-	X(EALREADY, "too late: it has begun or is done")                                        \
-	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds")  \
-	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                      \
-	X(EPROTONOSUPPORT, "made by another version of ipk: rebuild both sides with the same")  \
-	X(ELIBBAD, "made under another C library: build both sides with the same one")          \
-	X(EXDEV, "made in another pid namespace: open it from the one it was made in")          \
-	X(ENODATA, "shorter than its header says: it was truncated; unlink it and make it "     \
-		   "anew")                                                                      \
-	X(EBADMSG, "its header is damaged: unlink it and make it anew")                         \
-	X(ENOTRECOVERABLE, "its contents are damaged: unlink it and make it anew")              \
-	X(EOPNOTSUPP, "this kind or direction cannot do that: see the header")                  \
-	X(ENOSPC, "no room in shared memory or the kernel's limits: make room in /dev/shm or "  \
-		  "raise the limit")                                                            \
-	X(ENOMEM, "no memory")                                                                  \
-	X(EMFILE, "this process has too many fds open: close some or raise RLIMIT_NOFILE")      \
-	X(ENFILE, "the system has too many files open: raise fs.file-max")                      \
-	X(ETOOMANYREFS, "too many fds are under way: let the other side receive some")          \
-	X(EAGAIN, "no more processes may be started: raise RLIMIT_NPROC or the cgroup's "       \
-		  "pids.max")                                                                   \
-	X(ECHILD, "not a child of this process, or somebody else has waited for it")            \
-	X(ESRCH, "no such process")                                                             \
+#define ERRORS(X)                                                                                  \
+	X(ETIMEDOUT,                                                                               \
+	  "the deadline passed: wait longer, or see who holds things up with ipc-inspect")         \
+	X(EINPROGRESS,                                                                             \
+	  "the deadline passed while the server had the request: it may be done yet; look")        \
+	X(EPIPE, "the other side closed or died: stop, or open a new pipe")                        \
+	X(ESHUTDOWN, "the queue was shut down: stop")                                              \
+	X(EMSGSIZE, "too long for the buffer or the limit: pass a larger buffer, use the _alloc "  \
+		    "variant, or raise max_message_bytes")                                         \
+	X(EBADF, "not an open handle: was it NULL, or closed?")                                    \
+	X(EINVAL, "an argument is out of range: see the header (names are [A-Za-z0-9._-]{1,200})") \
+	X(ERANGE, "a number does not fit the type asked for, or an index is beyond the end")       \
+	X(ENOENT, "nobody made that name: create it first")                                        \
+	X(ENOTUNIQ, "several are meant: say which")                                                \
+	X(EEXIST, "the name is taken: open it, or unlink it first")                                \
+	X(EADDRINUSE, "somebody listens there already: take another path or port")                 \
+	X(EADDRNOTAVAIL, "not an address of this machine: listen at one that is")                  \
+	X(ECONNREFUSED, "nobody listens there: start the listener or server first")                \
+	X(EHOSTUNREACH, "no such host, or no way to it: check the name and the network")           \
+	X(EACCES, "another user's, a directory open to others (use your own, mode 0700), or the "  \
+		  "wrong key (or none, where one is needed)")                                      \
+	X(EPERM, "not the holder: only the thread that took it may give it back, a fork child "    \
+		 "never; tracing and the like may be forbidden too")                               \
+	X(EOWNERDEAD, "the connection broke while this lock was held: it is lost; take it again")  \
+	X(EDEADLK, "this thread holds it already: it would wait for itself")                       \
+	X(ENOLCK, "this thread holds as many locks as the kernel can hand on: give some back")     \
+	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                       \
+	X(EUSERS,                                                                                  \
+	  "as many live threads as the barrier has parties use it already: unregister one")        \
+	X(ESTALE, "the name leads to other memory by now: open it again")                          \
+	X(EBUSY, "another process is replacing it just now: try again")                            \
+	X(EALREADY, "too late: it has begun or is done")                                           \
+	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds")     \
+	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                         \
+	X(EPROTONOSUPPORT, "made by another version of ipk: rebuild both sides with the same")     \
+	X(ELIBBAD, "made under another C library: build both sides with the same one")             \
+	X(EXDEV, "made in another pid namespace: open it from the one it was made in")             \
+	X(ENODATA, "shorter than its header says: it was truncated; unlink it and make it anew")   \
+	X(EBADMSG, "its header is damaged: unlink it and make it anew")                            \
+	X(ENOTRECOVERABLE, "its contents are damaged: unlink it and make it anew")                 \
+	X(EOPNOTSUPP, "this kind or direction cannot do that: see the header")                     \
+	X(ENOSPC, "no room in shared memory or the kernel's limits: make room in /dev/shm or "     \
+		  "raise the limit")                                                               \
+	X(ENOMEM, "no memory")                                                                     \
+	X(EMFILE, "this process has too many fds open: close some or raise RLIMIT_NOFILE")         \
+	X(ENFILE, "the system has too many files open: raise fs.file-max")                         \
+	X(ETOOMANYREFS, "too many fds are under way: let the other side receive some")             \
+	X(EAGAIN, "no more processes may be started: raise RLIMIT_NPROC or the cgroup's pids.max") \
+	X(ECHILD, "not a child of this process, or somebody else has waited for it")               \
+	X(ESRCH, "no such process")                                                                \
 	X(ECANCELED, "somebody broke the barrier, or cancelled it: reset it, or stop")
 
 #define AS_NAME(code, text) \

@@ -420,6 +420,11 @@ static bool number_at(const struct ipk__call *call, size_t i, int64_t *ret_n)
 	return i < call->argc && ipk__text_to_int64(call->argv[i], ret_n);
 }
 
+static bool timeout_at(const struct ipk__call *call, size_t i, int64_t *ret_ms)
+{
+	return number_at(call, i, ret_ms) && *ret_ms >= -1;
+}
+
 static int bad_words(const struct ipk__call *call)
 {
 	return ipk__redis_reply_error(call->reply,
@@ -453,7 +458,7 @@ static int do_acquire(struct ipk__redis *r, const struct ipk__call *c, ipk_deadl
 {
 	int64_t timeout;
 
-	if (!number_at(c, 3, &timeout))
+	if (!timeout_at(c, 3, &timeout))
 		return bad_words(c);
 	return acquire_until(r, c->argv[1], c->argv[2], 1, timeout, deadline, c->reply);
 }
@@ -516,7 +521,7 @@ static int wait_simply(struct ipk__redis *r, const struct ipk__call *c, const ch
 	struct attempt a;
 	int64_t timeout;
 
-	if (!number_at(c, 2, &timeout))
+	if (!timeout_at(c, 2, &timeout))
 		return bad_words(c);
 	attempt_init(&a, r, script, c->argv[1], timeout, deadline);
 	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), {0}};
@@ -542,7 +547,7 @@ static int do_barrier_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_
 	size_t at;
 	int e;
 
-	if (!number_at(c, 3, &timeout))
+	if (!timeout_at(c, 3, &timeout))
 		return bad_words(c);
 	attempt_init(&a, r, "IPK.BWAIT", c->argv[1], timeout, deadline);
 	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), {0}, IPK__SLICE_OF("first")};
@@ -570,7 +575,7 @@ static int do_put(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 	char text[16];
 	int e;
 
-	if (c->argc < 5 || !number_at(c, 2, &timeout) || !number_at(c, 3, &priority))
+	if (c->argc < 5 || !timeout_at(c, 2, &timeout) || !number_at(c, 3, &priority))
 		return bad_words(c);
 	attempt_init(&a, r, "IPK.QPUT", c->argv[1], timeout, deadline);
 	sortable(priority, text);
@@ -688,8 +693,11 @@ static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 
 	if (e < 0)
 		return e;
-	if (!number_at(c, 2, &timeout) || (c->argc > 3 && (!number_at(c, 4, &n) || n < 1)))
+	if (!timeout_at(c, 2, &timeout) || c->argc == 4 || c->argc > 5 ||
+	    (c->argc == 5 && (!ipk__slice_is_word(c->argv[3], "COUNT") || !number_at(c, 4, &n))))
 		return bad_words(c);
+	if (n < 1)
+		return ipk__redis_reply_error(c->reply, "VALUE the count must be one or more");
 	attempt_init(&a, r, "IPK.QGET", c->argv[1], timeout, deadline);
 	e = get_items(r, c, &a, n);
 	ipk__reply_fini(&a.reply);
@@ -780,7 +788,7 @@ static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_dea
 	int64_t timeout;
 	int e;
 
-	if (!number_at(c, 3, &timeout))
+	if (!timeout_at(c, 3, &timeout))
 		return bad_words(c);
 	attempt_init(&a, r, "IPK.CWAIT", c->argv[1], timeout, deadline);
 	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), IPK__SLICE_OF("1000")};
@@ -826,14 +834,13 @@ static int do_notify(struct ipk__redis *r, const struct ipk__call *c, ipk_deadli
 /* A condition's lock must be there, perhaps on another node; the rest is a script's. */
 static int do_new(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__slice nobody = IPK__SLICE_OF("");
 	struct ipk__reply held;
 	int e;
 
 	if (c->argc != 4 || !ipk__slice_is_word(c->argv[1], "CONDITION"))
 		return 1;
 	ipk__reply_init(&held);
-	e = ipk__redis_run(r, "IPK.HELD", c->argv[3], &nobody, 1, deadline, &held);
+	e = ipk__redis_run(r, "IPK.FENCE", c->argv[3], NULL, 0, deadline, &held);
 	if (e == 0)
 		e = ipk__redis_is_error(&held) ? ipk__reply_put(c->reply, held.whole) : 1;
 	ipk__reply_fini(&held);

@@ -26,6 +26,7 @@ enum how {
 	EVERY_SUM,
 	EVERY_KEY, /* KEYS */
 	SCANS,
+	REFUSED, /* it would change the connection for whoever has it next */
 };
 
 static const struct command {
@@ -53,6 +54,10 @@ static const struct command {
 	{"DBSIZE ", EVERY_SUM, 0},
 	{"KEYS ", EVERY_KEY, 0},
 	{"SCAN ", SCANS, 0},
+	{"MULTI EXEC DISCARD WATCH UNWATCH SUBSCRIBE UNSUBSCRIBE PSUBSCRIBE PUNSUBSCRIBE "
+	 "SSUBSCRIBE "
+	 "SUNSUBSCRIBE MONITOR SELECT AUTH HELLO RESET QUIT READONLY READWRITE ASKING SYNC PSYNC ",
+	 REFUSED, 0},
 	{"PING ECHO TIME INFO LASTSAVE RANDOMKEY COMMAND ", READS, 0},
 	{"CONFIG CLIENT CLUSTER SCRIPT FUNCTION SHUTDOWN WAIT LATENCY SLOWLOG ACL PUBLISH ", AS_IS,
 	 0},
@@ -89,6 +94,9 @@ static struct command look_up(const struct ipk__call *call)
 		for (size_t i = 3; i < call->argc; i++)
 			if (has_word("NX XX GET ", call->argv[i]))
 				found.how = NUMBERED;
+	if (ipk__slice_is_word(call->argv[0], "CLIENT") && call->argc > 1 &&
+	    has_word("REPLY TRACKING PAUSE ", call->argv[1]))
+		found.how = REFUSED;
 	if (ipk__slice_is_word(call->argv[0], "LMPOP"))
 		found.key_at = 2;
 	return found;
@@ -683,6 +691,9 @@ static int special(struct ipk__redis *r, const struct ipk__call *call, ipk_deadl
 		return everywhere(r, call, c.how, deadline);
 	case SCANS:
 		return scan(r, call, deadline);
+	case REFUSED:
+		return ipk__redis_reply_error(call->reply,
+					      "UNSUPPORTED connections to Redis are shared");
 	case SUM:
 	case DELETES:
 		return call->argc > 2 ? in_pieces(r, call, c.how, deadline) : 1;

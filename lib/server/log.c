@@ -115,9 +115,10 @@ void ipk__log_append(struct ipk__log *log, struct ipk__request *q)
 	struct ipk__slice id = {0};
 	uint64_t number = 0;
 
-	/* The number of a request that waited is not the present one. */
-	if (peer && peer->session && !q->is_retry && !q->timed_out)
+	if (peer && peer->session)
 		number = ipk__session_number(peer->session, &id);
+	if (q->number != 0)
+		number = q->number;
 	ipk__log_file_begin(&log->main, id, number);
 	log->is_answer_due = id.n_bytes > 0;
 	log->is_plain = q->n_effects == 0;
@@ -173,6 +174,7 @@ static void lose(struct ipk__log *log, int error)
 	ipk__bytes_clear(&log->stage.bytes);
 	if (log->rewrite && !ipk__rewrite_is_final(log))
 		ipk__rewrite_abandon(log);
+	log->rewrite_not_before_ns = 0;
 }
 
 static int fail(struct ipk__log *log, int error)

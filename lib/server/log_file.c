@@ -108,8 +108,12 @@ int ipk__log_file_room(struct ipk__log_file *f, size_t n_bytes)
 	uint64_t need = f->n_bytes + ipk__bytes_len(&f->out) + n_bytes + ROOM_MIN_BYTES;
 	int r;
 
-	if (!ipk__bytes_reserve(&f->out, n_bytes + IPK__LOG_HEAD_MAX))
+	if (f->out.failed)
 		return -ENOMEM;
+	if (!ipk__bytes_reserve(&f->out, n_bytes + IPK__LOG_HEAD_MAX)) {
+		f->out.failed = false; /* nothing is missing in it */
+		return -ENOMEM;
+	}
 	if (need <= f->n_room)
 		return 0;
 	r = ipk__os_file_reserve(f->fd, need + ROOM_STEP_BYTES);

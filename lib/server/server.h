@@ -45,6 +45,7 @@ struct ipk__request {
 	bool timed_out;              /* for the last time: give the reply of a timeout */
 	uint32_t phase;              /* kept for it between the calls, 0 at the first */
 	uint64_t token;              /* the same */
+	uint64_t number;             /* in its session, of one that waited; 0: the present one */
 	/* What it did: */
 	uint64_t n_changes;
 	uint64_t n_effects;
@@ -374,6 +375,9 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 /* It is done; @reply is what was just written into peer->out for it. */
 void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
 		      struct ipk__slice reply);
+/* The same for a request that waited: @number is what it had. */
+void ipk__session_done(struct ipk__server *server, struct ipk__peer *peer, uint64_t number,
+		       struct ipk__slice reply);
 void ipk__session_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
 void ipk__sessions_free(struct ipk__server *server);
 /* For the log: what it says that a session was answered. */

@@ -49,6 +49,7 @@ struct ipk__blocked {
 	uint32_t phase;
 	uint64_t token;
 	uint64_t ticket; /* of a session; 0 the peer waits as a whole */
+	uint64_t number; /* the request's in that session */
 	size_t index;    /* of its command */
 	size_t argc;
 	struct ipk__slice *argv;
@@ -220,11 +221,11 @@ static int heap_room(struct ipk__blocks *b)
 
 	if (b->n_heap < b->heap_room)
 		return 0;
-	heap = ipk__os_malloc(room * sizeof *heap);
+	heap = ipk__os_malloc(room * sizeof(void *));
 	if (!heap)
 		return -ENOMEM;
 	if (b->n_heap > 0)
-		memcpy(heap, b->heap, b->n_heap * sizeof *heap);
+		memcpy(heap, b->heap, b->n_heap * sizeof(void *));
 	free(b->heap);
 	b->heap = heap;
 	b->heap_room = room;
@@ -338,6 +339,7 @@ static int wait_for(struct ipk__blocks *b, struct ipk__blocked *w, const struct 
 /* The peer of a new waiter: stands still, or gets a ticket. */
 static void announce(struct ipk__request *q, struct ipk__blocked *w)
 {
+	struct ipk__slice id;
 	char text[24];
 	size_t n;
 
@@ -346,6 +348,7 @@ static void announce(struct ipk__request *q, struct ipk__blocked *w)
 		return;
 	}
 	w->ticket = ++w->conn->last_ticket;
+	w->number = ipk__session_number(q->peer->session, &id);
 	n = ipk__int64_to_text((int64_t)w->ticket, text);
 	ipk__bytes_append(q->out, "+WAIT ", 6);
 	ipk__bytes_append(q->out, text, n);
@@ -419,6 +422,7 @@ static void begin_again(struct ipk__server *server, const struct ipk__blocked *w
 	ret_q->is_retry = true;
 	ret_q->phase = w->phase;
 	ret_q->token = w->token;
+	ret_q->number = w->number;
 }
 
 /* @line: the one that was signalled; NULL: its time is over. */
@@ -436,6 +440,10 @@ static void call(struct ipk__server *server, struct ipk__blocked *w, const struc
 	server->blocks->running = w;
 	ipk__request_call(&q, w->index);
 	server->blocks->running = NULL;
+	/* Should the push be lost, the request comes again with its number. */
+	if (w->ticket != 0 && !w->blocked_again && q.peer->session && q.n_changes + q.n_effects > 0)
+		ipk__session_done(server, q.peer, w->number,
+				  IPK__SLICE(ipk__bytes_front(out), ipk__bytes_len(out)));
 }
 
 /* Its function once more. True: it still waits. */
@@ -579,10 +587,12 @@ void ipk__blocks_timeout(struct ipk__server *server)
 
 void ipk__blocks_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 {
-	struct ipk__conn *conn = ipk__conn_of(peer);
+	struct ipk__blocked *next;
 
-	while (conn->waiters)
-		free_waiter(server->blocks, conn->waiters);
+	for (struct ipk__blocked *w = ipk__conn_of(peer)->waiters; w; w = next) {
+		next = w->next;
+		free_waiter(server->blocks, w);
+	}
 }
 
 /* CLIENT UNBLOCK: as after its time, or with an error. */

@@ -292,16 +292,19 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 	return true;
 }
 
+void ipk__session_done(struct ipk__server *server, struct ipk__peer *peer, uint64_t number,
+		       struct ipk__slice reply)
+{
+	if (server->log)
+		ipk__log_answered(server->log, peer->session, reply);
+	remember(server->sessions, peer->session, number, reply);
+}
+
 void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
 		      struct ipk__slice reply)
 {
-	struct ipk__session *s = peer->session;
-
-	if (!changed)
-		return;
-	if (server->log)
-		ipk__log_answered(server->log, s, reply);
-	remember(server->sessions, s, s->number, reply);
+	if (changed)
+		ipk__session_done(server, peer, peer->session->number, reply);
 }
 
 static void leave(struct ipk__server *server, struct ipk__peer *peer)

@@ -150,10 +150,14 @@ static void lose_waits(struct ipk__server *server, struct ipk__thing *thing)
 /* For good. */
 static void free_thing(struct ipk__server *server, struct ipk__thing *thing)
 {
-	struct ipk__hold *hold;
+	struct ipk__link *at = thing->holds.next;
 
-	while ((hold = ipk__links_first(&thing->holds)))
+	while (at->self) {
+		struct ipk__hold *hold = at->self;
+
+		at = at->next;
 		ipk__hold_drop(hold);
+	}
 	if (thing->queue)
 		ipk__queue_free(server, thing);
 	ipk__link_remove(&thing->gone_link);
@@ -506,18 +510,26 @@ bool ipk__things_cancel(struct ipk__request *q)
 void ipk__things_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 {
 	struct ipk__peer_things *has = peer->things;
-	struct ipk__hold *hold;
-	struct ipk__wait *wait;
+	struct ipk__link *at;
 
 	if (!has)
 		return;
-	while ((wait = ipk__links_first(&has->waits))) {
+	at = has->waits.next;
+	while (at->self) {
+		struct ipk__wait *wait = at->self;
+
+		at = at->next;
 		if (wait->thing && wait->thing->kind == IPK__THING_BARRIER)
 			ipk__barrier_left(server, wait, false);
 		free_wait(server, wait);
 	}
-	while ((hold = ipk__links_first(&has->holds)))
+	at = has->holds.next;
+	while (at->self) {
+		struct ipk__hold *hold = at->self;
+
+		at = at->next;
 		ipk__lock_abandoned(server, hold);
+	}
 	ipk__queue_abandoned(server, &has->takens);
 	free(has);
 	peer->things = NULL;

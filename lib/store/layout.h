@@ -142,6 +142,7 @@ _Static_assert(offsetof(struct ipk__shm_node, large.bytes) == IPK__NODE_LARGE_BY
 struct ipk__shm_store {
 	struct ipk__shm_header header;
 	alignas(IPK__CACHE_LINE) struct ipk__lock owner; /* held by the server while it lives */
+	_Atomic uint32_t is_closed;                      /* by a thread that could not release it */
 	unsigned char hash_key[16];
 	_Atomic uint64_t end_bytes; /* nothing lies beyond; only grows */
 	_Atomic uint64_t first_id;  /* containers with smaller ids are gone */

@@ -50,8 +50,11 @@ static int fill_in(struct ipk__store *s)
 		r = ipk__lock_init(&shared->owner);
 	if (r == 0)
 		r = ipk__lock_try(&shared->owner, &recovered);
-	if (r == 0)
-		r = ipk__heap_alloc_slot(&s->heap, &s->spare_slot);
+	if (r < 0)
+		return r;
+	s->owner_pid = ipk__os_pid();
+	s->owner_tid = ipk__os_tid();
+	r = ipk__heap_alloc_slot(&s->heap, &s->spare_slot);
 	if (r < 0)
 		return r;
 	s->last_id = IPK__STORE_ID_KEYS;
@@ -88,15 +91,32 @@ int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **re
 	return 0;
 }
 
+/*
+ * From here on readers see that nobody is there; after a fork only for the child's sake, the
+ * store is still its parent's. Only the thread that took the lock can give it back, and until
+ * it ends the kernel may look at it: for another thread's sake its page stays mapped.
+ */
+static void leave_segment(struct ipk__store *s)
+{
+	if (s->owner_pid == ipk__os_pid()) {
+		atomic_store(&s->shared->is_closed, 1);
+		if (s->owner_tid == ipk__os_tid()) {
+			ipk__lock_release(&s->shared->owner);
+		} else {
+			ipk__os_unmap((char *)s->shared + FIXED_BYTES,
+				      s->segment.mapped_bytes - FIXED_BYTES);
+			s->segment.header = NULL;
+		}
+	}
+	ipk__segment_detach(&s->segment);
+}
+
 void ipk__store_close(struct ipk__store *s)
 {
 	if (!s)
 		return;
-	/* From here on readers see that nobody is there. */
-	if (s->shared && ipk__lock_owner(&s->shared->owner) != 0)
-		ipk__lock_release(&s->shared->owner);
 	if (s->segment.header)
-		ipk__segment_detach(&s->segment);
+		leave_segment(s);
 	ipk__heap_fini(&s->heap);
 	free(s->versions);
 	free(s->times);

@@ -40,11 +40,12 @@ struct ipk__store_opts {
 };
 
 /*
- * The calling thread is the one whose end readers take for the server's: it must close the
- * store, too. -EINVAL the label is no name.
+ * The calling thread is the one whose end readers take for the server's, and should be the
+ * one that closes the store. -EINVAL the label is no name.
  */
 int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **ret_store);
-void ipk__store_close(struct ipk__store *s); /* NULL is fine */
+/* NULL is fine. In a fork child it lets go of what the child has of it, and no more. */
+void ipk__store_close(struct ipk__store *s);
 /* A read-only fd of the segment for another process, to be closed by the caller. */
 int ipk__store_fd_to_read(struct ipk__store *s, int *ret_fd);
 uint64_t ipk__store_used_bytes(const struct ipk__store *s);     /* as Redis counts used_memory */

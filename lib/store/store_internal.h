@@ -26,6 +26,8 @@ struct ipk__store {
 	struct ipk__heap heap;
 	struct ipk__shm_slot *keys;
 	struct ipk__shm_slot *open; /* left odd, see ipk__key_resize() */
+	pid_t owner_pid;            /* of the process and thread that made it */
+	pid_t owner_tid;
 	uint64_t last_id;
 	uint64_t last_version;
 	uint64_t *versions;

@@ -37,7 +37,8 @@ struct ipk__look {
 
 static inline bool ipk__view_owner_lives(const struct ipk__view *v)
 {
-	return ipk__lock_owner(&v->shared->owner) != 0;
+	return ipk__lock_owner(&v->shared->owner) != 0 &&
+	       atomic_load_explicit(&v->shared->is_closed, memory_order_relaxed) == 0;
 }
 
 /* @n_bytes at @offset, or NULL when that is not all in the segment. */

@@ -60,7 +60,7 @@ static void on_term(int sig)
 	(void)!write(stop_fd, "x", 1);
 }
 
-static void run_ours(struct pair *p)
+static void run_ours(struct pair *p, const char *socket)
 {
 	struct ipk__server_config config = {0};
 	struct ipk__server *server;
@@ -68,7 +68,7 @@ static void run_ours(struct pair *p)
 	int fds[2], r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(address, sizeof(address), "unix:%s/ours.sock", p->dir);
+	snprintf(address, sizeof(address), "unix:%s/%s", p->dir, socket);
 	config.address = address;
 	config.label = "same";
 	config.log_path = p->log_path[0] ? p->log_path : NULL;
@@ -97,18 +97,29 @@ void ours_start(struct pair *p)
 	p->pid[OURS] = fork();
 	ck_assert_int_ge(p->pid[OURS], 0);
 	if (p->pid[OURS] == 0)
-		run_ours(p);
+		run_ours(p, "ours.sock");
 }
 
 void pair_start(struct pair *p, bool with_log)
 {
+	char name[UNIQUE_NAME_BYTES];
+
 	memset(p, 0, sizeof(*p));
-	strcpy(p->dir, "/tmp/ipk-redis-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(p->dir));
+	unique_name(name, "redis");
+	snprintf(p->dir, sizeof(p->dir), "/tmp/%.50s", name);
+	ck_assert_int_eq(mkdir(p->dir, 0700), 0);
 	if (with_log)
 		snprintf(p->log_path, sizeof(p->log_path), "%s/ours.aof", p->dir);
 	p->pid[REDIS] = redis_start(p->dir, "no");
 	ours_start(p);
+}
+
+int pair_sweep(int code)
+{
+	char command[64];
+
+	snprintf(command, sizeof(command), "rm -rf /tmp/t-%d-*-redis", (int)getpid());
+	return system(command) == 0 ? code : 1;
 }
 
 static void remove_files(const char *dir)
@@ -197,6 +208,22 @@ void redis_loads(struct pair *p)
 		is_loading = pair_reply(p, 0, OURS, 0).bytes[0] == '-';
 		pair_forget(p, 0);
 	} while (is_loading);
+}
+
+void ours_loads(struct pair *p)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp '%s' '%s.loads'", p->log_path, p->log_path);
+	ck_assert_int_eq(system(command), 0);
+	kill_and_reap(p->pid[REDIS]);
+	p->pid[REDIS] = fork();
+	ck_assert_int_ge(p->pid[REDIS], 0);
+	if (p->pid[REDIS] == 0) {
+		strcat(p->log_path, ".loads");
+		run_ours(p, "loads.sock");
+	}
+	pair_connect(p, 0, REDIS, "loads.sock");
 }
 
 static struct line *the_line(struct pair *p, int line)

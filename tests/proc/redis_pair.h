@@ -39,7 +39,16 @@ struct pair {
 
 void pair_start(struct pair *p, bool with_log);
 void pair_stop(struct pair *p);
+/* In the runner, when all is over: directories that failed tests left. Gives @code back. */
+int pair_sweep(int code);
+#define PAIR_TEST_MAIN(make_suite)                            \
+	int main(void)                                        \
+	{                                                     \
+		return pair_sweep(support_run(make_suite())); \
+	}
 void ours_start(struct pair *p); /* again */
+/* In place of redis: a second one of ours, that has loaded the log and has room for it. */
+void ours_loads(struct pair *p);
 /* In place of ours: a redis-server that has loaded the log of ours. */
 void redis_loads(struct pair *p);
 void ours_stop(struct pair *p); /* SIGTERM, and its end awaited: the log is whole */

@@ -520,28 +520,49 @@ static void ask_transaction(const int *choice, size_t n_choice)
 		ask_words(chance(&dice, 2) ? "EXEC" : "DISCARD", SAME);
 }
 
-void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
+/* Specs by their weight; without those that could wait. How many. */
+static size_t fill_choice(bool may_wait, int *ret_choice)
 {
-	int choice[1024], n = 0, i, k, n_batches = 0;
+	size_t n = 0;
+	int i, k;
+
+	for (i = 0; i < N_SPECS; i++)
+		for (k = 0; k < specs[i].weight; k++)
+			if (may_wait || !strstr(specs[i].pattern, "; B"))
+				ret_choice[n++] = i;
+	return n;
+}
+
+static void begin(struct pair *p, uint64_t seed)
+{
 	const char *given = getenv("IPK_SEED");
 
 	pair = p;
 	dice = (struct chance){.state = (given ? strtoull(given, NULL, 10) : seed) | 1};
-	for (i = 0; i < N_SPECS; i++)
-		for (k = 0; k < specs[i].weight; k++)
-			choice[n++] = i;
+}
+
+static void ask_batch(const int *choice, size_t n_choice)
+{
+	while (n_asked < BATCH)
+		if (chance(&dice, 60) == 0)
+			ask_transaction(choice, n_choice);
+		else
+			ask_by_chance(choice, n_choice);
+}
+
+void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
+{
+	int choice[1024], i, n_batches = 0;
+	size_t n = fill_choice(true, choice);
+
+	begin(p, seed);
 	if (resp == 3) {
 		pair_askf(pair, 0, "HELLO 3");
 		pair_await(pair, 0);
 		pair_forget(pair, 0);
 	}
-	for (i = 0; i < repeats(n_commands);) {
-		while (n_asked < BATCH)
-			if (chance(&dice, 60) == 0)
-				ask_transaction(choice, (size_t)n);
-			else
-				ask_by_chance(choice, (size_t)n);
-		i += (int)n_asked;
+	for (i = 0; i < repeats(n_commands); i += BATCH) {
+		ask_batch(choice, n);
 		settle(true);
 		if (++n_batches % LOOK_EVERY == 0)
 			same_keys(pair);
@@ -552,6 +573,23 @@ void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed)
 	}
 	ck_assert_uint_gt(same_keys(pair), 5);
 	ck_assert_int_eq(n_differences, 0);
+}
+
+int same_words_alone(struct pair *p, int n_commands, uint64_t seed)
+{
+	int choice[1024], i, n_refused = 0;
+	size_t n = fill_choice(false, choice), k;
+
+	begin(p, seed);
+	for (i = 0; i < repeats(n_commands); i += BATCH) {
+		ask_batch(choice, n);
+		pair_await(pair, 0);
+		for (k = 0; k < n_asked; k++)
+			n_refused += strncmp(pair_reply(pair, 0, OURS, k).bytes, "-OOM", 4) == 0;
+		pair_forget(pair, 0);
+		n_asked = n_asked_bytes = 0;
+	}
+	return n_refused;
 }
 
 /* Each command has done something, and often, and each with each option that it takes. */

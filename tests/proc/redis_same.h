@@ -13,6 +13,8 @@
 
 /* In RESP2 or RESP3, from what is there on. */
 void same_replies(struct pair *p, int resp, int n_commands, uint64_t seed);
+/* The same sequences, but nothing is compared; how many were refused for want of memory. */
+int same_words_alone(struct pair *p, int n_commands, uint64_t seed);
 size_t same_keys(struct pair *p); /* all that is there on both sides; how many keys */
 /* Each command has done something, and often, and each with each option that it takes. */
 void same_counts(void);

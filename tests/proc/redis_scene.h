@@ -22,7 +22,8 @@ struct redis_server {
 
 struct redis_scene {
 	char dir[64];
-	struct redis_server alone; /* appendonly: written before each reply, so a kill loses nothing */
+	struct redis_server
+		alone; /* appendonly: written before each reply, so a kill loses nothing */
 	struct redis_server nodes[REDIS_NODES];
 	char addresses[2][160]; /* of the one alone, of the cluster */
 };

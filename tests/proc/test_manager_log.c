@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +20,8 @@
 #include "os/os.h"
 #include "server/server.h"
 #include "support/support.h"
+
+enum { N_KILLS = 10 };
 
 static char directory[64];
 static char address[192];
@@ -445,8 +449,9 @@ END_TEST
 
 struct load {
 	int id;
-	int n;
-	int n_reconnects;
+	_Atomic bool stop; /* send no more, and end when all is answered */
+	_Atomic int answered;
+	_Atomic int n_reconnects;
 };
 
 static bool join_session(struct client *c, const struct load *l, int next)
@@ -475,84 +480,93 @@ static void request(struct client *c, const struct load *l, int n)
 	words(c, line);
 }
 
-/* Eight at a time in flight; whatever was not answered is sent again on a new connection. */
+/* Eight at a time in flight, until the connection ends. */
+static void send_and_check(struct client *c, struct load *l, int *sent)
+{
+	struct ipk__slice reply;
+	int at = l->answered; /* what was not answered is sent again */
+
+	while (l->answered < *sent || !l->stop) {
+		char want[32];
+
+		while (at < *sent || (!l->stop && at < l->answered + 8))
+			request(c, l, ++at);
+		*sent = at;
+		if (at == l->answered)
+			return;
+		if (!client_send(c) || !client_reply(c, &reply))
+			return;
+		/* Both count, so the reply says whether any was lost or doubled. */
+		snprintf(want, sizeof want, ":%d\r\n", (l->answered + 2) / 2);
+		ck_assert_msg(reply.n_bytes == strlen(want) &&
+				      memcmp(reply.bytes, want, reply.n_bytes) == 0,
+			      "request %d: %.*s, not %s", l->answered + 1, (int)reply.n_bytes,
+			      reply.bytes, want);
+		ipk__bytes_take(&c->in, reply.n_bytes);
+		l->answered++;
+	}
+}
+
 static int run_load(void *arg)
 {
 	struct load *l = arg;
-	int answered = 0;
+	int sent = 0;
 
-	while (answered < l->n) {
+	while (l->answered < sent || !l->stop) {
 		struct client c;
-		int sent = answered;
-		struct ipk__slice reply;
 
 		client_open(&c);
-		if (!join_session(&c, l, answered + 1))
-			goto again;
-		while (answered < l->n) {
-			char want[32];
-
-			while (sent < l->n && sent < answered + 8)
-				request(&c, l, ++sent);
-			if (!client_send(&c) || !client_reply(&c, &reply))
-				goto again;
-			/* Both count, so the reply says whether any was lost or doubled. */
-			snprintf(want, sizeof want, ":%d\r\n", (answered + 2) / 2);
-			if (reply.n_bytes != strlen(want) ||
-			    memcmp(reply.bytes, want, reply.n_bytes) != 0) {
-				fprintf(stderr, "request %d: %.*s, not %s", answered + 1,
-					(int)reply.n_bytes, reply.bytes, want);
-				return 1;
-			}
-			ipk__bytes_take(&c.in, reply.n_bytes);
-			answered++;
-		}
-again:
+		if (join_session(&c, l, l->answered + 1))
+			send_and_check(&c, l, &sent);
 		client_close(&c);
+		l->n_reconnects++;
 	}
 	return 0;
 }
 
-/* Kills until all clients are through; how often. */
-static int kill_at_random(pid_t *server, pid_t *clients, int n_clients, unsigned seed, bool rewrite)
+static bool goes_on(void *arg)
 {
-	int n_kills = 0;
-	int n_left = n_clients;
+	struct load *l = arg;
 
-	while (n_left > 0) {
+	return l->answered > 0;
+}
+
+static void kill_at_random(pid_t *server, int n_kills, unsigned seed, bool rewrite)
+{
+	for (; n_kills > 0; n_kills--) {
 		struct client c;
-		struct timespec pause = {0, (long)(rand_r(&seed) % 30000000)};
+		struct timespec pause = {0, (long)(rand_r(&seed) % 20000000)};
 
 		client_open(&c);
 		ask(&c, "PING"); /* it has loaded the log */
 		if (rewrite)
-			words(&c, "BGREWRITEAOF");
-		client_send(&c);
+			ask(&c, "BGREWRITEAOF");
 		nanosleep(&pause, NULL); /* the moment of the kill is any */
 		kill_and_reap(*server);
 		client_close(&c);
-		n_kills++;
 		*server = start_server();
-		for (int i = 0; i < n_clients; i++) {
-			int status;
-
-			if (clients[i] > 0 && waitpid(clients[i], &status, WNOHANG) > 0) {
-				ck_assert_int_eq(status, 0);
-				clients[i] = 0;
-				n_left--;
-			}
-		}
 	}
-	return n_kills;
 }
 
-static void kill_sweep(bool rewrite, unsigned seed, int n_requests)
+static void ck_counts(struct client *c, const struct load *l)
+{
+	char want[64];
+
+	snprintf(want, sizeof want, "\r\n%d\r\n", (l->answered + 1) / 2);
+	ck_assert_ptr_nonnull(strstr(ask(c, "GET count%d", l->id), want));
+	snprintf(want, sizeof want, ":%d\r\n", l->answered / 2);
+	ck_says(c, want, "LLEN list%d", l->id);
+	snprintf(want, sizeof want, "\r\n%d\r\n", l->answered / 2 * 2);
+	ck_assert_ptr_nonnull(strstr(ask(c, "LINDEX list%d -1", l->id), want));
+}
+
+static void kill_sweep(bool rewrite, unsigned seed, int n_kills)
 {
 	enum { N_CLIENTS = 3 };
-	struct load loads[N_CLIENTS];
+	struct load *loads = mmap(NULL, N_CLIENTS * sizeof *loads, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t clients[N_CLIENTS];
 	struct client c;
-	int n_kills;
 	pid_t pid = start_server();
 
 	if (rewrite) { /* something to be at, when it is killed */
@@ -568,37 +582,39 @@ static void kill_sweep(bool rewrite, unsigned seed, int n_requests)
 		client_close(&c);
 	}
 	for (int i = 0; i < N_CLIENTS; i++) {
-		loads[i] = (struct load){.id = i, .n = n_requests};
+		loads[i].id = i;
 		clients[i] = spawn(run_load, &loads[i]);
+		ck_assert(wait_until(goes_on, &loads[i], WAIT_MS));
 	}
-	n_kills = kill_at_random(&pid, clients, N_CLIENTS, seed, rewrite);
-	ck_assert_int_gt(n_kills, 3);
-
+	kill_at_random(&pid, n_kills, seed, rewrite);
 	client_open(&c);
 	for (int i = 0; i < N_CLIENTS; i++) {
-		char want[64];
-
-		snprintf(want, sizeof want, "%d", n_requests / 2);
-		ck_assert_ptr_nonnull(strstr(ask(&c, "GET count%d", i), want));
-		snprintf(want, sizeof want, ":%d\r\n", n_requests / 2);
-		ck_says(&c, want, "LLEN list%d", i);
-		snprintf(want, sizeof want, "%d", n_requests);
-		ck_assert_ptr_nonnull(strstr(ask(&c, "LINDEX list%d -1", i), want));
+		loads[i].stop = true;
+		reap_ok(clients[i]);
+		ck_assert_int_gt(loads[i].n_reconnects, 1);
+		ck_counts(&c, &loads[i]);
 	}
 	client_close(&c);
 	kill_and_reap(pid);
-	printf("%d kills\n", n_kills);
+	munmap(loads, N_CLIENTS * sizeof *loads);
 }
 
 START_TEST(killed_under_load)
 {
-	kill_sweep(false, 1, repeats(12000));
+	kill_sweep(false, 1, N_KILLS);
+}
+END_TEST
+
+START_TEST(killed_under_load_on_disk)
+{
+	config.fsync = IPK__FSYNC_ALWAYS;
+	kill_sweep(true, 3, N_KILLS / 2);
 }
 END_TEST
 
 START_TEST(killed_while_rewriting)
 {
-	kill_sweep(true, 2, repeats(12000));
+	kill_sweep(true, 2, N_KILLS);
 }
 END_TEST
 
@@ -626,6 +642,43 @@ START_TEST(replies_of_a_session_outlive_the_server)
 		kill_and_reap(pid);
 		pid = start_server();
 	}
+	kill_and_reap(pid);
+}
+END_TEST
+
+START_TEST(what_was_waited_for_is_not_lost)
+{
+	struct client waiting, c;
+	struct ipk__slice reply;
+	pid_t pid = start_server();
+
+	client_open(&waiting);
+	client_open(&c);
+	ask(&waiting, "IPK.SESSION 0123456789abcdef 1");
+	ck_says(&waiting, "+WAIT 1\r\n", "BLPOP l 0");
+	ck_says(&waiting, ":1\r\n", "INCR n");
+	ck_says(&c, ":1\r\n", "RPUSH l item");
+	ck_assert(client_reply(&waiting, &reply)); /* and is not taken notice of */
+	for (int round = 0; round < 4; round++) {
+		client_close(&waiting);
+		if (round > 0) {
+			client_close(&c);
+			kill_and_reap(pid);
+			pid = start_server();
+			client_open(&c);
+		}
+		client_open(&waiting);
+		ask(&waiting, "IPK.SESSION 0123456789abcdef 1");
+		ck_says(&waiting, "*2\r\n$1\r\nl\r\n$4\r\nitem\r\n", "BLPOP l 0");
+		ck_says(&waiting, ":1\r\n", "INCR n");
+		ck_says(&c, ":0\r\n", "LLEN l");
+		if (round == 2) {
+			ask(&c, "BGREWRITEAOF");
+			ck_assert(wait_until(is_rewritten, &c, WAIT_MS));
+		}
+	}
+	client_close(&waiting);
+	client_close(&c);
 	kill_and_reap(pid);
 }
 END_TEST
@@ -825,8 +878,10 @@ static Suite *suite(void)
 	ADD(rewrite_under_changes_keeps_everything);
 	ADD(things_come_back_too);
 	ADD(killed_under_load);
+	ADD(killed_under_load_on_disk);
 	ADD(killed_while_rewriting);
 	ADD(replies_of_a_session_outlive_the_server);
+	ADD(what_was_waited_for_is_not_lost);
 	ADD(torn_end_is_cut_and_damage_is_refused);
 	ADD(only_one_server_has_a_log);
 	ADD(full_disk_refuses_writes_and_nothing_else);

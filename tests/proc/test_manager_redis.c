@@ -480,6 +480,40 @@ START_TEST(locks)
 }
 END_TEST
 
+/* Refused in the words of our own server. */
+START_TEST(refusals)
+{
+	struct ipk__backend *b = connect_to(_i);
+
+	ask(b, "FLUSHALL");
+	ck_says(b, "1", "IPK.NEW SEMAPHORE s 2");
+	ck_begins(b, "-EXISTS", "IPK.NEW SEMAPHORE s 3");
+	ck_begins(b, "-EXISTS", "IPK.NEW BOUNDEDSEMAPHORE s 2");
+	ck_begins(b, "-VALUE", "IPK.NEW SEMAPHORE t -1");
+	ck_begins(b, "-VALUE", "IPK.NEW BARRIER t 0");
+	ck_begins(b, "-WRONGTYPE", "IPK.NEW CONDITION t s");
+	ck_begins(b, "-ERR", "IPK.NEW LOCK");
+	ck_begins(b, "-ERR", "IPK.NEW LOCK k 1");
+	ck_begins(b, "-ERR", "IPK.NEW THING k");
+	ck_begins(b, "-NOKEY", "IPK.ACQUIRE none me 0");
+	ck_begins(b, "-ERR", "IPK.ACQUIRE s me -2");
+	ck_begins(b, "-ERR", "IPK.ACQUIRE s me soon");
+	ck_begins(b, "-VALUE", "IPK.RELEASE s me 0");
+	ck_says(b, "1", "IPK.NEW QUEUE q 0 FIFO");
+	ck_says(b, "1", "IPK.QPUT q 0 0 x");
+	ck_says(b, "[1 0 0 0 FIFO 0]", "IPK.QINFO q");
+	ck_begins(b, "-VALUE", "IPK.QGET q 0 COUNT 0");
+	ck_begins(b, "-ERR", "IPK.QGET q 0 MANY 2");
+	ck_begins(b, "-VALUE", "IPK.QDONE q");
+	/* What would leave its mark on a connection that others use. */
+	ck_begins(b, "-UNSUPPORTED", "MULTI");
+	ck_begins(b, "-UNSUPPORTED", "subscribe x");
+	ck_begins(b, "-UNSUPPORTED", "CLIENT REPLY OFF");
+	ck_begins(b, "-UNSUPPORTED", "SELECT 1");
+	done_with(b);
+}
+END_TEST
+
 START_TEST(semaphores)
 {
 	struct ipk__backend *b = connect_to(_i);
@@ -987,6 +1021,7 @@ static Suite *suite(void)
 	add_both(s, batches);
 	add_both(s, transactions);
 	add_both(s, locks);
+	add_both(s, refusals);
 	add_both(s, semaphores);
 	add_both(s, events);
 	add_both(s, conditions);

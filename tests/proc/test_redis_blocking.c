@@ -219,4 +219,4 @@ static Suite *suite(void)
 	return s;
 }
 
-IPK_TEST_MAIN(suite)
+PAIR_TEST_MAIN(suite)

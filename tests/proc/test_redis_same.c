@@ -8,7 +8,7 @@
 #include "proc/redis_same.h"
 #include "support/support.h"
 
-enum { N_COMMANDS = 60000, N_LOGGED = 40000 };
+enum { N_COMMANDS = 50000, N_LOGGED = 25000, FEW_BYTES = 5000 };
 
 START_TEST(replies_are_the_same)
 {
@@ -41,13 +41,49 @@ START_TEST(log_says_the_same)
 }
 END_TEST
 
+/* So much beside what a server without keys uses. */
+static void leave_room(struct pair *p, unsigned long n_bytes)
+{
+	const char *used;
+	char words[64];
+
+	pair_askf(p, 0, "INFO memory");
+	pair_await(p, 0);
+	used = strstr(pair_reply(p, 0, OURS, 0).bytes, "used_memory:");
+	ck_assert_ptr_nonnull(used);
+	n_bytes += strtoul(strchr(used, ':') + 1, NULL, 10);
+	snprintf(words, sizeof(words), "CONFIG SET maxmemory %lu", n_bytes);
+	pair_askf(p, 0, words);
+	pair_await(p, 0);
+	ck_assert_int_eq(pair_reply(p, 0, OURS, 1).bytes[0], '+');
+	pair_forget(p, 0);
+}
+
+/* With little memory, so that much is refused, some of it half way: the log knows of that. */
+START_TEST(log_says_what_found_room)
+{
+	struct pair p;
+	int n_refused;
+
+	pair_start(&p, true);
+	leave_room(&p, FEW_BYTES);
+	n_refused = same_words_alone(&p, N_LOGGED, 14);
+	ck_assert_int_gt(n_refused, repeats(N_LOGGED) / 100);
+	ck_assert_int_lt(n_refused, repeats(N_LOGGED) / 2);
+	ours_loads(&p);
+	ck_assert_uint_gt(same_keys(&p), 2);
+	pair_stop(&p);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("redis_same");
 
 	add_test(s, replies_are_the_same);
 	add_test(s, log_says_the_same);
+	add_test(s, log_says_what_found_room);
 	return s;
 }
 
-IPK_TEST_MAIN(suite)
+PAIR_TEST_MAIN(suite)

@@ -2,6 +2,8 @@
  * test_view.c - lib/store/view.c, view_dict.c, view_list.c: a reader finds what the writer
  * put there, whatever state it is in, and is told when it is not there any more.
  */
+#include <pthread.h>
+
 #include "os/os.h"
 #include "store/store_internal.h"
 #include "store/view_internal.h"
@@ -409,6 +411,35 @@ START_TEST(closed)
 }
 END_TEST
 
+static int close_it(void *arg)
+{
+	ipk__store_close(arg);
+	return 0;
+}
+
+static void *close_in_thread(void *arg)
+{
+	ipk__store_close(arg);
+	return NULL;
+}
+
+/* A fork child's closing does not end its parent's store; another thread's does. */
+START_TEST(closed_by_others)
+{
+	struct ipk__store *s = open_store();
+	struct ipk__view *v = attach(s);
+	pthread_t thread;
+
+	reap_ok(spawn(close_it, s));
+	ck_assert(ipk__view_is_live(v));
+	ck_ok(ipk__key_set(s, S("a"), S("1"), false, NULL));
+	ck_assert_int_eq(pthread_create(&thread, NULL, close_in_thread, s), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert(!ipk__view_is_live(v));
+	ipk__view_close(v);
+}
+END_TEST
+
 START_TEST(inspection)
 {
 	enum { N = 1000 };
@@ -603,6 +634,7 @@ static Suite *suite(void)
 	add_test(s, lists);
 	add_test(s, odd);
 	add_test(s, closed);
+	tcase_add_test(test_case_without_leak_check(s, "closed_by_others"), closed_by_others);
 	add_test(s, inspection);
 	add_test(s, not_a_store);
 	add_loop_test(s, damaged, 0, 3);
