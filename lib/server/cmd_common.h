@@ -79,10 +79,10 @@ static inline struct ipk__slice ipk__replied_bulk(const struct ipk__request *q, 
 	return IPK__SLICE(q->out->room + q->out->to - 2 - n_bytes, n_bytes);
 }
 
-/* An error after part of the reply was written: take that back. */
+/* An error after part of the reply was written, which began at that length: take it back. */
 static inline void ipk__reply_instead(struct ipk__request *q, size_t reply_at, int err)
 {
-	q->out->to = reply_at;
+	q->out->to = q->out->from + reply_at;
 	ipk__reply_failed(q, err);
 }
 
