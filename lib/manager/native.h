@@ -16,6 +16,7 @@
 #include "base/base_internal.h"
 #include "ipk/pipe.h"
 #include "manager/backend.h"
+#include "manager/turn.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/resp.h"
@@ -100,7 +101,7 @@ struct ipk__native {
 	int64_t reconnect_ms;
 	struct ipk__native *next_of_process; /* native_again.c */
 
-	pthread_mutex_t send_lock; /* first: the order of numbers and requests, and out */
+	struct ipk__turn send_lock; /* first: the order of numbers and requests, and out */
 	struct ipk__bytes out;
 
 	pthread_mutex_t lock;         /* second, and never while anything is waited for: */

@@ -94,7 +94,7 @@ void ipk__native_in_child(struct ipk__native *n)
 {
 	pthread_mutex_lock(&of_process_lock);
 	if (n->pid != ipk__os_pid()) {
-		pthread_mutex_init(&n->send_lock, NULL);
+		n->send_lock.state = 0;
 		pthread_mutex_init(&n->lock, NULL);
 		ipk__pendings_init(&n->sent);
 		ipk__pendings_init(&n->waiting);
@@ -400,32 +400,23 @@ static int try_until(struct ipk__native *n, ipk_deadline deadline)
 	}
 }
 
-static int lock_sending(struct ipk__native *n, ipk_deadline deadline)
-{
-	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
-
-	if (deadline.at_ns == INT64_MAX)
-		return -pthread_mutex_lock(&n->send_lock);
-	return -pthread_mutex_clocklock(&n->send_lock, CLOCK_MONOTONIC, &at);
-}
-
 int ipk__native_again(struct ipk__native *n, ipk_deadline deadline)
 {
 	int r;
 
-	ipk_try(lock_sending(n, deadline));
+	ipk_try(ipk__turn_take(&n->send_lock, deadline));
 	r = try_until(n, deadline);
-	pthread_mutex_unlock(&n->send_lock);
+	ipk__turn_give(&n->send_lock);
 	return r;
 }
 
 int ipk__native_first(struct ipk__native *n, ipk_deadline deadline)
 {
-	int r = lock_sending(n, deadline);
+	int r = ipk__turn_take(&n->send_lock, deadline);
 
 	if (r == 0) {
 		r = attempt(n, deadline);
-		pthread_mutex_unlock(&n->send_lock);
+		ipk__turn_give(&n->send_lock);
 	}
 	return r;
 }

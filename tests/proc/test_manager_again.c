@@ -21,8 +21,13 @@ struct place {
 
 static void place_start(struct place *p)
 {
-	ck_ok(ipk_manager_server_start(
-		IPK_MANAGER_SERVER(.address = p->address, .log_path = p->log), SOON, &p->server));
+	char trouble[200] = "";
+	int r = ipk_manager_server_start(IPK_MANAGER_SERVER(.address = p->address,
+							    .log_path = p->log, .trouble = trouble,
+							    .trouble_bytes = sizeof trouble),
+					 SOON, &p->server);
+
+	ck_assert_msg(r == 0, "no server: -%s, %s", ipk_errname(r), trouble);
 }
 
 static void place_init(struct place *p)
