@@ -884,6 +884,7 @@ int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opt
 	ipk__pendings_init(&n->waiting);
 	ipk__pendings_init(&n->todo);
 	ipk__wire_init(&n->wire);
+	ipk__wire_init(&n->fresh);
 	r = start(n, address, opts, with_grace(deadline, false));
 	if (r < 0) {
 		native_close(&n->base);

@@ -44,6 +44,7 @@ struct ipk__wire {
 };
 
 void ipk__wire_init(struct ipk__wire *w);
+/* Of one that is closed; to be closed also when it fails. */
 int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 		   struct ipk__wire *w);
 /* Ask for the ring and the view; a server that does not want that is fine. */
@@ -120,6 +121,7 @@ struct ipk__native {
 	_Atomic uint64_t epoch;
 
 	struct ipk__wire wire;
+	struct ipk__wire fresh; /* while it is being made */
 	_Atomic(struct ipk__view *) view;
 	_Atomic uint64_t view_generation;
 	struct ipk__view *old_views[4]; /* may be in use yet */

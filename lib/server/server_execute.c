@@ -87,6 +87,8 @@ static bool is_allowed(struct ipk__request *q)
 		ipk__reply_wrong_arity(q);
 	} else if (!(q->peer->flags & IPK__PEER_KNOWN) && !(flags & IPK__CMD_NO_AUTH)) {
 		ipk__reply_error(q, "NOAUTH Authentication required.");
+	} else if (q->command->is_good && !q->command->is_good(q)) {
+		return false;
 	} else if ((flags & IPK__CMD_NO_MULTI) && ipk__multi_is_open(q->peer)) {
 		ipk__reply_error(q, "ERR Command not allowed inside a transaction");
 	} else if ((flags & IPK__CMD_DENY_OOM) && is_out_of_memory(q)) {

@@ -13,6 +13,15 @@
 #include "manager_calls.h"
 #include "support/support.h"
 
+#ifdef __SANITIZE_THREAD__
+/* A server is started while threads run, and its log has a thread of its own. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 /* A server whose address and log stay the same over its restarts. */
 struct place {
 	char directory[32], log[48], socket[48], address[64];

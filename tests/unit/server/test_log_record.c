@@ -6,7 +6,8 @@
 #include "support/support.h"
 
 #define SESSION "0123456789abcdef\r\n\xff"
-enum { N_RECORDS = 60, FLIP_STEP = 3 }; /* not a divisor of 8: each bit of some byte */
+/* Each bit; where a sanitizer makes it slow, each bit of some byte. */
+enum { N_RECORDS = 60, FLIP_STEP = repeats(8) < 8 ? 7 : 1 };
 
 static struct ipk__bytes file; /* ends with the test's process */
 static struct ipk__bytes said; /* what a reader found, in words */
@@ -159,7 +160,7 @@ START_TEST(cut_at_each_byte)
 }
 END_TEST
 
-START_TEST(flip_bits)
+START_TEST(flip_each_bit)
 {
 	struct ipk__bytes whole = {0};
 	size_t n_refused = 0;
@@ -269,7 +270,7 @@ static Suite *suite(void)
 
 	add_test(s, what_was_written_is_read);
 	add_test(s, cut_at_each_byte);
-	add_test(s, flip_bits);
+	add_test(s, flip_each_bit);
 	add_test(s, records_lost_or_doubled_are_seen);
 	add_test(s, long_hidden_things_are_short_lines);
 	add_test(s, bad_bodies_are_refused);
