@@ -44,7 +44,6 @@ int ipk_manager_connect(const char *address, const ipk_manager_connect_opts *opt
 		free(m);
 		return r;
 	}
-	pthread_mutex_init(&m->transaction, NULL);
 	m->transaction_pid = ipk__os_pid();
 	*ret_m = m;
 	return 0;
@@ -54,7 +53,6 @@ ipk_manager *ipk_manager_close(ipk_manager *m)
 {
 	if (m) {
 		m->backend->ops->close(m->backend);
-		pthread_mutex_destroy(&m->transaction);
 		free(m);
 	}
 	return NULL;

@@ -16,14 +16,15 @@
 #include <stdarg.h>
 
 #include "manager/backend.h"
+#include "manager/turn.h"
 #include "net/resp.h"
 #include "store/view.h"
 
 struct ipk_manager {
 	struct ipk__backend *backend;
-	pthread_mutex_t
+	struct ipk__turn
 		transaction;   /* held from WATCH to EXEC: a connection has one set of those */
-	pid_t transaction_pid; /* a fork child makes the mutex anew */
+	pid_t transaction_pid; /* a fork child takes it anew */
 };
 
 #define IPK__OBJECT_NAME_MAX 1024u

@@ -249,17 +249,6 @@ static void stop_reading(struct ipk__native *n)
 
 /* --- sending --- */
 
-static int lock_until(pthread_mutex_t *mutex, ipk_deadline deadline)
-{
-	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
-
-	if (pthread_mutex_trylock(mutex) == 0)
-		return 0;
-	if (deadline.at_ns == INT64_MAX)
-		return -pthread_mutex_lock(mutex);
-	return -pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
-}
-
 /* The connection is full: perhaps the server waits for us to read. */
 static void read_meanwhile(struct ipk__native *n)
 {
@@ -346,7 +335,7 @@ static int line_up(struct ipk__native *n, struct ipk__pending *p, size_t count,
 static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  ipk_deadline deadline, bool *ret_reads)
 {
-	int r = lock_until(&n->send_lock, deadline);
+	int r = ipk__turn_take(&n->send_lock, deadline);
 
 	if (r < 0)
 		return r;
@@ -354,7 +343,7 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	for (size_t i = 0; i < count; i++)
 		ipk__pending_encode(n, &p[i]);
 	if (n->out.failed) {
-		pthread_mutex_unlock(&n->send_lock);
+		ipk__turn_give(&n->send_lock);
 		return -ENOMEM;
 	}
 	r = line_up(n, p, count, deadline);
@@ -364,7 +353,7 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	}
 	pthread_mutex_unlock(&n->lock);
 	ipk__bytes_shrink(&n->out, (size_t)256 << 10);
-	pthread_mutex_unlock(&n->send_lock);
+	ipk__turn_give(&n->send_lock);
 	return r;
 }
 
@@ -374,7 +363,7 @@ static void send_todo(struct ipk__native *n)
 	struct ipk__pending *p;
 	int r = 0;
 
-	if (pthread_mutex_trylock(&n->send_lock) != 0)
+	if (!ipk__turn_try(&n->send_lock))
 		return; /* who reads next does it */
 	ipk__bytes_clear(&n->out);
 	pthread_mutex_lock(&n->lock);
@@ -393,7 +382,7 @@ static void send_todo(struct ipk__native *n)
 		is_over(n);
 		pthread_mutex_unlock(&n->lock);
 	}
-	pthread_mutex_unlock(&n->send_lock);
+	ipk__turn_give(&n->send_lock);
 }
 
 /* --- waiting for the answer --- */
@@ -829,7 +818,6 @@ static void native_close(struct ipk__backend *b)
 	}
 	ipk__bytes_free(&n->out);
 	memset(n->config.key, 0, sizeof n->config.key);
-	pthread_mutex_destroy(&n->send_lock);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
 }
@@ -891,12 +879,12 @@ int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opt
 		return -ENOMEM;
 	n->base.ops = &native_ops;
 	n->pid = ipk__os_pid();
-	pthread_mutex_init(&n->send_lock, NULL);
 	pthread_mutex_init(&n->lock, NULL);
 	ipk__pendings_init(&n->sent);
 	ipk__pendings_init(&n->waiting);
 	ipk__pendings_init(&n->todo);
 	ipk__wire_init(&n->wire);
+	ipk__wire_init(&n->fresh);
 	r = start(n, address, opts, with_grace(deadline, false));
 	if (r < 0) {
 		native_close(&n->base);

@@ -16,6 +16,7 @@
 #include "base/base_internal.h"
 #include "ipk/pipe.h"
 #include "manager/backend.h"
+#include "manager/turn.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/resp.h"
@@ -43,6 +44,7 @@ struct ipk__wire {
 };
 
 void ipk__wire_init(struct ipk__wire *w);
+/* Of one that is closed; to be closed also when it fails. */
 int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 		   struct ipk__wire *w);
 /* Ask for the ring and the view; a server that does not want that is fine. */
@@ -100,7 +102,7 @@ struct ipk__native {
 	int64_t reconnect_ms;
 	struct ipk__native *next_of_process; /* native_again.c */
 
-	pthread_mutex_t send_lock; /* first: the order of numbers and requests, and out */
+	struct ipk__turn send_lock; /* first: the order of numbers and requests, and out */
 	struct ipk__bytes out;
 
 	pthread_mutex_t lock;         /* second, and never while anything is waited for: */
@@ -119,6 +121,7 @@ struct ipk__native {
 	_Atomic uint64_t epoch;
 
 	struct ipk__wire wire;
+	struct ipk__wire fresh; /* while it is being made */
 	_Atomic(struct ipk__view *) view;
 	_Atomic uint64_t view_generation;
 	struct ipk__view *old_views[4]; /* may be in use yet */

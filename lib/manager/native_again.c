@@ -42,7 +42,8 @@ static void after_fork_in_child(void)
 {
 	for (struct ipk__native *n = of_process; n; n = n->next_of_process) {
 		ipk__os_close(n->wire.fd);
-		n->wire.fd = -1;
+		ipk__os_close(n->fresh.fd);
+		n->wire.fd = n->fresh.fd = -1;
 		n->pid = 0;
 	}
 	pthread_mutex_unlock(&of_process_lock);
@@ -94,7 +95,7 @@ void ipk__native_in_child(struct ipk__native *n)
 {
 	pthread_mutex_lock(&of_process_lock);
 	if (n->pid != ipk__os_pid()) {
-		pthread_mutex_init(&n->send_lock, NULL);
+		n->send_lock.state = 0;
 		pthread_mutex_init(&n->lock, NULL);
 		ipk__pendings_init(&n->sent);
 		ipk__pendings_init(&n->waiting);
@@ -107,7 +108,9 @@ void ipk__native_in_child(struct ipk__native *n)
 		for (size_t i = 0; i < IPK__NATIVE_STRIPES; i++)
 			n->readers[i].n = 0;
 		ipk__native_retire_view(n);
+		n->fresh.in = (struct ipk__bytes){0};
 		ipk__wire_close(&n->wire);
+		ipk__wire_close(&n->fresh);
 		(void)ipk__native_new_session(n);
 		n->broken_ns = ipk__os_now_ns();
 		n->pid = ipk__os_pid();
@@ -292,26 +295,43 @@ static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline d
 
 /* --- connecting --- */
 
-/* One attempt, under send_lock, by the thread that reads. */
+/*
+ * No fork in between: its child would close the number of an fd that is closed already, and
+ * perhaps another's by now.
+ */
+static void close_wire(struct ipk__wire *w)
+{
+	pthread_mutex_lock(&of_process_lock);
+	ipk__wire_close(w);
+	pthread_mutex_unlock(&of_process_lock);
+}
+
+static void take_fresh(struct ipk__native *n)
+{
+	pthread_mutex_lock(&of_process_lock);
+	n->wire = n->fresh;
+	ipk__wire_init(&n->fresh);
+	pthread_mutex_unlock(&of_process_lock);
+	show_view(n);
+}
+
+/* One attempt, under send_lock, by the thread that reads; n->wire is closed. */
 static int attempt(struct ipk__native *n, ipk_deadline deadline)
 {
-	struct ipk__wire w;
-	int r;
+	struct ipk__wire *w = &n->fresh;
+	int r = ipk__wire_open(&n->config, deadline, w);
 
-	ipk_try(ipk__wire_open(&n->config, deadline, &w));
-	r = n->config.no_local ? 0 : ipk__wire_go_local(&w, deadline);
+	if (r == 0 && !n->config.no_local)
+		r = ipk__wire_go_local(w, deadline);
 	if (r == 0)
-		r = send_again(n, &w, deadline);
+		r = send_again(n, w, deadline);
 	if (r < 0) {
-		ipk__view_close(w.view);
-		ipk__wire_close(&w);
+		ipk__view_close(w->view);
+		close_wire(w);
 		return r;
 	}
 	pthread_mutex_lock(&n->lock);
-	ipk__native_retire_view(n);
-	ipk__wire_close(&n->wire);
-	n->wire = w;
-	show_view(n);
+	take_fresh(n);
 	n->is_broken = n->is_gone = false;
 	pthread_mutex_unlock(&n->lock);
 	return 0;
@@ -323,7 +343,7 @@ static void forget_old(struct ipk__native *n)
 	struct ipk__pendings again;
 
 	ipk__native_retire_view(n);
-	ipk__wire_close(&n->wire);
+	close_wire(&n->wire);
 	pthread_mutex_lock(&n->lock);
 	n->epoch++;
 	collect(n, &again);
@@ -400,32 +420,23 @@ static int try_until(struct ipk__native *n, ipk_deadline deadline)
 	}
 }
 
-static int lock_sending(struct ipk__native *n, ipk_deadline deadline)
-{
-	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
-
-	if (deadline.at_ns == INT64_MAX)
-		return -pthread_mutex_lock(&n->send_lock);
-	return -pthread_mutex_clocklock(&n->send_lock, CLOCK_MONOTONIC, &at);
-}
-
 int ipk__native_again(struct ipk__native *n, ipk_deadline deadline)
 {
 	int r;
 
-	ipk_try(lock_sending(n, deadline));
+	ipk_try(ipk__turn_take(&n->send_lock, deadline));
 	r = try_until(n, deadline);
-	pthread_mutex_unlock(&n->send_lock);
+	ipk__turn_give(&n->send_lock);
 	return r;
 }
 
 int ipk__native_first(struct ipk__native *n, ipk_deadline deadline)
 {
-	int r = lock_sending(n, deadline);
+	int r = ipk__turn_take(&n->send_lock, deadline);
 
 	if (r == 0) {
 		r = attempt(n, deadline);
-		pthread_mutex_unlock(&n->send_lock);
+		ipk__turn_give(&n->send_lock);
 	}
 	return r;
 }

@@ -30,9 +30,10 @@ static int subscribe(struct native_watch *w, ipk_deadline deadline)
 	struct ipk__reply reply;
 	int r;
 
-	ipk_try(ipk__wire_open(&w->config, deadline, &w->wire));
 	ipk__reply_init(&reply);
-	r = ipk__wire_ask(&w->wire, argv, w->field.bytes ? 3 : 2, deadline, &reply);
+	r = ipk__wire_open(&w->config, deadline, &w->wire);
+	if (r == 0)
+		r = ipk__wire_ask(&w->wire, argv, w->field.bytes ? 3 : 2, deadline, &reply);
 	ipk__reply_fini(&reply);
 	if (r < 0)
 		ipk__wire_close(&w->wire);

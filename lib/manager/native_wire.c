@@ -264,13 +264,10 @@ int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 	struct ipk__reply reply;
 	int r;
 
-	ipk__wire_init(w);
 	ipk_try(dial(&config->address, deadline, &w->fd));
 	ipk__reply_init(&reply);
 	r = greet(w, config, deadline, &reply);
 	ipk__reply_fini(&reply);
-	if (r < 0)
-		ipk__wire_close(w);
 	return r;
 }
 

@@ -177,7 +177,7 @@ static int say_hello(struct ipk__redis *r, ipk_deadline deadline)
 {
 	struct ipk__slice ping = IPK__SLICE_OF("PING");
 	struct ipk__redis_link *link;
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e = ipk__redis_refresh(r, deadline);
 
 	if (e < 0 || r->address.is_cluster)

@@ -173,7 +173,7 @@ static int read_port(struct ipk__slice whole, size_t *at, char *buf)
 static int read_range(struct ipk__redis *r, struct ipk__slice whole, size_t *at, const char *asked,
 		      uint16_t *slots)
 {
-	struct ipk__resp_value range, first, last, master, more;
+	struct ipk__resp_value range = {0}, first = {0}, last = {0}, master = {0}, more;
 	struct ipk__redis_place place = {0};
 	size_t node = 0;
 	int e = ipk__resp_next(whole, at, &range);
@@ -209,7 +209,7 @@ static int read_range(struct ipk__redis *r, struct ipk__slice whole, size_t *at,
 
 static int read_slots(struct ipk__redis *r, struct ipk__slice whole, const char *asked)
 {
-	struct ipk__resp_value all;
+	struct ipk__resp_value all = {0};
 	uint16_t *slots;
 	size_t at = 0;
 	int e = ipk__resp_next(whole, &at, &all);
@@ -239,7 +239,7 @@ static int refresh_from(struct ipk__redis *r, size_t node, ipk_deadline deadline
 {
 	static const struct ipk__slice words[] = {IPK__SLICE_OF("CLUSTER"), IPK__SLICE_OF("SLOTS")};
 	struct ipk__redis_link *link;
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e = ipk__redis_take_link(r, node, deadline, &link);
 
 	if (e < 0)
@@ -337,7 +337,8 @@ static int redirected(struct round *o, struct ipk__redis_ask *ask, struct ipk__s
 	    (size_t)(end - colon) > sizeof place.port)
 		return -EPROTO;
 	memcpy(place.host, host, (size_t)(colon - host));
-	memcpy(place.port, colon + 1, (size_t)(end - colon - 1));
+	for (size_t i = 0; i < (size_t)(end - colon - 1); i++)
+		place.port[i] = colon[1 + i];
 	if (colon == host)
 		memcpy(place.host, o->r->nodes[ask->node]->place.host, sizeof place.host);
 	pthread_mutex_lock(&o->r->mutex);
@@ -456,7 +457,7 @@ static int send_to(struct round *o, size_t node, struct ipk__redis_link **ret_li
 
 static int read_one(struct round *o, struct ipk__redis_ask *ask, struct ipk__redis_link *link)
 {
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e = 0;
 
 	if (ask->is_asking) /* its own "+OK" comes first */

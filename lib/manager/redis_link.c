@@ -165,7 +165,7 @@ bool ipk__redis_link_is_gone(struct ipk__redis_link *link)
 static int expect_ok(struct ipk__redis_link *link, const struct ipk__slice *argv, size_t argc,
 		     int error, ipk_deadline deadline)
 {
-	struct ipk__slice reply;
+	struct ipk__slice reply = IPK__SLICE_OF("");
 	int r = ipk__redis_link_call(link, argv, argc, deadline, &reply);
 
 	if (r < 0 || reply.bytes[0] != '-')

@@ -378,7 +378,7 @@ static int attempt(struct attempt *a)
 		int64_t left_ns = ipk_deadline_left_ns(a->until);
 		int64_t ms = left_ns / MS_NS < SLICE_MS ? (left_ns + MS_NS - 1) / MS_NS : SLICE_MS;
 		bool is_last = left_ns == 0;
-		int64_t got[2];
+		int64_t got[2] = {0};
 		size_t at;
 		int e;
 
@@ -468,7 +468,7 @@ static int give_up(struct ipk__redis *r, const char *script, const struct ipk__c
 		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline)
 {
 	struct ipk__reply reply;
-	int64_t got[2];
+	int64_t got[2] = {0};
 	size_t at;
 	int e;
 
@@ -590,19 +590,17 @@ static int do_put(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 	a.is_put = true;
 	e = attempt(&a);
 	free(a.args);
-	if (e == 0 && a.n_put > 0) /* shut down, or no more room: some are in */
-		e = 1;
-	else if (e < 0 && a.n_put > 0)
+	if (a.n_put > 0) /* not all: shut down, no more room, no answer; but some are in */
 		e = 1;
 	return answer(&a, e, c->reply, (int64_t)a.n_put, 0);
 }
 
 static int take_items(struct ipk__redis *r, const struct ipk__call *c, struct attempt *a)
 {
-	struct ipk__resp_value items;
+	struct ipk__resp_value items = {0};
 	struct ipk__slice rest;
-	int64_t got[2];
-	size_t at, from;
+	int64_t got[2] = {0};
+	size_t at = 0, from;
 	int e = two_numbers(&a->reply, got, &at);
 
 	from = at;
@@ -710,7 +708,7 @@ static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 static int companion(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline,
 		     struct ipk__reply *keep, struct ipk__slice *ret_key)
 {
-	struct ipk__resp_value v;
+	struct ipk__resp_value v = {0};
 	size_t at = 0;
 	int e = ipk__redis_run(r, "COMPANION", c->argv[1], NULL, 0, deadline, keep);
 
@@ -728,7 +726,7 @@ static int let_go(struct ipk__redis *r, const struct ipk__call *c, struct ipk__s
 		  ipk_deadline deadline, int64_t *ret_times)
 {
 	struct ipk__reply reply;
-	struct ipk__resp_value v;
+	struct ipk__resp_value v = {0};
 	size_t at = 0;
 	int e;
 
@@ -782,7 +780,7 @@ static int wait_notified(struct ipk__redis *r, const struct ipk__call *c, struct
 
 static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__slice lock;
+	struct ipk__slice lock = {0};
 	struct ipk__reply keep;
 	struct attempt a;
 	int64_t timeout;
@@ -805,7 +803,7 @@ static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_dea
 
 static int do_notify(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__slice lock;
+	struct ipk__slice lock = {0};
 	struct ipk__reply keep, held;
 	int64_t n;
 	int e;

@@ -38,7 +38,7 @@ void ipk__redis_unwatch(struct ipk__backend *b)
 	static const struct ipk__slice word = IPK__SLICE_OF("UNWATCH");
 	struct ipk__redis *r = redis_of(b);
 	struct ipk__redis_link *link;
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 
 	if (ipk__redis_here(r) < 0 || !r->pinned)
 		return;
@@ -73,7 +73,7 @@ static bool moved(struct ipk__slice reply)
 static int watch_once(struct ipk__redis *r, const struct ipk__slice *words, size_t n,
 		      ipk_deadline deadline)
 {
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e = pin(r, slot_in(r, words[1]), deadline);
 
 	if (e < 0)
@@ -224,7 +224,7 @@ static int read_replies(struct transaction *t, struct ipk__slice whole)
 /* The replies "+OK" and "+QUEUED" come first; one that is an error is the reason of -EXECABORT. */
 static int converse(struct transaction *t, struct ipk__bytes *out, ipk_deadline deadline)
 {
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	bool is_moved = false, is_refused = false;
 	int e = ipk__redis_link_write(t->r->pinned, out, deadline);
 
@@ -336,7 +336,7 @@ static int turn_on(struct ipk__redis_link *link, ipk_deadline deadline)
 	struct ipk__slice words[4] = {IPK__SLICE_OF("CONFIG"), IPK__SLICE_OF("GET"),
 				      IPK__SLICE_OF("notify-keyspace-events")};
 	struct ipk__resp_value v[3] = {0};
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	char wanted[32];
 	size_t at = 0;
 	int e = ipk__redis_link_call(link, words, 3, deadline, &reply);
@@ -359,7 +359,7 @@ static int turn_on(struct ipk__redis_link *link, ipk_deadline deadline)
 static int subscribe(struct watch *w, ipk_deadline deadline)
 {
 	struct ipk__slice words[2] = {IPK__SLICE_OF("SUBSCRIBE"), w->channel};
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e;
 
 	w->node = ipk__redis_node_of(w->r, slot_in(w->r, w->key));
@@ -393,15 +393,16 @@ static int name_things(struct watch *w, struct ipk__slice key, struct ipk__slice
 {
 	char db[24];
 	size_t n_db = ipk__int64_to_text(w->r->address.db, db);
-	size_t n_head = strlen("__keyspace@__:") + n_db;
+	size_t n_start = strlen("__keyspace@");
+	size_t n_head = n_start + n_db + strlen("__:");
 	char *p = ipk__os_malloc(n_head + key.n_bytes + field.n_bytes + 1);
 
 	if (!p)
 		return -ENOMEM;
 	w->room = p;
-	memcpy(p, "__keyspace@", 11);
-	memcpy(p + 11, db, n_db);
-	memcpy(p + 11 + n_db, "__:", 3);
+	memcpy(p, "__keyspace@", n_start);
+	memcpy(p + n_start, db, n_db);
+	memcpy(p + n_start + n_db, "__:", n_head - n_start - n_db);
 	memcpy(p + n_head, key.bytes, key.n_bytes);
 	w->channel = IPK__SLICE(p, n_head + key.n_bytes);
 	w->key = IPK__SLICE(p + n_head, key.n_bytes);
@@ -478,7 +479,7 @@ static int say(struct watch *w, ipk_deadline deadline, struct ipk__reply *ret_fi
 /* One event, and all that have come behind it: they are told as one. */
 static int gather(struct watch *w, ipk_deadline deadline)
 {
-	struct ipk__slice reply;
+	struct ipk__slice reply = {0};
 	int e = ipk__redis_link_read(w->link, deadline, &reply);
 
 	if (e < 0)

@@ -8,22 +8,17 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "manager/batch.h"
 #include "os/os.h"
 
 static int enter(ipk_manager *m, ipk_deadline deadline)
 {
-	struct timespec at = {deadline.at_ns / 1000000000, deadline.at_ns % 1000000000};
-
-	if (m->transaction_pid != ipk__os_pid()) { /* held by a thread that did not come along */
-		pthread_mutex_init(&m->transaction, NULL);
+	if (m->transaction_pid != ipk__os_pid()) { /* had by a thread that did not come along */
+		m->transaction.state = 0;
 		m->transaction_pid = ipk__os_pid();
 	}
-	if (deadline.at_ns == INT64_MAX)
-		return -pthread_mutex_lock(&m->transaction);
-	return -pthread_mutex_clocklock(&m->transaction, CLOCK_MONOTONIC, &at);
+	return ipk__turn_take(&m->transaction, deadline);
 }
 
 static int commit(ipk_batch *batch, ipk_deadline deadline)
@@ -103,7 +98,7 @@ int ipk_manager_transact(ipk_manager *m, const char *const *names, size_t n_name
 		r = enter(m, deadline);
 	if (r == 0) {
 		r = run(batch, keys, n_names, fn, arg, deadline);
-		pthread_mutex_unlock(&m->transaction);
+		ipk__turn_give(&m->transaction);
 	}
 	ipk_batch_close(batch);
 	free(keys);

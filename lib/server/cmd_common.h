@@ -79,10 +79,10 @@ static inline struct ipk__slice ipk__replied_bulk(const struct ipk__request *q, 
 	return IPK__SLICE(q->out->room + q->out->to - 2 - n_bytes, n_bytes);
 }
 
-/* An error after part of the reply was written: take that back. */
+/* An error after part of the reply was written, which began at that length: take it back. */
 static inline void ipk__reply_instead(struct ipk__request *q, size_t reply_at, int err)
 {
-	q->out->to = reply_at;
+	q->out->to = q->out->from + reply_at;
 	ipk__reply_failed(q, err);
 }
 
@@ -93,6 +93,7 @@ ipk__command_fn ipk__cmd_keys, ipk__cmd_scan, ipk__cmd_hscan;
 ipk__command_fn ipk__cmd_expire, ipk__cmd_pexpire, ipk__cmd_expireat, ipk__cmd_pexpireat;
 ipk__command_fn ipk__cmd_ttl, ipk__cmd_pttl, ipk__cmd_expiretime, ipk__cmd_pexpiretime;
 ipk__command_fn ipk__cmd_persist, ipk__cmd_object, ipk__cmd_copy;
+bool ipk__object_is_good(struct ipk__request *q);
 ipk__command_fn ipk__cmd_incr, ipk__cmd_incrby, ipk__cmd_decr, ipk__cmd_decrby;
 ipk__command_fn ipk__cmd_incrbyfloat, ipk__cmd_hincrby, ipk__cmd_hincrbyfloat;
 ipk__command_fn ipk__cmd_hrandfield;

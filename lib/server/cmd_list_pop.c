@@ -149,7 +149,7 @@ static int move_to(struct ipk__request *q, struct ipk__slice from, struct ipk__s
 bool ipk__move_item(struct ipk__request *q, struct ipk__list *list, bool from_front, bool to_front)
 {
 	struct ipk__slice from = q->argv[1], to = q->argv[2], item;
-	size_t reply_at = q->out->to;
+	size_t reply_at = ipk__bytes_len(q->out);
 	int r;
 
 	item = ipk__list_at(q->store, list, from_front ? 0 : ipk__list_len(list) - 1);

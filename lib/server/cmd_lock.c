@@ -261,6 +261,7 @@ static void begin_cwait(struct ipk__request *q, int64_t timeout_ms)
 	if (!wait)
 		return;
 	wait->number = hold->n;
+	wait->condition_serial = cond->serial;
 	wait->state = timeout_ms == 0 ? GIVEN_UP : UNTOLD;
 	q->phase = RETAKE;
 	give_back(q->server, lock, ipk__thing_shm(q->server, lock), hold, hold->n);
@@ -315,20 +316,11 @@ void ipk__thing_cwait(struct ipk__request *q)
 	retake(q, wait);
 }
 
-void ipk__thing_cnotify(struct ipk__request *q)
+/* Up to @n of those who wait, in the order they came; -1: all. How many there were. */
+static int64_t tell(struct ipk__server *server, struct ipk__thing *cond, int64_t n)
 {
-	int64_t n, n_told = 0;
-	struct ipk__thing *cond;
-	struct ipk__hold *hold;
+	int64_t n_told = 0;
 
-	if (!ipk__arg_integer(q, 3, &n))
-		return;
-	if (n < -1) {
-		ipk__reply_error(q, "VALUE n is -1 or more");
-		return;
-	}
-	if (!find_condition(q, &cond, &hold))
-		return;
 	for (struct ipk__link *at = cond->waits.next; at->self && n_told != n; at = at->next) {
 		struct ipk__wait *wait = at->self;
 
@@ -338,6 +330,31 @@ void ipk__thing_cnotify(struct ipk__request *q)
 		}
 	}
 	if (n_told > 0)
-		ipk__thing_signal(q->server, cond, IPK__LANE_NOTIFIED);
-	ipk__reply_integer(q, n_told);
+		ipk__thing_signal(server, cond, IPK__LANE_NOTIFIED);
+	return n_told;
+}
+
+void ipk__condition_left(struct ipk__server *server, struct ipk__wait *wait)
+{
+	struct ipk__thing *cond = ipk__thing_by_serial(server, wait->condition_serial);
+
+	if (cond && wait->state == TOLD)
+		(void)tell(server, cond, 1);
+}
+
+void ipk__thing_cnotify(struct ipk__request *q)
+{
+	struct ipk__thing *cond;
+	struct ipk__hold *hold;
+	int64_t n;
+
+	if (!ipk__arg_integer(q, 3, &n))
+		return;
+	if (n < -1) {
+		ipk__reply_error(q, "VALUE n is -1 or more");
+		return;
+	}
+	if (!find_condition(q, &cond, &hold))
+		return;
+	ipk__reply_integer(q, tell(q->server, cond, n));
 }

@@ -83,16 +83,17 @@ static void object_help(struct ipk__request *q)
 		ipk__reply_simple(q, lines[i]);
 }
 
-void ipk__cmd_object(struct ipk__request *q)
+static const struct kind {
+	const char *word, *name;
+	size_t argc;
+	void (*reply)(struct ipk__request *q, const struct ipk__entry *key);
+} kinds[] = {{"HELP", "help", 2, NULL},
+	     {"ENCODING", "encoding", 3, encoding},
+	     {"REFCOUNT", "refcount", 3, refcount}};
+
+/* NULL: the reply says why. */
+static const struct kind *find_kind(struct ipk__request *q)
 {
-	static const struct {
-		const char *word, *name;
-		size_t argc;
-		void (*reply)(struct ipk__request *q, const struct ipk__entry *key);
-	} kinds[] = {{"HELP", "help", 2, NULL},
-		     {"ENCODING", "encoding", 3, encoding},
-		     {"REFCOUNT", "refcount", 3, refcount}};
-	const struct ipk__entry *key;
 	size_t i;
 
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -102,21 +103,36 @@ void ipk__cmd_object(struct ipk__request *q)
 		ipk__reply_error(q, "ERR unknown subcommand '%.*s'. Try OBJECT HELP.",
 				 q->argv[1].n_bytes < 128 ? (int)q->argv[1].n_bytes : 128,
 				 q->argv[1].bytes);
-		return;
+		return NULL;
 	}
 	if (q->argc != kinds[i].argc) {
 		ipk__reply_error(q, "ERR wrong number of arguments for 'object|%s' command",
 				 kinds[i].name);
-		return;
+		return NULL;
 	}
-	if (!kinds[i].reply) {
+	return &kinds[i];
+}
+
+bool ipk__object_is_good(struct ipk__request *q)
+{
+	return find_kind(q) != NULL;
+}
+
+void ipk__cmd_object(struct ipk__request *q)
+{
+	const struct kind *kind = find_kind(q);
+	const struct ipk__entry *key;
+
+	if (!kind)
+		return;
+	if (!kind->reply) {
 		object_help(q);
 		return;
 	}
 
 	key = ipk__request_key(q, q->argv[2]);
 	if (key)
-		kinds[i].reply(q, key);
+		kind->reply(q, key);
 	else
 		ipk__reply_null(q);
 }

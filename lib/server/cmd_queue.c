@@ -67,10 +67,14 @@ static void drop_inside(struct ipk__server *server, struct ipk__item_queue *queu
 
 void ipk__queue_free(struct ipk__server *server, struct ipk__thing *thing)
 {
-	struct taken *taken;
+	struct ipk__link *at = thing->takens.next;
 
-	while ((taken = ipk__links_first(&thing->takens)))
+	while (at->self) {
+		struct taken *taken = at->self;
+
+		at = at->next;
 		free_taken(server, taken, true);
+	}
 	drop_inside(server, thing->queue);
 	ipk__item_queue_fini(thing->queue);
 	free(thing->queue);

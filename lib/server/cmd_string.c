@@ -47,7 +47,7 @@ static bool put_at(struct ipk__request *q, size_t reply_at, struct ipk__slice na
 
 static bool put(struct ipk__request *q, struct ipk__slice name, struct ipk__slice value)
 {
-	return put_at(q, q->out->to, name, value, false);
+	return put_at(q, ipk__bytes_len(q->out), name, value, false);
 }
 
 /* With a time to live, or neither. */
@@ -128,7 +128,7 @@ static void set_with_options(struct ipk__request *q)
 {
 	struct set_options o = {0};
 	struct ipk__entry *key = NULL;
-	size_t reply_at = q->out->to;
+	size_t reply_at = ipk__bytes_len(q->out);
 	int64_t at_ms = 0;
 
 	if (!parse_options(q, 3, true, &o))
@@ -172,7 +172,8 @@ static void set_for(struct ipk__request *q, enum ipk__expire_kind kind)
 {
 	int64_t at_ms;
 
-	if (ipk__arg_expire(q, 2, kind, &at_ms) && put_until(q, q->out->to, q->argv[3], at_ms))
+	if (ipk__arg_expire(q, 2, kind, &at_ms) &&
+	    put_until(q, ipk__bytes_len(q->out), q->argv[3], at_ms))
 		ipk__reply_ok(q);
 }
 
@@ -191,7 +192,7 @@ static void psetex(struct ipk__request *q)
 
 static void getset(struct ipk__request *q)
 {
-	size_t reply_at = q->out->to;
+	size_t reply_at = ipk__bytes_len(q->out);
 	struct ipk__entry *key;
 
 	if (reply_value(q, &key))
@@ -227,7 +228,7 @@ static void reset_expiry(struct ipk__request *q, size_t reply_at, int64_t at_ms)
 static void getex(struct ipk__request *q)
 {
 	struct set_options o = {0};
-	size_t reply_at = q->out->to;
+	size_t reply_at = ipk__bytes_len(q->out);
 	struct ipk__entry *key;
 	int64_t at_ms = 0;
 

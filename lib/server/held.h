@@ -68,7 +68,8 @@ struct ipk__wait {
 	struct ipk__link of_thing, of_peer;
 	struct ipk__thing *thing; /* NULL: it is gone, or has another name */
 	struct ipk__peer *peer;
-	uint32_t state; /* its command's own */
+	uint32_t state;            /* its command's own */
+	uint64_t condition_serial; /* of IPK.CWAIT, also while it waits for the lock */
 	uint64_t number;
 };
 
@@ -131,6 +132,8 @@ bool ipk__wait_lost(struct ipk__request *q);
 
 /* cmd_lock.c: what a peer that went held is free for others. */
 void ipk__lock_abandoned(struct ipk__server *server, struct ipk__hold *hold);
+/* cmd_lock.c: one that waits for something is gone; what it was told is for another one. */
+void ipk__condition_left(struct ipk__server *server, struct ipk__wait *wait);
 /* cmd_barrier.c: one that waits there is gone, or (cancelled) does not want to any more. */
 void ipk__barrier_left(struct ipk__server *server, struct ipk__wait *wait, bool cancelled);
 /* cmd_queue.c */

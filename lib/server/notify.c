@@ -291,12 +291,17 @@ static void cmd_unwatch(struct ipk__request *q)
 void ipk__notify_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 {
 	struct peer_watches *has = peer->watches;
-	struct watch *w;
+	struct ipk__link *at;
 
 	if (!has)
 		return;
-	while ((w = ipk__links_first(&has->watches)))
+	at = has->watches.next;
+	while (at->self) {
+		struct watch *w = at->self;
+
+		at = at->next;
 		free_watch(server->notices, w);
+	}
 	free(has);
 	peer->watches = NULL;
 }

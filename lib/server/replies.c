@@ -83,6 +83,14 @@ bool ipk__arg_integer(struct ipk__request *q, size_t i, int64_t *ret_n)
 	return false;
 }
 
+/* Digits that came out as infinity, or as nothing though one of them is something. */
+static bool is_out_of_range(const char *text, long double d)
+{
+	if (isinf(d))
+		return strpbrk(text, "0123456789") != NULL;
+	return d == 0 && strcspn(text, "123456789") < strcspn(text, "eEpP");
+}
+
 /* As Redis reads one: no blanks, all of it a number, and a number it is. */
 static bool to_double(struct ipk__slice text, long double *ret_d)
 {
@@ -95,9 +103,8 @@ static bool to_double(struct ipk__slice text, long double *ret_d)
 		return false;
 	memcpy(buf, text.bytes, text.n_bytes);
 	buf[text.n_bytes] = 0;
-	errno = 0;
 	d = strtold(buf, &end);
-	if (end != buf + text.n_bytes || isnan(d) || (errno == ERANGE && (isinf(d) || d == 0)))
+	if (end != buf + text.n_bytes || isnan(d) || is_out_of_range(buf, d))
 		return false;
 	*ret_d = d;
 	return true;

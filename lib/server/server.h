@@ -74,6 +74,11 @@ struct ipk__command {
 	int first_key, last_key, key_step; /* as in COMMAND INFO; 0 none */
 	const char *group;                 /* "string", "hash", ...: for COMMAND DOCS */
 	const char *summary;
+	/*
+	 * Beside the arity, before the request is kept for EXEC: whether there is such a
+	 * subcommand, with so many words. False: the reply says so. NULL: whatever comes.
+	 */
+	bool (*is_good)(struct ipk__request *q);
 };
 
 /* Each cmd_*.c has one table, which ends with an entry without a name; commands.c lists them. */

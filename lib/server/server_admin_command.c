@@ -8,7 +8,7 @@ static struct ipk__slice lowered(const char *name, char *buf, size_t buf_bytes)
 {
 	size_t n = 0;
 
-	for (; name[n] && n < buf_bytes; n++)
+	for (; n < buf_bytes && name[n]; n++)
 		buf[n] = name[n] >= 'A' && name[n] <= 'Z' ? (char)(name[n] + 32) : name[n];
 	return IPK__SLICE(buf, n);
 }

@@ -221,11 +221,11 @@ static int heap_room(struct ipk__blocks *b)
 
 	if (b->n_heap < b->heap_room)
 		return 0;
-	heap = ipk__os_malloc(room * sizeof *heap);
+	heap = ipk__os_malloc(room * sizeof(void *));
 	if (!heap)
 		return -ENOMEM;
 	if (b->n_heap > 0)
-		memcpy(heap, b->heap, b->n_heap * sizeof *heap);
+		memcpy(heap, b->heap, b->n_heap * sizeof(void *));
 	free(b->heap);
 	b->heap = heap;
 	b->heap_room = room;
@@ -587,10 +587,12 @@ void ipk__blocks_timeout(struct ipk__server *server)
 
 void ipk__blocks_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 {
-	struct ipk__conn *conn = ipk__conn_of(peer);
+	struct ipk__blocked *next;
 
-	while (conn->waiters)
-		free_waiter(server->blocks, conn->waiters);
+	for (struct ipk__blocked *w = ipk__conn_of(peer)->waiters; w; w = next) {
+		next = w->next;
+		free_waiter(server->blocks, w);
+	}
 }
 
 /* CLIENT UNBLOCK: as after its time, or with an error. */

@@ -87,6 +87,8 @@ static bool is_allowed(struct ipk__request *q)
 		ipk__reply_wrong_arity(q);
 	} else if (!(q->peer->flags & IPK__PEER_KNOWN) && !(flags & IPK__CMD_NO_AUTH)) {
 		ipk__reply_error(q, "NOAUTH Authentication required.");
+	} else if (q->command->is_good && !q->command->is_good(q)) {
+		return false;
 	} else if ((flags & IPK__CMD_NO_MULTI) && ipk__multi_is_open(q->peer)) {
 		ipk__reply_error(q, "ERR Command not allowed inside a transaction");
 	} else if ((flags & IPK__CMD_DENY_OOM) && is_out_of_memory(q)) {
@@ -312,6 +314,13 @@ void ipk__effect(struct ipk__request *q, size_t argc, const struct ipk__slice *a
 		ipk__log_effect(q->server->log, outer ? outer : q, argc, argv);
 }
 
+static struct ipk__slice number(int64_t n, char buf[24])
+{
+	size_t n_bytes = ipk__int64_to_text(n, buf);
+
+	return IPK__SLICE(buf, n_bytes);
+}
+
 void ipk__effectf(struct ipk__request *q, const char *kinds, ...)
 {
 	struct ipk__slice argv[EFFECT_WORDS_MAX];
@@ -320,14 +329,13 @@ void ipk__effectf(struct ipk__request *q, const char *kinds, ...)
 	va_list args;
 
 	va_start(args, kinds);
-	for (; kinds[n] && n < EFFECT_WORDS_MAX; n++) {
+	for (; n < EFFECT_WORDS_MAX && kinds[n]; n++) {
 		if (kinds[n] == 's')
 			argv[n] = ipk__slice_of_string(va_arg(args, const char *));
 		else if (kinds[n] == 'b')
 			argv[n] = va_arg(args, struct ipk__slice);
 		else
-			argv[n] = IPK__SLICE(numbers[n],
-					     ipk__int64_to_text(va_arg(args, int64_t), numbers[n]));
+			argv[n] = number(va_arg(args, int64_t), numbers[n]);
 	}
 	va_end(args);
 	ipk__effect(q, n, argv);

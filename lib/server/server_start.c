@@ -107,7 +107,7 @@ int ipk_manager_serve(const ipk_manager_server_opts *opts, int stop_fd)
 {
 	unsigned char key[IPK__AUTH_KEY_MAX];
 	ipk_manager_server_opts o;
-	size_t key_bytes;
+	size_t key_bytes = 0;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r == 0)
@@ -222,7 +222,7 @@ static void end_now(ipk_manager_server *server)
 /* The child is told nothing more: what comes of it is known, or it is ended. */
 static int bring_up(ipk_manager_server *server, struct birth *b, ipk_deadline deadline)
 {
-	struct news news;
+	struct news news = {.result = -EPIPE};
 	int fds[2];
 	int r = ipk__os_socketpair(fds);
 

@@ -521,6 +521,8 @@ void ipk__things_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 		at = at->next;
 		if (wait->thing && wait->thing->kind == IPK__THING_BARRIER)
 			ipk__barrier_left(server, wait, false);
+		if (wait->condition_serial != 0)
+			ipk__condition_left(server, wait);
 		free_wait(server, wait);
 	}
 	at = has->holds.next;

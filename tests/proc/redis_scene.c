@@ -33,10 +33,24 @@ int redis_scene_free_port(void)
 void redis_scene_launch(struct redis_server *server)
 {
 	char port[16], bus[16];
-	const char *argv[32] = {
-		"redis-server", "--port",  port,        "--bind",    "127.0.0.1",   "--save", "",
-		"--loglevel",   "warning", "--logfile", "redis.log", "--daemonize", "no"};
-	size_t n = 13;
+	const char *argv[32] = {"redis-server",
+				"--port",
+				port,
+				"--bind",
+				"127.0.0.1",
+				"--save",
+				"",
+				"--loglevel",
+				"warning",
+				"--logfile",
+				"redis.log",
+				"--daemonize",
+				"no",
+				"--appendonly",
+				"yes",
+				"--appendfsync",
+				"no"};
+	size_t n = 17;
 	pid_t parent = getpid();
 
 	snprintf(port, sizeof port, "%d", server->port);
@@ -44,10 +58,6 @@ void redis_scene_launch(struct redis_server *server)
 	if (server->is_clustered) {
 		const char *more[] = {"--cluster-enabled",      "yes", "--cluster-port", bus,
 				      "--cluster-node-timeout", "5000"};
-
-		memcpy(argv + n, more, sizeof more);
-	} else {
-		const char *more[] = {"--appendonly", "yes", "--appendfsync", "no"};
 
 		memcpy(argv + n, more, sizeof more);
 	}

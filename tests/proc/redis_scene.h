@@ -2,7 +2,8 @@
  * redis_scene.h - real Redis servers for a whole test program: one alone, and a cluster of three.
  *
  * Started before the first test and ended after the last, by their pids; they end with the
- * program however it ends. All listen on loopback, on ports that were free.
+ * program however it ends. All write their log before each reply, so a kill loses nothing.
+ * All listen on loopback, on ports that were free.
  */
 #ifndef IPK_TESTS_REDIS_SCENE_H
 #define IPK_TESTS_REDIS_SCENE_H

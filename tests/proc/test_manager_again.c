@@ -13,6 +13,15 @@
 #include "manager_calls.h"
 #include "support/support.h"
 
+#ifdef __SANITIZE_THREAD__
+/* A server is started while threads run, and its log has a thread of its own. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "die_after_fork=0";
+}
+#endif
+
 /* A server whose address and log stay the same over its restarts. */
 struct place {
 	char directory[32], log[48], socket[48], address[64];
@@ -21,8 +30,13 @@ struct place {
 
 static void place_start(struct place *p)
 {
-	ck_ok(ipk_manager_server_start(
-		IPK_MANAGER_SERVER(.address = p->address, .log_path = p->log), SOON, &p->server));
+	char trouble[200] = "";
+	int r = ipk_manager_server_start(IPK_MANAGER_SERVER(.address = p->address,
+							    .log_path = p->log, .trouble = trouble,
+							    .trouble_bytes = sizeof trouble),
+					 SOON, &p->server);
+
+	ck_assert_msg(r == 0, "no server: -%s, %s", ipk_errname(r), trouble);
 }
 
 static void place_init(struct place *p)

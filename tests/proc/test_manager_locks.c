@@ -378,6 +378,24 @@ START_TEST(condition_waiters_die)
 }
 END_TEST
 
+START_TEST(condition_tells_another_one)
+{
+	new_condition("LOCK");
+	wait_for_condition(&b, "b", 1);
+	wait_for_condition(&c, "c", 2);
+	wait_for_condition(&d, "d", 3);
+	ask(&a, "IPK.ACQUIRE k a -1", "1");
+	ask(&a, "IPK.CNOTIFY cond a 1", "1");
+	die(&b); /* before it had the lock again: nobody did what it was told for */
+	waits(&s, 2);
+	ask(&a, "IPK.RELEASE k a", "OK");
+	want(&c, "1");
+	ask(&c, "IPK.RELEASE k c", "OK");
+	silent(&s, &d);
+	close_all();
+}
+END_TEST
+
 START_TEST(condition_without_its_lock)
 {
 	new_condition("LOCK");
@@ -655,6 +673,7 @@ static Suite *suite(void)
 	add_test(suite, condition_wakes_in_order);
 	add_test(suite, condition_gives_up_with_the_lock);
 	add_test(suite, condition_waiters_die);
+	add_test(suite, condition_tells_another_one);
 	add_test(suite, condition_without_its_lock);
 	add_test(suite, event_lets_all_go_on);
 	add_test(suite, barrier_counts_parties);

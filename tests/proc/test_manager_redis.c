@@ -86,8 +86,8 @@ static size_t show(struct ipk__slice whole, size_t *at, char *buf, size_t room)
 
 static const char *shown_reply(const struct ipk__reply *reply)
 {
-	static char bufs[4][4096];
-	static int turn;
+	static _Thread_local char bufs[4][4096];
+	static _Thread_local int turn;
 	char *buf = bufs[turn++ % 4];
 	size_t at = 0;
 
@@ -99,7 +99,7 @@ static const char *shown_reply(const struct ipk__reply *reply)
 /* The reply as text; "!ETIMEDOUT" for an error of the call. */
 static const char *ask_until(struct ipk__backend *b, ipk_deadline deadline, const char *words)
 {
-	static char buf[64];
+	static _Thread_local char buf[64];
 	struct ipk__slice argv[40];
 	struct ipk__reply reply;
 	struct ipk__call call = {.argv = argv, .reply = &reply};
@@ -825,7 +825,7 @@ static bool answers(void *arg)
 
 static const char *number(int n)
 {
-	static char buf[16];
+	static _Thread_local char buf[16];
 
 	snprintf(buf, sizeof buf, "%d", n);
 	return buf;
@@ -882,6 +882,91 @@ START_TEST(each_request_once_over_kills)
 	kill_and_reap(mine.pid);
 	ck_assert_str_eq(ask_until(s.b, ipk_in_ms(300), "HGET d f"), "!ETIMEDOUT");
 	done_with(s.b);
+}
+END_TEST
+
+static bool is_dead(void *arg)
+{
+	return !ipk__os_pid_exists(*(pid_t *)arg);
+}
+
+/* Last: the node that comes again ends with this test. */
+START_TEST(a_killed_node_comes_again)
+{
+	struct ipk__backend *b = connect_to(1);
+	struct redis_server node = scene.nodes[0];
+	struct asker others[2];
+
+	/* "bar" is in slot 5061, on the first node; "foo" is not. */
+	ask(b, "DEL bar foo");
+	ck_says(b, "1", "HINCRBY bar f 1");
+	kill(node.pid, SIGKILL);
+	ck_assert(wait_until(is_dead, &node.pid, WAIT_MS));
+	ask_beside(&others[0], b, "HINCRBY bar f 1");
+	ask_beside(&others[1], b, "IPK.HSETDEFAULT bar g 1");
+	ck_says(b, "1", "HINCRBY foo f 1");
+	redis_scene_launch(&node);
+	ck_assert_str_eq(said_beside(&others[0]), "2");
+	ck_assert_str_eq(said_beside(&others[1]), "1");
+	ck_says(b, "2", "HGET bar f");
+	done_with(b);
+	kill_and_reap(node.pid);
+}
+END_TEST
+
+enum { THREADS = 6, ROUNDS = 40 };
+
+static void *add_under_lock(void *arg)
+{
+	struct asker *a = arg;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		int n;
+
+		ck_says(a->b, "1", "IPK.ACQUIRE shared-l %s 10000", a->words);
+		n = atoi(ask(a->b, "HGET shared-d n"));
+		ask(a->b, "HSET shared-d n %d", n + 1);
+		ck_says(a->b, "OK", "IPK.RELEASE shared-l %s", a->words);
+	}
+	return NULL;
+}
+
+static int add_with_threads(void *arg)
+{
+	struct asker askers[THREADS];
+
+	for (int i = 0; i < THREADS; i++) {
+		askers[i].b = arg;
+		snprintf(askers[i].words, sizeof askers[i].words, "thread%d", i);
+		ck_assert_int_eq(
+			pthread_create(&askers[i].thread, NULL, add_under_lock, &askers[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(askers[i].thread, NULL);
+	return 0;
+}
+
+static int add_in_child(void *arg)
+{
+	struct ipk__backend *b = arg;
+	int r = add_with_threads(b);
+
+	done_with(b);
+	return r;
+}
+
+START_TEST(threads_of_two_processes)
+{
+	struct ipk__backend *b = connect_to(_i);
+	pid_t pid;
+
+	ask(b, "DEL shared-l shared-d");
+	ck_says(b, "1", "IPK.NEW LOCK shared-l");
+	pid = spawn(add_in_child, b);
+	add_with_threads(b);
+	reap_ok(pid);
+	ck_says(b, number(2 * THREADS * ROUNDS), "HGET shared-d n");
+	done_with(b);
 }
 END_TEST
 
@@ -1046,8 +1131,10 @@ static Suite *suite(void)
 	add_test(s, each_request_once_over_kills);
 	add_test(s, a_stopped_server_costs_the_deadline_only);
 	add_test(s, slots_move);
+	add_both(s, threads_of_two_processes);
 	add_both(s, watches);
 	add_test(s, refused_connections);
+	add_test(s, a_killed_node_comes_again);
 	return s;
 }
 

@@ -99,7 +99,13 @@ END_TEST
 START_TEST(numbers)
 {
 	static const char *const bad[] = {"", " 1", "1 ", "+1", "01", "1.0", "9223372036854775808"};
+	static const struct ipk__slice no_doubles[] = {
+		{"1e", sizeof("1e") - 1}, IPK__SLICE_OF("1\0"),
+		IPK__SLICE_OF("1e9999"),  {"1e-9999", sizeof("1e-9999") - 1},
+		IPK__SLICE_OF("-1e9999"),
+	};
 	struct ipk__slice argv[2] = {IPK__SLICE_OF("GET")};
+	struct ipk__request doubles;
 	long double d = 3;
 	int64_t n = 7;
 
@@ -112,14 +118,21 @@ START_TEST(numbers)
 		said("-ERR value is not an integer or out of range\r\n");
 	}
 	ck_assert_int_eq(n, 7);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < IPK__N_OF(no_doubles); i++) {
 		struct ipk__request q;
 
-		argv[1] = i == 0 ? IPK__SLICE_OF("1e") : IPK__SLICE("1\0", 2);
+		argv[1] = no_doubles[i];
 		q = request(argv, 2);
 		ck_assert(!ipk__arg_double(&q, 1, &d));
 		said("-ERR value is not a valid float\r\n");
 	}
+	argv[1] = IPK__SLICE_OF("0e5");
+	doubles = request(argv, 2);
+	ck_assert(ipk__arg_double(&doubles, 1, &d) && d == 0);
+	argv[1] = IPK__SLICE_OF("-inf");
+	doubles = request(argv, 2);
+	ck_assert(ipk__arg_double(&doubles, 1, &d) && d < 0);
+	said("");
 }
 END_TEST
 
