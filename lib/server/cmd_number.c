@@ -6,12 +6,20 @@
  * exponent; since that depends on the machine, the log gets the outcome and not the sum.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/cmd_common.h"
+
+/* Digits that came out as infinity, or as nothing though one of them is something. */
+static bool is_out_of_range(const char *text, long double d)
+{
+	if (isinf(d))
+		return strpbrk(text, "0123456789") != NULL;
+	return d == 0 && strcspn(text, "123456789") < strcspn(text, "eEpP");
+}
 
 bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
 {
@@ -24,13 +32,9 @@ bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
 
 	memcpy(buf, text.bytes, text.n_bytes);
 	buf[text.n_bytes] = 0;
-	errno = 0;
 	d = strtold(buf, &end);
-	if (end != buf + text.n_bytes || isnan(d))
+	if (end != buf + text.n_bytes || isnan(d) || is_out_of_range(buf, d))
 		return false;
-	if (errno == ERANGE && (isinf(d) || d == 0))
-		return false;
-
 	*ret_d = d;
 	return true;
 }

@@ -5,8 +5,9 @@
  * the reply: they are gathered beside it first.
  */
 #include <ctype.h>
-#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "server/cmd_common.h"
 
@@ -70,8 +71,9 @@ void ipk__cmd_keys(struct ipk__request *q)
 	reply_found(q, &f);
 }
 
-/* --- with a cursor
- * --------------------------------------------------------------------------------- */
+/* --- with a cursor --- */
+
+#define LAST_CURSOR "18446744073709551615" /* more is out of range */
 
 /* As Redis reads it, by strtoul(): also "", "+5" and "-5". */
 static bool parse_cursor(struct ipk__request *q, size_t i, uint64_t *ret_cursor)
@@ -83,11 +85,10 @@ static bool parse_cursor(struct ipk__request *q, size_t i, uint64_t *ret_cursor)
 	if (text.n_bytes < sizeof(buf)) {
 		memcpy(buf, text.bytes, text.n_bytes);
 		buf[text.n_bytes] = 0;
-		errno = 0;
 		cursor = strtoul(buf, &end, 10);
 	}
 	if (text.n_bytes >= sizeof(buf) || isspace((unsigned char)buf[0]) || *end ||
-	    errno == ERANGE) {
+	    (cursor == ULONG_MAX && strspn(buf, "0123456789+-") > 0 && !strstr(buf, LAST_CURSOR))) {
 		ipk__reply_error(q, "ERR invalid cursor");
 		return false;
 	}

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "server/cmd_common.h"
 #include "server/server_core.h"
 
 #define ERROR_BYTES 512
-#define NUMBER_BYTES 256 /* a longer text is no number */
 
 void ipk__reply_ok(struct ipk__request *q)
 {
@@ -83,36 +83,9 @@ bool ipk__arg_integer(struct ipk__request *q, size_t i, int64_t *ret_n)
 	return false;
 }
 
-/* Digits that came out as infinity, or as nothing though one of them is something. */
-static bool is_out_of_range(const char *text, long double d)
-{
-	if (isinf(d))
-		return strpbrk(text, "0123456789") != NULL;
-	return d == 0 && strcspn(text, "123456789") < strcspn(text, "eEpP");
-}
-
-/* As Redis reads one: no blanks, all of it a number, and a number it is. */
-static bool to_double(struct ipk__slice text, long double *ret_d)
-{
-	char buf[NUMBER_BYTES + 1];
-	char *end;
-	long double d;
-
-	if (text.n_bytes == 0 || text.n_bytes > NUMBER_BYTES || text.bytes[0] == ' ' ||
-	    (text.bytes[0] >= '\t' && text.bytes[0] <= '\r'))
-		return false;
-	memcpy(buf, text.bytes, text.n_bytes);
-	buf[text.n_bytes] = 0;
-	d = strtold(buf, &end);
-	if (end != buf + text.n_bytes || isnan(d) || is_out_of_range(buf, d))
-		return false;
-	*ret_d = d;
-	return true;
-}
-
 bool ipk__arg_double(struct ipk__request *q, size_t i, long double *ret_d)
 {
-	if (to_double(q->argv[i], ret_d))
+	if (ipk__text_to_float(q->argv[i], ret_d))
 		return true;
 	ipk__reply_error(q, "ERR value is not a valid float");
 	return false;
@@ -122,7 +95,7 @@ bool ipk__arg_timeout_ms(struct ipk__request *q, size_t i, int64_t *ret_ms)
 {
 	long double s;
 
-	if (!to_double(q->argv[i], &s)) {
+	if (!ipk__text_to_float(q->argv[i], &s)) {
 		ipk__reply_error(q, "ERR timeout is not a float or out of range");
 		return false;
 	}
