@@ -368,7 +368,8 @@ int ipk__redis_keep(const struct ipk__redis_ask *ask, struct ipk__slice reply)
 		return ipk__reply_put(ask->reply, reply);
 	n = n < sizeof buf - 2 ? n : sizeof buf - 2;
 	memcpy(buf, reply.bytes, n);
-	memcpy(buf + n, "\r\n", 2);
+	buf[n] = '\r';
+	buf[n + 1] = '\n';
 	return ipk__reply_put(ask->reply, IPK__SLICE(buf, n + 2));
 }
 

@@ -391,25 +391,25 @@ static int look(struct watch *w, ipk_deadline deadline, struct ipk__reply *ret_v
 /* "__keyspace@0__:key" */
 static int name_things(struct watch *w, struct ipk__slice key, struct ipk__slice field)
 {
+	struct ipk__bytes b = {0};
 	char db[24];
 	size_t n_db = ipk__int64_to_text(w->r->address.db, db);
-	size_t n_start = strlen("__keyspace@");
-	size_t n_head = n_start + n_db + strlen("__:");
-	char *p = ipk__os_malloc(n_head + key.n_bytes + field.n_bytes + 1);
+	size_t n_head = strlen("__keyspace@__:") + n_db;
 
-	if (!p)
+	ipk__bytes_append(&b, "__keyspace@", strlen("__keyspace@"));
+	ipk__bytes_append(&b, db, n_db);
+	ipk__bytes_append(&b, "__:", strlen("__:"));
+	ipk__bytes_append(&b, key.bytes, key.n_bytes);
+	ipk__bytes_append(&b, field.bytes, field.n_bytes);
+	if (b.failed) {
+		ipk__bytes_free(&b);
 		return -ENOMEM;
-	w->room = p;
-	memcpy(p, "__keyspace@", n_start);
-	memcpy(p + n_start, db, n_db);
-	memcpy(p + n_start + n_db, "__:", n_head - n_start - n_db);
-	memcpy(p + n_head, key.bytes, key.n_bytes);
-	w->channel = IPK__SLICE(p, n_head + key.n_bytes);
-	w->key = IPK__SLICE(p + n_head, key.n_bytes);
-	if (field.bytes) {
-		memcpy(p + n_head + key.n_bytes, field.bytes, field.n_bytes);
-		w->field = IPK__SLICE(p + n_head + key.n_bytes, field.n_bytes);
 	}
+	w->room = b.room;
+	w->channel = IPK__SLICE(b.room, n_head + key.n_bytes);
+	w->key = IPK__SLICE(b.room + n_head, key.n_bytes);
+	if (field.bytes)
+		w->field = IPK__SLICE(b.room + n_head + key.n_bytes, field.n_bytes);
 	return 0;
 }
 

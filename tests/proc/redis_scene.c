@@ -156,7 +156,7 @@ void redis_scene_start(struct redis_scene *s)
 	static const char *const names[] = {"a", "b", "c"};
 
 	memset(s, 0, sizeof *s);
-	strcpy(s->dir, "/tmp/ipk-scene-XXXXXX");
+	strcpy(s->dir, "/tmp/ipk-redises-XXXXXX");
 	if (!mkdtemp(s->dir))
 		give_up("no directory");
 	prepare(s, &s->alone, "alone", false);
