@@ -105,11 +105,10 @@ struct ipk__backend_ops {
 	 */
 	uint64_t (*epoch)(struct ipk__backend *b);
 	/*
-	 * The store for reading in place, NULL when there is none; view_done() after it.
-	 * Both may be NULL.
+	 * The store for reading in place, good until the backend is closed; NULL when there is
+	 * none. May itself be NULL.
 	 */
 	struct ipk__view *(*view)(struct ipk__backend *b, uint64_t *ret_generation);
-	void (*view_done)(struct ipk__backend *b);
 	/* Change notification, on a connection of its own. @field.bytes NULL: all of the key. */
 	int (*watch_open)(struct ipk__backend *b, struct ipk__slice key, struct ipk__slice field,
 			  ipk_deadline deadline, struct ipk__backend_watch **ret_watch);

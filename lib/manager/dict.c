@@ -60,7 +60,6 @@ static int get_local(ipk_dict *d, struct ipk__slice field, void *buf, size_t buf
 		if (r < 0)
 			return r;
 		r = ipk__view_dict_get(view, &spot, field, buf, buf_bytes, n);
-		ipk__view_done(d->h.m);
 		if (r != -ESTALE)
 			return r;
 		ipk__handle_lost(&d->h); /* found again, once */
@@ -128,7 +127,6 @@ int ipk_dict_contains(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 	r = ipk__handle_view(&d->h, IPK__TYPE_HASH, &view, &spot);
 	if (r == 0) {
 		r = ipk__view_dict_has(view, &spot, FIELD);
-		ipk__view_done(d->h.m);
 	}
 	if (r == 0 || r == -ENOENT) {
 		*ret_contains = r == 0;
@@ -155,7 +153,6 @@ int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint64_t *ret_len)
 	r = ipk__handle_view(&d->h, IPK__TYPE_HASH, &view, &spot);
 	if (r == 0) {
 		r = ipk__view_dict_len(view, &spot, &len);
-		ipk__view_done(d->h.m);
 	}
 	if (is_unsure(d, r)) {
 		ipk_try(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HLEN"),
@@ -490,7 +487,6 @@ static int scan_local(ipk_dict_iter *it)
 			ipk_try(make_room(it, n));
 		ipk_try(ipk__handle_view(&it->d->h, IPK__TYPE_HASH, &view, &spot));
 		r = ipk__view_dict_scan(view, &spot, &cursor, it->room, it->room_bytes, &n);
-		ipk__view_done(it->d->h.m);
 	}
 	if (r < 0)
 		return r;

@@ -62,7 +62,6 @@ static int get_local(ipk_list *l, int64_t index, void *buf, size_t buf_bytes, si
 		if (r < 0)
 			return r;
 		r = ipk__view_list_get(view, &spot, index, buf, buf_bytes, n);
-		ipk__view_done(l->h.m);
 		if (r != -ESTALE)
 			return r;
 		ipk__handle_lost(&l->h);
@@ -139,7 +138,6 @@ int ipk_list_len(ipk_list *l, ipk_deadline deadline, uint64_t *ret_len)
 	r = ipk__handle_view(&l->h, IPK__TYPE_LIST, &view, &spot);
 	if (r == 0) {
 		r = ipk__view_list_len(view, &spot, &len);
-		ipk__view_done(l->h.m);
 	}
 	if (is_unsure(l, r)) {
 		ipk_try(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"),
@@ -528,7 +526,6 @@ static int range_local(ipk_list_iter *it)
 		ipk_try(ipk__handle_view(&it->l->h, IPK__TYPE_LIST, &view, &spot));
 		r = ipk__view_list_range(view, &spot, it->index, RANGE_ITEMS, it->room,
 					 it->room_bytes, &n, &it->n_left);
-		ipk__view_done(it->l->h.m);
 	}
 	it->at = 0;
 	return r;

@@ -52,7 +52,6 @@ static int get_local(ipk_managed_value *v, void *buf, size_t buf_bytes, size_t *
 	if (!view)
 		return -EAGAIN;
 	r = ipk__view_string_get(view, NAME(v), buf, buf_bytes, n);
-	ipk__view_done(v->h.m);
 	return r;
 }
 

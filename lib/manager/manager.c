@@ -118,10 +118,8 @@ int ipk__handle_view(struct ipk__handle *h, enum ipk__type type, struct ipk__vie
 		return -EAGAIN;
 	if (!spot_of(h, generation, ret_spot)) {
 		r = ipk__view_find(view, h->name, type, ret_spot);
-		if (r < 0) {
-			ops->view_done(h->m->backend);
+		if (r < 0)
 			return r;
-		}
 		remember(h, generation, ret_spot);
 	}
 	*ret_view = view;
@@ -163,7 +161,6 @@ bool ipk_manager_is_local(ipk_manager *m)
 	if (!view)
 		return false;
 	is_live = ipk__view_is_live(view);
-	ipk__view_done(m);
 	return is_live;
 }
 

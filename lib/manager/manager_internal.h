@@ -147,16 +147,12 @@ int ipk__ref_name(void *data, size_t len_bytes, ipk_ref_kind kind,
 /* --- reading in place ----------------------------------------------------------------------- */
 
 /*
- * Where the handle's object lies: 0 and a view to be given back with ipk__view_done(), or why
- * the server has to be asked (nothing to give back then), or -ENOENT, -EPROTOTYPE.
+ * Where the handle's object lies: 0 and a view, or why the server has to be asked, or
+ * -ENOENT, -EPROTOTYPE.
  */
 int ipk__handle_view(struct ipk__handle *h, enum ipk__type type, struct ipk__view **ret_view,
 		     struct ipk__spot *ret_spot);
 void ipk__handle_lost(struct ipk__handle *h); /* the spot was stale */
-static inline void ipk__view_done(ipk_manager *m)
-{
-	m->backend->ops->view_done(m->backend);
-}
 /* The answers that only the server can better. */
 static inline bool ipk__is_local_answer(int r)
 {

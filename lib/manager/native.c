@@ -746,38 +746,16 @@ static int native_exec(struct ipk__backend *b, const struct ipk__call *calls, si
 
 /* --- reading in place --- */
 
-static _Thread_local unsigned stripe_of_thread; /* 1 more than it; 0: not chosen */
-
-static unsigned stripe(void)
-{
-	if (stripe_of_thread == 0)
-		stripe_of_thread = (unsigned)ipk__os_tid() % IPK__NATIVE_STRIPES + 1;
-	return stripe_of_thread - 1;
-}
-
-/* Counted before the view is looked at: whoever takes it away looks at the counts after. */
+/* Whoever takes it away leaves it mapped: see ipk__native_retire_view(). */
 static struct ipk__view *native_view(struct ipk__backend *b, uint64_t *ret_generation)
 {
 	struct ipk__native *n = (struct ipk__native *)b;
-	struct ipk__view *view;
+	struct ipk__view *view = atomic_load_explicit(&n->view, memory_order_acquire);
 
-	if (atomic_load_explicit(&n->view, memory_order_relaxed) == NULL || n->pid != ipk__os_pid())
+	if (!view || n->pid != ipk__os_pid())
 		return NULL;
-	atomic_fetch_add(&n->readers[stripe()].n, 1);
-	view = atomic_load(&n->view);
-	if (!view) {
-		atomic_fetch_sub(&n->readers[stripe()].n, 1);
-		return NULL;
-	}
 	*ret_generation = atomic_load_explicit(&n->view_generation, memory_order_acquire);
 	return view;
-}
-
-static void native_view_done(struct ipk__backend *b)
-{
-	struct ipk__native *n = (struct ipk__native *)b;
-
-	atomic_fetch_sub_explicit(&n->readers[stripe()].n, 1, memory_order_release);
 }
 
 static uint64_t native_epoch(struct ipk__backend *b)
@@ -807,8 +785,9 @@ static void native_close(struct ipk__backend *b)
 	ipk__native_unregister(n);
 	ipk__native_retire_view(n);
 	ipk__wire_close(&n->wire);
-	for (size_t i = 0; i < IPK__N_OF(n->old_views); i++)
-		ipk__view_close(n->old_views[i]);
+	while (n->n_old_views > 0)
+		ipk__view_close(n->old_views[--n->n_old_views]);
+	free(n->old_views);
 	free_pendings(&n->sent);
 	free_pendings(&n->waiting);
 	free_pendings(&n->todo);
@@ -830,7 +809,6 @@ static const struct ipk__backend_ops native_ops = {
 	.unwatch = native_unwatch,
 	.epoch = native_epoch,
 	.view = native_view,
-	.view_done = native_view_done,
 	.watch_open = ipk__native_watch_open,
 	.watch_fd = ipk__native_watch_fd,
 	.watch_next = ipk__native_watch_next,

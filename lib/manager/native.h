@@ -94,7 +94,7 @@ struct ipk__kept {
 	struct ipk__slice key, whole; /* in memory behind this */
 };
 
-enum { IPK__NATIVE_STRIPES = 16, IPK__SESSION_ID_BYTES = 32 };
+enum { IPK__SESSION_ID_BYTES = 32 };
 
 struct ipk__native {
 	struct ipk__backend base;
@@ -124,10 +124,8 @@ struct ipk__native {
 	struct ipk__wire fresh; /* while it is being made */
 	_Atomic(struct ipk__view *) view;
 	_Atomic uint64_t view_generation;
-	struct ipk__view *old_views[4]; /* may be in use yet */
-	struct {
-		alignas(IPK__CACHE_LINE) _Atomic uint64_t n;
-	} readers[IPK__NATIVE_STRIPES];
+	struct ipk__view **old_views; /* blinded; somebody may be looking at them yet */
+	size_t n_old_views;
 };
 
 static inline void ipk__pendings_init(struct ipk__pendings *list)

@@ -105,8 +105,6 @@ void ipk__native_in_child(struct ipk__native *n)
 		n->kept = NULL;
 		n->n_kept = 0;
 		n->is_read = n->is_gone = false;
-		for (size_t i = 0; i < IPK__NATIVE_STRIPES; i++)
-			n->readers[i].n = 0;
 		ipk__native_retire_view(n);
 		n->fresh.in = (struct ipk__bytes){0};
 		ipk__wire_close(&n->wire);
@@ -120,33 +118,23 @@ void ipk__native_in_child(struct ipk__native *n)
 
 /* --- the view --- */
 
-static bool is_looked_at(struct ipk__native *n)
-{
-	for (size_t i = 0; i < IPK__NATIVE_STRIPES; i++)
-		if (atomic_load(&n->readers[i].n) != 0)
-			return true;
-	return false;
-}
-
-/* Readers that came after the exchange see no view; once there were none, it is unused. */
+/*
+ * Reading counts nobody, which would cost more than reading: so nobody knows when the last
+ * reader is gone. What they look at turns into zeros, and stays mapped to the end.
+ */
 void ipk__native_retire_view(struct ipk__native *n)
 {
 	struct ipk__view *old = atomic_exchange(&n->view, NULL);
+	struct ipk__view **more;
 
-	for (size_t i = 0; old && i < IPK__N_OF(n->old_views); i++)
-		if (!n->old_views[i]) {
-			n->old_views[i] = old;
-			old = NULL;
-		}
-	for (int i = 0; i < 1000 && is_looked_at(n); i++)
-		ipk__os_yield();
-	if (is_looked_at(n))
-		return; /* with @old, if it did not find a place, kept for good */
-	for (size_t i = 0; i < IPK__N_OF(n->old_views); i++) {
-		ipk__view_close(n->old_views[i]);
-		n->old_views[i] = NULL;
-	}
-	ipk__view_close(old);
+	if (!old)
+		return;
+	ipk__view_blind(old);
+	more = ipk__os_realloc(n->old_views, (n->n_old_views + 1) * sizeof(struct ipk__view *));
+	if (!more)
+		return; /* some bytes and a range of addresses are lost */
+	n->old_views = more;
+	n->old_views[n->n_old_views++] = old;
 }
 
 static void show_view(struct ipk__native *n)

@@ -111,6 +111,13 @@ int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr)
 	return 0;
 }
 
+int ipk__os_map_zeros_over(void *addr, size_t n_bytes)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+
+	return mmap(addr, n_bytes, PROT_READ, flags, -1, 0) == MAP_FAILED ? -errno : 0;
+}
+
 int ipk__os_set_size(int fd, uint64_t n_bytes)
 {
 	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;

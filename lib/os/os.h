@@ -43,6 +43,8 @@ int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr);
  * touched: nothing is filled in now. @n_bytes may be far more than there is memory.
  */
 int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr);
+/* Zeros in place of what is mapped there, to read; what was there is given back. */
+int ipk__os_map_zeros_over(void *addr, size_t n_bytes);
 int ipk__os_set_size(int fd, uint64_t n_bytes); /* all of it a hole */
 /* [0, fixed) once, then the ring [fixed, fixed + ring) twice, one after the other. */
 int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
@@ -99,7 +101,7 @@ int ipk__os_lock_file(int fd, int how);
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr);
 int ipk__os_eventfd(int *ret_fd);
 void ipk__os_bell_drain(int fd); /* an eventfd that this process alone polls */
-void ipk__os_bell(int fd); /* make an eventfd or FIFO readable; a full one is fine */
+void ipk__os_bell(int fd);       /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
 int ipk__os_epoll(int *ret_fd);
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only);

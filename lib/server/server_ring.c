@@ -24,6 +24,7 @@
 #define TURNS_WITHOUT_SOCKETS 64
 #define BUDGET_MAX_NS 50000
 #define BUDGET_MIN_NS 1000
+#define FULL_BUDGET_EVERY 8 /* whoever looked too briefly for a while finds out */
 #define LOOKS_A_CLOCK 16
 #define PAUSES_A_LOOK 2
 #define YIELD_EVERY_NS 5000
@@ -34,6 +35,7 @@
 struct ipk__rings {
 	struct ipk__conn *active;
 	int64_t budget_ns;
+	unsigned n_looks;
 	unsigned n_turns; /* since the sockets were asked */
 };
 
@@ -167,6 +169,7 @@ static bool look_until(const struct ipk__rings *rings, int64_t start_ns, int64_t
 
 static bool look(struct ipk__rings *rings)
 {
+	int64_t budget_ns = rings->budget_ns;
 	int64_t start_ns;
 	bool found;
 
@@ -175,9 +178,11 @@ static bool look(struct ipk__rings *rings)
 		ipk__os_yield();
 		return any_news(rings);
 	}
+	if (++rings->n_looks % FULL_BUDGET_EVERY == 0)
+		budget_ns = BUDGET_MAX_NS;
 	start_ns = ipk__os_now_ns();
-	found = look_until(rings, start_ns, start_ns + rings->budget_ns);
-	rings->budget_ns = found ? IPK__MIN(BUDGET_MAX_NS, rings->budget_ns * 2)
+	found = look_until(rings, start_ns, start_ns + budget_ns);
+	rings->budget_ns = found ? IPK__MIN(BUDGET_MAX_NS, budget_ns * 2)
 				 : IPK__MAX(BUDGET_MIN_NS, rings->budget_ns / 2);
 	return found;
 }

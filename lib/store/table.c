@@ -241,7 +241,7 @@ static unsigned bits_wanted(const struct ipk__shm_table *t)
 	uint64_t n = t->n_entries;
 	unsigned bits = t->bits[0];
 
-	if (n > (uint64_t)1 << bits)
+	if (2 * n > (uint64_t)1 << bits)
 		return bits < IPK__BUCKET_BITS_MAX ? bits + 1 : bits;
 	if (n < (uint64_t)1 << bits >> 3) {
 		for (int i = 0; i < IPK__SHRINK_BITS && bits > BITS_MIN; i++)

@@ -50,6 +50,15 @@ void ipk__view_close(struct ipk__view *v)
 	free(v);
 }
 
+void ipk__view_blind(struct ipk__view *v)
+{
+	/* Without room for that the store stays, until the view is closed. */
+	if (ipk__os_map_zeros_over(v->segment.header, v->segment.mapped_bytes) < 0)
+		return;
+	ipk__os_close(v->segment.fd);
+	v->segment.fd = -1;
+}
+
 bool ipk__view_is_live(const struct ipk__view *v)
 {
 	return ipk__view_owner_lives(v);

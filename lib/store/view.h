@@ -20,7 +20,12 @@ struct ipk__view;
 
 /* Takes @fd over, also when it fails: errors as of ipk__segment_attach(). */
 int ipk__view_attach(int fd, struct ipk__view **ret_view);
-void ipk__view_close(struct ipk__view *v);         /* NULL is fine */
+void ipk__view_close(struct ipk__view *v); /* NULL is fine */
+/*
+ * Let go of the store while others may be reading it: what they see becomes zeros, which look
+ * like a dead server's (-EPIPE). To be closed when nobody can be reading any more.
+ */
+void ipk__view_blind(struct ipk__view *v);
 bool ipk__view_is_live(const struct ipk__view *v); /* the server lives and has not closed */
 
 /* Where an object was found: good until it is removed, renamed or replaced (-ESTALE). */

@@ -73,10 +73,10 @@ static int fill_ours(void)
 	IPK_AUTO(dict) *d = NULL;
 	IPK_AUTO(list) *l = NULL;
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t len;
 
-	bench_make_keys();
 	ipk_try(connect_ours(&m));
 	ipk_try(ipk_dict_open(m, "bench", &d));
 	ipk_try(ipk_dict_len(d, ipk_in_ms(1000), &len));
@@ -85,7 +85,7 @@ static int fill_ours(void)
 	ipk_try(ipk_manager_flush(m, ipk_in_ms(1000)));
 	ipk_try(ipk_list_open(m, "bench-list", &l));
 	for (uint64_t i = 0; i < BENCH_KEYS; i++) {
-		key = bench_key(i);
+		key = bench_key(i, room);
 		bench_value(i, value);
 		ipk_try(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
 				     ipk_in_ms(1000)));
@@ -100,6 +100,7 @@ static int dict_side(void *arg, size_t n)
 	IPK_AUTO(manager) *m = NULL;
 	IPK_AUTO(dict) *d = NULL;
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t random = (uint64_t)getpid();
 	size_t len;
@@ -108,7 +109,7 @@ static int dict_side(void *arg, size_t n)
 	ipk_try(ipk_dict_open(m, "bench", &d));
 	bench_value(1, value);
 	for (size_t i = 0; i < n; i++) {
-		key = bench_key(bench_random(&random) % BENCH_KEYS);
+		key = bench_key(bench_random(&random) % BENCH_KEYS, room);
 		if (writes(job->what, i))
 			ipk_try(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
 					     ipk_forever()));
@@ -194,6 +195,7 @@ static size_t make_request(enum what what, bool is_list, const char *key, const 
 static int redis_loop(const struct job *job, bool is_list, size_t n)
 {
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	char request[256], reply[256], text[24];
 	uint64_t random = (uint64_t)getpid();
@@ -207,7 +209,7 @@ static int redis_loop(const struct job *job, bool is_list, size_t n)
 		size_t n_bytes;
 
 		snprintf(text, sizeof text, "%llu", (unsigned long long)number);
-		key = is_list ? text : bench_key(number);
+		key = is_list ? text : bench_key(number, room);
 		n_bytes = make_request(job->what, is_list, key, value, request, sizeof request);
 		r = bench_resp_call(fd, request, n_bytes, reply, sizeof reply, &n_reply);
 	}
@@ -230,7 +232,6 @@ static int redis(int (*side)(void *, size_t), enum what what, size_t n, struct b
 {
 	struct job job = {.what = what};
 
-	bench_make_keys();
 	ipk_try(bench_server_start(bench_redis(false)));
 	ipk_try(fill_redis(bench_redis(false)));
 	return team(1, side, &job, n, ret_time);
@@ -244,6 +245,7 @@ static int lmdb_side(void *arg, size_t n)
 	const struct job *job = arg;
 	struct peer_lmdb *db;
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t random = (uint64_t)getpid();
 	int r = peer_lmdb_open(job->directory, &db);
@@ -252,7 +254,7 @@ static int lmdb_side(void *arg, size_t n)
 		return r;
 	bench_value(1, value);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		key = bench_key(bench_random(&random) % BENCH_KEYS);
+		key = bench_key(bench_random(&random) % BENCH_KEYS, room);
 		r = writes(job->what, i)
 			    ? peer_lmdb_set(db, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES)
 			    : peer_lmdb_get(db, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES);
@@ -264,15 +266,15 @@ static int lmdb_side(void *arg, size_t n)
 static int fill_lmdb(const char *directory)
 {
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	struct peer_lmdb *db;
 	int r = peer_lmdb_open(directory, &db);
 
 	if (r < 0)
 		return r;
-	bench_make_keys();
 	for (uint64_t i = 0; i < BENCH_KEYS && r == 0; i++) {
-		key = bench_key(i);
+		key = bench_key(i, room);
 		bench_value(i, value);
 		r = peer_lmdb_set(db, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES);
 	}
@@ -309,13 +311,14 @@ static int boost_side(void *arg, size_t n)
 {
 	const struct job *job = arg;
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t random = (uint64_t)getpid();
 	int r = 0;
 
 	bench_value(1, value);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		key = bench_key(bench_random(&random) % BENCH_KEYS);
+		key = bench_key(bench_random(&random) % BENCH_KEYS, room);
 		r = writes(job->what, i) ? peer_boost_map_set(job->map, key, value)
 					 : peer_boost_map_get(job->map, key, value);
 	}
@@ -326,12 +329,12 @@ static int boost(size_t n_sides, enum what what, size_t n, struct bench_time *re
 {
 	struct job job = {.what = what, .map = peer_boost_map_open()};
 	char value[BENCH_VALUE_BYTES + 1];
+	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	int r = job.map ? 0 : -ENOMEM;
 
-	bench_make_keys();
 	for (uint64_t i = 0; i < BENCH_KEYS && r == 0; i++) {
-		key = bench_key(i);
+		key = bench_key(i, room);
 		bench_value(i, value);
 		r = peer_boost_map_set(job.map, key, value);
 	}

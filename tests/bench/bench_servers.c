@@ -226,17 +226,14 @@ size_t bench_resp_request(char *buf, size_t buf_bytes, size_t argc, const char *
 
 /* --- keys --- */
 
-static char keys[BENCH_KEYS][BENCH_KEY_BYTES + 1];
-
-void bench_make_keys(void)
+const char *bench_key(uint64_t i, char key[BENCH_KEY_BYTES + 1])
 {
-	for (unsigned i = 0; i < BENCH_KEYS; i++)
-		snprintf(keys[i], sizeof keys[i], "key:%012u", i);
-}
+	uint32_t left = (uint32_t)i;
 
-const char *bench_key(uint64_t i)
-{
-	return keys[i];
+	memcpy(key, "key:000000000000", BENCH_KEY_BYTES + 1);
+	for (char *digit = key + BENCH_KEY_BYTES - 1; left > 0; digit--, left /= 10)
+		*digit = (char)('0' + left % 10);
+	return key;
 }
 
 void bench_value(uint64_t i, char value[BENCH_VALUE_BYTES + 1])

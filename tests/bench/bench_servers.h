@@ -31,9 +31,8 @@ int bench_resp_call(int fd, const char *request, size_t n_bytes, char *reply, si
 /* "*3\r\n$3\r\nGET\r\n..." of @argc C strings. */
 size_t bench_resp_request(char *buf, size_t buf_bytes, size_t argc, const char *const argv[]);
 
-/* Key number @i of BENCH_KEYS, BENCH_KEY_BYTES characters: ready made, printing one takes long. */
-void bench_make_keys(void);
-const char *bench_key(uint64_t i);
+/* Key number @i of BENCH_KEYS, BENCH_KEY_BYTES characters; in some ns, printf takes longer. */
+const char *bench_key(uint64_t i, char key[BENCH_KEY_BYTES + 1]);
 /* Its value. */
 void bench_value(uint64_t i, char value[BENCH_VALUE_BYTES + 1]);
 /* The next of a pseudo-random series. */
