@@ -2,6 +2,7 @@
  * clock.c - the two clocks ipk knows. CLOCK_MONOTONIC for deadlines: no clock step moves
  * it. CLOCK_BOOTTIME only to compare with process start times, which count suspension.
  */
+#include <sys/prctl.h>
 #include <time.h>
 
 #include "os/os.h"
@@ -53,4 +54,19 @@ int64_t ipk_deadline_left_ns(ipk_deadline deadline)
 		return 0;
 	now_ns = ipk__os_now_ns();
 	return deadline.at_ns > now_ns ? deadline.at_ns - now_ns : 0;
+}
+
+void ipk__os_nap(int64_t ns)
+{
+	struct timespec t = {0, (long)ns};
+
+	nanosleep(&t, NULL);
+}
+
+int64_t ipk__os_set_timer_slack(int64_t ns)
+{
+	int before = prctl(PR_GET_TIMERSLACK);
+
+	prctl(PR_SET_TIMERSLACK, (unsigned long)ns);
+	return before;
 }

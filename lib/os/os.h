@@ -26,6 +26,9 @@ struct ipk_process_status;
 
 int64_t ipk__os_now_ns(void);  /* CLOCK_MONOTONIC */
 int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start times */
+void ipk__os_nap(int64_t ns);  /* less than a second; a signal may cut it short */
+/* How much later than asked for this thread may wake, in ns; returns what it was. */
+int64_t ipk__os_set_timer_slack(int64_t ns);
 
 /* --- memory.c: memory that processes share ------------------------------------------- */
 

@@ -91,6 +91,7 @@ struct ipk__loop {
 	uint64_t n_refused;
 	uint64_t n_expired;
 	uint64_t n_hits, n_misses;
+	size_t n_ready; /* sockets that had something in the last turn */
 	uint64_t n_in_bytes, n_out_bytes;
 	uint64_t peak_bytes;
 	uint64_t commands_per_second;

@@ -56,6 +56,11 @@ void ipk__rings_free(struct ipk__server *server)
 
 /* --- which rings are looked at --- */
 
+bool ipk__rings_are_active(const struct ipk__loop *loop)
+{
+	return loop->rings->active != NULL;
+}
+
 void ipk__ring_wake(struct ipk__server *server, struct ipk__conn *conn)
 {
 	struct ipk__rings *rings = server->loop->rings;

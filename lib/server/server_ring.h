@@ -6,6 +6,7 @@
 
 int ipk__rings_create(struct ipk__server *server);
 void ipk__rings_free(struct ipk__server *server);
+bool ipk__rings_are_active(const struct ipk__loop *loop); /* something came over one lately */
 /* Look at the rings for a while, then sleep: as ipk__os_loop_wait(). */
 int ipk__rings_wait(struct ipk__server *server, struct ipk__os_ready *ret_ready, size_t max,
 		    int64_t timeout_ns, size_t *ret_n);
