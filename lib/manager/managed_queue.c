@@ -99,11 +99,23 @@ int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_item *items, size
 {
 	int64_t n = 0;
 
+	size_t n_put = 0;
+	int r = 0;
+
 	if (n_items == 0)
 		return q ? -EINVAL : -EBADF;
-	ipk_try(put(q, items, n_items, 0, deadline, &n));
+	/* Less than all also when a connection broke in the middle: the rest is asked for again. */
+	while (n_put < n_items && r == 0) {
+		r = put(q, items + n_put, n_items - n_put, 0, deadline, &n);
+		if (r == 0)
+			n_put += (size_t)n;
+		if (r == 0 && ipk_deadline_left_ns(deadline) == 0)
+			break;
+	}
+	if (r < 0 && (n_put == 0 || (r != -ETIMEDOUT && r != -ESHUTDOWN)))
+		return r;
 	if (ret_n_put)
-		*ret_n_put = (size_t)n;
+		*ret_n_put = n_put;
 	return 0;
 }
 

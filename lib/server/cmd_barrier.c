@@ -7,6 +7,8 @@
  */
 #include "server/held.h"
 
+#include <errno.h>
+
 #define KINDS IPK__KIND(IPK__THING_BARRIER)
 
 enum { WAITING = 0, LET_GO = 1, BROKEN = 2 };
@@ -73,10 +75,12 @@ static void arrive(struct ipk__request *q, struct ipk__thing *thing, int64_t tim
 		reply_broken(q);
 	} else {
 		wait = ipk__wait_begin(q, thing);
-		if (!wait)
-			return;
-		wait->number = shm->count++;
-		ipk__wait_block(q, IPK__LANE_BARRIER, q->argv[2], timeout_ms);
+		if (wait)
+			wait->number = shm->count;
+		if (wait && ipk__wait_block(q, IPK__LANE_BARRIER, q->argv[2], timeout_ms) == 0)
+			shm->count++;
+		else
+			ipk__reply_failed(q, -ENOMEM);
 	}
 }
 
@@ -95,7 +99,7 @@ void ipk__thing_bwait(struct ipk__request *q)
 		return;
 	}
 	if (wait->state == WAITING && !q->timed_out) {
-		ipk__wait_block(q, IPK__LANE_BARRIER, q->argv[2], timeout_ms);
+		ipk__wait_for(q, wait->thing, IPK__LANE_BARRIER, q->argv[2], timeout_ms);
 		return;
 	}
 	if (wait->state == LET_GO) {

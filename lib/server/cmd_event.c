@@ -6,6 +6,8 @@
  */
 #include "server/held.h"
 
+#include <errno.h>
+
 #define KINDS IPK__KIND(IPK__THING_EVENT)
 
 static void set(struct ipk__request *q, bool on)
@@ -65,12 +67,13 @@ void ipk__thing_ewait(struct ipk__request *q)
 		ipk__wait_end(q);
 		ipk__reply_integer(q, 0);
 	} else {
-		if (!wait) {
+		if (!wait)
 			wait = ipk__wait_begin(q, thing);
-			if (!wait)
-				return;
+		if (wait && !q->is_retry)
 			wait->number = shm->count;
-		}
-		ipk__wait_block(q, IPK__LANE_EVENT, IPK__SLICE(NULL, 0), timeout_ms);
+		if (!wait)
+			ipk__reply_failed(q, -ENOMEM);
+		else
+			ipk__wait_for(q, thing, IPK__LANE_EVENT, IPK__SLICE(NULL, 0), timeout_ms);
 	}
 }

@@ -6,6 +6,15 @@
  */
 #include "server/cmd_list_ends.h"
 
+static void wait_for(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
+		     int64_t timeout_ms)
+{
+	int r = ipk__block(q, names, n_names, 0, timeout_ms);
+
+	if (r < 0)
+		ipk__reply_failed(q, r);
+}
+
 static void pop_or_wait(struct ipk__request *q, const struct ipk__mpop *what, int64_t timeout_ms)
 {
 	if (q->timed_out) {
@@ -16,7 +25,7 @@ static void pop_or_wait(struct ipk__request *q, const struct ipk__mpop *what, in
 		return;
 
 	if (q->may_block)
-		ipk__block(q, q->argv + what->keys_i, what->n_keys, 0, timeout_ms);
+		wait_for(q, q->argv + what->keys_i, what->n_keys, timeout_ms);
 	else
 		ipk__resp_null_array(q->out, q->resp);
 }
@@ -72,7 +81,7 @@ static void move_or_wait(struct ipk__request *q, bool from_front, bool to_front,
 	}
 	if (!from) {
 		if (q->may_block)
-			ipk__block(q, &q->argv[1], 1, 0, timeout_ms);
+			wait_for(q, &q->argv[1], 1, timeout_ms);
 		else
 			ipk__reply_null(q);
 		return;

@@ -105,8 +105,7 @@ void ipk__thing_acquire(struct ipk__request *q)
 		return;
 	r = take(q, thing, 1);
 	if (r == 0 && !ipk__must_answer(q, timeout_ms)) {
-		if (wait || ipk__wait_begin(q, thing))
-			ipk__wait_block(q, IPK__LANE_LOCK, q->argv[2], timeout_ms);
+		ipk__wait_for(q, thing, IPK__LANE_LOCK, q->argv[2], timeout_ms);
 		return;
 	}
 	ipk__wait_end(q);
@@ -258,32 +257,42 @@ static void begin_cwait(struct ipk__request *q, int64_t timeout_ms)
 		return;
 	}
 	wait = ipk__wait_begin(q, timeout_ms == 0 ? lock : cond);
-	if (!wait)
+	if (!wait) {
+		ipk__reply_failed(q, -ENOMEM);
 		return;
+	}
 	wait->number = hold->n;
 	wait->condition_serial = cond->serial;
 	wait->state = timeout_ms == 0 ? GIVEN_UP : UNTOLD;
 	q->phase = RETAKE;
-	give_back(q->server, lock, ipk__thing_shm(q->server, lock), hold, hold->n);
-	ipk__wait_block(q, timeout_ms == 0 ? IPK__LANE_LOCK : IPK__LANE_NOTIFIED, q->argv[2],
-			timeout_ms == 0 ? -1 : timeout_ms);
+	if (ipk__wait_block(q, timeout_ms == 0 ? IPK__LANE_LOCK : IPK__LANE_NOTIFIED, q->argv[2],
+			    timeout_ms == 0 ? -1 : timeout_ms) < 0)
+		ipk__reply_failed(q, -ENOMEM);
+	else
+		give_back(q->server, lock, ipk__thing_shm(q->server, lock), hold, hold->n);
 }
 
-/* It was told, or its time is over: to the lock, however long that takes. */
+/*
+ * It was told, or its time is over: to the lock, however long that takes. Without memory for
+ * that the lock is lost, and another one is told instead.
+ */
 static void retake(struct ipk__request *q, struct ipk__wait *wait)
 {
-	uint32_t state = wait->state;
+	struct ipk__wait was = *wait;
 	int r = take(q, wait->thing, wait->number);
 
 	if (r == 0) {
-		ipk__wait_block(q, IPK__LANE_LOCK, q->argv[2], -1);
-		return;
+		r = ipk__wait_block(q, IPK__LANE_LOCK, q->argv[2], -1);
+		if (r == 0)
+			return;
 	}
 	ipk__wait_end(q);
-	if (r < 0)
-		ipk__reply_failed(q, r);
-	else
-		ipk__reply_integer(q, state == TOLD);
+	if (r > 0) {
+		ipk__reply_integer(q, was.state == TOLD);
+		return;
+	}
+	ipk__condition_left(q->server, &was);
+	ipk__reply_error(q, "OOM no memory; the condition's lock is not held any more");
 }
 
 void ipk__thing_cwait(struct ipk__request *q)
@@ -301,7 +310,7 @@ void ipk__thing_cwait(struct ipk__request *q)
 	if (wait->state == UNTOLD && q->timed_out)
 		wait->state = GIVEN_UP;
 	if (wait->state == UNTOLD) {
-		ipk__wait_block(q, IPK__LANE_NOTIFIED, q->argv[2], timeout_ms);
+		ipk__wait_for(q, wait->thing, IPK__LANE_NOTIFIED, q->argv[2], timeout_ms);
 		return;
 	}
 	if (wait->thing->kind == IPK__THING_CONDITION) {

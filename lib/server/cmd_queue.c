@@ -200,11 +200,13 @@ static void put(struct ipk__request *q, struct ipk__thing *thing, int64_t priori
 	}
 	if (!wait)
 		wait = ipk__wait_begin(q, thing);
-	if (!wait)
-		return;
-	wait->number = n_put;
+	if (wait)
+		wait->number = n_put;
 	q->phase = n_put > 0; /* then it cannot be cancelled as if nothing had happened */
-	ipk__wait_block(q, IPK__LANE_PUT, IPK__SLICE(NULL, 0), timeout_ms);
+	if (!wait || ipk__wait_block(q, IPK__LANE_PUT, IPK__SLICE(NULL, 0), timeout_ms) < 0)
+		reply_put(q, n_put, -ENOMEM);
+	else
+		q->n_so_far = n_put;
 }
 
 void ipk__thing_qput(struct ipk__request *q)
@@ -319,8 +321,8 @@ void ipk__thing_qget(struct ipk__request *q)
 	} else if (ipk__must_answer(q, timeout_ms)) {
 		ipk__wait_end(q);
 		ipk__reply_null(q);
-	} else if (wait || ipk__wait_begin(q, thing)) {
-		ipk__wait_block(q, IPK__LANE_GET, IPK__SLICE(NULL, 0), timeout_ms);
+	} else {
+		ipk__wait_for(q, thing, IPK__LANE_GET, IPK__SLICE(NULL, 0), timeout_ms);
 	}
 }
 
@@ -450,8 +452,8 @@ void ipk__thing_qjoin(struct ipk__request *q)
 	if (shm->n_unfinished == 0 || ipk__must_answer(q, timeout_ms)) {
 		ipk__wait_end(q);
 		ipk__reply_integer(q, shm->n_unfinished == 0);
-	} else if (wait || ipk__wait_begin(q, thing)) {
-		ipk__wait_block(q, IPK__LANE_JOIN, IPK__SLICE(NULL, 0), timeout_ms);
+	} else {
+		ipk__wait_for(q, thing, IPK__LANE_JOIN, IPK__SLICE(NULL, 0), timeout_ms);
 	}
 }
 

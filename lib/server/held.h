@@ -116,13 +116,17 @@ static inline bool ipk__must_answer(const struct ipk__request *q, int64_t timeou
 	return q->timed_out || !q->may_block || (timeout_ms == 0 && !q->is_retry);
 }
 /*
- * Wait for @thing: the first time with a new record, which is returned. NULL: the reply says
- * that there is no memory. Then fill it and call ipk__wait_block(), the last thing to do.
+ * Wait for @thing: the first time with a new record, which is returned. NULL: there is no
+ * memory. Then fill it and call ipk__wait_block().
  */
 struct ipk__wait *ipk__wait_begin(struct ipk__request *q, struct ipk__thing *thing);
 void ipk__wait_move(struct ipk__server *server, struct ipk__wait *wait, struct ipk__thing *thing);
-void ipk__wait_block(struct ipk__request *q, uint32_t lane, struct ipk__slice owner,
-		     int64_t timeout_ms);
+/* -ENOMEM: the record is gone. */
+int ipk__wait_block(struct ipk__request *q, uint32_t lane, struct ipk__slice owner,
+		    int64_t timeout_ms);
+/* Both, for a request that has no more to say; without memory the reply says so. */
+void ipk__wait_for(struct ipk__request *q, struct ipk__thing *thing, uint32_t lane,
+		   struct ipk__slice owner, int64_t timeout_ms);
 void ipk__wait_end(struct ipk__request *q); /* before the reply; fine when it never waited */
 /* The first step of a request that is called again: true when its thing is gone; replied. */
 bool ipk__wait_lost(struct ipk__request *q);

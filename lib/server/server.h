@@ -45,10 +45,13 @@ struct ipk__request {
 	bool timed_out;              /* for the last time: give the reply of a timeout */
 	uint32_t phase;              /* kept for it between the calls, 0 at the first */
 	uint64_t token;              /* the same */
+	uint64_t owner_tag;          /* within the peer, for inspection: who waits */
 	uint64_t number;             /* in its session, of one that waited; 0: the present one */
 	/* What it did: */
 	uint64_t n_changes;
 	uint64_t n_effects;
+	/* It waits, but a part is done: what its reply would be when no more came of it. */
+	uint64_t n_so_far;
 };
 
 enum {
@@ -169,14 +172,14 @@ void ipk__effectf(struct ipk__request *q, const char *kinds,
  * (-1 forever) have passed, or its peer is gone. Then its function is called again, with
  * is_retry or timed_out; it may block again, and keeps its place in line. Return at once
  * after calling this, without a reply. Only when may_block; else reply as after a timeout.
+ * -ENOMEM: it does not wait; reply that.
  *
  * A signal on a lane runs its waiters in order, up to the first that blocks again there.
  * Signals are served after the present request (or transaction) is done.
  */
-void ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
-		uint32_t lane, int64_t timeout_ms);
+int ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
+	       uint32_t lane, int64_t timeout_ms);
 void ipk__signal(struct ipk__server *server, struct ipk__slice name, uint32_t lane);
-uint64_t ipk__blocked_on(struct ipk__server *server, struct ipk__slice name); /* how many wait */
 
 /* What a peer's death undoes: called for each peer that goes, before it is freed (things.c). */
 void ipk__things_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
@@ -377,12 +380,11 @@ void ipk__log_status(const struct ipk__log *log, struct ipk__log_status *ret_sta
  */
 bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 			const struct ipk__slice *argv, size_t argc);
-/* It is done; @reply is what was just written into peer->out for it. */
-void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
-		      struct ipk__slice reply);
-/* The same for a request that waited: @number is what it had. */
-void ipk__session_done(struct ipk__server *server, struct ipk__peer *peer, uint64_t number,
-		       struct ipk__slice reply);
+/*
+ * @q of a session changed something: @reply is what was just written for it, or else, when it
+ * goes on waiting, q->n_so_far is what to say of it.
+ */
+void ipk__session_done(struct ipk__request *q, struct ipk__slice reply);
 void ipk__session_peer_gone(struct ipk__server *server, struct ipk__peer *peer);
 void ipk__sessions_free(struct ipk__server *server);
 /* For the log: what it says that a session was answered. */

@@ -7,8 +7,9 @@
  * the waiters of the lane from the front until one blocks there again.
  *
  * Called again, a request may wait for something else (a condition waits for the notification
- * first and for its lock then): it leaves its old lines and joins the new ones at the end.
- * While it waits for the same, it keeps its place.
+ * first and for its lock then): it joins the new lines at the end and leaves its old ones; when
+ * there is no memory for that, it stands where it stood. While it waits for the same, it keeps
+ * its place.
  *
  * A peer without a session waits as a whole: what it sent later is not looked at. A session's
  * requests wait each for itself, and their replies come as pushes.
@@ -21,6 +22,7 @@
 
 #define BUCKETS 4096
 #define LANES 32u
+#define FEW 1 /* as many names as most wait for */
 
 struct line {
 	struct line *next; /* in its bucket */
@@ -41,7 +43,7 @@ struct place {
 
 struct ipk__blocked {
 	struct ipk__conn *conn;
-	struct ipk__blocked *next, *prev; /* the peer's */
+	struct ipk__blocked *next, *prev; /* the peer's, the oldest first */
 	size_t heap_at;                   /* plus 1; 0: waits for ever */
 	int64_t until_ms;                 /* on the monotonic clock */
 	int64_t timeout_ms;               /* as the request gave it last */
@@ -55,6 +57,10 @@ struct ipk__blocked {
 	struct ipk__slice *argv;
 	size_t n_places;
 	struct place *places;
+	struct place few[2][FEW]; /* to stand in new lines before the old ones are left */
+	bool is_second_few;
+	int64_t since_ms;   /* it waits for this; on the wall clock */
+	uint64_t owner_tag; /* for inspection: within the peer */
 	bool blocked_again;
 };
 
@@ -135,31 +141,39 @@ static void join(struct line *line, struct place *place)
 	line->n_places++;
 }
 
-static void leave_all(struct ipk__blocks *b, struct ipk__blocked *w)
+static void leave_all(struct ipk__blocks *b, struct ipk__blocked *w, struct place *places,
+		      size_t n_places)
 {
-	for (size_t i = 0; i < w->n_places; i++)
-		leave(b, &w->places[i]);
-	free(w->places);
-	w->places = NULL;
-	w->n_places = 0;
+	for (size_t i = 0; i < n_places; i++)
+		leave(b, &places[i]);
+	if (places != w->few[0] && places != w->few[1])
+		free(places);
 }
 
-static int join_all(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
-		    size_t n_names)
+/* In the lines of @names; in no others any more. -ENOMEM: it stands where it stood. */
+static int move_to(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
+		   size_t n_names)
 {
-	w->places = ipk__os_calloc(n_names > 0 ? n_names : 1, sizeof *w->places);
-	if (!w->places)
+	struct place *places = w->few[!w->is_second_few];
+
+	if (n_names > FEW)
+		places = ipk__os_calloc(n_names, sizeof *places);
+	if (!places)
 		return -ENOMEM;
-	for (; w->n_places < n_names; w->n_places++) {
-		struct line *line = get_line(b, names[w->n_places]);
+	for (size_t i = 0; i < n_names; i++) {
+		struct line *line = get_line(b, names[i]);
 
 		if (!line) {
-			leave_all(b, w);
+			leave_all(b, w, places, i);
 			return -ENOMEM;
 		}
-		w->places[w->n_places].waiter = w;
-		join(line, &w->places[w->n_places]);
+		places[i].waiter = w;
+		join(line, &places[i]);
 	}
+	leave_all(b, w, w->places, w->n_places);
+	w->places = places;
+	w->n_places = n_names;
+	w->is_second_few = places == w->few[1];
 	return 0;
 }
 
@@ -237,20 +251,18 @@ static int64_t monotonic_ms(void)
 	return ipk__os_now_ns() / 1000000;
 }
 
-static int set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t timeout_ms)
+/* There is room in the heap. */
+static void set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t timeout_ms)
 {
 	int64_t now_ms = monotonic_ms();
 
-	if (timeout_ms >= 0 && heap_room(b) < 0)
-		return -ENOMEM;
 	heap_remove(b, w);
 	w->timeout_ms = timeout_ms;
 	if (timeout_ms < 0)
-		return 0;
+		return;
 	w->until_ms = timeout_ms > INT64_MAX - now_ms - 1 ? INT64_MAX : now_ms + timeout_ms;
 	b->heap[b->n_heap++] = w;
 	heap_up(b, b->n_heap - 1);
-	return 0;
 }
 
 /* --- waiters --- */
@@ -281,11 +293,10 @@ static void free_waiter(struct ipk__blocks *b, struct ipk__blocked *w)
 {
 	struct ipk__conn *conn = w->conn;
 
-	leave_all(b, w);
+	leave_all(b, w, w->places, w->n_places);
 	heap_remove(b, w);
 	*(w->prev ? &w->prev->next : &conn->waiters) = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
+	*(w->next ? &w->next->prev : &conn->last_waiter) = w->prev;
 	b->n_waiters--;
 	free(w->argv);
 	free(w);
@@ -304,10 +315,9 @@ static struct ipk__blocked *new_waiter(struct ipk__blocks *b, struct ipk__reques
 		return NULL;
 	}
 	w->index = (size_t)ipk__command_index(q->argv[0]);
-	w->next = w->conn->waiters;
-	if (w->next)
-		w->next->prev = w;
-	w->conn->waiters = w;
+	w->prev = w->conn->last_waiter;
+	*(w->prev ? &w->prev->next : &w->conn->waiters) = w;
+	w->conn->last_waiter = w;
 	b->n_waiters++;
 	return w;
 }
@@ -326,14 +336,28 @@ static bool waits_for(const struct ipk__blocked *w, const struct ipk__slice *nam
 	return true;
 }
 
-static int wait_for(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
+static int wait_for(struct ipk__request *q, struct ipk__blocked *w, const struct ipk__slice *names,
 		    size_t n_names, uint32_t lane)
 {
 	if (waits_for(w, names, n_names, lane))
 		return 0;
-	leave_all(b, w);
+	ipk_try(move_to(q->server->blocks, w, names, n_names));
 	w->lane = lane;
-	return join_all(b, w, names, n_names);
+	w->since_ms = q->server->now_ms;
+	return 0;
+}
+
+/* Inspection sees what the peer has waited for longest. */
+static void show(struct ipk__server *server, struct ipk__conn *conn)
+{
+	const struct ipk__blocked *w = conn->waiters;
+	const struct line *line = w && w->n_places > 0 ? w->places[0].line : NULL;
+
+	if (line)
+		ipk__board_waits(server, &conn->peer, IPK__SLICE(line->name, line->name_bytes),
+				 w->since_ms, w->owner_tag);
+	else
+		ipk__board_waits(server, &conn->peer, IPK__SLICE(NULL, 0), 0, 0);
 }
 
 /* The peer of a new waiter: stands still, or gets a ticket. */
@@ -355,33 +379,44 @@ static void announce(struct ipk__request *q, struct ipk__blocked *w)
 	ipk__bytes_append(q->out, "\r\n", 2);
 }
 
-void ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
-		uint32_t lane, int64_t timeout_ms)
+static int block(struct ipk__request *q, struct ipk__blocked *w, const struct ipk__slice *names,
+		 size_t n_names, uint32_t lane, int64_t timeout_ms)
+{
+	bool is_other_time = q->timed_out || timeout_ms != w->timeout_ms;
+
+	if (is_other_time && timeout_ms >= 0)
+		ipk_try(heap_room(q->server->blocks));
+	ipk_try(wait_for(q, w, names, n_names, lane));
+	if (is_other_time)
+		set_timeout(q->server->blocks, w, timeout_ms);
+	return 0;
+}
+
+int ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
+	       uint32_t lane, int64_t timeout_ms)
 {
 	struct ipk__blocks *b = q->server->blocks;
 	struct ipk__blocked *w = b->running;
 	bool is_new = !w;
+	int r = -ENOMEM;
 
 	if (!w)
 		w = new_waiter(b, q);
-	if (!w) {
-		ipk__reply_failed(q, -ENOMEM);
-		return;
+	if (w)
+		r = block(q, w, names, n_names, lane, timeout_ms);
+	if (r < 0) {
+		if (w && is_new)
+			free_waiter(b, w);
+		return r;
 	}
 	w->phase = q->phase;
 	w->token = q->token;
-	if (wait_for(b, w, names, n_names, lane) < 0 ||
-	    ((q->timed_out || timeout_ms != w->timeout_ms) && set_timeout(b, w, timeout_ms) < 0)) {
-		if (is_new)
-			free_waiter(b, w);
-		ipk__reply_failed(q, -ENOMEM);
-		return;
-	}
+	w->owner_tag = q->owner_tag;
 	w->blocked_again = true;
 	if (is_new)
 		announce(q, w);
-	if (n_names > 0)
-		ipk__board_waits(q->server, q->peer, names[0]);
+	show(q->server, w->conn);
+	return 0;
 }
 
 /* --- going on --- */
@@ -410,7 +445,7 @@ static void finish(struct ipk__server *server, struct ipk__blocked *w)
 		ipk__ring_wake(server, conn);
 	}
 	free_waiter(server->blocks, w);
-	ipk__board_waits(server, &conn->peer, IPK__SLICE(NULL, 0));
+	show(server, conn);
 	ipk__peer_flush(server, &conn->peer);
 }
 
@@ -441,9 +476,8 @@ static void call(struct ipk__server *server, struct ipk__blocked *w, const struc
 	ipk__request_call(&q, w->index);
 	server->blocks->running = NULL;
 	/* Should the push be lost, the request comes again with its number. */
-	if (w->ticket != 0 && !w->blocked_again && q.peer->session && q.n_changes + q.n_effects > 0)
-		ipk__session_done(server, q.peer, w->number,
-				  IPK__SLICE(ipk__bytes_front(out), ipk__bytes_len(out)));
+	if (w->ticket != 0 && q.peer->session && q.n_changes + q.n_effects > 0)
+		ipk__session_done(&q, IPK__SLICE(ipk__bytes_front(out), ipk__bytes_len(out)));
 }
 
 /* Its function once more. True: it still waits. */
@@ -549,13 +583,6 @@ void ipk__signal(struct ipk__server *server, struct ipk__slice name, uint32_t la
 		make_due(b, line);
 }
 
-uint64_t ipk__blocked_on(struct ipk__server *server, struct ipk__slice name)
-{
-	struct line *line = *find_line(server->blocks, name);
-
-	return line ? line->n_places : 0;
-}
-
 uint64_t ipk__blocks_len(const struct ipk__server *server)
 {
 	return server->blocks->n_waiters;
@@ -632,7 +659,7 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 		return false;
 	}
 	free_waiter(server->blocks, w);
-	ipk__board_waits(server, peer, IPK__SLICE(NULL, 0));
+	show(server, ipk__conn_of(peer));
 	return true;
 }
 

@@ -97,7 +97,8 @@ void ipk__board_peer_did(struct ipk__server *server, struct ipk__peer *peer)
 	snprintf(c->name, sizeof c->name, "%.*s", (int)sizeof c->name - 1, peer->name);
 }
 
-void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct ipk__slice name)
+void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct ipk__slice name,
+		      int64_t since_ms, uint64_t owner_tag)
 {
 	struct ipk__shm_client *c = peer->board;
 	struct ipk__entry *key;
@@ -108,7 +109,8 @@ void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct
 	key = name.bytes ? ipk__key_find(server->store, name) : NULL;
 	c->waits_for = key ? ipk__key_object_id(server->store, key, &slot) : 0;
 	c->slot_of_wait = slot;
-	c->waits_unix_ms = name.bytes ? server->now_ms : 0;
+	c->waits_unix_ms = since_ms;
+	c->waits_tag = owner_tag;
 }
 
 static void copy_words(const struct ipk__request *q, char *buf, size_t buf_bytes)

@@ -38,7 +38,7 @@ struct ipk__conn {
 	bool is_dropped;
 	bool is_at_end; /* it will send no more */
 	bool is_unknown;
-	struct ipk__blocked *waiters; /* server_block.c */
+	struct ipk__blocked *waiters, *last_waiter; /* server_block.c */
 	uint64_t last_ticket;
 	uint64_t n_noted;                      /* n_commands, as the board has it */
 	const struct ipk__command *noted_last; /* the same */
@@ -163,7 +163,9 @@ void ipk__board_create(struct ipk__server *server);
 void ipk__board_peer_came(struct ipk__server *server, struct ipk__peer *peer);
 void ipk__board_peer_went(struct ipk__server *server, struct ipk__peer *peer);
 void ipk__board_peer_did(struct ipk__server *server, struct ipk__peer *peer); /* after its turn */
-void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct ipk__slice name);
+/* @name: NULL bytes when it waits for nothing. */
+void ipk__board_waits(struct ipk__server *server, struct ipk__peer *peer, struct ipk__slice name,
+		      int64_t since_ms, uint64_t owner_tag);
 void ipk__board_slow(struct ipk__request *q, int64_t took_ns);
 void ipk__board_second(struct ipk__server *server);
 

@@ -191,10 +191,9 @@ void ipk__execute(struct ipk__server *server, struct ipk__peer *peer, const stru
 	ipk__request_begin(server, peer, argv, argc, &q);
 	execute(&q);
 	/* One that became a session's just now is not the session's. */
-	if (session && peer->session == session)
-		ipk__session_end(server, peer, q.n_changes + q.n_effects > 0,
-				 IPK__SLICE(ipk__bytes_front(&peer->out) + before,
-					    ipk__bytes_len(&peer->out) - before));
+	if (session && peer->session == session && q.n_changes + q.n_effects > 0)
+		ipk__session_done(&q, IPK__SLICE(ipk__bytes_front(&peer->out) + before,
+						 ipk__bytes_len(&peer->out) - before));
 	ipk__blocks_serve(server);
 	ipk__notify_deliver(server);
 	if (peer->out.failed)

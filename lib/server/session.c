@@ -5,8 +5,13 @@
  * request that changed something the reply is kept: one that comes again gets it, and is not
  * done again. Those that changed nothing are simply done again.
  *
+ * A request that waits with a part of it done (IPK.QPUT with more items than there is room) has
+ * an answer as if no more came of it, which the next part replaces: what comes again gets that,
+ * and the client asks for the rest. One that took from a joinable queue changed nothing yet:
+ * the items went back with the connection, and the request gets some again.
+ *
  * Invariant: a number at or below `forgotten` that is not among the answers is never done: it
- * may have been done before. The answers are in the order of their numbers.
+ * may have been done before. The answers are in the order in which they were given.
  *
  * What is kept is bounded: answers and bytes of a session, sessions, bytes of all; an ended
  * session goes after ten minutes, or earlier, the longest ended first. The log has it all.
@@ -27,6 +32,9 @@
 #define KEPT_MS ((int64_t)600000)
 #define BUCKETS 4096u /* a power of two */
 
+static const struct ipk__slice not_kept =
+	IPK__SLICE_OF("-SESSION the reply of this request is not kept any more\r\n");
+
 struct answer {
 	uint64_t number;
 	size_t n_bytes;
@@ -45,7 +53,7 @@ struct ipk__session {
 	uint64_t forgotten;
 	size_t n_bytes;
 	unsigned n_answers;
-	unsigned first; /* in the ring */
+	unsigned first; /* in the ring: the oldest */
 	struct answer answers[ANSWERS_MAX];
 };
 
@@ -63,14 +71,22 @@ static struct answer *answer_at(struct ipk__session *s, unsigned i)
 	return &s->answers[(s->first + i) % ANSWERS_MAX];
 }
 
-/* How many of the answers have a smaller number. */
-static unsigned find_place(struct ipk__session *s, uint64_t number)
+static struct answer *find_answer(struct ipk__session *s, uint64_t number)
 {
-	unsigned i = s->n_answers;
+	for (unsigned i = s->n_answers; i > 0; i--)
+		if (answer_at(s, i - 1)->number == number)
+			return answer_at(s, i - 1);
+	return NULL;
+}
 
-	while (i > 0 && answer_at(s, i - 1)->number >= number)
-		i--;
-	return i;
+static void put_reply(struct ipk__sessions *all, struct ipk__session *s, struct answer *a,
+		      char *reply, size_t n_bytes)
+{
+	s->n_bytes += n_bytes - a->n_bytes;
+	all->n_bytes += n_bytes - a->n_bytes;
+	free(a->reply);
+	a->reply = reply;
+	a->n_bytes = n_bytes;
 }
 
 static void forget_first(struct ipk__sessions *all, struct ipk__session *s)
@@ -78,20 +94,10 @@ static void forget_first(struct ipk__sessions *all, struct ipk__session *s)
 	struct answer *a = answer_at(s, 0);
 
 	s->forgotten = IPK__MAX(s->forgotten, a->number);
-	s->n_bytes -= a->n_bytes;
-	all->n_bytes -= a->n_bytes;
-	free(a->reply);
-	*a = (struct answer){0};
+	put_reply(all, s, a, NULL, 0);
+	a->number = 0;
 	s->first = (s->first + 1) % ANSWERS_MAX;
 	s->n_answers--;
-}
-
-static void insert(struct ipk__session *s, unsigned place, struct answer answer)
-{
-	for (unsigned i = s->n_answers; i > place; i--)
-		*answer_at(s, i) = *answer_at(s, i - 1);
-	*answer_at(s, place) = answer;
-	s->n_answers++;
 }
 
 static void remember(struct ipk__sessions *all, struct ipk__session *s, uint64_t number,
@@ -99,32 +105,26 @@ static void remember(struct ipk__sessions *all, struct ipk__session *s, uint64_t
 {
 	static const struct ipk__slice too_long = IPK__SLICE_OF(
 		"-SESSION the request was done; its reply was too long to be kept\r\n");
-	struct answer answer = {.number = number};
-	unsigned place = find_place(s, number);
+	struct answer *a = number <= s->last ? find_answer(s, number) : NULL;
+	char *copy;
 
-	if (number <= s->forgotten ||
-	    (place < s->n_answers && answer_at(s, place)->number == number))
-		return;
 	s->last = IPK__MAX(s->last, number);
 	if (reply.n_bytes > SESSION_BYTES_MAX)
 		reply = too_long;
-	answer.reply = ipk__os_malloc(reply.n_bytes);
-	if (!answer.reply) {
-		s->forgotten = number;
+	copy = ipk__os_malloc(reply.n_bytes);
+	if (!copy) {
+		s->forgotten = IPK__MAX(s->forgotten, number);
 		return;
 	}
-	memcpy(answer.reply, reply.bytes, reply.n_bytes);
-	answer.n_bytes = reply.n_bytes;
-	while (s->n_answers > 0 &&
+	memcpy(copy, reply.bytes, reply.n_bytes);
+	while (!a && s->n_answers > 0 &&
 	       (s->n_answers == ANSWERS_MAX || s->n_bytes + reply.n_bytes > SESSION_BYTES_MAX))
 		forget_first(all, s);
-	if (number <= s->forgotten) {
-		free(answer.reply);
-		return;
+	if (!a) {
+		a = answer_at(s, s->n_answers++);
+		*a = (struct answer){.number = number};
 	}
-	insert(s, find_place(s, number), answer);
-	s->n_bytes += reply.n_bytes;
-	all->n_bytes += reply.n_bytes;
+	put_reply(all, s, a, copy, reply.n_bytes);
 }
 
 /* --- all sessions --- */
@@ -253,12 +253,16 @@ void ipk__sessions_scan(struct ipk__server *server, uint64_t *cursor, ipk__sessi
 {
 	struct ipk__sessions *all = server->sessions;
 
-	for (struct ipk__session *s = all ? all->buckets[*cursor] : NULL; s; s = s->same_bucket)
+	for (struct ipk__session *s = all ? all->buckets[*cursor] : NULL; s; s = s->same_bucket) {
+		/* The first of more than are kept: it will be what is forgotten. */
+		if (s->n_answers == ANSWERS_MAX && s->forgotten > 0)
+			each(arg, id_of(s), s->forgotten, not_kept);
 		for (unsigned i = 0; i < s->n_answers; i++) {
 			struct answer *a = answer_at(s, i);
 
 			each(arg, id_of(s), a->number, IPK__SLICE(a->reply, a->n_bytes));
 		}
+	}
 	*cursor = all && *cursor + 1 < BUCKETS ? *cursor + 1 : 0;
 }
 
@@ -267,21 +271,18 @@ void ipk__sessions_scan(struct ipk__server *server, uint64_t *cursor, ipk__sessi
 bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 			const struct ipk__slice *argv, size_t argc)
 {
-	static const struct ipk__slice gone =
-		IPK__SLICE_OF("the reply of this request is not kept any more");
 	struct ipk__session *s = peer->session;
-	struct answer *a;
-	unsigned place;
+	const struct answer *a;
 
 	s->number++;
-	if (s->number > s->last)
+	/* The one that says which number comes next stands for none itself. */
+	if (s->number > s->last || (argc > 0 && ipk__slice_is_word(argv[0], "IPK.SESSION")))
 		return false;
-	place = find_place(s, s->number);
-	a = place < s->n_answers ? answer_at(s, place) : NULL;
-	if (a && a->number == s->number)
+	a = find_answer(s, s->number);
+	if (a)
 		ipk__bytes_append(&peer->out, a->reply, a->n_bytes);
 	else if (s->number <= s->forgotten)
-		ipk__resp_error(&peer->out, gone);
+		ipk__bytes_append(&peer->out, not_kept.bytes, not_kept.n_bytes);
 	else
 		return false;
 	/* What was queued before it was queued again, for nothing. */
@@ -292,19 +293,20 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 	return true;
 }
 
-void ipk__session_done(struct ipk__server *server, struct ipk__peer *peer, uint64_t number,
-		       struct ipk__slice reply)
+void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 {
-	if (server->log)
-		ipk__log_answered(server->log, peer->session, reply);
-	remember(server->sessions, peer->session, number, reply);
-}
+	struct ipk__session *s = q->peer->session;
+	char text[32] = ":";
+	size_t n;
 
-void ipk__session_end(struct ipk__server *server, struct ipk__peer *peer, bool changed,
-		      struct ipk__slice reply)
-{
-	if (changed)
-		ipk__session_done(server, peer, peer->session->number, reply);
+	if (q->n_so_far > 0) {
+		n = 1 + ipk__int64_to_text((int64_t)q->n_so_far, text + 1);
+		memcpy(text + n, "\r\n", 2);
+		reply = IPK__SLICE(text, n + 2);
+	}
+	if (q->server->log)
+		ipk__log_answered(q->server->log, s, reply);
+	remember(q->server->sessions, s, q->number != 0 ? q->number : s->number, reply);
 }
 
 static void leave(struct ipk__server *server, struct ipk__peer *peer)
@@ -324,9 +326,12 @@ static void join(struct ipk__server *server, struct ipk__peer *peer, struct ipk_
 {
 	struct ipk__peer *old = s->peer_id != 0 ? ipk__peer_find(server, s->peer_id) : NULL;
 
+	/* At once: what it still waited for is asked for again, and what it held is free. */
 	if (old) {
 		leave(server, old);
-		ipk__peer_close_later(server, old);
+		ipk__blocks_peer_gone(server, old);
+		ipk__things_peer_gone(server, old);
+		ipk__conn_doom(server, ipk__conn_of(old));
 	}
 	if (s->peer_id == 0)
 		unlist_ended(server->sessions, s);

@@ -433,10 +433,8 @@ struct ipk__wait *ipk__wait_begin(struct ipk__request *q, struct ipk__thing *thi
 	struct ipk__peer_things *has = ipk__peer_things_of(q->peer);
 	struct ipk__wait *wait = has ? ipk__os_calloc(1, sizeof(*wait)) : NULL;
 
-	if (!wait) {
-		ipk__reply_failed(q, -ENOMEM);
+	if (!wait)
 		return NULL;
-	}
 	wait->thing = thing;
 	wait->peer = q->peer;
 	ipk__link_last(&thing->waits, &wait->of_thing, wait);
@@ -455,16 +453,6 @@ void ipk__wait_move(struct ipk__server *server, struct ipk__wait *wait, struct i
 	count_waiter(server, thing, 1);
 }
 
-void ipk__wait_block(struct ipk__request *q, uint32_t lane, struct ipk__slice owner,
-		     int64_t timeout_ms)
-{
-	const struct ipk__thing *thing = ipk__wait_of(q)->thing;
-
-	ipk__block(q, &thing->by_name.name, 1, lane, timeout_ms);
-	if (q->peer->board)
-		q->peer->board->waits_tag = ipk__owner_tag(owner);
-}
-
 static void free_wait(struct ipk__server *server, struct ipk__wait *wait)
 {
 	count_waiter(server, wait->thing, -1);
@@ -480,6 +468,30 @@ void ipk__wait_end(struct ipk__request *q)
 	if (wait)
 		free_wait(q->server, wait);
 	q->token = 0;
+}
+
+int ipk__wait_block(struct ipk__request *q, uint32_t lane, struct ipk__slice owner,
+		    int64_t timeout_ms)
+{
+	const struct ipk__thing *thing = ipk__wait_of(q)->thing;
+	int r;
+
+	q->owner_tag = owner.bytes ? ipk__owner_tag(owner) : 0;
+	r = ipk__block(q, &thing->by_name.name, 1, lane, timeout_ms);
+	if (r < 0)
+		ipk__wait_end(q);
+	return r;
+}
+
+void ipk__wait_for(struct ipk__request *q, struct ipk__thing *thing, uint32_t lane,
+		   struct ipk__slice owner, int64_t timeout_ms)
+{
+	int r = ipk__wait_of(q) || ipk__wait_begin(q, thing) ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = ipk__wait_block(q, lane, owner, timeout_ms);
+	if (r < 0)
+		ipk__reply_failed(q, r);
 }
 
 bool ipk__wait_lost(struct ipk__request *q)

@@ -157,9 +157,20 @@ static void ck_letters(ipk_list *l, const char *want)
 	ck_assert_str_eq(got, want);
 }
 
+static void ck_copy(ipk_list *l, int64_t index, const char *want)
+{
+	void *data = NULL;
+	size_t n = 99;
+
+	ck_ok(ipk_list_get_alloc(l, index, SOON, &data, &n));
+	ck_bytes(data, n, want);
+	free(data);
+}
+
 static void list_reads(ipk_list *l)
 {
 	char buf[8];
+	void *copy;
 	size_t n;
 	uint64_t at, count, len;
 	bool yes;
@@ -169,6 +180,9 @@ static void list_reads(ipk_list *l)
 	ck_ok(ipk_list_get(l, -1, buf, sizeof buf, SOON, &n));
 	ck_bytes(buf, n, "d");
 	ck_err(ipk_list_get(l, 4, buf, sizeof buf, SOON, &n), -ERANGE);
+	ck_copy(l, 1, "b");
+	ck_copy(l, -1, "d");
+	ck_err(ipk_list_get_alloc(l, 4, SOON, &copy, &n), -ERANGE);
 	ck_err(ipk_list_get(l, 0, buf, 0, SOON, &n), -EMSGSIZE);
 	ck_ok(ipk_list_len(l, SOON, &len));
 	ck_assert_uint_eq(len, 4);
@@ -290,6 +304,7 @@ void check_nested(ipk_manager *m)
 	IPK_AUTO(dict) *seen = NULL;
 	IPK_AUTO(list) *l = NULL;
 	IPK_AUTO(list) *seen_list = NULL;
+	uint64_t n;
 
 	ck_ok(ipk_dict_open(m, "t:outer", &outer));
 	ck_ok(ipk_dict_open(m, "t:inner", &inner));
@@ -307,6 +322,15 @@ void check_nested(ipk_manager *m)
 	seen = ipk_dict_close(seen);
 	ck_ok(ipk_list_get_dict(l, 0, SOON, &seen));
 	ck_get(seen, "x", "2");
+	ck_ok(ipk_list_append_ref(l, IPK_REF_LIST, "t:inner-list", SOON));
+	seen_list = ipk_list_close(seen_list);
+	ck_ok(ipk_list_get_list(l, 1, SOON, &seen_list));
+	ck_ok(ipk_list_append(seen_list, "end", 3, SOON));
+	ck_ok(ipk_list_len(l, SOON, &n));
+	ck_assert_uint_eq(n, 3);
+	ck_err(ipk_list_get_list(l, 0, SOON, &seen_list), -EPROTO);
+	ck_err(ipk_list_get_list(l, 2, SOON, &seen_list), -EPROTO);
+	ck_err(ipk_list_get_list(l, 3, SOON, &seen_list), -ERANGE);
 	ck_err(ipk_dict_get_dict(outer, IPK_TEXT("l"), SOON, &seen), -EPROTO);
 	ck_err(ipk_dict_get_list(inner, IPK_TEXT("x"), SOON, &seen_list), -EPROTO);
 }
@@ -315,6 +339,7 @@ void check_values(ipk_manager *m)
 {
 	IPK_AUTO(managed_value) *v = NULL;
 	IPK_AUTO(namespace) *ns = NULL;
+	void *data;
 	char buf[16];
 	int64_t i = 0;
 	double d = 0;
@@ -324,6 +349,7 @@ void check_values(ipk_manager *m)
 	(void)!ipk_manager_delete(m, "t:v", SOON);
 	ck_ok(ipk_managed_value_open(m, "t:v", &v));
 	ck_err(ipk_managed_value_load(v, SOON, &i), -ENOENT);
+	ck_err(ipk_managed_value_get_alloc(v, SOON, &data, &n), -ENOENT);
 	ck_ok(ipk_managed_value_store(v, 40, SOON));
 	ck_ok(ipk_managed_value_add(v, 2, SOON, &i));
 	ck_assert_int_eq(i, 42);
@@ -335,6 +361,9 @@ void check_values(ipk_manager *m)
 	ck_ok(ipk_managed_value_set(v, "bytes", 5, SOON));
 	ck_ok(ipk_managed_value_get(v, buf, sizeof buf, SOON, &n));
 	ck_bytes(buf, n, "bytes");
+	ck_ok(ipk_managed_value_get_alloc(v, SOON, &data, &n));
+	ck_bytes(data, n, "bytes");
+	free(data);
 	ck_ok(ipk_managed_value_setf(v, SOON, "i", 6));
 	ck_ok(ipk_managed_value_getf(v, SOON, "i", &x));
 	ck_assert_int_eq(x, 6);

@@ -306,6 +306,59 @@ START_TEST(who_waits_goes_on_waiting_after_a_restart)
 }
 END_TEST
 
+static void *put_ten(void *arg)
+{
+	static const ipk_item ten[] = {{"0", 1}, {"1", 1}, {"2", 1}, {"3", 1}, {"4", 1},
+				       {"5", 1}, {"6", 1}, {"7", 1}, {"8", 1}, {"9", 1}};
+	struct crowd *c = arg;
+	size_t n = 0;
+
+	if (ipk_managed_queue_put_many(c->q, ten, 10, SOON, &n) < 0 || n != 10)
+		c->n_failed++;
+	return NULL;
+}
+
+/* Two find room at a time; the server is killed after each that is taken out. */
+START_TEST(a_put_in_parts_goes_on_after_restarts)
+{
+	struct place p;
+	struct crowd c = {0};
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(managed_queue) *q = NULL;
+	pthread_t thread;
+	void *data;
+	size_t n;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
+	ck_ok(ipk_managed_queue_open(
+		m, "q",
+		&(ipk_managed_queue_opts){.size = sizeof(ipk_managed_queue_opts),
+					  .max_items = 2,
+					  .is_joinable = _i == 1},
+		SOON, &q));
+	c.q = q;
+	ck_assert_int_eq(pthread_create(&thread, NULL, put_ten, &c), 0);
+	for (int i = 0; i < 10; i++) {
+		ck_ok(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
+		ck_assert_uint_eq(n, 1);
+		ck_assert_int_eq(((char *)data)[0], '0' + i);
+		free(data);
+		if (_i == 1)
+			ck_ok(ipk_managed_queue_task_done(q, 1, SOON));
+		if (i % 3 == 0) {
+			place_kill(&p);
+			place_start(&p);
+		}
+	}
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(c.n_failed, 0);
+	ck_err(ipk_managed_queue_get_alloc(q, ipk_now(), &data, &n), -ETIMEDOUT);
+	m = (q = ipk_managed_queue_close(q), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
 START_TEST(a_lock_is_lost_with_its_connection)
 {
 	struct place p;
@@ -611,6 +664,7 @@ static Suite *suite(void)
 	add_loop_test(s, adds_are_done_once_over_restarts, 0, 2);
 	add_loop_test(s, threads_go_on_over_restarts, 0, 2);
 	add_test(s, who_waits_goes_on_waiting_after_a_restart);
+	add_loop_test(s, a_put_in_parts_goes_on_after_restarts, 0, 2);
 	add_test(s, a_lock_is_lost_with_its_connection);
 	add_test(s, a_server_that_is_gone_is_EPIPE);
 	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);

@@ -333,6 +333,106 @@ START_TEST(cancelled_puts_and_gets)
 }
 END_TEST
 
+/* --- sessions: each request once ------------------------------------------------------------ */
+
+#define JOIN_SESSION "IPK.SESSION 0123456789abcdef 1"
+
+static bool restarts;
+
+/* The connection of b ends without a word, or the server: the session goes on from number 1. */
+static void break_off(void)
+{
+	if (restarts) {
+		restart();
+	} else {
+		die(&b);
+		waits(&s, 0);
+	}
+	begin(&b, JOIN_SESSION);
+	want_any(&b);
+}
+
+START_TEST(a_put_in_parts_is_done_once)
+{
+	open_all(true);
+	restarts = _i == 1;
+	ask(&a, "IPK.NEW QUEUE q 2 FIFO", "1");
+	ask(&a, "IPK.QPUT q 0 0 x", "1");
+	begin(&b, JOIN_SESSION);
+	want_any(&b);
+	ask(&b, "IPK.QPUT q -1 0 1 2 3", "WAIT 1"); /* 1 is inside */
+	break_off();
+	ask(&b, "IPK.QPUT q -1 0 1 2 3", "1");
+	ask(&b, "IPK.QPUT q -1 0 2 3", "WAIT 1");
+	ask(&a, "IPK.QGET q 0", "x"); /* 2 is inside */
+	break_off();
+	ask(&b, "IPK.QPUT q -1 0 1 2 3", "1");
+	ask(&b, "IPK.QPUT q -1 0 2 3", "1");
+	ask(&b, "IPK.QPUT q -1 0 3", "WAIT 1");
+	ask(&a, "IPK.QGET q 0", "1");
+	break_off();
+	ask(&b, "IPK.QPUT q -1 0 1 2 3", "1");
+	ask(&b, "IPK.QPUT q -1 0 2 3", "1");
+	ask(&b, "IPK.QPUT q -1 0 3", "1"); /* the push was lost */
+	ask(&a, "IPK.QGET q 0 COUNT 9", "[2 3]");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_get_is_done_once)
+{
+	bool joinable = _i >= 2;
+
+	open_all(true);
+	restarts = _i % 2 == 1;
+	ask(&a, joinable ? "IPK.NEW QUEUE q 0 FIFO JOINABLE" : "IPK.NEW QUEUE q 0 FIFO", "1");
+	begin(&b, JOIN_SESSION);
+	want_any(&b);
+	ask(&b, "IPK.QGET q -1", "WAIT 1");
+	begin(&b, "IPK.QGET q -1 COUNT 2");
+	want(&b, "WAIT 2");
+	ask(&a, "IPK.QPUT q 0 0 1 2 3 4", "4");
+	ask(&a, "IPK.QLEN q", "1");
+	break_off();
+	/* Of a plain queue the same replies; what a joinable one had given away was back. */
+	ask(&a, "IPK.QLEN q", joinable ? "4" : "1");
+	ask(&b, "IPK.QGET q -1", "1");
+	ask(&b, "IPK.QGET q -1 COUNT 2", "[2 3]");
+	ask(&a, "IPK.QGET q 0 COUNT 9", "[4]");
+	close_all();
+}
+END_TEST
+
+START_TEST(a_session_that_is_taken_over)
+{
+	open_all(false);
+	ask(&a, "IPK.NEW QUEUE q 0 FIFO JOINABLE", "1");
+	ask(&a, "IPK.NEW QUEUE full 1 FIFO", "1");
+	ask(&a, "IPK.NEW LOCK k", "1");
+	ask(&a, "IPK.QPUT full 0 0 x", "1");
+	ask(&a, "IPK.QPUT q 0 0 1 2", "2");
+	begin(&b, JOIN_SESSION);
+	want_any(&b);
+	ask(&b, "IPK.QGET q 0", "1");
+	ask(&b, "IPK.QPUT full -1 0 y", "WAIT 1");
+	ask(&b, "IPK.ACQUIRE k me 0", "1");
+	begin(&c, JOIN_SESSION); /* while the old one is open: nothing waits there any more */
+	begin(&c, "IPK.QGET q 0");
+	begin(&c, "IPK.QPUT full -1 0 y");
+	begin(&c, "IPK.ACQUIRE k me 0");
+	want_any(&c);
+	want(&c, "1");
+	want(&c, "WAIT 1");
+	want(&c, "1");
+	waits(&s, 1);
+	ask(&a, "IPK.QGET full 0 COUNT 9", "[x]");
+	want(&c, "[ipk.done 1 1]");
+	ask(&a, "IPK.QGET full 0 COUNT 9", "[y]");
+	ask(&a, "IPK.QGET q 0 COUNT 9", "[2]");
+	close_all();
+}
+END_TEST
+
 /* --- the log ---------------------------------------------------------------------------------- */
 
 static void rewrite(void)
@@ -431,6 +531,9 @@ static Suite *suite(void)
 	add_loop_test(suite, items_of_the_dead_come_back, 0, 3);
 	add_test(suite, queue_goes_while_others_wait);
 	add_test(suite, cancelled_puts_and_gets);
+	add_loop_test(suite, a_put_in_parts_is_done_once, 0, 2);
+	add_loop_test(suite, a_get_is_done_once, 0, 4);
+	add_test(suite, a_session_that_is_taken_over);
 	add_loop_test(suite, queues_after_a_crash, 0, 2);
 	return suite;
 }

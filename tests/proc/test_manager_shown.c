@@ -200,12 +200,51 @@ START_TEST(others_are_shown)
 }
 END_TEST
 
+/* A session waits for several at once: the one it has waited for longest is shown. */
+START_TEST(the_oldest_wait_is_shown)
+{
+	static const char *const names[] = {"k1", "k2", "k3"};
+	char words[64];
+
+	open_all();
+	for (int i = 0; i < 3; i++) {
+		snprintf(words, sizeof(words), "IPK.NEW LOCK %s", names[i]);
+		ask(&a, words, "1");
+		snprintf(words, sizeof(words), "IPK.ACQUIRE %s me 0", names[i]);
+		ask(&a, words, "1");
+	}
+	begin(&b, "IPK.SESSION 0123456789abcdef 1");
+	want_any(&b);
+	for (int i = 0; i < 3; i++) {
+		snprintf(words, sizeof(words), "IPK.ACQUIRE %s %d -1", names[i], 81 + i);
+		begin(&b, words);
+		want_any(&b);
+	}
+	ask(&b, "PING", "PONG");
+	ck_assert_uint_eq(client_shown(id_b)->waits_for, spot_of("k1").id);
+	ck_assert_uint_eq(client_shown(id_b)->waits_tag, 81);
+	ask(&b, "IPK.CANCEL 2", "1");
+	ck_assert_uint_eq(client_shown(id_b)->waits_for, spot_of("k1").id);
+	ask(&a, "IPK.RELEASE k1 me", "OK");
+	want(&b, "[ipk.done 1 1]");
+	ck_assert_uint_eq(client_shown(id_b)->waits_for, spot_of("k3").id);
+	ck_assert_uint_eq(client_shown(id_b)->waits_tag, 83);
+	ck_assert_int_gt(client_shown(id_b)->waits_unix_ms, 1600000000000);
+	ask(&a, "IPK.RELEASE k3 me", "OK");
+	want(&b, "[ipk.done 3 1]");
+	ck_assert_uint_eq(client_shown(id_b)->waits_for, 0);
+	ck_assert_uint_eq(client_shown(id_b)->waits_tag, 0);
+	close_all();
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *suite = suite_create("manager_shown");
 
 	add_test(suite, lock_is_shown_with_its_holder);
 	add_test(suite, others_are_shown);
+	add_test(suite, the_oldest_wait_is_shown);
 	return suite;
 }
 IPK_TEST_MAIN(suite)
