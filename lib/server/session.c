@@ -150,7 +150,7 @@ static struct ipk__session *find(struct ipk__sessions *all, struct ipk__slice id
 
 static void unlist_ended(struct ipk__sessions *all, struct ipk__session *s)
 {
-	*(s->older ? &s->older->younger : &all->oldest) = s->younger;
+	*(all->oldest == s ? &all->oldest : &s->older->younger) = s->younger;
 	*(s->younger ? &s->younger->older : &all->youngest) = s->older;
 	s->older = s->younger = NULL;
 }
@@ -301,8 +301,9 @@ void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 
 	if (q->n_so_far > 0) {
 		n = 1 + ipk__int64_to_text((int64_t)q->n_so_far, text + 1);
-		memcpy(text + n, "\r\n", 2);
-		reply = IPK__SLICE(text, n + 2);
+		text[n++] = '\r';
+		text[n++] = '\n';
+		reply = IPK__SLICE(text, n);
 	}
 	if (q->server->log)
 		ipk__log_answered(q->server->log, s, reply);
