@@ -21,10 +21,7 @@
 
 #include <ipk.h>
 #include <ipk/manager.h>
-#include <ipk/manager_dict.h>
-#include <ipk/manager_list.h>
 #include <ipk/manager_server.h>
-#include <ipk/manager_sync.h>
 
 #define N_WORKERS 4
 #define N_NUMBERS 200

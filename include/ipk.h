@@ -1,4 +1,9 @@
-/* ipk.h - everything: #include <ipk.h> and link ipk::ipk (pkg-config: ipk). */
+/*
+ * ipk.h - everything in libipk: #include <ipk.h> and link ipk::ipk (pkg-config: ipk).
+ *
+ * Managers and pipes across machines are a library of their own, ipk::ipk-manager (pkg-config:
+ * ipk-manager): <ipk/manager.h>, <ipk/manager_server.h>, <ipk/manager_inspect.h>, <ipk/net.h>.
+ */
 #ifndef IPK_H
 #define IPK_H
 

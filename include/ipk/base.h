@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define IPK_VERSION_MAJOR 0
-#define IPK_VERSION_MINOR 2
+#define IPK_VERSION_MINOR 3
 #define IPK_VERSION_PATCH 0
 
 #define IPK_API __attribute__((visibility("default")))

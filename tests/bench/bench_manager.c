@@ -13,9 +13,6 @@
 
 #include <ipk.h>
 #include <ipk/manager.h>
-#include <ipk/manager_dict.h>
-#include <ipk/manager_list.h>
-#include <ipk/manager_sync.h>
 
 #include "bench.h"
 #include "bench_servers.h"

@@ -1,16 +1,18 @@
 #!/bin/sh
-# test_manager_addresses.sh - the same program (examples/manager_results) with a server of its
-# own, ipc-manager on a Unix socket, over TCP with a key, a real redis-server, and a cluster
+# test_manager_addresses.sh - the same programs (examples/manager_results, manager_tasks) with a server
+# of their own, ipc-manager on a Unix socket, over TCP with a key, a real redis-server, and a cluster
 # of three; and a server that is killed in between goes on with its log.
 set -eu
 command -v redis-server >/dev/null || exit 77
 # shellcheck source=tests/cli/manager_servers.sh
 . "$(dirname "$0")/manager_servers.sh"
-expected="200 results, 46 primes, 4 workers done"
+expected="200 results, 46 primes, 4 workers done
+26 letters in 2 lists"
 
-# gives ADDRESS...: what the program prints, with this address or none.
+# gives ADDRESS...: what the programs print, with this address or none.
 gives() {
-	out=$(timeout 60 manager_results "$@" 2>&1) || fail "with '$*': $out"
+	out=$({ timeout 60 manager_results "$@" && timeout 60 manager_tasks "$@"; } 2>&1) ||
+		fail "with '$*': $out"
 	[ "$out" = "$expected" ] || fail "with '$*': $out"
 }
 
