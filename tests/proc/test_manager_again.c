@@ -483,6 +483,42 @@ START_TEST(deadlines_hold_while_the_server_stands_still)
 }
 END_TEST
 
+/* Who stopped waiting says so itself, and need not look at the answer for that. */
+START_TEST(a_lock_that_came_too_late_is_given_back)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager) *other = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(managed_lock) *others = NULL;
+	IPK_AUTO(managed_semaphore) *sem = NULL;
+	IPK_AUTO(managed_semaphore) *others_sem = NULL;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s), NULL, SOON, &other));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_lock_open(other, "l", false, SOON, &others));
+	ck_ok(ipk_managed_semaphore_open(m, "s", 1, false, SOON, &sem));
+	ck_ok(ipk_managed_semaphore_open(other, "s", 1, false, SOON, &others_sem));
+	kill(ipk_manager_server_pid(s), SIGSTOP);
+	ck_err(ipk_managed_lock_lock(lock, ipk_in_ms(5)), -ETIMEDOUT);
+	ck_err(ipk_managed_semaphore_acquire(sem, ipk_in_ms(5)), -ETIMEDOUT);
+	kill(ipk_manager_server_pid(s), SIGCONT);
+	/* m does nothing more meanwhile. */
+	ck_ok(ipk_managed_lock_lock(others, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(others_sem, SOON));
+	ck_err(ipk_managed_lock_lock(lock, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_managed_lock_unlock(others, SOON));
+	ck_ok(ipk_managed_semaphore_release(others_sem, 1, SOON));
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(sem, ipk_now()));
+	ck_err(ipk_managed_semaphore_acquire(others_sem, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+}
+END_TEST
+
 /* --- forks --- */
 
 static int hold_and_wait(void *arg)
@@ -670,6 +706,7 @@ static Suite *suite(void)
 	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);
 	add_test(s, a_full_connection_is_no_broken_one);
 	add_loop_test(s, deadlines_hold_while_the_server_stands_still, 0, 2);
+	add_loop_test(s, a_lock_that_came_too_late_is_given_back, 0, 2);
 	add_test(s, what_a_killed_process_held_is_free);
 	add_test(s, a_child_neither_holds_nor_keeps_its_parents_locks);
 	add_test(s, changes_are_told);
