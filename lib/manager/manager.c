@@ -246,8 +246,8 @@ static bool is_refused(struct ipk__slice word)
 		"QUIT",     "HELLO",     "AUTH",        "MONITOR",     "BLPOP",
 		"BRPOP",    "BLMOVE",    "BLMPOP",      "BRPOPLPUSH",  "BZPOPMIN",
 		"BZPOPMAX", "BZMPOP",    "WAIT",        "IPK.SESSION", "IPK.LOCAL",
-		"IPK.AUTH", "IPK.WATCH", "IPK.UNWATCH", "IPK.CANCEL",  "SYNC",
-		"PSYNC",
+		"IPK.AUTH", "IPK.WATCH", "IPK.UNWATCH", "IPK.CANCEL",  "IPK.LEAVE",
+		"SYNC",     "PSYNC",
 	};
 
 	for (size_t i = 0; i < IPK__N_OF(words); i++)

@@ -97,6 +97,16 @@ static void keep_item(struct ipk__native *n, struct ipk__slice key, struct ipk__
 	n->n_kept++;
 }
 
+static void forget_waiting(struct ipk__native *n, uint64_t number)
+{
+	for (struct ipk__pending *p = n->waiting.first; p; p = p->next)
+		if (p->number == number) {
+			(void)ipk__pendings_remove(&n->waiting, p);
+			free(p);
+			return;
+		}
+}
+
 /* Nobody waits for it any more: undo what it did. */
 static void done_late(struct ipk__native *n, struct ipk__pending *p, struct ipk__slice whole)
 {
@@ -112,6 +122,8 @@ static void done_late(struct ipk__native *n, struct ipk__pending *p, struct ipk_
 		ipk__pendings_add(&n->todo, undo);
 	if (p->late == IPK__LATE_KEEP && whole.n_bytes > 0 && whole.bytes[0] == '$')
 		keep_item(n, p->argv[1], whole);
+	if (p->leaves != 0 && whole.n_bytes > 1 && whole.bytes[0] == ':' && whole.bytes[1] == '1')
+		forget_waiting(n, p->leaves); /* no push will come */
 	free(p);
 }
 
@@ -280,6 +292,8 @@ static int send_out(struct ipk__native *n, ipk_deadline deadline)
 	if (n->out.failed)
 		return -ENOMEM;
 	r = ipk__wire_send(&n->wire, data, n_bytes, ipk_now(), &at);
+	if (r == -ETIMEDOUT && at > 0 && ipk_deadline_left_ns(deadline) < GRACE_NS)
+		deadline = ipk_in_ns(GRACE_NS); /* half of it is worse than late */
 	while (r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0) {
 		read_meanwhile(n);
 		slice = ipk_in_ns(SLICE_NS);
@@ -292,39 +306,96 @@ static int send_out(struct ipk__native *n, ipk_deadline deadline)
 	return r == -ETIMEDOUT && at > 0 ? -EPIPE : r;
 }
 
-/* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
-static bool enlist(struct ipk__native *n, struct ipk__pending *p, size_t count)
+/* Under lock: what nobody waits for, into n->out, before what comes next. */
+static void take_todo(struct ipk__native *n, struct ipk__pendings *ret_early)
 {
-	for (size_t i = 0; i < count; i++) {
-		p[i].number = n->next_number++;
-		p[i].was_sent = !n->is_broken;
-		ipk__pendings_add(&n->sent, &p[i]);
+	struct ipk__pending *p;
+
+	ipk__pendings_init(ret_early);
+	while (!n->is_broken && (p = n->todo.first)) {
+		(void)ipk__pendings_remove(&n->todo, p);
+		ipk__pending_encode(n, p);
+		ipk__pendings_add(ret_early, p);
 	}
+}
+
+/* Under lock: they could not be sent now. */
+static void put_todo_back(struct ipk__native *n, struct ipk__pendings *early)
+{
+	struct ipk__pending *p;
+
+	while ((p = n->todo.first)) {
+		(void)ipk__pendings_remove(&n->todo, p);
+		ipk__pendings_add(early, p);
+	}
+	while ((p = early->first)) {
+		(void)ipk__pendings_remove(early, p);
+		ipk__pendings_add(&n->todo, p);
+	}
+}
+
+static void enlist_one(struct ipk__native *n, struct ipk__pending *p)
+{
+	p->number = n->next_number++;
+	p->was_sent = !n->is_broken;
+	ipk__pendings_add(&n->sent, p);
+}
+
+/* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
+static bool enlist(struct ipk__native *n, struct ipk__pendings *early, struct ipk__pending *p,
+		   size_t count)
+{
+	struct ipk__pending *e;
+
+	while ((e = early->first)) {
+		(void)ipk__pendings_remove(early, e);
+		enlist_one(n, e);
+	}
+	for (size_t i = 0; i < count; i++)
+		enlist_one(n, &p[i]);
 	return !n->is_broken;
 }
 
-/* They found no room; nobody got a number after theirs, for send_lock is held. Under lock. */
-static void unlist(struct ipk__native *n, struct ipk__pending *p, size_t count)
+/*
+ * They found no room; nobody got a number after theirs, for send_lock is held. Under lock.
+ * The early ones, from the number @from on, are to be sent later.
+ */
+static void unlist(struct ipk__native *n, uint64_t from, struct ipk__pending *p, size_t count)
 {
+	struct ipk__pendings early;
+	struct ipk__pending *e = n->sent.first;
+	struct ipk__pending *next;
+
+	ipk__pendings_init(&early);
 	for (size_t i = 0; i < count; i++)
 		(void)ipk__pendings_remove(&n->sent, &p[i]);
-	n->next_number -= count;
+	for (; e; e = next) {
+		next = e->next;
+		if (e->number < from)
+			continue;
+		(void)ipk__pendings_remove(&n->sent, e);
+		ipk__pendings_add(&early, e);
+	}
+	put_todo_back(n, &early);
+	n->next_number = from;
 }
 
 /* Under send_lock; lock is held afterwards. 0: in line, and sent or to be sent again. */
-static int line_up(struct ipk__native *n, struct ipk__pending *p, size_t count,
-		   ipk_deadline deadline)
+static int line_up(struct ipk__native *n, struct ipk__pendings *early, struct ipk__pending *p,
+		   size_t count, ipk_deadline deadline)
 {
+	uint64_t from;
 	int r;
 
 	pthread_mutex_lock(&n->lock);
-	if (!enlist(n, p, count))
+	from = n->next_number;
+	if (!enlist(n, early, p, count))
 		return 0;
 	pthread_mutex_unlock(&n->lock);
 	r = send_out(n, deadline);
 	pthread_mutex_lock(&n->lock);
 	if (r == -ETIMEDOUT && !n->is_broken) {
-		unlist(n, p, count);
+		unlist(n, from, p, count);
 		return r;
 	}
 	if (r < 0)
@@ -332,22 +403,39 @@ static int line_up(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	return 0;
 }
 
+/* Under send_lock: all that is to go out, as bytes. -ENOMEM: nothing happened. */
+static int encode(struct ipk__native *n, struct ipk__pending *p, size_t count,
+		  struct ipk__pendings *ret_early)
+{
+	ipk__bytes_clear(&n->out);
+	pthread_mutex_lock(&n->lock);
+	take_todo(n, ret_early);
+	pthread_mutex_unlock(&n->lock);
+	for (size_t i = 0; i < count; i++)
+		ipk__pending_encode(n, &p[i]);
+	if (!n->out.failed)
+		return 0;
+	pthread_mutex_lock(&n->lock);
+	put_todo_back(n, ret_early);
+	pthread_mutex_unlock(&n->lock);
+	return -ENOMEM;
+}
+
 /* 0: they are in line, and *ret_reads: this thread is to read. -ETIMEDOUT: they are not. */
 static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  ipk_deadline deadline, bool *ret_reads)
 {
+	struct ipk__pendings early;
 	int r = ipk__turn_take(&n->send_lock, deadline);
 
 	if (r < 0)
 		return r;
-	ipk__bytes_clear(&n->out);
-	for (size_t i = 0; i < count; i++)
-		ipk__pending_encode(n, &p[i]);
-	if (n->out.failed) {
+	r = encode(n, p, count, &early);
+	if (r < 0) {
 		ipk__turn_give(&n->send_lock);
-		return -ENOMEM;
+		return r;
 	}
-	r = line_up(n, p, count, deadline);
+	r = line_up(n, &early, p, count, deadline);
 	if (r == 0) {
 		*ret_reads = !n->is_read;
 		n->is_read = true;
@@ -358,29 +446,18 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	return r;
 }
 
-/* What done_late() wants sent: nobody waits for the answers. */
+/*
+ * What undoes others' requests: nobody waits for the answers. Not sent when that would have to
+ * be waited for; who sends or reads next does it then.
+ */
 static void send_todo(struct ipk__native *n)
 {
-	struct ipk__pending *p;
-	int r = 0;
+	struct ipk__pendings early;
 
 	if (!ipk__turn_try(&n->send_lock))
-		return; /* who reads next does it */
-	ipk__bytes_clear(&n->out);
-	pthread_mutex_lock(&n->lock);
-	while (!n->is_broken && (p = n->todo.first)) {
-		(void)ipk__pendings_remove(&n->todo, p);
-		ipk__pending_encode(n, p);
-		p->number = n->next_number++;
-		p->was_sent = true;
-		ipk__pendings_add(&n->sent, p);
-	}
-	pthread_mutex_unlock(&n->lock);
-	if (ipk__bytes_len(&n->out) > 0)
-		r = send_out(n, ipk_in_ns(GRACE_NS));
-	if (r < 0) {
-		pthread_mutex_lock(&n->lock);
-		is_over(n);
+		return;
+	if (encode(n, NULL, 0, &early) == 0 && early.first) {
+		(void)line_up(n, &early, NULL, 0, ipk_now());
 		pthread_mutex_unlock(&n->lock);
 	}
 	ipk__turn_give(&n->send_lock);
@@ -483,21 +560,27 @@ static struct ipk__pending *make_late(const struct ipk__call *call)
 	return ipk__pending_make(IPK__MIN(call->argc, (size_t)3), call->argv, call->late);
 }
 
-/* The server need not go on with it. Under lock. */
-static void cancel_later(struct ipk__native *n, const struct ipk__pending *p)
+/*
+ * The server need not go on with @p, and takes a lock back that it gave: @late has no more to
+ * do about that then. Under lock.
+ */
+static void tell_server(struct ipk__native *n, const struct ipk__pending *p,
+			struct ipk__pending *late)
 {
 	struct ipk__number room;
-	struct ipk__pending *cancel;
+	struct ipk__slice argv[] = {IPK__WORD("IPK.LEAVE"),
+				    ipk__number_word(&room, (int64_t)p->number)};
+	struct ipk__pending *told;
 
-	if (p->ticket == 0)
+	if (!(p->call->flags & IPK__CALL_WAITS))
 		return;
-	cancel = ipk__pending_make(
-		2,
-		(const struct ipk__slice[]){IPK__WORD("IPK.CANCEL"),
-					    ipk__number_word(&room, (int64_t)p->ticket)},
-		IPK__LATE_DROP);
-	if (cancel)
-		ipk__pendings_add(&n->todo, cancel);
+	told = ipk__pending_make(IPK__N_OF(argv), argv, IPK__LATE_DROP);
+	if (!told)
+		return;
+	told->leaves = p->number;
+	ipk__pendings_add(&n->todo, told);
+	if (late->late == IPK__LATE_RELEASE)
+		late->late = IPK__LATE_DROP;
 }
 
 /* @err is why. What the call returns then; 0: the answer has just come. */
@@ -515,7 +598,7 @@ static int leave(struct ipk__native *n, struct ipk__pending *p, int err)
 	}
 	was_sent = p->was_sent;
 	if (was_sent && late) {
-		cancel_later(n, p);
+		tell_server(n, p, late);
 		replace(n, p, late);
 	} else {
 		free(late);

@@ -79,6 +79,7 @@ struct ipk__pending {
 	struct ipk__pending *next;
 	/* Of one whose caller left: */
 	enum ipk__late late;
+	uint64_t leaves; /* the number of the one that it takes back; 0 none */
 	size_t argc;
 	struct ipk__slice argv[4]; /* in memory behind this; to be sent when argc > 0 */
 };

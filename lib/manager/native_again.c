@@ -125,22 +125,27 @@ void ipk__native_in_child(struct ipk__native *n)
 void ipk__native_retire_view(struct ipk__native *n)
 {
 	struct ipk__view *old = atomic_exchange(&n->view, NULL);
-	struct ipk__view **more;
 
 	if (!old)
 		return;
 	ipk__view_blind(old);
-	more = ipk__os_realloc(n->old_views, (n->n_old_views + 1) * sizeof(struct ipk__view *));
-	if (!more)
-		return; /* some bytes and a range of addresses are lost */
-	n->old_views = more;
 	n->old_views[n->n_old_views++] = old;
 }
 
 static void show_view(struct ipk__native *n)
 {
+	struct ipk__view **room;
+
 	if (!n->wire.view)
 		return;
+	/* Its place among the old ones, for when it is one. Without that the server is asked. */
+	room = ipk__os_realloc(n->old_views, (n->n_old_views + 1) * sizeof(struct ipk__view *));
+	if (!room) {
+		ipk__view_close(n->wire.view);
+		n->wire.view = NULL;
+		return;
+	}
+	n->old_views = room;
 	atomic_fetch_add(&n->view_generation, 1);
 	atomic_store(&n->view, n->wire.view);
 	n->wire.view = NULL;
@@ -297,8 +302,8 @@ static void take_fresh(struct ipk__native *n)
 	pthread_mutex_lock(&of_process_lock);
 	n->wire = n->fresh;
 	ipk__wire_init(&n->fresh);
-	pthread_mutex_unlock(&of_process_lock);
 	show_view(n);
+	pthread_mutex_unlock(&of_process_lock);
 }
 
 /* One attempt, under send_lock, by the thread that reads; n->wire is closed. */

@@ -91,6 +91,16 @@ static int take(struct ipk__request *q, struct ipk__thing *thing, uint64_t depth
 	return 1;
 }
 
+/* In its session; 0: there is none. */
+static uint64_t number_of(const struct ipk__request *q)
+{
+	struct ipk__slice id;
+
+	if (q->number != 0 || !q->peer->session)
+		return q->number;
+	return ipk__session_number(q->peer->session, &id);
+}
+
 void ipk__thing_acquire(struct ipk__request *q)
 {
 	struct ipk__wait *wait = ipk__wait_of(q);
@@ -104,6 +114,8 @@ void ipk__thing_acquire(struct ipk__request *q)
 	if (!thing)
 		return;
 	r = take(q, thing, 1);
+	if (r > 0)
+		ipk__hold_find(thing, q->peer, q->argv[2])->granted_by = number_of(q);
 	if (r == 0 && !ipk__must_answer(q, timeout_ms)) {
 		ipk__wait_for(q, thing, IPK__LANE_LOCK, q->argv[2], timeout_ms);
 		return;
@@ -177,6 +189,45 @@ void ipk__thing_release(struct ipk__request *q)
 		release_lock(q, thing, (uint64_t)n);
 	else if (thing)
 		release_permits(q, thing, (uint64_t)n);
+}
+
+/* What the peer's request @number got is nobody's. */
+static void give_back_granted(struct ipk__server *server, struct ipk__peer *peer, uint64_t number)
+{
+	const struct ipk__peer_things *has = peer->things;
+
+	for (struct ipk__link *at = has ? has->holds.next : NULL; at && at->self; at = at->next) {
+		struct ipk__hold *hold = at->self;
+		struct ipk__shm_thing *shm = ipk__thing_shm(server, hold->thing);
+
+		if (hold->granted_by != number)
+			continue;
+		hold->granted_by = 0;
+		if (shm && !is_lock(hold->thing))
+			shm->count++;
+		if (shm)
+			give_back(server, hold->thing, shm, hold, 1);
+		return;
+	}
+}
+
+/* IPK.LEAVE number */
+void ipk__thing_leave(struct ipk__request *q)
+{
+	int64_t number;
+
+	if (!ipk__request_has_peer(q) || !ipk__arg_integer(q, 1, &number))
+		return;
+	if (number < 1) {
+		ipk__reply_error(q, "ERR requests of a session count from 1");
+		return;
+	}
+	if (ipk__blocks_leave(q->server, q->peer, (uint64_t)number)) {
+		ipk__reply_integer(q, 1);
+		return;
+	}
+	give_back_granted(q->server, q->peer, (uint64_t)number);
+	ipk__reply_integer(q, 0);
 }
 
 void ipk__thing_held(struct ipk__request *q)

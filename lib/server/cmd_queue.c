@@ -18,6 +18,7 @@
 #include "server/item_queue.h"
 
 #define KINDS IPK__KIND(IPK__THING_QUEUE)
+#define HEAD_BYTES 32      /* of an item in a reply: its length, and the ends of lines */
 #define DROPS_A_COMMAND 30 /* of one IPK.QDROP: a line of the log holds them */
 
 /* An item of a joinable queue that a peer has and did not say to be done. */
@@ -249,7 +250,8 @@ static bool get_one(struct ipk__request *q, struct ipk__thing *thing, struct ipk
 
 	if (!item)
 		return false;
-	if ((shm->flags & IPK__THING_JOINABLE) && q->peer && note_taken(q, thing, item) < 0) {
+	if (!ipk__bytes_reserve(q->out, item->n_bytes + HEAD_BYTES) ||
+	    ((shm->flags & IPK__THING_JOINABLE) && q->peer && note_taken(q, thing, item) < 0)) {
 		/* Its place was its own a moment ago. */
 		(void)ipk__item_queue_put_back(thing->queue, item);
 		return false;
@@ -273,9 +275,13 @@ static void get_some(struct ipk__request *q, struct ipk__thing *thing, struct ip
 		ipk__reply_array(q, n);
 	while (n_got < n && get_one(q, thing, shm))
 		n_got++;
+	if (n_got == 0 && !as_array) {
+		ipk__reply_failed(q, -ENOMEM);
+		return;
+	}
 	if (n_got < n) /* the reply is in pieces: this connection cannot go on */
 		q->out->failed = true;
-	if (!(shm->flags & IPK__THING_JOINABLE)) {
+	if (n_got > 0 && !(shm->flags & IPK__THING_JOINABLE)) {
 		ipk__changed(q, q->argv[1]);
 		ipk__effectf(q, "sbssi", "IPK.QGET", q->argv[1], "0", "COUNT", (int64_t)n_got);
 	}

@@ -20,6 +20,8 @@ const struct ipk__command ipk__commands_thing[] = {
 	 "Take a lock or a permit"},
 	{"IPK.RELEASE", ipk__thing_release, -3, OWN | FAST, 1, 1, 1, "generic",
 	 "Give a lock or permits back"},
+	{"IPK.LEAVE", ipk__thing_leave, 2, OWN | FAST | IPK__CMD_NO_MULTI, 0, 0, 0, "connection",
+	 "Nobody waits for a request any more"},
 	{"IPK.HELD", ipk__thing_held, 3, READ | FAST, 1, 1, 1, "generic",
 	 "How often an owner holds it"},
 	{"IPK.CWAIT", ipk__thing_cwait, 4, WAIT, 1, 1, 1, "generic", "Wait for a condition"},

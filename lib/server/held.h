@@ -59,6 +59,7 @@ struct ipk__hold {
 	struct ipk__thing *thing;
 	struct ipk__peer *peer;
 	uint64_t n;
+	uint64_t granted_by; /* number of the session's request that got the last one; 0 none */
 	struct ipk__slice owner;
 	char bytes[];
 };
@@ -170,7 +171,7 @@ void ipk__things_flushed(struct ipk__server *server);
 
 /* The commands. */
 ipk__command_fn ipk__thing_new, ipk__thing_acquire, ipk__thing_release, ipk__thing_held;
-ipk__command_fn ipk__thing_cwait, ipk__thing_cnotify;
+ipk__command_fn ipk__thing_leave, ipk__thing_cwait, ipk__thing_cnotify;
 ipk__command_fn ipk__thing_eset, ipk__thing_eclear, ipk__thing_eisset, ipk__thing_ewait;
 ipk__command_fn ipk__thing_bwait, ipk__thing_babort, ipk__thing_breset, ipk__thing_binfo;
 ipk__command_fn ipk__thing_qput, ipk__thing_qget, ipk__thing_qlen, ipk__thing_qinfo;

@@ -331,6 +331,23 @@ void ipk__log_status(const struct ipk__log *log, struct ipk__log_status *ret_sta
 	};
 }
 
+/* One second, or never, may be what was promised so far: that is kept, or bettered, at once. */
+int ipk__log_set_fsync(struct ipk__log *log, int fsync)
+{
+	int r;
+
+	if (log->is_dirty && log->fsync != fsync) {
+		r = ipk__os_file_sync(log->main.fd);
+		if (r < 0) {
+			lose(log, r);
+			return r;
+		}
+		log->is_dirty = false;
+	}
+	log->fsync = fsync;
+	return 0;
+}
+
 /* --- opening and closing --- */
 
 static int open_file(struct ipk__log *log)

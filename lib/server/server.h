@@ -196,6 +196,8 @@ void ipk__notify_deliver(struct ipk__server *server);
  * called with again, before it is dropped. False: it cannot be taken back now, let it wait.
  */
 bool ipk__things_cancel(struct ipk__request *q);
+/* IPK.LEAVE: the same for the request of that number in @peer's session. False: none waits. */
+bool ipk__blocks_leave(struct ipk__server *server, struct ipk__peer *peer, uint64_t number);
 /* When the server is closed, after all peers went. */
 void ipk__things_close(struct ipk__server *server);
 void ipk__notify_close(struct ipk__server *server);
@@ -326,6 +328,8 @@ const char *ipk__server_address(const struct ipk__server *server);
 int ipk__log_open(struct ipk__server *server, const char *path, int fsync,
 		  struct ipk__log **ret_log);
 void ipk__log_close(struct ipk__log *log);
+/* From now on; what is not on disk yet comes there first. An error: nothing has changed. */
+int ipk__log_set_fsync(struct ipk__log *log, int fsync);
 /*
  * The request @q did something: its effects, or itself, to be written. Called once for each
  * request or transaction with changes, after its function.

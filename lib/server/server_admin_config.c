@@ -186,10 +186,16 @@ static void get_appendfsync(const struct ipk__server *s, char *buf)
 	snprintf(buf, TEXT_BYTES, "%s", fsync_words[s->config.fsync]);
 }
 
-/* How the log is synced is decided at the start, too. */
 static bool set_appendfsync(struct ipk__server *s, struct ipk__slice text)
 {
-	return ipk__slice_is_word(text, fsync_words[s->config.fsync]);
+	int i = 0;
+
+	while (i < (int)IPK__N_OF(fsync_words) && !ipk__slice_is_word(text, fsync_words[i]))
+		i++;
+	if (i == (int)IPK__N_OF(fsync_words) || (s->log && ipk__log_set_fsync(s->log, i) < 0))
+		return false;
+	s->config.fsync = i;
+	return true;
 }
 
 static void get_nothing(const struct ipk__server *s, char *buf)

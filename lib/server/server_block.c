@@ -642,16 +642,11 @@ bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, con
 	return true;
 }
 
-/* IPK.CANCEL: the request with this ticket waits no more, and nothing came of it. */
-bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint64_t ticket)
+static bool cancel(struct ipk__server *server, struct ipk__blocked *w)
 {
-	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+	struct ipk__conn *conn = w->conn;
 	struct ipk__request q;
 
-	while (w && w->ticket != ticket)
-		w = w->next;
-	if (!w || ticket == 0)
-		return false;
 	begin_again(server, w, &q);
 	if (!ipk__things_cancel(&q)) {
 		heap_remove(server->blocks, w);
@@ -659,8 +654,28 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 		return false;
 	}
 	free_waiter(server->blocks, w);
-	show(server, ipk__conn_of(peer));
+	show(server, conn);
 	return true;
+}
+
+/* IPK.CANCEL: the request with this ticket waits no more, and nothing came of it. */
+bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint64_t ticket)
+{
+	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+
+	while (w && w->ticket != ticket)
+		w = w->next;
+	return w && ticket != 0 && cancel(server, w);
+}
+
+/* IPK.LEAVE: the same by the request's number. */
+bool ipk__blocks_leave(struct ipk__server *server, struct ipk__peer *peer, uint64_t number)
+{
+	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+
+	while (w && (w->ticket == 0 || w->number != number))
+		w = w->next;
+	return w && cancel(server, w);
 }
 
 int ipk__blocks_create(struct ipk__server *server)

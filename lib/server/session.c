@@ -305,6 +305,8 @@ void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 		text[n++] = '\n';
 		reply = IPK__SLICE(text, n);
 	}
+	if (q->out->failed) /* only a part of it is there */
+		reply = not_kept;
 	if (q->server->log)
 		ipk__log_answered(q->server->log, s, reply);
 	remember(q->server->sessions, s, q->number != 0 ? q->number : s->number, reply);

@@ -389,7 +389,7 @@ int ipk__hold_add(struct ipk__thing *thing, struct ipk__peer *peer, struct ipk__
 		hold->owner = IPK__SLICE(hold->bytes, owner.n_bytes);
 		hold->thing = thing;
 		hold->peer = peer;
-		hold->n = 0;
+		hold->n = hold->granted_by = 0;
 		ipk__link_last(&thing->holds, &hold->of_thing, hold);
 		ipk__link_last(&has->holds, &hold->of_peer, hold);
 		peer->n_things++;

@@ -2,6 +2,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "fault/faults.h"
@@ -9,6 +10,7 @@
 #include "os/os.h"
 
 static bool is_armed;
+static bool only_memory;
 static long fail_at;
 static long n_calls;
 static const char *hit;
@@ -36,9 +38,16 @@ const char *fault_hit(void)
 	return hit;
 }
 
+static bool is_allocation(const char *function)
+{
+	size_t n = strlen(function);
+
+	return strcmp(function, "strdup") == 0 || (n > 5 && strcmp(function + n - 5, "alloc") == 0);
+}
+
 static bool is_due(const char *function)
 {
-	if (!is_armed || ++n_calls != fail_at)
+	if (!is_armed || (only_memory && !is_allocation(function)) || ++n_calls != fail_at)
 		return false;
 	hit = function;
 	return true;
@@ -141,6 +150,7 @@ void fault_run_all(const struct scenario *s)
 {
 	long n = 1;
 
+	only_memory = s->only_memory;
 	for (long k = 0; k <= n; k++) {
 		struct leaks before = leaks_now();
 		int r;

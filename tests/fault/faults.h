@@ -23,6 +23,7 @@ struct scenario {
 	int (*run)(void);
 	void (*prepare)(void);
 	void (*check)(void); /* the objects still work; frees them */
+	bool only_memory;    /* no system call fails, only allocation does */
 };
 void fault_run_all(const struct scenario *s);
 

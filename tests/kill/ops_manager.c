@@ -38,10 +38,15 @@ struct request {
 	const char *field_before, *field_after;
 };
 
+/* Long enough to be copied in several steps: whoever reads in between sees both. */
+#define TIMES_4(text) text text text text
+#define OLD TIMES_4(TIMES_4("old-value-old-value-"))
+#define NEW TIMES_4(TIMES_4("new-value-new-value-"))
+
 static const struct request requests[] = {
 	{"set", 1, "SET k old\r\n", "SET k new\r\n", "GET k\r\n", "$3\r\nold\r\n", "$3\r\nnew\r\n"},
-	{"hset", 1, "HSET h f old-value g 1\r\n", "HSET h f new-value\r\n", "HGET h f\r\n",
-	 "$9\r\nold-value\r\n", "$9\r\nnew-value\r\n", "f", "old-value", "new-value"},
+	{"hset", 1, "HSET h f " OLD " g 1\r\n", "HSET h f " NEW "\r\n", "HGET h f\r\n",
+	 "$320\r\n" OLD "\r\n", "$320\r\n" NEW "\r\n", "f", OLD, NEW},
 	{"push", 2, "RPUSH l item-%d\r\n", "RPUSH l pushed\r\n", "LRANGE l -2 -1\r\n",
 	 "*2\r\n$6\r\nitem-0\r\n$6\r\nitem-1\r\n", "*2\r\n$6\r\nitem-1\r\n$6\r\npushed\r\n"},
 	{"pop", 2, "RPUSH l item-%d\r\n", "LPOP l\r\n", "LRANGE l 0 -1\r\n",
@@ -136,7 +141,7 @@ static size_t read_reply(int fd, char *buf, size_t n_expected)
 /* As a client's requests, so that they are in the log; the server leaves its loop behind them. */
 static int fill(const struct request *q)
 {
-	char text[256];
+	char text[1024];
 	int fd = connect_to(stage.socket_path);
 	int r = fd < 0 ? -ECONNREFUSED : 0;
 
@@ -222,7 +227,7 @@ static void check_reader(struct scene *s)
 {
 	const struct request *q = request_of(s);
 	struct ipk__spot spot;
-	char value[64];
+	char value[512];
 	size_t n = 0;
 	int r;
 

@@ -231,6 +231,104 @@ START_TEST(adds_are_done_once_over_restarts)
 }
 END_TEST
 
+/* More calls than go out at a time; each says what the sum was after it. */
+START_TEST(batches_are_done_once_over_restarts)
+{
+	enum { CALLS = 100 };
+	struct place p;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(list) *l = NULL;
+	pthread_t thread;
+	int64_t sum = 0;
+	uint64_t len;
+	int n = 0;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_list_open(m, "l", &l));
+	ck_assert_int_eq(pthread_create(&thread, NULL, restart_often, &p), 0);
+	while (pthread_tryjoin_np(thread, NULL) != 0) {
+		IPK_AUTO(batch) *b = NULL;
+
+		ck_ok(ipk_batch_create(m, &b));
+		for (int i = 0; i < CALLS; i++) {
+			ck_ok(ipk_batch_dict_add(b, d, IPK_TEXT("n"), 1));
+			ck_ok(ipk_batch_list_append(b, l, "x", 1));
+		}
+		ck_ok(ipk_batch_run(b, SOON));
+		for (size_t i = 0; i < CALLS; i++) {
+			ck_ok(ipk_batch_int(b, 2 * i, &sum));
+			ck_assert_int_eq(sum, ++n);
+		}
+	}
+	ck_assert_int_gt(n, 0);
+	ck_assert_int_eq(number_at(d, "n"), n);
+	ck_ok(ipk_list_len(l, SOON, &len));
+	ck_assert_uint_eq(len, (unsigned)n);
+	l = ipk_list_close(l);
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+struct transfer {
+	ipk_dict *d;
+	ipk_list *l;
+};
+
+/* One more in the dict, and that number in the list. */
+static int count_one(ipk_batch *batch, void *arg)
+{
+	struct transfer *t = arg;
+	char text[24] = "";
+	size_t n = 0;
+	int r = ipk_dict_get(t->d, IPK_TEXT("n"), text, sizeof text - 1, SOON, &n);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	snprintf(text, sizeof text, "%d", (r == 0 ? atoi(text) : 0) + 1);
+	ipk_try(ipk_batch_dict_set(batch, t->d, IPK_TEXT("n"), IPK_TEXT(text)));
+	return ipk_batch_list_append(batch, t->l, IPK_TEXT(text));
+}
+
+START_TEST(transactions_are_done_once_over_restarts)
+{
+	static const char *const names[] = {"d", "l"};
+	struct place p;
+	struct transfer t = {0};
+	IPK_AUTO(manager) *m = NULL;
+	pthread_t thread;
+	char text[24], got[24];
+	uint64_t len;
+	size_t n_got;
+	int n = 0;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &t.d));
+	ck_ok(ipk_list_open(m, "l", &t.l));
+	ck_assert_int_eq(pthread_create(&thread, NULL, restart_often, &p), 0);
+	while (pthread_tryjoin_np(thread, NULL) != 0) {
+		ck_ok(ipk_manager_transact(m, names, 2, count_one, &t, SOON));
+		n++;
+		ck_assert_int_eq(number_at(t.d, "n"), n);
+	}
+	ck_assert_int_gt(n, 0);
+	ck_ok(ipk_list_len(t.l, SOON, &len));
+	ck_assert_uint_eq(len, (unsigned)n);
+	snprintf(text, sizeof text, "%d", n);
+	ck_ok(ipk_list_get(t.l, -1, got, sizeof got, SOON, &n_got));
+	ck_assert_uint_eq(n_got, strlen(text));
+	ck_assert_mem_eq(got, text, n_got);
+	t.d = ipk_dict_close(t.d);
+	t.l = ipk_list_close(t.l);
+	m = ipk_manager_close(m);
+	place_fini(&p);
+}
+END_TEST
+
 static void *add_in_turn(void *arg)
 {
 	struct crowd *c = arg;
@@ -483,6 +581,42 @@ START_TEST(deadlines_hold_while_the_server_stands_still)
 }
 END_TEST
 
+/* Who stopped waiting says so itself, and need not look at the answer for that. */
+START_TEST(a_lock_that_came_too_late_is_given_back)
+{
+	IPK_AUTO(manager_server) *s = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager) *other = NULL;
+	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(managed_lock) *others = NULL;
+	IPK_AUTO(managed_semaphore) *sem = NULL;
+	IPK_AUTO(managed_semaphore) *others_sem = NULL;
+
+	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
+				  IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(s), NULL, SOON, &other));
+	ck_ok(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	ck_ok(ipk_managed_lock_open(other, "l", false, SOON, &others));
+	ck_ok(ipk_managed_semaphore_open(m, "s", 1, false, SOON, &sem));
+	ck_ok(ipk_managed_semaphore_open(other, "s", 1, false, SOON, &others_sem));
+	kill(ipk_manager_server_pid(s), SIGSTOP);
+	ck_err(ipk_managed_lock_lock(lock, ipk_in_ms(5)), -ETIMEDOUT);
+	ck_err(ipk_managed_semaphore_acquire(sem, ipk_in_ms(5)), -ETIMEDOUT);
+	kill(ipk_manager_server_pid(s), SIGCONT);
+	/* m does nothing more meanwhile. */
+	ck_ok(ipk_managed_lock_lock(others, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(others_sem, SOON));
+	ck_err(ipk_managed_lock_lock(lock, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_managed_lock_unlock(others, SOON));
+	ck_ok(ipk_managed_semaphore_release(others_sem, 1, SOON));
+	ck_ok(ipk_managed_lock_lock(lock, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(sem, ipk_now()));
+	ck_err(ipk_managed_semaphore_acquire(others_sem, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_managed_lock_unlock(lock, SOON));
+}
+END_TEST
+
 /* --- forks --- */
 
 static int hold_and_wait(void *arg)
@@ -662,6 +796,8 @@ static Suite *suite(void)
 	add_loop_test(s, workers_fill_a_dict_under_a_lock, 0, 2);
 	add_loop_test(s, threads_share_a_connection, 0, 2);
 	add_loop_test(s, adds_are_done_once_over_restarts, 0, 2);
+	add_loop_test(s, batches_are_done_once_over_restarts, 0, 2);
+	add_loop_test(s, transactions_are_done_once_over_restarts, 0, 2);
 	add_loop_test(s, threads_go_on_over_restarts, 0, 2);
 	add_test(s, who_waits_goes_on_waiting_after_a_restart);
 	add_loop_test(s, a_put_in_parts_goes_on_after_restarts, 0, 2);
@@ -670,6 +806,7 @@ static Suite *suite(void)
 	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);
 	add_test(s, a_full_connection_is_no_broken_one);
 	add_loop_test(s, deadlines_hold_while_the_server_stands_still, 0, 2);
+	add_loop_test(s, a_lock_that_came_too_late_is_given_back, 0, 2);
 	add_test(s, what_a_killed_process_held_is_free);
 	add_test(s, a_child_neither_holds_nor_keeps_its_parents_locks);
 	add_test(s, changes_are_told);

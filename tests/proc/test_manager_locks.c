@@ -656,10 +656,47 @@ START_TEST(unblocked_by_an_administrator)
 }
 END_TEST
 
+/* Whoever asked for it has left: it is nobody's, whether it was got by then or not. */
+START_TEST(locks_of_those_who_left)
+{
+	open_all();
+	ask(&a, "IPK.NEW RLOCK k", "1");
+	ask(&a, "IPK.NEW SEMAPHORE sem 2", "1");
+	begin(&b, "IPK.SESSION 0123456789abcdef 1");
+	want_any(&b);
+	ask(&b, "IPK.ACQUIRE k me 0", "1");
+	ask(&b, "IPK.ACQUIRE k me 0", "1");
+	ask(&b, "IPK.LEAVE 2", "0");
+	ask(&b, "IPK.HELD k me", "1");
+	ask(&b, "IPK.LEAVE 2", "0"); /* once */
+	ask(&b, "IPK.HELD k me", "1");
+	ask(&b, "IPK.LEAVE 1", "0"); /* the last one that was granted is what can be left */
+	ask(&b, "IPK.HELD k me", "1");
+	ask(&a, "IPK.ACQUIRE sem you 0", "1"); /* number 0, without a session */
+	ask(&b, "IPK.ACQUIRE sem me 0", "1");  /* 9 */
+	begin(&b, "IPK.ACQUIRE sem me -1");    /* 10 */
+	want(&b, "WAIT 1");
+	ask(&b, "IPK.LEAVE 10", "1");
+	ask(&b, "IPK.LEAVE 9", "0");
+	ask(&b, "IPK.HELD sem me", "0");
+	ask(&a, "IPK.ACQUIRE sem you 0", "1");
+	ask(&a, "IPK.ACQUIRE sem you 0", "0");
+	ask(&a, "IPK.LEAVE 0", "-ERR");
+	ask(&a, "IPK.LEAVE 1", "0");
+	ask(&a, "IPK.HELD sem you", "2");
+	begin(&a, "IPK.ACQUIRE k you -1");
+	waits(&s, 1);
+	ask(&b, "IPK.RELEASE k me", "OK");
+	want(&a, "1");
+	close_all();
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *suite = suite_create("manager_locks");
 
+	add_test(suite, locks_of_those_who_left);
 	add_test(suite, new_is_the_same_or_refused);
 	add_test(suite, lock_is_held_by_one);
 	add_test(suite, lock_goes_to_who_came_first);

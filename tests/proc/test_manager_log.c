@@ -618,6 +618,28 @@ START_TEST(killed_while_rewriting)
 }
 END_TEST
 
+START_TEST(fsync_is_a_setting)
+{
+	static const char *const words[] = {"always", "everysec", "no"};
+	pid_t pid = start_server();
+	struct client c;
+	char wanted[80];
+
+	client_open(&c);
+	for (size_t i = 0; i < 3; i++) {
+		ck_says(&c, "+OK\r\n", "CONFIG SET appendfsync %s", words[i]);
+		snprintf(wanted, sizeof wanted, "*2\r\n$11\r\nappendfsync\r\n$%zu\r\n%s\r\n",
+			 strlen(words[i]), words[i]);
+		ck_says(&c, wanted, "CONFIG GET appendfsync");
+		ck_says(&c, "+OK\r\n", "SET a b");
+	}
+	ask(&c, "CONFIG SET appendfsync sometimes");
+	ck_says(&c, "*2\r\n$11\r\nappendfsync\r\n$2\r\nno\r\n", "CONFIG GET appendfsync");
+	client_close(&c);
+	kill_and_reap(pid);
+}
+END_TEST
+
 START_TEST(replies_of_a_session_outlive_the_server)
 {
 	struct client c;
@@ -880,6 +902,7 @@ static Suite *suite(void)
 	ADD(killed_under_load);
 	ADD(killed_under_load_on_disk);
 	ADD(killed_while_rewriting);
+	ADD(fsync_is_a_setting);
 	ADD(replies_of_a_session_outlive_the_server);
 	ADD(what_was_waited_for_is_not_lost);
 	ADD(torn_end_is_cut_and_damage_is_refused);

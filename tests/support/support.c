@@ -21,21 +21,37 @@
 
 #include "support/support.h"
 
+#undef mkdtemp
+
 #define SHM_DIR "/dev/shm"
 #define SHM_PREFIX "ipk."
 
+#define DIRECTORIES_MAX 500
+
+struct directory {
+	pid_t made_by;
+	char path[60];
+};
+
+/* Of the runner and all its children. */
+struct shared {
+	atomic_uint next_name;
+	atomic_uint n_directories;
+	struct directory directories[DIRECTORIES_MAX];
+};
+
 static pid_t runner_pid;
-static atomic_uint *next_name;
+static struct shared *shared;
 static struct leaks before_test;
 
 __attribute__((constructor)) static void start(void)
 {
-	void *page = mmap(NULL, sizeof(*next_name), PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	void *page = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			  -1, 0);
 
 	if (page == MAP_FAILED)
 		abort();
-	next_name = page;
+	shared = page;
 	runner_pid = getpid();
 }
 
@@ -44,7 +60,7 @@ __attribute__((constructor)) static void start(void)
 void unique_name(char buf[UNIQUE_NAME_BYTES], const char *tag)
 {
 	snprintf(buf, UNIQUE_NAME_BYTES, "t-%d-%u-%s", (int)runner_pid,
-		 atomic_fetch_add(next_name, 1), tag);
+		 atomic_fetch_add(&shared->next_name, 1), tag);
 }
 
 /* Calls @each for the files in /dev/shm whose names this run made; how many there are. */
@@ -97,6 +113,64 @@ int count_names(void)
 static void sweep_names(void)
 {
 	for_each_name(remove_it);
+}
+
+/* --- directories ----------------------------------------------------------------------- */
+
+char *support_mkdtemp(char *template)
+{
+	char *path = mkdtemp(template);
+	unsigned i = path ? atomic_fetch_add(&shared->n_directories, 1) : DIRECTORIES_MAX;
+
+	if (i < DIRECTORIES_MAX && strlen(path) < sizeof(shared->directories[i].path)) {
+		strcpy(shared->directories[i].path, path);
+		shared->directories[i].made_by = getpid();
+	}
+	return path;
+}
+
+/* Those that tests made and that are there yet; not what the runner has for all of them. */
+static int for_each_directory(void (*each)(const char *path))
+{
+	unsigned n = shared->n_directories;
+	int n_there = 0;
+
+	for (unsigned i = 0; i < n && i < DIRECTORIES_MAX; i++) {
+		const struct directory *d = &shared->directories[i];
+
+		if (d->made_by == 0 || d->made_by == runner_pid || access(d->path, F_OK) != 0)
+			continue;
+		n_there++;
+		each(d->path);
+	}
+	return n_there;
+}
+
+static void leave_directory(const char *path)
+{
+	(void)path;
+}
+
+static void print_directory(const char *path)
+{
+	fprintf(stderr, "left behind: %s\n", path);
+}
+
+static void remove_directory(const char *path)
+{
+	char command[80];
+
+	snprintf(command, sizeof command, "rm -rf '%s'", path);
+	if (system(command) != 0)
+		print_directory(path);
+}
+
+/* By the runner, after a test that may have been killed. */
+static void sweep(void)
+{
+	sweep_names();
+	for_each_directory(remove_directory);
+	shared->n_directories = 0;
 }
 
 /* --- fds and mappings ------------------------------------------------------------------ */
@@ -156,7 +230,8 @@ int count_maps(void)
 
 struct leaks leaks_now(void)
 {
-	return (struct leaks){count_fds(), count_maps(), count_names()};
+	return (struct leaks){count_fds(), count_maps(), count_names(),
+			      for_each_directory(leave_directory)};
 }
 
 void ck_no_leaks(const struct leaks *before)
@@ -172,6 +247,10 @@ void ck_no_leaks(const struct leaks *before)
 	if (now.n_maps != before->n_maps)
 		for_each_map(true);
 	ck_assert_msg(now.n_names <= before->n_names, "%d name(s) left behind", now.n_names);
+	if (now.n_directories > before->n_directories)
+		for_each_directory(print_directory);
+	ck_assert_msg(now.n_directories <= before->n_directories, "%d directories left behind",
+		      now.n_directories);
 	ck_assert_msg(now.n_fds == before->n_fds, "%d fds open, %d before", now.n_fds,
 		      before->n_fds);
 	ck_assert_msg(now.n_maps == before->n_maps, "%d mappings, %d before", now.n_maps,
@@ -195,7 +274,7 @@ TCase *support_case(Suite *suite, const char *name, int seconds, bool check_leak
 	TCase *tc = tcase_create(name);
 
 	tcase_set_timeout(tc, seconds);
-	tcase_add_unchecked_fixture(tc, NULL, sweep_names);
+	tcase_add_unchecked_fixture(tc, NULL, sweep);
 	if (check_leaks)
 		tcase_add_checked_fixture(tc, setup_leak_check, teardown_leak_check);
 	suite_add_tcase(suite, tc);

@@ -19,8 +19,8 @@
  *
  * Each test is a test case of its own, so that CK_RUN_CASE=put_then_get runs just that
  * one (CK_FORK=no under gdb). After each, the test fails when it left an fd, a mapping
- * of ipk memory, a child or a name in /dev/shm behind; names that a killed test left are
- * swept by its runner, so nothing lasts beyond the run.
+ * of ipk memory, a child, a directory or a name in /dev/shm behind; names and directories
+ * that a killed test left are swept by its runner, so nothing lasts beyond the run.
  */
 #ifndef IPK_TESTS_SUPPORT_H
 #define IPK_TESTS_SUPPORT_H
@@ -91,11 +91,16 @@ int count_fds(void);   /* open in this process */
 int count_maps(void);  /* mappings of ipk memory in this process, memfds and /dev/shm */
 int count_names(void); /* /dev/shm/<unique_name()> of this run, with "ipk." in front or raw */
 
+/* mkdtemp(), and what is left of it goes when the test is over, however it ended. */
+char *support_mkdtemp(char *template);
+#define mkdtemp support_mkdtemp
+
 /* For test bodies that check at more points than the end. */
 struct leaks {
 	int n_fds;
 	int n_maps;
 	int n_names;
+	int n_directories;
 };
 struct leaks leaks_now(void);
 void ck_no_leaks(const struct leaks *before); /* children count too */

@@ -165,6 +165,39 @@ START_TEST(what_the_disk_lost_is_written_anew)
 }
 END_TEST
 
+/* What was written before the change is on disk with it: a pipe in place of the file shows it. */
+START_TEST(fsync_is_changed_while_it_runs)
+{
+	int pipe_fds[2];
+	int good;
+
+	open_server(IPK__FSYNC_NO);
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	good = server->log->main.fd;
+	incr("a");
+	ck_ok(ipk__log_flush(server->log));
+	server->log->main.fd = pipe_fds[1]; /* cannot be synced */
+	ck_ok(ipk__log_set_fsync(server->log, IPK__FSYNC_NO));
+	ck_assert_int_lt(ipk__log_set_fsync(server->log, IPK__FSYNC_ALWAYS), 0);
+	ck_assert_int_eq(server->log->fsync, IPK__FSYNC_NO);
+	server->log->main.fd = good;
+	ck_assert(wait_until(flushes, NULL, WAIT_MS)); /* it is made anew */
+	ck_ok(ipk__log_set_fsync(server->log, IPK__FSYNC_ALWAYS));
+	incr("a");
+	good = server->log->main.fd;
+	server->log->main.fd = pipe_fds[1];
+	ck_assert_int_lt(ipk__log_flush(server->log), 0);
+	server->log->main.fd = good;
+	ck_assert(wait_until(flushes, NULL, WAIT_MS));
+	ipk__server_close(server);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	open_server(IPK__FSYNC_NO);
+	ck_number("a", "$1\r\n2\r\n");
+	ipk__server_close(server);
+}
+END_TEST
+
 static bool rewrite_ended(void *arg)
 {
 	struct ipk__log_status status;
@@ -220,6 +253,7 @@ static Suite *suite(void)
 	ADD(nothing_is_told_before_it_is_written);
 	ADD(part_of_a_record_is_cut_off_again);
 	ADD(what_the_disk_lost_is_written_anew);
+	ADD(fsync_is_changed_while_it_runs);
 	ADD(rewrite_that_fails_harms_nothing);
 	return s;
 }
