@@ -36,7 +36,7 @@ int ipk_ref_pack(ipk_ref_kind kind, const char *name, void *buf, size_t buf_byte
 	*to++ = (unsigned char)body;
 	*to++ = EXT_TYPE;
 	*to++ = (unsigned char)kind;
-	memcpy(to, name, name_bytes); // NOLINT(bugprone-not-null-terminated-result): bytes
+	memcpy(to, name, name_bytes);
 	if (ret_len_bytes)
 		*ret_len_bytes = head + body;
 	return 0;
