@@ -197,6 +197,8 @@ static void unmake(struct scene *s)
 	stage.client_fd = -1;
 	snprintf(path, sizeof path, "%s.rewrite", stage.log_path);
 	unlink(path);
+	snprintf(path, sizeof path, "%s.rewrite", stage.copy_path);
+	unlink(path);
 	unlink(stage.copy_path);
 	unlink(stage.log_path);
 	unlink(stage.socket_path);
