@@ -438,8 +438,10 @@ int ipk_managed_barrier_info(ipk_managed_barrier *barrier, ipk_deadline deadline
 	if (r == 0 && (ipk__resp_next(reply.whole, &at, &head) < 0 || head.n < 3 ||
 		       ipk__resp_next(reply.whole, &at, &parties) < 0 ||
 		       ipk__resp_next(reply.whole, &at, &waiting) < 0 ||
-		       ipk__resp_next(reply.whole, &at, &broken) < 0))
-		r = ipk__manager_fail(-EBADMSG, "an answer that says nothing of a barrier");
+		       ipk__resp_next(reply.whole, &at, &broken) < 0)) {
+		(void)ipk__manager_fail(-EBADMSG, "an answer that says nothing of a barrier");
+		r = -EBADMSG;
+	}
 	ipk__reply_fini(&reply);
 	if (r != 0)
 		return r;

@@ -149,9 +149,12 @@ static void save_bulk(struct ipk__bytes *b, struct ipk__slice s)
 
 static struct ipk__slice next_saved(struct ipk__bytes *b)
 {
-	const char *at = b->room + b->from; /* there is one: all was saved */
+	const char *at = b->room;
 	uint64_t n_bytes;
 
+	if (!at) /* nothing was saved */
+		return IPK__SLICE(NULL, 0);
+	at += b->from;
 	memcpy(&n_bytes, at, sizeof(n_bytes));
 	ipk__bytes_take(b, sizeof(n_bytes) + n_bytes);
 	return IPK__SLICE(at + sizeof(n_bytes), n_bytes);
