@@ -77,6 +77,17 @@ int ipk__ask_number(ipk_manager *m, unsigned flags, const struct ipk__slice *arg
 	return r;
 }
 
+/* What the request is answered with as text, in @reply, that the caller ends in any case. */
+static int ask_text(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline,
+		    struct ipk__slice *ret_text)
+{
+	int r;
+
+	ipk__reply_init(call->reply);
+	r = ipk__ask_call(m, call, deadline);
+	return r < 0 ? r : ipk__reply_text(call->reply, ret_text);
+}
+
 int ipk__ask_copy(ipk_manager *m, const struct ipk__slice *argv, size_t argc, void *buf,
 		  size_t buf_bytes, ipk_deadline deadline, size_t *ret_len_bytes)
 {
@@ -84,12 +95,8 @@ int ipk__ask_copy(ipk_manager *m, const struct ipk__slice *argv, size_t argc, vo
 	struct ipk__call call = {
 		.argv = argv, .argc = argc, .flags = IPK__CALL_READ, .reply = &reply};
 	struct ipk__slice text;
-	int r;
+	int r = ask_text(m, &call, deadline, &text);
 
-	ipk__reply_init(&reply);
-	r = ipk__ask_call(m, &call, deadline);
-	if (r == 0)
-		r = ipk__reply_text(&reply, &text);
 	if (r == 0)
 		r = ipk__copy_out(text, buf, buf_bytes, ret_len_bytes);
 	ipk__reply_fini(&reply);
@@ -102,12 +109,8 @@ int ipk__ask_alloc(ipk_manager *m, unsigned flags, const struct ipk__slice *argv
 	struct ipk__reply reply;
 	struct ipk__call call = {.argv = argv, .argc = argc, .flags = flags, .reply = &reply};
 	struct ipk__slice text;
-	int r;
+	int r = ask_text(m, &call, deadline, &text);
 
-	ipk__reply_init(&reply);
-	r = ipk__ask_call(m, &call, deadline);
-	if (r == 0)
-		r = ipk__reply_text(&reply, &text);
 	if (r == 0)
 		r = ipk__copy_alloc(text, ret_data, ret_len_bytes);
 	ipk__reply_fini(&reply);

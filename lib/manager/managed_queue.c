@@ -174,8 +174,8 @@ int ipk_managed_queue_putf(ipk_managed_queue *q, ipk_deadline deadline, const ch
 int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_deadline deadline, const char *format, ...)
 {
 	va_list args;
-	void *data;
-	size_t n;
+	void *data = NULL;
+	size_t n = 0;
 	int r;
 
 	ipk_try(ipk_managed_queue_get_alloc(q, deadline, &data, &n));

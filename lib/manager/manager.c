@@ -76,7 +76,7 @@ int ipk__handle_make(ipk_manager *m, const char *name, size_t n_bytes, void *ret
 	h->m = m;
 	memcpy((char *)h + n_bytes, name, name_bytes);
 	h->name = IPK__SLICE((char *)h + n_bytes, name_bytes);
-	memcpy(ret_handle, &h, sizeof h);
+	memcpy(ret_handle, &h, sizeof(void *));
 	return 0;
 }
 

@@ -80,11 +80,12 @@ void ipk__pending_encode(struct ipk__native *n, const struct ipk__pending *p)
 static void keep_item(struct ipk__native *n, struct ipk__slice key, struct ipk__slice whole)
 {
 	struct ipk__kept *k = ipk__os_malloc(sizeof *k + key.n_bytes + whole.n_bytes);
-	char *room = (char *)(k + 1);
 	struct ipk__kept **at = &n->kept;
+	char *room;
 
 	if (!k)
 		return;
+	room = (char *)(k + 1);
 	memcpy(room, key.bytes, key.n_bytes);
 	memcpy(room + key.n_bytes, whole.bytes, whole.n_bytes);
 	k->key = IPK__SLICE(room, key.n_bytes);

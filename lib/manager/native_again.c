@@ -250,10 +250,8 @@ static int encode_again(struct ipk__native *n, uint64_t next)
 	struct ipk__pending *p;
 
 	while ((p = *at)) {
-		if (p->number != next) {
+		if (p->number != next)
 			ipk_try(jump(n, at, p->number));
-			at = &(*at)->next;
-		}
 		ipk__pending_encode(n, p);
 		p->was_sent = true;
 		next = p->number + 1;

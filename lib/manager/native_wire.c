@@ -191,7 +191,7 @@ static int dial(const struct ipk__address *a, ipk_deadline deadline, int *ret_fd
 	int r;
 
 	if (a->kind == IPK__ADDRESS_TCP)
-		return ipk__os_tcp_connect(a->hosts[0].host, a->hosts[0].port, deadline, ret_fd);
+		return ipk__os_tcp_connect(a->host, a->port, deadline, ret_fd);
 	for (;;) {
 		r = ipk__os_stream_connect(a->path, ret_fd);
 		if (r != -EAGAIN) /* too many are just connecting */

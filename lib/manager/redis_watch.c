@@ -284,7 +284,7 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 	e = t.items && t.lanes ? build(&t, calls, deadline) : -ENOMEM;
 	if (e == 0 && !r->pinned)
 		e = pin(r, slot_in(r, calls[0].argv[1]), deadline);
-	if (e < 0) {
+	if (e != 0) {
 		transaction_fini(&t);
 		ipk__redis_unwatch(b);
 		return e;

@@ -37,9 +37,10 @@ int ipk__reply_first(const struct ipk__reply *r, struct ipk__resp_value *ret_val
 {
 	size_t at = 0;
 
-	if (r->whole.n_bytes == 0 || ipk__resp_next(r->whole, &at, ret_value) < 0)
-		return ipk__manager_fail(-EBADMSG, "an answer that makes no sense");
-	return 0;
+	if (r->whole.n_bytes > 0 && ipk__resp_next(r->whole, &at, ret_value) == 0)
+		return 0;
+	(void)ipk__manager_fail(-EBADMSG, "an answer that makes no sense");
+	return -EBADMSG;
 }
 
 int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n)

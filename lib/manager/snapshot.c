@@ -408,7 +408,7 @@ int ipk_manager_snapshot_take(const char *which, const ipk_manager_snapshot_opts
 {
 	ipk_manager_snapshot_opts o = {.size = sizeof o};
 	ipk_manager_snapshot *snap;
-	struct candidate chosen;
+	struct candidate chosen = {.fd = -1};
 	int r = ret_snapshot && (!which || which[0]) ? 0 : -EINVAL;
 
 	if (r == 0 && opts)

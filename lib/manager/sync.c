@@ -53,7 +53,7 @@ static int open_thing(ipk_manager *m, const char *name, size_t n_bytes, const ch
 		free(h);
 		return r;
 	}
-	memcpy(ret_handle, &h, sizeof h);
+	memcpy(ret_handle, &h, sizeof(void *));
 	return 0;
 }
 
@@ -441,7 +441,7 @@ int ipk_managed_barrier_info(ipk_managed_barrier *barrier, ipk_deadline deadline
 		       ipk__resp_next(reply.whole, &at, &broken) < 0))
 		r = ipk__manager_fail(-EBADMSG, "an answer that says nothing of a barrier");
 	ipk__reply_fini(&reply);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (ret_n_parties)
 		*ret_n_parties = (uint32_t)parties.integer;

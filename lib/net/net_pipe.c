@@ -84,8 +84,7 @@ static int configure(const char *address, const ipk_net_opts *opts, struct confi
 		r = ipk__address_parse(address, &c->address);
 	if (r < 0)
 		return r;
-	if ((c->address.kind != IPK__ADDRESS_TCP && c->address.kind != IPK__ADDRESS_UNIX) ||
-	    o.max_message_bytes > IPK_MESSAGE_MAX_BYTES || (o.python_md5 && !c->address.is_python))
+	if (o.max_message_bytes > IPK_MESSAGE_MAX_BYTES || (o.python_md5 && !c->address.is_python))
 		return -EINVAL;
 	c->max_message_bytes = o.max_message_bytes;
 	c->allows_md5 = o.python_md5;
@@ -176,16 +175,15 @@ static int advance(int fd, struct ipk__handshake *h, int *ret_events)
 
 static int listen_at_address(const struct config *c, int *ret_fd)
 {
-	const struct ipk__address_host *host = &c->address.hosts[0];
 	int r = 1;
 
 	if (c->address.kind == IPK__ADDRESS_UNIX)
 		return ipk__pipe_listen_at(c->address.path, ipk__os_stream_listen, ret_fd);
 	if (c->key_bytes == 0)
-		r = ipk__os_tcp_is_loopback(host->host);
+		r = ipk__os_tcp_is_loopback(c->address.host);
 	if (r <= 0)
 		return r < 0 ? r : -EACCES;
-	return ipk__os_tcp_listen(host->host, host->port, ret_fd);
+	return ipk__os_tcp_listen(c->address.host, c->address.port, ret_fd);
 }
 
 static int start_listening(ipk_net_listener *l)
@@ -528,11 +526,10 @@ static int shake_hands(const struct config *c, int fd, ipk_deadline deadline)
 
 static int connect_with(const struct config *c, ipk_deadline deadline, ipk_pipe **ret_pipe)
 {
-	const struct ipk__address_host *host = &c->address.hosts[0];
 	int fd = -1;
 	int r = c->address.kind == IPK__ADDRESS_UNIX
 			? call_path(c->address.path, deadline, &fd)
-			: ipk__os_tcp_connect(host->host, host->port, deadline, &fd);
+			: ipk__os_tcp_connect(c->address.host, c->address.port, deadline, &fd);
 
 	if (r < 0)
 		return r;

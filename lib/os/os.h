@@ -127,6 +127,7 @@ int ipk__os_socketpair(int ret_fds[2]);
 int ipk__os_socket_buffer(int fd, int n_bytes); /* ask for a send buffer */
 /* One packet of @n_parts parts and @n_fds fds; never blocks: -EAGAIN. -EPIPE, no SIGPIPE. */
 struct iovec;
+struct sockaddr_un;
 int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds);
 /*
  * One packet; never blocks: -EAGAIN. -EPIPE at the end of file. *ret_bytes is its full
@@ -135,6 +136,8 @@ int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *f
  */
 int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
 		 int *ret_fds, size_t *ret_n_fds);
+/* -EINVAL: longer than a socket's path can be, or none. */
+int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address);
 int ipk__os_listen(const char *path, int *ret_fd);  /* -EADDRINUSE */
 int ipk__os_accept(int fd, int *ret_fd);            /* never blocks: -EAGAIN */
 int ipk__os_connect(const char *path, int *ret_fd); /* -ENOENT, -ECONNREFUSED, -EAGAIN */

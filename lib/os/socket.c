@@ -126,15 +126,15 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 	return 0;
 }
 
-static int fill_address(const char *path, struct sockaddr_un *addr)
+int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address)
 {
 	size_t n = path ? strlen(path) : 0;
 
-	if (n == 0 || n >= sizeof addr->sun_path)
+	if (n == 0 || n >= sizeof ret_address->sun_path)
 		return -EINVAL;
-	memset(addr, 0, sizeof *addr);
-	addr->sun_family = AF_UNIX;
-	memcpy(addr->sun_path, path, n);
+	memset(ret_address, 0, sizeof *ret_address);
+	ret_address->sun_family = AF_UNIX;
+	memcpy(ret_address->sun_path, path, n);
 	return 0;
 }
 
@@ -152,7 +152,7 @@ int ipk__os_listen(const char *path, int *ret_fd)
 {
 	struct sockaddr_un addr;
 	int fd = -1;
-	int r = fill_address(path, &addr);
+	int r = ipk__os_unix_address(path, &addr);
 
 	if (r == 0)
 		r = new_socket(&fd);
@@ -183,7 +183,7 @@ int ipk__os_connect(const char *path, int *ret_fd)
 {
 	struct sockaddr_un addr;
 	int fd = -1;
-	int r = fill_address(path, &addr);
+	int r = ipk__os_unix_address(path, &addr);
 
 	if (r == 0)
 		r = new_socket(&fd);

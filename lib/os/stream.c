@@ -23,18 +23,6 @@
 #define BACKLOG 511
 #define KEEPALIVE_IDLE_S 300
 
-static int unix_address(const char *path, struct sockaddr_un *addr)
-{
-	size_t n = path ? strlen(path) : 0;
-
-	if (n == 0 || n >= sizeof addr->sun_path)
-		return -EINVAL;
-	memset(addr, 0, sizeof *addr);
-	addr->sun_family = AF_UNIX;
-	memcpy(addr->sun_path, path, n);
-	return 0;
-}
-
 static int new_socket(int family, int *ret_fd)
 {
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -58,7 +46,7 @@ int ipk__os_stream_listen(const char *path, int *ret_fd)
 {
 	struct sockaddr_un addr;
 	int fd = -1;
-	int r = unix_address(path, &addr);
+	int r = ipk__os_unix_address(path, &addr);
 
 	if (r == 0)
 		r = new_socket(AF_UNIX, &fd);
@@ -78,7 +66,7 @@ int ipk__os_stream_connect(const char *path, int *ret_fd)
 {
 	struct sockaddr_un addr;
 	int fd = -1;
-	int r = unix_address(path, &addr);
+	int r = ipk__os_unix_address(path, &addr);
 
 	if (r == 0)
 		r = new_socket(AF_UNIX, &fd);

@@ -7,8 +7,7 @@
 #include "os/os.h"
 #include "server/cmd_common.h"
 
-/* --- LPOS
- * ------------------------------------------------------------------------------------------- */
+/* --- LPOS --- */
 
 struct search {
 	int64_t rank, count, max_len;
@@ -109,8 +108,7 @@ void ipk__cmd_lpos(struct ipk__request *q)
 	ipk__bytes_free(&b);
 }
 
-/* --- LREM
- * --------------------------------------------------------------------------------------------- */
+/* --- LREM --- */
 
 /* From @from on, in the way that is looked: the next item of argv[3]. UINT64_MAX: none. */
 static uint64_t next_match(struct ipk__request *q, struct ipk__list *list, uint64_t from,
@@ -181,8 +179,7 @@ void ipk__cmd_lrem(struct ipk__request *q)
 	ipk__reply_integer(q, (int64_t)n);
 }
 
-/* --- LINSERT
- * ------------------------------------------------------------------------------------------ */
+/* --- LINSERT --- */
 
 void ipk__cmd_linsert(struct ipk__request *q)
 {

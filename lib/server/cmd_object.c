@@ -94,23 +94,23 @@ static const struct kind {
 /* NULL: the reply says why. */
 static const struct kind *find_kind(struct ipk__request *q)
 {
-	size_t i;
+	const struct kind *kind = NULL;
 
-	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds) && !kind; i++)
 		if (ipk__arg_is(q, 1, kinds[i].word))
-			break;
-	if (i == sizeof(kinds) / sizeof(*kinds)) {
+			kind = &kinds[i];
+	if (!kind) {
 		ipk__reply_error(q, "ERR unknown subcommand '%.*s'. Try OBJECT HELP.",
 				 q->argv[1].n_bytes < 128 ? (int)q->argv[1].n_bytes : 128,
 				 q->argv[1].bytes);
 		return NULL;
 	}
-	if (q->argc != kinds[i].argc) {
+	if (q->argc != kind->argc) {
 		ipk__reply_error(q, "ERR wrong number of arguments for 'object|%s' command",
-				 kinds[i].name);
+				 kind->name);
 		return NULL;
 	}
-	return &kinds[i];
+	return kind;
 }
 
 bool ipk__object_is_good(struct ipk__request *q)
@@ -137,8 +137,7 @@ void ipk__cmd_object(struct ipk__request *q)
 		ipk__reply_null(q);
 }
 
-/* --- COPY
- * --------------------------------------------------------------------------------------------- */
+/* --- COPY --- */
 
 static void save_bulk(struct ipk__bytes *b, struct ipk__slice s)
 {
@@ -150,14 +149,12 @@ static void save_bulk(struct ipk__bytes *b, struct ipk__slice s)
 
 static struct ipk__slice next_saved(struct ipk__bytes *b)
 {
-	struct ipk__slice s;
+	const char *at = b->room + b->from; /* there is one: all was saved */
 	uint64_t n_bytes;
 
-	memcpy(&n_bytes, ipk__bytes_front(b), sizeof(n_bytes));
-	ipk__bytes_take(b, sizeof(n_bytes));
-	s = IPK__SLICE(ipk__bytes_front(b), n_bytes);
-	ipk__bytes_take(b, n_bytes);
-	return s;
+	memcpy(&n_bytes, at, sizeof(n_bytes));
+	ipk__bytes_take(b, sizeof(n_bytes) + n_bytes);
+	return IPK__SLICE(at + sizeof(n_bytes), n_bytes);
 }
 
 /* All of a value, outside the store: what is put into it must not lie there. */

@@ -30,7 +30,7 @@ int ipk__queue_item_make(int64_t priority, uint64_t number, struct ipk__slice va
 
 uint64_t ipk__queue_item_used(const struct ipk__queue_item *item)
 {
-	return sizeof(*item) + item->n_bytes + MALLOC_BYTES + sizeof(item);
+	return sizeof(*item) + item->n_bytes + MALLOC_BYTES + sizeof(void *);
 }
 
 /* The i-th from the front. */
@@ -41,7 +41,7 @@ static struct ipk__queue_item **at(const struct ipk__item_queue *queue, uint64_t
 
 static int resize(struct ipk__item_queue *queue, uint64_t room)
 {
-	struct ipk__queue_item **ring = ipk__os_malloc(room * sizeof(*ring));
+	struct ipk__queue_item **ring = ipk__os_malloc(room * sizeof(void *));
 
 	if (!ring)
 		return -ENOMEM;

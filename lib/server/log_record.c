@@ -114,7 +114,7 @@ static bool get_session(const char *p, size_t n_digits, struct ipk__log_head *he
 	if (n_digits % 2 != 0 || head->session_bytes < IPK__SESSION_ID_MIN)
 		return false;
 	for (size_t i = 0; i < head->session_bytes; i++)
-		head->session[i] = (char)(hex_digit(p[2 * i]) << 4 | hex_digit(p[2 * i + 1]));
+		head->session[i] = (char)(hex_digit(p[2 * i]) * 16 + hex_digit(p[2 * i + 1]));
 	return true;
 }
 

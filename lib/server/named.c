@@ -40,7 +40,7 @@ struct ipk__named *ipk__names_find(const struct ipk__names *names, struct ipk__s
 static int grow(struct ipk__names *names)
 {
 	uint64_t n_buckets = names->buckets ? names->n_buckets * 2 : FIRST_BUCKETS;
-	struct ipk__named **buckets = ipk__os_calloc(n_buckets, sizeof(*buckets));
+	struct ipk__named **buckets = ipk__os_calloc(n_buckets, sizeof(void *));
 
 	if (!buckets)
 		return -ENOMEM;

@@ -295,7 +295,7 @@ static void free_waiter(struct ipk__blocks *b, struct ipk__blocked *w)
 
 	leave_all(b, w, w->places, w->n_places);
 	heap_remove(b, w);
-	*(w->prev ? &w->prev->next : &conn->waiters) = w->next;
+	*(conn->waiters == w ? &conn->waiters : &w->prev->next) = w->next;
 	*(w->next ? &w->next->prev : &conn->last_waiter) = w->prev;
 	b->n_waiters--;
 	free(w->argv);

@@ -150,7 +150,7 @@ static struct ipk__session *find(struct ipk__sessions *all, struct ipk__slice id
 
 static void unlist_ended(struct ipk__sessions *all, struct ipk__session *s)
 {
-	*(s->older ? &s->older->younger : &all->oldest) = s->younger;
+	*(all->oldest == s ? &all->oldest : &s->older->younger) = s->younger;
 	*(s->younger ? &s->younger->older : &all->youngest) = s->older;
 	s->older = s->younger = NULL;
 }
