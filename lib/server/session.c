@@ -164,6 +164,7 @@ static void list_ended(struct ipk__sessions *all, struct ipk__session *s, int64_
 	all->youngest = s;
 }
 
+/* It is not among the ended ones any more, or all go. */
 static void free_session(struct ipk__sessions *all, struct ipk__session *s)
 {
 	struct ipk__session **link = bucket_of(all, id_of(s));
@@ -173,18 +174,21 @@ static void free_session(struct ipk__sessions *all, struct ipk__session *s)
 	while (*link != s)
 		link = &(*link)->same_bucket;
 	*link = s->same_bucket;
-	if (s->peer_id == 0)
-		unlist_ended(all, s);
 	all->n--;
 	free(s);
 }
 
 static void sweep(struct ipk__sessions *all, int64_t now_ms)
 {
-	while (all->oldest && (all->n >= SESSIONS_MAX || all->n_bytes > ALL_BYTES_MAX ||
-			       now_ms - all->oldest->ended_ms > KEPT_MS ||
-			       now_ms < all->oldest->ended_ms - KEPT_MS))
-		free_session(all, all->oldest);
+	struct ipk__session *s;
+
+	while ((s = all->oldest) &&
+	       (all->n >= SESSIONS_MAX || all->n_bytes > ALL_BYTES_MAX ||
+		now_ms - s->ended_ms > KEPT_MS || now_ms < s->ended_ms - KEPT_MS)) {
+		all->oldest = s->younger;
+		*(s->younger ? &s->younger->older : &all->youngest) = NULL;
+		free_session(all, s);
+	}
 }
 
 /* The session @id, which has no peer when it was not there. */
