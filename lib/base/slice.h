@@ -17,13 +17,14 @@ struct ipk__slice {
 
 static inline struct ipk__slice ipk__slice_of_string(const char *string)
 {
-	return IPK__SLICE(string, strlen(string));
+	return IPK__SLICE(string, string ? strlen(string) : 0);
 }
 
 static inline bool ipk__slice_equal(struct ipk__slice a, struct ipk__slice b)
 {
-	return a.n_bytes == b.n_bytes &&
-	       (a.n_bytes == 0 || memcmp(a.bytes, b.bytes, a.n_bytes) == 0);
+	if (a.n_bytes != b.n_bytes)
+		return false;
+	return a.n_bytes == 0 || (a.bytes && b.bytes && memcmp(a.bytes, b.bytes, a.n_bytes) == 0);
 }
 
 /* Letters of ASCII alike in both cases: names of commands and their options. */

@@ -176,7 +176,7 @@ int ipk__os_tcp_connect(const char *host, const char *port, ipk_deadline deadlin
 
 int ipk__os_tcp_port(int fd, int *ret_port)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = {0};
 	socklen_t n = sizeof addr;
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &n) < 0)
@@ -227,7 +227,7 @@ int ipk__os_stream_accept(int fd, bool is_tcp, int *ret_fd)
 
 void ipk__os_stream_peer_name(int fd, char *buf, size_t buf_bytes)
 {
-	struct sockaddr_storage addr;
+	struct sockaddr_storage addr = {0};
 	socklen_t n = sizeof addr;
 	char host[INET6_ADDRSTRLEN] = "?";
 	pid_t pid = 0;

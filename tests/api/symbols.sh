@@ -26,7 +26,7 @@ awk -f docs/man/apidoc.awk -v mode=list include/ipk/*.h | awk -F '\t' '$2 == "ap
 sed -n 's/^ *\(ipk_[a-z_0-9]*\);$/\1/p' lib/libipk.map lib/libipk-manager.map | grep -v '^ipk__' |
 	sort -u >"$tmp/mapped"
 # shellcheck disable=SC2086 # two words
-nm -D --defined-only $libraries | awk 'NF == 3 && $2 != "A" && $3 !~ /@IPK_PRIVATE_/ &&
+nm -D --defined-only $libraries | awk 'NF == 3 && $2 != "A" && $3 !~ /@IPK_PRIVATE_/ && $3 !~ /^__odr_asan/ &&
 	!/@@IPK_PRIVATE/ { sub(/@.*/, "", $3); print $3 }' | sort -u >"$tmp/exported"
 # A call in the shape "name(" that is not in a comment line.
 find tests examples tools -name '*.[ch]' -exec cat {} + | grep -v '^[ 	]*/\?\*' |

@@ -760,7 +760,9 @@ START_TEST(only_one_server_has_a_log)
 	struct client c;
 	pid_t pid = start_server();
 
+	/* It listens before it opens its log, and answers when it has it. */
 	client_open(&c);
+	ck_assert_str_eq(ask(&c, "PING"), "+PONG\r\n");
 	client_close(&c);
 	snprintf(other, sizeof other, "%s2", address);
 	config.address = other;
