@@ -282,6 +282,8 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 	t.items = ipk__os_calloc(n, sizeof *t.items);
 	t.lanes = ipk__os_calloc(n, sizeof(struct ipk__redis_lane *));
 	e = t.items && t.lanes ? build(&t, calls, deadline) : -ENOMEM;
+	if (e == 0 && !t.lane) /* it has one now; the analyser does not see that */
+		e = -ENOMEM;
 	if (e == 0 && !r->pinned)
 		e = pin(r, slot_in(r, calls[0].argv[1]), deadline);
 	if (e != 0) {
