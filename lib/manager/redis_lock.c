@@ -312,6 +312,7 @@ static void nap(struct attempt *a, int64_t ms)
 	struct ipk__redis_link *link = NULL;
 	struct ipk__slice reply = {0};
 	char what[64] = ":ipk.w:", seconds[24];
+	bool is_refused = false;
 	int e;
 
 	memcpy(what + 7, a->id, strlen(a->id) + 1);
@@ -325,10 +326,12 @@ static void nap(struct attempt *a, int64_t ms)
 	if (e == 0) {
 		/* The server looks at its clock only ten times a second. */
 		e = ipk__redis_link_call(link, argv, 3, end, &reply);
+		/* The reply is the link's, and that is another thread's from here on. */
+		is_refused = e == 0 && reply.bytes[0] == '-';
 		ipk__redis_give_link(a->r, node, link);
 	}
 	free((char *)argv[1].bytes);
-	if (e == 0 && reply.bytes[0] == '-') {
+	if (is_refused) {
 		ipk__redis_refresh(a->r, end);
 		e = -EAGAIN;
 	}
