@@ -142,7 +142,7 @@ static int make_loop(struct ipk__server *server)
 	server->loop = loop;
 	loop->stop_fd = loop->reserve_fd = -1;
 	loop->hungry_end = &loop->hungry;
-	loop->started_ms = server->now_ms;
+	loop->started_ms = server->steady_ms;
 	loop->read_buffer = ipk__os_malloc(IPK__READ_BYTES);
 	if (!loop->read_buffer)
 		return -ENOMEM;
@@ -187,6 +187,7 @@ int ipk__server_create(const struct ipk__server_config *config, struct ipk__serv
 	fill_in(&server->config);
 	server->epoll_fd = server->listen_fd = -1;
 	server->now_ms = ipk__os_unix_ms();
+	server->steady_ms = ipk__os_now_ns() / 1000000;
 	r = open_all(server);
 	if (r < 0) {
 		ipk__server_close(server);
@@ -237,19 +238,19 @@ static void cron(struct ipk__server *server)
 {
 	struct ipk__loop *loop = server->loop;
 
-	if (server->now_ms < loop->cron_ms && loop->cron_ms - server->now_ms <= CRON_MS)
+	if (server->steady_ms < loop->cron_ms)
 		return;
-	loop->cron_ms = server->now_ms + CRON_MS;
+	loop->cron_ms = server->steady_ms + CRON_MS;
 	ipk__expire_some(server);
 	ipk__peers_check_unknown(server);
-	if (loop->accept_again_ms != 0 && server->now_ms >= loop->accept_again_ms)
+	if (loop->accept_again_ms != 0 && server->steady_ms >= loop->accept_again_ms)
 		ipk__peers_start_accepting(server);
 	loop->store_has_more = true;
 	loop->log_has_more = true;
-	if (server->now_ms - loop->second_ms >= 1000 || server->now_ms < loop->second_ms) {
+	if (server->steady_ms - loop->second_ms >= 1000) {
 		ipk__peers_check(server);
 		ipk__board_second(server);
-		loop->second_ms = server->now_ms;
+		loop->second_ms = server->steady_ms;
 	}
 }
 
@@ -313,6 +314,7 @@ static void look_at_clock(struct ipk__server *server)
 		loop->clocks_ns = loop->clock_ns;
 		loop->unix_minus_clock_ns = ipk__os_unix_ms() * 1000000 - loop->clock_ns;
 	}
+	server->steady_ms = loop->clock_ns / 1000000;
 	server->now_ms = (loop->clock_ns + loop->unix_minus_clock_ns) / 1000000;
 }
 

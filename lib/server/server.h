@@ -230,7 +230,7 @@ struct ipk__peer {
 	uid_t uid;
 	char address[48];
 	char name[64];
-	int64_t since_ms;  /* wall clock */
+	int64_t since_ms;  /* these are of server->steady_ms: */
 	int64_t active_ms; /* of its last request */
 	uint64_t n_commands;
 	const struct ipk__command *last;
@@ -301,7 +301,8 @@ struct ipk__server {
 	struct ipk__shm_board *board;
 	int epoll_fd;
 	int listen_fd;
-	int64_t now_ms; /* wall clock, as of this turn of the loop */
+	int64_t now_ms;    /* wall clock, as of this turn of the loop: for what expires by it */
+	int64_t steady_ms; /* the same on CLOCK_MONOTONIC: for how long anything lasts */
 	uint64_t n_peers;
 	struct ipk__peer *peers;
 	bool stop; /* leave the loop */

@@ -16,8 +16,8 @@ static void append_line(struct ipk__server *server, struct ipk__peer *peer, stru
 		     "user=default redir=-1 resp=%d\n",
 		     (unsigned long long)peer->id, peer->address,
 		     ipk__server_address(server) + (server->loop->is_tcp ? 4 : 5), peer->fd,
-		     peer->name, (long long)((server->now_ms - peer->since_ms) / 1000),
-		     (long long)((server->now_ms - peer->active_ms) / 1000),
+		     peer->name, (long long)((server->steady_ms - peer->since_ms) / 1000),
+		     (long long)((server->steady_ms - peer->active_ms) / 1000),
 		     peer->flags & IPK__PEER_MONITOR   ? "O"
 		     : peer->flags & IPK__PEER_BLOCKED ? "b"
 		     : server->loop->is_tcp            ? "N"

@@ -31,7 +31,7 @@ static void line_u64(struct text *t, const char *name, uint64_t n)
 static void server_section(struct text *t)
 {
 	struct ipk__loop *loop = t->server->loop;
-	uint64_t up_s = (uint64_t)((t->server->now_ms - loop->started_ms) / 1000);
+	uint64_t up_s = (uint64_t)((t->server->steady_ms - loop->started_ms) / 1000);
 
 	line(t, "redis_version:%s", IPK__REDIS_VERSION);
 	line(t, "server_name:ipk");

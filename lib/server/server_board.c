@@ -55,7 +55,7 @@ void ipk__board_peer_came(struct ipk__server *server, struct ipk__peer *peer)
 	memset(c, 0, sizeof *c);
 	c->pid = (uint32_t)peer->pid;
 	c->uid = (uint32_t)peer->uid;
-	c->since_unix_ms = peer->since_ms;
+	c->since_unix_ms = server->now_ms - (server->steady_ms - peer->since_ms);
 	snprintf(c->address, sizeof c->address, "%s", peer->address);
 	atomic_signal_fence(memory_order_release);
 	c->id = peer->id;
@@ -150,7 +150,7 @@ void ipk__board_second(struct ipk__server *server)
 {
 	struct ipk__shm_board *b = server->board;
 	struct ipk__loop *loop = server->loop;
-	int64_t passed_ms = server->now_ms - loop->second_ms;
+	int64_t passed_ms = server->steady_ms - loop->second_ms;
 	uint64_t used_bytes = ipk__store_used_bytes(server->store);
 
 	if (passed_ms > 0 && loop->second_ms != 0)

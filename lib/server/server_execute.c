@@ -144,7 +144,7 @@ static void note_request(struct ipk__request *q)
 	struct ipk__peer *peer = q->peer;
 
 	peer->n_commands++;
-	peer->active_ms = q->now_ms;
+	peer->active_ms = q->server->steady_ms;
 	peer->last = q->command;
 	q->server->loop->n_commands++;
 	if (q->server->loop->n_monitors > 0 && !(q->command->flags & IPK__CMD_ADMIN))

@@ -114,7 +114,7 @@ static void add_unknown(struct ipk__server *server, struct ipk__conn *conn)
 	struct ipk__loop *loop = server->loop;
 
 	conn->is_unknown = true;
-	conn->unknown_since_ms = server->now_ms;
+	conn->unknown_since_ms = server->steady_ms;
 	conn->unknown_prev = loop->unknown_last;
 	*(loop->unknown_last ? &loop->unknown_last->unknown_next : &loop->unknown) = conn;
 	loop->unknown_last = conn;
@@ -147,7 +147,7 @@ void ipk__peers_check_unknown(struct ipk__server *server)
 {
 	struct ipk__conn *conn = server->loop->unknown;
 
-	for (; conn && server->now_ms - conn->unknown_since_ms >= UNKNOWN_MS;
+	for (; conn && server->steady_ms - conn->unknown_since_ms >= UNKNOWN_MS;
 	     conn = conn->unknown_next)
 		ipk__conn_doom(server, conn);
 }
@@ -180,7 +180,7 @@ static int introduce(struct ipk__server *server, struct ipk__conn *conn)
 
 	peer->id = ++server->loop->last_id;
 	peer->resp = 2;
-	peer->since_ms = peer->active_ms = conn->sent_ms = server->now_ms;
+	peer->since_ms = peer->active_ms = conn->sent_ms = server->steady_ms;
 	ipk__os_stream_peer_name(peer->fd, peer->address, sizeof peer->address);
 	ipk__resp_reader_init(&peer->reader, &(struct ipk__resp_limits){0});
 	if (server->loop->is_tcp) {
@@ -266,7 +266,7 @@ void ipk__peers_start_accepting(struct ipk__server *server)
 		loop->is_accepting = ipk__os_loop_add(server->epoll_fd, server->listen_fd,
 						      IPK__OS_IN, IPK__WORD_LISTEN) == 0;
 	if (!loop->is_accepting)
-		loop->accept_again_ms = server->now_ms + ACCEPT_AGAIN_MS;
+		loop->accept_again_ms = server->steady_ms + ACCEPT_AGAIN_MS;
 }
 
 /* No fd is left: with the one in reserve, tell one client so. */
@@ -281,7 +281,7 @@ static void turn_away_without_fds(struct ipk__server *server)
 		turn_away(server, fd, "-ERR max number of clients reached\r\n");
 	if (ipk__os_eventfd(&loop->reserve_fd) < 0) {
 		loop->reserve_fd = -1;
-		ipk__peers_stop_accepting(server, server->now_ms + ACCEPT_AGAIN_MS);
+		ipk__peers_stop_accepting(server, server->steady_ms + ACCEPT_AGAIN_MS);
 	}
 }
 
@@ -296,7 +296,7 @@ void ipk__peers_accept(struct ipk__server *server)
 		if (r == -EMFILE || r == -ENFILE)
 			turn_away_without_fds(server);
 		else if (r == -ENOMEM || r == -ENOBUFS)
-			ipk__peers_stop_accepting(server, server->now_ms + ACCEPT_AGAIN_MS);
+			ipk__peers_stop_accepting(server, server->steady_ms + ACCEPT_AGAIN_MS);
 		if (r < 0)
 			return;
 		if (server->n_peers >= server->config.max_clients)
@@ -495,7 +495,7 @@ static void over_limit(struct ipk__server *server, struct ipk__conn *conn)
 	if (n <= IPK__MIN(c->out_soft_bytes, PAUSE_BYTES))
 		peer->out_over_soft_ms = 0;
 	else if (peer->out_over_soft_ms == 0)
-		peer->out_over_soft_ms = server->now_ms;
+		peer->out_over_soft_ms = server->steady_ms;
 }
 
 static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
@@ -511,7 +511,7 @@ static void send_to_socket(struct ipk__server *server, struct ipk__conn *conn)
 		return;
 	}
 	if (n > 0) {
-		conn->sent_ms = server->now_ms;
+		conn->sent_ms = server->steady_ms;
 		server->loop->n_out_bytes += n;
 		conn->peer.n_sent_bytes += n;
 		ipk__bytes_take(out, n);
@@ -663,15 +663,15 @@ void ipk__peers_check(struct ipk__server *server)
 
 	for (struct ipk__peer *peer = server->peers; peer; peer = peer->next) {
 		struct ipk__conn *conn = ipk__conn_of(peer);
-		bool is_idle = c->idle_ms > 0 && server->now_ms - peer->active_ms > c->idle_ms &&
+		bool is_idle = c->idle_ms > 0 && server->steady_ms - peer->active_ms > c->idle_ms &&
 			       !(peer->flags & (IPK__PEER_BLOCKED | IPK__PEER_MONITOR |
 						IPK__PEER_WATCHES | IPK__PEER_RING));
 		bool is_stuck = peer->out_over_soft_ms != 0 &&
-				server->now_ms - peer->out_over_soft_ms > c->out_soft_ms &&
-				server->now_ms - conn->sent_ms > c->out_soft_ms;
+				server->steady_ms - peer->out_over_soft_ms > c->out_soft_ms &&
+				server->steady_ms - conn->sent_ms > c->out_soft_ms;
 		bool is_soft = peer->out_over_soft_ms != 0 &&
 			       ipk__bytes_len(&peer->out) > c->out_soft_bytes &&
-			       server->now_ms - peer->out_over_soft_ms > c->out_soft_ms;
+			       server->steady_ms - peer->out_over_soft_ms > c->out_soft_ms;
 
 		if (is_idle || is_stuck || is_soft)
 			ipk__conn_doom(server, conn);

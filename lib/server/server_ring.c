@@ -308,7 +308,7 @@ void ipk__ring_send(struct ipk__server *server, struct ipk__conn *conn)
 			ipk__bytes_take(out, conn->ring_message_bytes);
 			server->loop->n_out_bytes += conn->ring_message_bytes;
 			conn->peer.n_sent_bytes += conn->ring_message_bytes;
-			conn->sent_ms = server->now_ms;
+			conn->sent_ms = server->steady_ms;
 			conn->ring_progress = (struct ipk__send_progress){0};
 		}
 	}

@@ -182,9 +182,8 @@ static void sweep(struct ipk__sessions *all, int64_t now_ms)
 {
 	struct ipk__session *s;
 
-	while ((s = all->oldest) &&
-	       (all->n >= SESSIONS_MAX || all->n_bytes > ALL_BYTES_MAX ||
-		now_ms - s->ended_ms > KEPT_MS || now_ms < s->ended_ms - KEPT_MS)) {
+	while ((s = all->oldest) && (all->n >= SESSIONS_MAX || all->n_bytes > ALL_BYTES_MAX ||
+				     now_ms - s->ended_ms > KEPT_MS)) {
 		all->oldest = s->younger;
 		*(s->younger ? &s->younger->older : &all->youngest) = NULL;
 		free_session(all, s);
@@ -204,7 +203,7 @@ static int get(struct ipk__server *server, struct ipk__slice id, struct ipk__ses
 		return -ENOMEM;
 	s = find(all, id);
 	if (!s) {
-		sweep(all, server->now_ms);
+		sweep(all, server->steady_ms);
 		if (all->n >= SESSIONS_MAX)
 			return -EUSERS;
 		s = ipk__os_calloc(1, sizeof *s);
@@ -216,7 +215,7 @@ static int get(struct ipk__server *server, struct ipk__slice id, struct ipk__ses
 		s->same_bucket = *bucket;
 		*bucket = s;
 		all->n++;
-		list_ended(all, s, server->now_ms);
+		list_ended(all, s, server->steady_ms);
 	}
 	*ret_session = s;
 	return 0;
@@ -319,7 +318,7 @@ void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 static void leave(struct ipk__server *server, struct ipk__peer *peer)
 {
 	if (peer->session)
-		list_ended(server->sessions, peer->session, server->now_ms);
+		list_ended(server->sessions, peer->session, server->steady_ms);
 	peer->session = NULL;
 	peer->flags &= ~(unsigned)IPK__PEER_SESSION;
 }
