@@ -68,6 +68,18 @@ typedef struct ipk__os_stat stat_out;
 typedef struct ipk_process_status status_out;
 typedef struct ipk__os_ready ready_out;
 
+bool fault_clock_goes_back;
+
+int64_t __real_ipk__os_unix_ms(void);
+int64_t __wrap_ipk__os_unix_ms(void);
+int64_t __wrap_ipk__os_unix_ms(void)
+{
+	static int64_t back_ms;
+
+	back_ms += fault_clock_goes_back ? 1000 : 0;
+	return __real_ipk__os_unix_ms() - back_ms;
+}
+
 WRAP(char *, NULL, strdup, (const char *s), (s))
 WRAP(void *, NULL, ipk__os_malloc, (size_t n), (n))
 WRAP(void *, NULL, ipk__os_calloc, (size_t n, size_t m), (n, m))

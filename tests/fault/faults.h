@@ -18,6 +18,8 @@ void fault_disarm(void);
 long fault_n_calls(void);
 const char *fault_hit(void); /* the function that failed, NULL when none did */
 
+extern bool fault_clock_goes_back; /* the wall clock is set back by a second at each look */
+
 /* An operation on objects that prepare() made: its error, or 0. */
 struct scenario {
 	int (*run)(void);

@@ -126,6 +126,40 @@ static void serve_another(void)
 	remove_directory();
 }
 
+/* --- time --- */
+
+static bool is_hung_up(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+/* A stranger who says nothing has two seconds, whatever becomes of the wall clock. */
+START_TEST(a_clock_set_back_lets_no_stranger_stay)
+{
+	static const unsigned char key[32] = "a key that the stranger has not";
+	struct ipk__server_config config = {.key = key, .key_bytes = sizeof key};
+	int fd;
+
+	make_directory();
+	config.address = address;
+	stop_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	ck_assert_int_ge(stop_fd, 0);
+	fault_clock_goes_back = true;
+	ck_ok(ipk__server_create(&config, &server));
+	fd = call();
+	for (int i = 0; i < 10 && !is_hung_up(fd); i++)
+		ck_ok(run_for_a_while(900));
+	ck_assert(is_hung_up(fd));
+	fault_clock_goes_back = false;
+	close(fd);
+	ipk__server_close(server);
+	close(stop_fd);
+	remove_directory();
+}
+END_TEST
+
 FAULT_TEST(creating, .run = create, .prepare = make_directory, .check = remove_directory)
 FAULT_TEST(creating_with_a_log, .run = create_logged, .prepare = make_directory,
 	   .check = remove_directory)
@@ -138,6 +172,7 @@ static Suite *suite(void)
 	add_test_seconds(s, creating, 60);
 	add_test_seconds(s, creating_with_a_log, 60);
 	add_test_seconds(s, serving, 60);
+	add_test_seconds(s, a_clock_set_back_lets_no_stranger_stay, 60);
 	return s;
 }
 IPK_TEST_MAIN(suite)
