@@ -119,7 +119,7 @@ static void done_late(struct ipk__native *n, struct ipk__pending *p, struct ipk_
 								     p->argv[1], p->argv[2]},
 					 IPK__LATE_DROP);
 	if (undo)
-		ipk__pendings_add(&n->todo, undo);
+		ipk__pendings_add(&n->to_send, undo);
 	if (p->late == IPK__LATE_KEEP && whole.n_bytes > 0 && whole.bytes[0] == '$')
 		keep_item(n, p->argv[1], whole);
 	if (p->leaves != 0 && whole.n_bytes > 1 && whole.bytes[0] == ':' && whole.bytes[1] == '1')
@@ -307,30 +307,30 @@ static int send_out(struct ipk__native *n, ipk_deadline deadline)
 }
 
 /* Under lock: what nobody waits for, into n->out, before what comes next. */
-static void take_todo(struct ipk__native *n, struct ipk__pendings *ret_early)
+static void take_to_send(struct ipk__native *n, struct ipk__pendings *ret_early)
 {
 	struct ipk__pending *p;
 
 	ipk__pendings_init(ret_early);
-	while (!n->is_broken && (p = n->todo.first)) {
-		(void)ipk__pendings_remove(&n->todo, p);
+	while (!n->is_broken && (p = n->to_send.first)) {
+		(void)ipk__pendings_remove(&n->to_send, p);
 		ipk__pending_encode(n, p);
 		ipk__pendings_add(ret_early, p);
 	}
 }
 
 /* Under lock: they could not be sent now. */
-static void put_todo_back(struct ipk__native *n, struct ipk__pendings *early)
+static void put_back_to_send(struct ipk__native *n, struct ipk__pendings *early)
 {
 	struct ipk__pending *p;
 
-	while ((p = n->todo.first)) {
-		(void)ipk__pendings_remove(&n->todo, p);
+	while ((p = n->to_send.first)) {
+		(void)ipk__pendings_remove(&n->to_send, p);
 		ipk__pendings_add(early, p);
 	}
 	while ((p = early->first)) {
 		(void)ipk__pendings_remove(early, p);
-		ipk__pendings_add(&n->todo, p);
+		ipk__pendings_add(&n->to_send, p);
 	}
 }
 
@@ -376,7 +376,7 @@ static void unlist(struct ipk__native *n, uint64_t from, struct ipk__pending *p,
 		(void)ipk__pendings_remove(&n->sent, e);
 		ipk__pendings_add(&early, e);
 	}
-	put_todo_back(n, &early);
+	put_back_to_send(n, &early);
 	n->next_number = from;
 }
 
@@ -409,14 +409,14 @@ static int encode(struct ipk__native *n, struct ipk__pending *p, size_t count,
 {
 	ipk__bytes_clear(&n->out);
 	pthread_mutex_lock(&n->lock);
-	take_todo(n, ret_early);
+	take_to_send(n, ret_early);
 	pthread_mutex_unlock(&n->lock);
 	for (size_t i = 0; i < count; i++)
 		ipk__pending_encode(n, &p[i]);
 	if (!n->out.failed)
 		return 0;
 	pthread_mutex_lock(&n->lock);
-	put_todo_back(n, ret_early);
+	put_back_to_send(n, ret_early);
 	pthread_mutex_unlock(&n->lock);
 	return -ENOMEM;
 }
@@ -450,7 +450,7 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
  * What undoes others' requests: nobody waits for the answers. Not sent when that would have to
  * be waited for; who sends or reads next does it then.
  */
-static void send_todo(struct ipk__native *n)
+static void send_what_is_left(struct ipk__native *n)
 {
 	struct ipk__pendings early;
 
@@ -473,28 +473,28 @@ static bool is_done(struct ipk__pending *p)
 /* This thread reads for all until its own answer is there. */
 static int read_until(struct ipk__native *n, struct ipk__pending *p, ipk_deadline deadline)
 {
-	bool is_broken, is_todo;
+	bool is_broken, has_to_send;
 	int r = 0;
 
 	pthread_mutex_lock(&n->lock);
 	while (!is_done(p) && r == 0) {
 		is_broken = n->is_broken;
-		is_todo = n->todo.first != NULL;
+		has_to_send = n->to_send.first != NULL;
 		pthread_mutex_unlock(&n->lock);
 		if (is_broken) {
 			r = ipk__native_again(n, deadline);
 			pthread_mutex_lock(&n->lock);
 			continue;
 		}
-		if (is_todo)
-			send_todo(n);
+		if (has_to_send)
+			send_what_is_left(n);
 		r = read_some(n, deadline);
 	}
-	is_todo = n->todo.first != NULL;
+	has_to_send = n->to_send.first != NULL;
 	stop_reading(n);
 	pthread_mutex_unlock(&n->lock);
-	if (is_todo)
-		send_todo(n);
+	if (has_to_send)
+		send_what_is_left(n);
 	return is_done(p) ? 0 : r;
 }
 
@@ -578,7 +578,7 @@ static void tell_server(struct ipk__native *n, const struct ipk__pending *p,
 	if (!told)
 		return;
 	told->leaves = p->number;
-	ipk__pendings_add(&n->todo, told);
+	ipk__pendings_add(&n->to_send, told);
 	if (late->late == IPK__LATE_RELEASE)
 		late->late = IPK__LATE_DROP;
 }
@@ -609,7 +609,7 @@ static int leave(struct ipk__native *n, struct ipk__pending *p, int err)
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (was_sent)
-		send_todo(n);
+		send_what_is_left(n);
 	if (err != -ETIMEDOUT && err != -EPIPE)
 		return err;
 	if (!was_sent || (call->flags & (IPK__CALL_READ | IPK__CALL_BOUND)) ||
@@ -874,7 +874,7 @@ static void native_close(struct ipk__backend *b)
 	free(n->old_views);
 	free_pendings(&n->sent);
 	free_pendings(&n->waiting);
-	free_pendings(&n->todo);
+	free_pendings(&n->to_send);
 	while ((k = n->kept)) {
 		n->kept = k->next;
 		free(k);
@@ -944,7 +944,7 @@ int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opt
 	pthread_mutex_init(&n->lock, NULL);
 	ipk__pendings_init(&n->sent);
 	ipk__pendings_init(&n->waiting);
-	ipk__pendings_init(&n->todo);
+	ipk__pendings_init(&n->to_send);
 	ipk__wire_init(&n->wire);
 	ipk__wire_init(&n->fresh);
 	r = start(n, address, opts, with_grace(deadline, false));

@@ -110,7 +110,7 @@ struct ipk__native {
 	pid_t pid;                    /* whose connection it is; 0: nobody's any more */
 	struct ipk__pendings sent;    /* in the order they were sent */
 	struct ipk__pendings waiting; /* the server said that they wait */
-	struct ipk__pendings todo;    /* to be sent by whoever has just read */
+	struct ipk__pendings to_send; /* to be sent by whoever has just read */
 	struct ipk__kept *kept;
 	_Atomic size_t n_kept;
 	bool is_read;   /* a thread reads, for all; it owns wire but for sending */

@@ -99,7 +99,7 @@ void ipk__native_in_child(struct ipk__native *n)
 		pthread_mutex_init(&n->lock, NULL);
 		ipk__pendings_init(&n->sent);
 		ipk__pendings_init(&n->waiting);
-		ipk__pendings_init(&n->todo);
+		ipk__pendings_init(&n->to_send);
 		n->out = (struct ipk__bytes){0};
 		n->wire.in = (struct ipk__bytes){0};
 		n->kept = NULL;
@@ -187,8 +187,8 @@ static void collect(struct ipk__native *n, struct ipk__pendings *ret_again)
 			else
 				add_in_order(ret_again, p);
 		}
-	while ((p = n->todo.first)) {
-		(void)ipk__pendings_remove(&n->todo, p);
+	while ((p = n->to_send.first)) {
+		(void)ipk__pendings_remove(&n->to_send, p);
 		free(p);
 	}
 	while ((p = anew.first)) {

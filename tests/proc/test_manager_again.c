@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -196,12 +197,20 @@ END_TEST
 
 /* --- a server that is killed and comes back --- */
 
+static _Atomic unsigned n_answered; /* calls, in all threads */
+
+/* Each server is killed under load: it has answered some calls, and more are under way. */
 static void *restart_often(void *arg)
 {
 	struct place *p = arg;
 
-	for (int i = 0; i < 5; i++) {
-		usleep(20000);
+	for (unsigned i = 0; i < 5; i++) {
+		unsigned enough = n_answered + 1 + 13 * i;
+		ipk_deadline end = SOON;
+
+		while ((int)(n_answered - enough) < 0 && ipk_deadline_left_ns(end) > 0)
+			sched_yield();
+		ck_assert_int_gt(ipk_deadline_left_ns(end), 0);
 		place_kill(p);
 		place_start(p);
 	}
@@ -224,6 +233,7 @@ START_TEST(adds_are_done_once_over_restarts)
 	while (pthread_tryjoin_np(thread, NULL) != 0) {
 		ck_ok(ipk_dict_add(d, IPK_TEXT("n"), 1, SOON, &sum));
 		ck_assert_int_eq(sum, ++n);
+		n_answered++;
 	}
 	ck_assert_int_eq(number_at(d, "n"), n);
 	m = (d = ipk_dict_close(d), ipk_manager_close(m));
@@ -258,6 +268,7 @@ START_TEST(batches_are_done_once_over_restarts)
 			ck_ok(ipk_batch_list_append(b, l, "x", 1));
 		}
 		ck_ok(ipk_batch_run(b, SOON));
+		n_answered++;
 		for (size_t i = 0; i < CALLS; i++) {
 			ck_ok(ipk_batch_int(b, 2 * i, &sum));
 			ck_assert_int_eq(sum, ++n);
@@ -313,6 +324,7 @@ START_TEST(transactions_are_done_once_over_restarts)
 	while (pthread_tryjoin_np(thread, NULL) != 0) {
 		ck_ok(ipk_manager_transact(m, names, 2, count_one, &t, SOON));
 		n++;
+		n_answered++;
 		ck_assert_int_eq(number_at(t.d, "n"), n);
 	}
 	ck_assert_int_gt(n, 0);
@@ -336,9 +348,11 @@ static void *add_in_turn(void *arg)
 	int64_t sum = 0;
 
 	snprintf(field, sizeof field, "t%lx", (unsigned long)pthread_self());
-	for (int i = 0; !c->is_over; i++)
+	for (int i = 0; !c->is_over; i++) {
 		if (ipk_dict_add(c->d, IPK_TEXT(field), 1, SOON, &sum) < 0 || sum != i + 1)
 			c->n_failed++;
+		n_answered++;
+	}
 	return NULL;
 }
 
