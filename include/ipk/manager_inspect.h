@@ -90,7 +90,7 @@ typedef struct ipk_manager_slow {
  * ipk_manager_snapshot_take() - look at one manager
  * @which:        "unix:PATH" or "tcp:HOST:PORT" where it listens (on this machine), the pid of
  *                its server or of any process that has its memory open, or its label; NULL:
- *                the only one there is
+ *                the only one there is. Of several one that lives is meant.
  * @opts:         NULL for the defaults
  * @ret_snapshot: the snapshot
  *

@@ -42,6 +42,7 @@ struct candidate {
 	uint64_t device, inode;
 	int fd;
 	bool is_meant;
+	bool is_live;
 	char label[64];
 };
 
@@ -89,8 +90,8 @@ static int note(void *arg, const struct ipk__os_sighting *s)
 	return 0;
 }
 
-/* "unix:PATH" and "tcp:HOST:PORT" are in the memory itself. */
-static void match_addresses(struct search *search)
+/* What only the memory itself says: its address, "unix:PATH" or "tcp:HOST:PORT", and who lives. */
+static void examine(struct search *search)
 {
 	for (size_t i = 0; i < search->n; i++) {
 		struct candidate *c = &search->found[i];
@@ -99,8 +100,9 @@ static void match_addresses(struct search *search)
 
 		if (ipk__os_dup(c->fd, &fd) < 0 || ipk__view_attach(fd, &view) < 0)
 			continue;
-		if (strncmp(ipk__view_board(view)->address, search->which,
-			    sizeof ipk__view_board(view)->address) == 0)
+		c->is_live = ipk__view_is_live(view);
+		if (search->which && strncmp(ipk__view_board(view)->address, search->which,
+					     sizeof ipk__view_board(view)->address) == 0)
 			c->is_meant = true;
 		ipk__view_close(view);
 	}
@@ -112,6 +114,17 @@ static pid_t pid_of(const char *which)
 	long pid = strtol(which, &end, 10);
 
 	return *which && !*end && pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+}
+
+/* Dead ones are not meant when one that lives is: clients may still have the last one's memory. */
+static void prefer_the_living(struct search *search)
+{
+	bool one_lives = false;
+
+	for (size_t i = 0; i < search->n; i++)
+		one_lives |= search->found[i].is_meant && search->found[i].is_live;
+	for (size_t i = 0; i < search->n && one_lives; i++)
+		search->found[i].is_meant &= search->found[i].is_live;
 }
 
 /* The one that is meant; the fds of all others are closed. */
@@ -139,15 +152,13 @@ static int find(const char *which, struct candidate *ret_chosen)
 	size_t n_hidden;
 	int r = ipk__os_walk_open_files(&walk, &n_hidden);
 
-	if (r == 0 && which && strchr(which, ':'))
-		match_addresses(&search);
-	if (r < 0)
-		for (size_t i = 0; i < search.n; i++)
-			search.found[i].is_meant = false;
 	if (r < 0) {
-		choose(&search, ret_chosen);
+		for (size_t i = 0; i < search.n; i++)
+			ipk__os_close(search.found[i].fd);
 		return r;
 	}
+	examine(&search);
+	prefer_the_living(&search);
 	return choose(&search, ret_chosen);
 }
 
@@ -391,12 +402,9 @@ static int look(int fd, const char *label, size_t max, ipk_manager_snapshot *sna
 	if (r < 0)
 		return r;
 	board = ipk__view_board(view);
-	r = board ? 0 : -EBADMSG;
-	if (r == 0) {
-		summarize(board, view, label, &snap->summary);
-		note_slow(board, snap);
-		r = note_clients(board, snap);
-	}
+	summarize(board, view, label, &snap->summary);
+	note_slow(board, snap);
+	r = note_clients(board, snap);
 	if (r == 0)
 		r = note_objects(view, max, snap);
 	ipk__view_close(view);

@@ -67,7 +67,7 @@ int ipk__view_list_range(struct ipk__view *v, const struct ipk__spot *spot, uint
 			 uint64_t max, void *buf, size_t buf_bytes, size_t *ret_bytes,
 			 uint64_t *ret_n);
 
-/* For inspection, also of a dead server's segment. NULL: damaged. */
+/* For inspection, also of a dead server's segment. */
 const struct ipk__shm_board *ipk__view_board(const struct ipk__view *v);
 /* Every key: its name (cut to fit), type, length (bytes, fields or items), size and thing. */
 struct ipk__view_key {

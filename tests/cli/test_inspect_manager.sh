@@ -91,6 +91,12 @@ out=$(ipc-inspect manager "$label")
 says "a dead server" 'DEAD' "$out"
 says "a dead server" '^  scores +hash +2 ' "$out"
 
+# Another one at the same place, while somebody still has the dead one's memory.
+start_manager inspected_again --listen "unix:$work/s"
+out=$(ipc-inspect manager "unix:$work/s")
+says "the living one of two" '^manager inspected_again ' "$out"
+says "the living one of two" ', running' "$out"
+
 if ipc-inspect manager "no-such-$$" >/dev/null 2>"$work/err"; then
 	fail "it found what is not there"
 fi
