@@ -21,10 +21,47 @@ typedef struct ipk_process ipk_process;
 /* What the child runs. 0 .. 255 is its exit code; anything else (an ipk error) makes it 255. */
 typedef int (*ipk_process_fn)(void *arg);
 
+/* How a child comes to be. */
 enum {
-	/* SIGKILL when the thread that started it ends (by itself, or with its process). */
-	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
+	/* Fork while this process has one thread, otherwise by the zygote. */
+	IPK_START_DEFAULT = 0,
+	/* A fork of this process as it is now: all memory and handles are there. */
+	IPK_START_FORK = 1,
+	/* A fork of the zygote (ipk_zygote_start()): safe and quick however large and threaded
+	 * this process is by now; memory is as it was when the zygote was started. */
+	IPK_START_ZYGOTE = 2,
+	/* Another program, or this one anew: posix_spawn(). */
+	IPK_START_EXEC = 3,
 };
+
+enum {
+	/* SIGKILL when the thread that started it (by a zygote: the process) ends. */
+	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
+	/* Never outlives its parent: terminated when that exits, SIGKILL when that is killed;
+	 * may not start children with ipk_process_start() itself (-EPERM). */
+	IPK_PROCESS_DAEMON = 1u << 1,
+	/* Reads the parent's stdin; otherwise it is /dev/null. */
+	IPK_PROCESS_KEEP_STDIN = 1u << 2,
+};
+
+/* A handle given to a child under a name: see ipk_inherited(). */
+typedef struct ipk_inherit {
+	const char *noun; /* "queue", "lock", ...; "fd" */
+	const char *name; /* [A-Za-z0-9._-]{1,200} */
+	void *handle;
+	int fd; /* for "fd" */
+} ipk_inherit;
+
+/* IPK_INHERIT(queue, "jobs", jobs): any noun that has ipk_NOUN_send() and ipk_NOUN_recv(). */
+#define IPK_INHERIT(noun_, name_, handle_)                                        \
+	{                                                                         \
+		.noun = #noun_, .name = (name_), .handle = (1 ? (handle_) : (ipk_##noun_ *)0), \
+		.fd = -1                                                          \
+	}
+#define IPK_INHERIT_FD(name_, fd_)                                                  \
+	{                                                                           \
+		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_)          \
+	}
 
 typedef struct ipk_process_opts {
 	size_t size; /* sizeof(ipk_process_opts) */
@@ -33,16 +70,35 @@ typedef struct ipk_process_opts {
 	 * and ps and top show the program's own name.
 	 */
 	const char *name;
-	unsigned flags; /* IPK_PROCESS_* */
+	unsigned flags;   /* IPK_PROCESS_* */
+	int start_method; /* IPK_START_* */
+	/*
+	 * The child gets a copy of the @arg_bytes at @arg. 0: it gets the pointer as it is,
+	 * which is good after a fork of this process only; by a zygote it must be NULL.
+	 */
+	size_t arg_bytes;
+	/* What it finds with ipk_inherited(); pipes, which have one owner, go over to it. */
+	const ipk_inherit *inherit;
+	size_t n_inherit;
+	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process. */
+	int stdin_fd, stdout_fd, stderr_fd;
+	/* IPK_START_EXEC, with @fn and @arg NULL: */
+	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
+	char *const *argv;   /* with argv[0], NULL at its end; NULL: { program, NULL } */
+	char *const *env;    /* "NAME=value"s; NULL: this process's */
 } ipk_process_opts;
 
 #define IPK_PROCESS(...) IPK_OPTS(process, __VA_ARGS__)
 
-/* How a process ended. */
+/* How a process ended, and what it took. */
 typedef struct ipk_process_status {
-	int exit_code; /* 0 .. 255, or -1 when a signal ended it */
-	int signal;    /* the signal that ended it, or 0 */
-	bool core;     /* it left a core dump */
+	int exit_code;          /* 0 .. 255, or -1 when a signal ended it */
+	int signal;             /* the signal that ended it, or 0 */
+	bool core;              /* it left a core dump */
+	bool is_oom;            /* the kernel ended it because memory ran out, as far as can be told */
+	int64_t user_ns;        /* processor time, its own and that of its reaped children */
+	int64_t system_ns;
+	uint64_t max_rss_bytes; /* the most memory it had at a time */
 } ipk_process_status;
 
 /**
