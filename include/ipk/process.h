@@ -53,14 +53,14 @@ typedef struct ipk_inherit {
 } ipk_inherit;
 
 /* IPK_INHERIT(queue, "jobs", jobs): any noun that has ipk_NOUN_send() and ipk_NOUN_recv(). */
-#define IPK_INHERIT(noun_, name_, handle_)                                        \
-	{                                                                         \
+#define IPK_INHERIT(noun_, name_, handle_)                                                     \
+	{                                                                                      \
 		.noun = #noun_, .name = (name_), .handle = (1 ? (handle_) : (ipk_##noun_ *)0), \
-		.fd = -1                                                          \
+		.fd = -1                                                                       \
 	}
-#define IPK_INHERIT_FD(name_, fd_)                                                  \
-	{                                                                           \
-		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_)          \
+#define IPK_INHERIT_FD(name_, fd_)                                         \
+	{                                                                  \
+		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_) \
 	}
 
 typedef struct ipk_process_opts {
@@ -80,7 +80,8 @@ typedef struct ipk_process_opts {
 	/* What it finds with ipk_inherited(); pipes, which have one owner, go over to it. */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
-	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process. */
+	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process.
+	 */
 	int stdin_fd, stdout_fd, stderr_fd;
 	/* IPK_START_EXEC, with @fn and @arg NULL: */
 	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
@@ -92,11 +93,11 @@ typedef struct ipk_process_opts {
 
 /* How a process ended, and what it took. */
 typedef struct ipk_process_status {
-	int exit_code;          /* 0 .. 255, or -1 when a signal ended it */
-	int signal;             /* the signal that ended it, or 0 */
-	bool core;              /* it left a core dump */
-	bool is_oom;            /* the kernel ended it because memory ran out, as far as can be told */
-	int64_t user_ns;        /* processor time, its own and that of its reaped children */
+	int exit_code;   /* 0 .. 255, or -1 when a signal ended it */
+	int signal;      /* the signal that ended it, or 0 */
+	bool core;       /* it left a core dump */
+	bool is_oom;     /* the kernel ended it because memory ran out, as far as can be told */
+	int64_t user_ns; /* processor time, its own and that of its reaped children */
 	int64_t system_ns;
 	uint64_t max_rss_bytes; /* the most memory it had at a time */
 } ipk_process_status;
