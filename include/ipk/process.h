@@ -119,7 +119,7 @@ typedef struct ipk_process_status {
  *          async-signal-safe, as after any fork().
  * Crash:   a child outlives a parent that is killed, unless IPK_PROCESS_DIE_WITH_PARENT.
  * Cost:    one fork() and one fd, three cheap system calls besides; a name, one more.
- * Source:  lib/process/process.c    Since: 0.1
+ * Source:  lib/process/start.c      Since: 0.1
  *
  * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE and -ENFILE no fd is
  * free, and nothing was run (unless another thread took the last one meanwhile: the child

@@ -89,6 +89,10 @@ int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 void ipk__os_close(int fd); /* -1 is fine */
 int ipk__os_dup(int fd, int *ret_fd);
+int ipk__os_fd_check(int fd); /* 0 it is open, or -EBADF */
+/* @fd is @as_fd too, which an exec keeps; what that was is closed. */
+int ipk__os_put_fd(int fd, int as_fd);
+int ipk__os_stdin_from_nowhere(void); /* /dev/null */
 /* The same file again, opened for its own: with locks and a position apart from @fd's. */
 int ipk__os_open_again(int fd, bool writable, int *ret_fd);
 /*
@@ -308,6 +312,7 @@ int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
  */
 int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
 int ipk__os_is_stopped(pid_t pid); /* 1 by a signal or a debugger, 0 not, or -ESRCH, -ENODATA */
+int ipk__os_n_threads(void);       /* of this process, at least 1 */
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */

@@ -111,8 +111,9 @@ static void fill_header(struct ipk__shm_header *h, const struct ipk__segment_pla
 }
 
 static const char *const kind_words[] = {
-	[IPK__KIND_PIPE] = "pipe:", [IPK__KIND_QUEUE] = "queue:",     [IPK__KIND_ARENA] = "arena:",
-	[IPK__KIND_SHM] = "shm:",   [IPK__KIND_MANAGER] = "manager:",
+	[IPK__KIND_PIPE] = "pipe:",       [IPK__KIND_QUEUE] = "queue:",
+	[IPK__KIND_ARENA] = "arena:",     [IPK__KIND_SHM] = "shm:",
+	[IPK__KIND_MANAGER] = "manager:", [IPK__KIND_PROCESSES] = "processes:",
 };
 
 static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)

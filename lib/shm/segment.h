@@ -20,8 +20,7 @@ enum {
 	IPK__KIND_QUEUE = 2,
 	IPK__KIND_ARENA = 3, /* see arena.h */
 	IPK__KIND_SHM = 4,
-	IPK__KIND_MANAGER = 5, /* sparse: see ipk__segment_create_sparse() */
-	IPK__KIND_POOL = 6,    /* sparse */
+	IPK__KIND_POOL = 6, /* sparse */
 	IPK__KIND_PROCESSES = 7,
 };
 
