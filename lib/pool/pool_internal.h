@@ -95,6 +95,7 @@ struct ipk__member {
 	bool is_ready;  /* its initializer is through */
 	bool is_wanted; /* it is to be replaced when it ends */
 	bool is_killed; /* by us */
+	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: it has sent none yet */
@@ -112,8 +113,12 @@ struct ipk__death {
 	uint64_t item; /* of the map, as in its place */
 };
 
-int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline); /* without the
-	mutex; waits for the initializers */
+/*
+ * Without the mutex; opens the zygote, and waits for the initializers. The pool's epoll_fd and
+ * bell_fd are there already: each worker's born.pidfd is in the set with the worker's number as
+ * its word, from its start until ipk__crew_ended(). On failure nothing is left.
+ */
+int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline);
 /* By the supervisor: pidfd of @worker is readable. Collects first, then sees to what it ran. */
 void ipk__crew_ended(ipk_pool *pool, unsigned worker);
 /* By the supervisor: start whom we miss. When to come again, INT64_MAX: not before something
@@ -125,6 +130,13 @@ void ipk__crew_order(ipk_pool *pool, uint32_t order); /* to all */
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
+/*
+ * The result of a task that is done and was too long for its slot (IPK__RESULT_SPILLED,
+ * IPK__RESULT_HEAP), for free(). Its room in the spill file is given back, also on failure:
+ * -ENOMEM, -EBADMSG the worker did not leave what it said. Before ipk__crew_ended() is through.
+ */
+int ipk__crew_take_result(ipk_pool *pool, const struct ipk__pool_slot *slot, char **ret_result);
+void ipk__crew_drop_result(ipk_pool *pool, const struct ipk__pool_slot *slot); /* nobody wants it */
 
 /* --- tasks (tasks.c) --- */
 
