@@ -20,8 +20,9 @@ enum {
 	IPK__KIND_QUEUE = 2,
 	IPK__KIND_ARENA = 3, /* see arena.h */
 	IPK__KIND_SHM = 4,
-	IPK__KIND_POOL = 6, /* sparse */
-	IPK__KIND_PROCESSES = 7,
+	IPK__KIND_MANAGER = 5,   /* sparse: see ipk__segment_create_sparse() */
+	IPK__KIND_PROCESSES = 6, /* see process/registry_shared.h */
+	IPK__KIND_POOL = 7,      /* sparse */
 };
 
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
