@@ -40,6 +40,15 @@ struct ipk__callback {
 	void *arg;
 };
 
+/*
+ * Who wants to know at once that a future is over, in whatever thread that is found: waits for
+ * several futures. @over is called with the mutex held, once; it must not call back.
+ */
+struct ipk__watch {
+	struct ipk__watch *next, **link; /* link NULL: it is not set, or was told */
+	void (*over)(struct ipk__watch *watch, ipk_future *f);
+};
+
 struct ipk_future {
 	ipk_pool *pool;  /* holds a reference of it */
 	unsigned n_refs; /* handles, and one of the pool's own until it is over */
@@ -66,6 +75,7 @@ struct ipk_future {
 
 	struct ipk__pool_map_job *map;
 	struct ipk__group *group; /* the group it is a member of, or its own */
+	struct ipk__watch *watches;
 	struct ipk__callback *callbacks;
 	ipk_future *next_called; /* in the list of those whose callbacks are due */
 	int fd;                  /* an eventfd, -1: nobody asked */
@@ -75,8 +85,8 @@ ipk_future *ipk__future_new(ipk_pool *pool,
 			    enum ipk__future_kind kind); /* 1 handle + 1 pool's; NULL */
 void ipk__future_ref(ipk_future *f);
 void ipk__future_unref(ipk_future *f); /* without the mutex or with it */
-/* It is over: wakes who waits, has its callbacks called, tells its group. Drops the pool's
- * reference. */
+/* It is over: wakes who waits, has its callbacks called, tells its watches (futures.c) and the
+ * group it is a member of. Drops the pool's reference. */
 void ipk__future_done(ipk_future *f); /* the result is in place */
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure);
 /* A failure of @cause in words, to be filled in further. */
@@ -182,10 +192,26 @@ bool ipk__quarantine_has(const ipk_pool *pool, const void *fn, const void *arg, 
 /* Cheap: nothing was ever noted. */
 bool ipk__quarantine_is_empty(const ipk_pool *pool);
 
-/* --- groups (group.c): a future over several --- */
+/* In words, for a failure: how many workers it killed, and what may be done. */
+void ipk__quarantine_words(const ipk_pool *pool, const void *fn, const void *arg, size_t arg_bytes,
+			   char ret_text[IPK_FAILURE_TEXT_BYTES]);
 
+/* --- groups (group.c): what is made of several tasks --- */
+
+/*
+ * @member is over. This may happen within ipk__tasks_submit() (a quarantined task), before that
+ * has given the future.
+ */
 void ipk__group_member_over(struct ipk__group *group, ipk_future *member);
+/* These are of a future of the kind IPK__FUTURE_GROUP: a starmap's. */
 int ipk__group_cancel(ipk_future *f);
+ipk_future_state ipk__group_state(ipk_future *f);
+int ipk__group_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, size_t *ret_n);
+void ipk__group_free(struct ipk__group *group); /* its future is being freed */
+
+/* --- waits for several (futures.c) --- */
+
+void ipk__watches_tell(ipk_future *f); /* it is over */
 
 /* --- the supervisor (supervisor.c) --- */
 
