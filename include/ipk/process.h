@@ -53,14 +53,14 @@ typedef struct ipk_inherit {
 } ipk_inherit;
 
 /* IPK_INHERIT(queue, "jobs", jobs): any noun that has ipk_NOUN_send() and ipk_NOUN_recv(). */
-#define IPK_INHERIT(noun_, name_, handle_)                                        \
-	{                                                                         \
+#define IPK_INHERIT(noun_, name_, handle_)                                                     \
+	{                                                                                      \
 		.noun = #noun_, .name = (name_), .handle = (1 ? (handle_) : (ipk_##noun_ *)0), \
-		.fd = -1                                                          \
+		.fd = -1                                                                       \
 	}
-#define IPK_INHERIT_FD(name_, fd_)                                                  \
-	{                                                                           \
-		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_)          \
+#define IPK_INHERIT_FD(name_, fd_)                                         \
+	{                                                                  \
+		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_) \
 	}
 
 typedef struct ipk_process_opts {
@@ -80,7 +80,8 @@ typedef struct ipk_process_opts {
 	/* What it finds with ipk_inherited(); pipes, which have one owner, go over to it. */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
-	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process. */
+	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process.
+	 */
 	int stdin_fd, stdout_fd, stderr_fd;
 	/* IPK_START_EXEC, with @fn and @arg NULL: */
 	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
@@ -92,11 +93,11 @@ typedef struct ipk_process_opts {
 
 /* How a process ended, and what it took. */
 typedef struct ipk_process_status {
-	int exit_code;          /* 0 .. 255, or -1 when a signal ended it */
-	int signal;             /* the signal that ended it, or 0 */
-	bool core;              /* it left a core dump */
-	bool is_oom;            /* the kernel ended it because memory ran out, as far as can be told */
-	int64_t user_ns;        /* processor time, its own and that of its reaped children */
+	int exit_code;   /* 0 .. 255, or -1 when a signal ended it */
+	int signal;      /* the signal that ended it, or 0 */
+	bool core;       /* it left a core dump */
+	bool is_oom;     /* the kernel ended it because memory ran out, as far as can be told */
+	int64_t user_ns; /* processor time, its own and that of its reaped children */
 	int64_t system_ns;
 	uint64_t max_rss_bytes; /* the most memory it had at a time */
 } ipk_process_status;
@@ -118,7 +119,7 @@ typedef struct ipk_process_status {
  *          async-signal-safe, as after any fork().
  * Crash:   a child outlives a parent that is killed, unless IPK_PROCESS_DIE_WITH_PARENT.
  * Cost:    one fork() and one fd, three cheap system calls besides; a name, one more.
- * Source:  lib/process/process.c    Since: 0.1
+ * Source:  lib/process/start.c      Since: 0.1
  *
  * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE and -ENFILE no fd is
  * free, and nothing was run (unless another thread took the last one meanwhile: the child
@@ -254,7 +255,7 @@ typedef struct ipk_zygote_opts {
  * Crash:   this process killed: zygote and standby end. The zygote killed: the standby is
  *          the zygote, and gets a standby at the next start of a process.
  * Cost:    two forks; about half a megabyte of memory each, and what this process changes later.
- * Source:  lib/process/zygote_start.c    Since: 0.5
+ * Source:  lib/process/zygote_start.c    Since: 0.4
  *
  * Return: 0; -EALREADY there is one; -EDEADLK this process has further threads; what the
  * preload returned, -ECANCELED if that is more than 0, -EPIPE if it did not return; -EINVAL;
@@ -269,7 +270,7 @@ IPK_API IPK_MUST_CHECK int ipk_zygote_start(const ipk_zygote_opts *opts);
  *
  * Blocks:  until it has ended, two seconds at most.
  * Callers: one thread, while no other starts a process.
- * Source:  lib/process/zygote_start.c    Since: 0.5
+ * Source:  lib/process/zygote_start.c    Since: 0.4
  */
 IPK_API void ipk_zygote_stop(void);
 

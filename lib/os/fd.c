@@ -30,6 +30,34 @@ int ipk__os_dup(int fd, int *ret_fd)
 	return 0;
 }
 
+int ipk__os_fd_check(int fd)
+{
+	return fd < 0 || fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;
+}
+
+int ipk__os_put_fd(int fd, int as_fd)
+{
+	if (fd == as_fd)
+		return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+	return dup2(fd, as_fd) < 0 ? -errno : 0;
+}
+
+int ipk__os_stdin_from_nowhere(void)
+{
+	int fd, r;
+
+	/* The lowest free number is what open() gives: one call less than dup2(). */
+	close(STDIN_FILENO);
+	fd = open("/dev/null", O_RDONLY);
+	if (fd < 0)
+		return -errno;
+	if (fd == STDIN_FILENO)
+		return 0;
+	r = ipk__os_put_fd(fd, STDIN_FILENO); /* another thread took it */
+	close(fd);
+	return r;
+}
+
 int ipk__os_open_again(int fd, bool writable, int *ret_fd)
 {
 	char path[64];

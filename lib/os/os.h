@@ -90,6 +90,10 @@ int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 void ipk__os_close(int fd); /* -1 is fine */
 int ipk__os_dup(int fd, int *ret_fd);
+int ipk__os_fd_check(int fd); /* 0 it is open, or -EBADF */
+/* @fd is @as_fd too, which an exec keeps; what that was is closed. */
+int ipk__os_put_fd(int fd, int as_fd);
+int ipk__os_stdin_from_nowhere(void); /* /dev/null */
 /* The same file again, opened for its own: with locks and a position apart from @fd's. */
 int ipk__os_open_again(int fd, bool writable, int *ret_fd);
 /*
@@ -325,7 +329,7 @@ int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is
 void ipk__os_set_thread_name(const char *name);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
 
-/* --- child.c: for a process that has children for another ------------------------------- */
+/* --- children.c: for a process that has children for another ------------------------------- */
 
 struct ipk__os_signals {
 	sigset_t mask;

@@ -1,5 +1,5 @@
 /*
- * child.c - what a process needs that does nothing but have children for another: their
+ * children.c - what a process needs that does nothing but have children for another: their
  * ends as news on an fd, and its host's signals, name and stdin put aside for them.
  *
  * Such a process is a fork of its host and has the host's signal handlers, which must not run
