@@ -45,6 +45,15 @@ struct ipk__future_list {
 	size_t n;
 };
 
+/*
+ * Who wants to know at once that a future is over, in whatever thread that is found: waits for
+ * several futures. @over is called with the mutex held, once; it must not call back.
+ */
+struct ipk__watch {
+	struct ipk__watch *next, **link; /* link NULL: it is not set, or was told */
+	void (*over)(struct ipk__watch *watch, ipk_future *f);
+};
+
 struct ipk_future {
 	ipk_pool *pool;          /* holds a reference of it */
 	_Atomic unsigned n_refs; /* handles, and one of the pool's own until it is over */
@@ -75,6 +84,7 @@ struct ipk_future {
 
 	struct ipk__pool_map_job *map;
 	struct ipk__group *group; /* the group it is a member of, or its own */
+	struct ipk__watch *watches;
 	struct ipk__callback *callbacks;
 	ipk_future *next_called; /* in the list of those whose callbacks are due */
 	int fd;                  /* an eventfd, -1: nobody asked */
@@ -84,8 +94,8 @@ ipk_future *ipk__future_new(ipk_pool *pool,
 			    enum ipk__future_kind kind); /* 1 handle + 1 pool's; NULL */
 void ipk__future_ref(ipk_future *f);
 void ipk__future_unref(ipk_future *f); /* without the mutex or with it */
-/* It is over: wakes who waits, has its callbacks called, tells its group. Drops the pool's
- * reference. */
+/* It is over: wakes who waits, has its callbacks called, tells its watches (futures.c) and the
+ * group it is a member of. Drops the pool's reference. */
 void ipk__future_done(ipk_future *f); /* the result is in place */
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure);
 /* Why there is no result: of one that is over, also without the mutex. */
@@ -108,6 +118,7 @@ struct ipk__member {
 	bool is_ready;  /* its initializer is through */
 	bool is_wanted; /* it is to be replaced when it ends */
 	bool is_killed; /* by us */
+	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: it has sent none yet */
@@ -125,8 +136,12 @@ struct ipk__death {
 	uint64_t item; /* of the map, as in its place */
 };
 
-int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline); /* without the
-	mutex; waits for the initializers */
+/*
+ * Without the mutex; opens the zygote, and waits for the initializers. The pool's epoll_fd and
+ * bell_fd are there already: each worker's born.pidfd is in the set with the worker's number as
+ * its word, from its start until ipk__crew_ended(). On failure nothing is left.
+ */
+int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline);
 /* By the supervisor: pidfd of @worker is readable. Collects first, then sees to what it ran. */
 void ipk__crew_ended(ipk_pool *pool, unsigned worker);
 /* By the supervisor: start whom we miss. When to come again, INT64_MAX: not before something
@@ -138,9 +153,13 @@ void ipk__crew_order(ipk_pool *pool, uint32_t order); /* to all */
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
-/* The result of @slot, which says DONE of @worker and IPK__RESULT_SPILLED: @buf has room. */
-int ipk__crew_read_result(ipk_pool *pool, unsigned worker, const struct ipk__pool_slot *slot,
-			  void *buf);
+/*
+ * The result of a task that is done and was too long for its slot (IPK__RESULT_SPILLED,
+ * IPK__RESULT_HEAP), for free(). Its room in the spill file is given back, also on failure:
+ * -ENOMEM, -EBADMSG the worker did not leave what it said. Before ipk__crew_ended() is through.
+ */
+int ipk__crew_take_result(ipk_pool *pool, const struct ipk__pool_slot *slot, char **ret_result);
+void ipk__crew_drop_result(ipk_pool *pool, const struct ipk__pool_slot *slot); /* nobody wants it */
 
 /* --- tasks (tasks.c) --- */
 
@@ -188,10 +207,26 @@ bool ipk__quarantine_has(const ipk_pool *pool, const void *fn, const void *arg, 
 /* Cheap: nothing was ever noted. */
 bool ipk__quarantine_is_empty(const ipk_pool *pool);
 
-/* --- groups (group.c): a future over several --- */
+/* In words, for a failure: how many workers it killed, and what may be done. */
+void ipk__quarantine_words(const ipk_pool *pool, const void *fn, const void *arg, size_t arg_bytes,
+			   char ret_text[IPK_FAILURE_TEXT_BYTES]);
 
+/* --- groups (group.c): what is made of several tasks --- */
+
+/*
+ * @member is over. This may happen within ipk__tasks_submit() (a quarantined task), before that
+ * has given the future.
+ */
 void ipk__group_member_over(struct ipk__group *group, ipk_future *member);
+/* These are of a future of the kind IPK__FUTURE_GROUP: a starmap's. */
 int ipk__group_cancel(ipk_future *f);
+ipk_future_state ipk__group_state(ipk_future *f);
+int ipk__group_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, size_t *ret_n);
+void ipk__group_free(struct ipk__group *group); /* its future is being freed */
+
+/* --- waits for several (futures.c) --- */
+
+void ipk__watches_tell(ipk_future *f); /* it is over */
 
 /* --- the supervisor (supervisor.c) --- */
 
