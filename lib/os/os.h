@@ -24,9 +24,10 @@ struct ipk_process_status;
 
 /* --- clock.c ------------------------------------------------------------------------- */
 
-int64_t ipk__os_now_ns(void);  /* CLOCK_MONOTONIC */
-int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start times */
-void ipk__os_nap(int64_t ns);  /* less than a second; a signal may cut it short */
+int64_t ipk__os_now_ns(void);    /* CLOCK_MONOTONIC */
+int64_t ipk__os_coarse_ns(void); /* the same, some milliseconds late, at a third of the price */
+int64_t ipk__os_boot_ns(void);   /* CLOCK_BOOTTIME: comparable with process start times */
+void ipk__os_nap(int64_t ns);    /* less than a second; a signal may cut it short */
 /* How much later than asked for this thread may wake, in ns; returns what it was. */
 int64_t ipk__os_set_timer_slack(int64_t ns);
 
@@ -324,6 +325,8 @@ int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
+/* This process may have so much more memory of its own (RLIMIT_DATA); never more than before. */
+int ipk__os_limit_memory(uint64_t more_bytes);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
 
 /* --- thread.c: threads of the library's own -------------------------------------------- */
