@@ -9,6 +9,7 @@
  *   map.c         maps over items; map_array.c over shared arrays; room.c memory for them
  *   group.c, imap.c, reduce.c, futures.c, typed.c    made of the above
  *   quarantine.c  tasks that kill their workers
+ *   progress.c    how far it all is; progress_bar.c draws that
  *   worker.c, worker_task.c, worker_map.c            in the workers: they know nothing of this file
  *                                                    (see worker.h)
  *
@@ -210,6 +211,22 @@ void ipk__supervisor_call(ipk_pool *pool);
 /* It wants to hear of what is done although nobody waits: callbacks, fds, a backlog. */
 void ipk__supervisor_listen(ipk_pool *pool);
 
+/* --- progress (progress.c) --- */
+
+/* Of on_progress; the supervisor's own. */
+struct ipk__progress_clock {
+	int64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t n_over;
+	bool was_working;
+};
+
+/*
+ * By the supervisor, without the mutex: calls on_progress when that is due. When to come
+ * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:
+ * the last call, if there is anything new to tell.
+ */
+int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns);
+
 enum ipk__pool_phase {
 	IPK__POOL_RUNS = 0,
 	IPK__POOL_DRAINS = 1, /* shut down: workers end when there is nothing left */
@@ -256,6 +273,7 @@ struct ipk_pool {
 	int bell_fd;                      /* an eventfd that workers ring */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
+	struct ipk__progress_clock progress_clock;
 };
 
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
