@@ -9,6 +9,7 @@
  *   map.c         maps over items; map_array.c over shared arrays; room.c memory for them
  *   group.c, imap.c, reduce.c, futures.c, typed.c    made of the above
  *   quarantine.c  tasks that kill their workers
+ *   progress.c    how far it all is; progress_bar.c draws that
  *   worker.c, worker_task.c, worker_map.c            in the workers: they know nothing of this file
  *                                                    (see worker.h)
  *
@@ -244,6 +245,22 @@ bool ipk__supervisor_is_me(const ipk_pool *pool);
 /* One look at all, by the pool's thread while it waits in a callback: no callbacks then. */
 void ipk__supervisor_look(ipk_pool *pool);
 
+/* --- progress (progress.c) --- */
+
+/* Of on_progress; the supervisor's own. */
+struct ipk__progress_clock {
+	int64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t n_over;
+	bool was_working;
+};
+
+/*
+ * By the supervisor, without the mutex: calls on_progress when that is due. When to come
+ * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:
+ * the last call, if there is anything new to tell.
+ */
+int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns);
+
 enum ipk__pool_phase {
 	IPK__POOL_RUNS = 0,
 	IPK__POOL_DRAINS = 1, /* shut down: workers end when there is nothing left */
@@ -302,6 +319,7 @@ struct ipk_pool {
 	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
+	struct ipk__progress_clock progress_clock;
 };
 
 /* Whether workers that end are to be replaced: false once there will be nothing to do. */
