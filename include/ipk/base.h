@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define IPK_VERSION_MAJOR 0
-#define IPK_VERSION_MINOR 3
+#define IPK_VERSION_MINOR 4
 #define IPK_VERSION_PATCH 0
 
 #define IPK_API __attribute__((visibility("default")))
@@ -23,6 +23,12 @@
 		if (ipk_try_r_ < 0)        \
 			return ipk_try_r_; \
 	} while (0)
+
+/* How a queue or a pool comes to its end. */
+typedef enum ipk_shutdown {
+	IPK_DRAIN = 1, /* nothing more comes in; what is inside is dealt with */
+	IPK_NOW = 2,   /* nothing more comes in; what is inside is dropped */
+} ipk_shutdown;
 
 /* Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. */
 #define IPK_OPTS(noun, ...) (&(ipk_##noun##_opts){.size = sizeof(ipk_##noun##_opts), __VA_ARGS__})

@@ -8,23 +8,28 @@
  *   -ETIMEDOUT        the deadline passed (Python's Empty, Full and TimeoutError alike)
  *   -EINPROGRESS      the deadline passed while a server had the request: it may be done yet
  *   -EPIPE            the other side closed or died, and everything it sent was received
- *   -ESHUTDOWN        the queue was shut down
+ *   -ESHUTDOWN        the queue or pool was shut down
  *   -EMSGSIZE         a message is larger than the buffer or the limit; it stays where it is
  *   -EBADF            a NULL or closed handle
  *   -EINVAL           an argument is out of its documented range (names too)
  *   -ENOENT, -EEXIST  a name that nobody made, or that is taken
  *   -ENOTUNIQ         several are meant: say which
- *   -EPERM            this thread does not hold the lock
- *   -EOWNERDEAD       the connection broke while this managed lock was held: it is lost
- *   -EDEADLK          this thread holds it already and would wait for itself
+ *   -EPERM            this thread does not hold the lock; the pool is another process's
+ *   -EOWNERDEAD       the worker died of its task; the connection broke while this managed
+ *                     lock was held: it is lost
+ *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()
+ *   -ETIME            the task ran longer than it may, and was stopped
+ *   -EFBIG            the task's result is over its limit
+ *   -EDEADLK          this thread holds it already and would wait for itself; or a fork of a
+ *                     process with threads might hang
  *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
  *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
  *   -ERANGE           an index beyond the end, a number that does not fit its type
- *   -ECANCELED        the barrier was broken or reset
+ *   -ECANCELED        the task was cancelled; the barrier was broken or reset
  *   -EUSERS           the barrier has all its parties already
  *   -ESTALE           the name leads to other memory by now
  *   -EHOSTUNREACH     there is no such host, or no way to it
- *   -EBUSY            another process is just replacing it
+ *   -EBUSY            another process is just replacing it; the pool was not shut down
  *   -EALREADY         too late to cancel: it has begun
  *   -ENOTRECOVERABLE  shared contents were overwritten
  *   -EACCES           the object belongs to another user, or the key is wrong or missing

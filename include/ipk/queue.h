@@ -34,11 +34,6 @@ typedef enum ipk_queue_kind {
 	IPK_QUEUE_MQ = 3,       /* POSIX message queue: by name "mq:/NAME" only */
 } ipk_queue_kind;
 
-typedef enum ipk_shutdown {
-	IPK_DRAIN = 1, /* no more puts; gets go on until the queue is empty */
-	IPK_NOW = 2,   /* no more puts and no more gets; what is inside is dropped */
-} ipk_shutdown;
-
 typedef struct ipk_queue_opts {
 	size_t size;              /* sizeof(ipk_queue_opts) */
 	const char *name;         /* NULL: anonymous; [A-Za-z0-9._-]{1,200}, or "mq:/NAME" */

@@ -10,7 +10,7 @@
 	X(EINPROGRESS,                                                                             \
 	  "the deadline passed while the server had the request: it may be done yet; look")        \
 	X(EPIPE, "the other side closed or died: stop, or open a new pipe")                        \
-	X(ESHUTDOWN, "the queue was shut down: stop")                                              \
+	X(ESHUTDOWN, "the queue or pool was shut down: stop")                                      \
 	X(EMSGSIZE, "too long for the buffer or the limit: pass a larger buffer, use the _alloc "  \
 		    "variant, or raise max_message_bytes")                                         \
 	X(EBADF, "not an open handle: was it NULL, or closed?")                                    \
@@ -26,15 +26,22 @@
 	X(EACCES, "another user's, a directory open to others (use your own, mode 0700), or the "  \
 		  "wrong key (or none, where one is needed)")                                      \
 	X(EPERM, "not the holder: only the thread that took it may give it back, a fork child "    \
-		 "never; tracing and the like may be forbidden too")                               \
-	X(EOWNERDEAD, "the connection broke while this lock was held: it is lost; take it again")  \
-	X(EDEADLK, "this thread holds it already: it would wait for itself")                       \
+		 "never; pools and futures are their creator's; tracing may be forbidden too")     \
+	X(EOWNERDEAD, "the worker died of its task: ipk_future_failure() tells how; or the "       \
+		      "connection broke while this lock was held: take it again")                  \
+	X(EREMOTEIO, "the task returned an error of its own: ipk_future_failure() tells which")    \
+	X(ETIME,                                                                                   \
+	  "the task ran longer than it may and was stopped: give it more time, or less to do")     \
+	X(EFBIG, "the task's result is over its limit: raise max_result_bytes")                    \
+	X(EDEADLK, "this thread holds it already and would wait for itself; of a process to be "   \
+		   "started: a fork of this one, which has threads, might hang: call "             \
+		   "ipk_zygote_start() early, or say IPK_START_FORK or IPK_START_EXEC")            \
 	X(ENOLCK, "this thread holds as many locks as the kernel can hand on: give some back")     \
 	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                       \
 	X(EUSERS,                                                                                  \
 	  "as many live threads as the barrier has parties use it already: unregister one")        \
 	X(ESTALE, "the name leads to other memory by now: open it again")                          \
-	X(EBUSY, "another process is replacing it just now: try again")                            \
+	X(EBUSY, "in use just now: another process is replacing it, or a pool was not shut down")  \
 	X(EALREADY, "too late: it has begun or is done")                                           \
 	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds")     \
 	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                         \
@@ -54,7 +61,8 @@
 	X(EAGAIN, "no more processes may be started: raise RLIMIT_NPROC or the cgroup's pids.max") \
 	X(ECHILD, "not a child of this process, or somebody else has waited for it")               \
 	X(ESRCH, "no such process")                                                                \
-	X(ECANCELED, "somebody broke the barrier, or cancelled it: reset it, or stop")
+	X(ECANCELED,                                                                               \
+	  "cancelled: the task, with its pool or alone; or somebody broke the barrier: reset it")
 
 #define AS_NAME(code, text) \
 	case code:          \

@@ -15,7 +15,7 @@
 
 struct entry {
 	struct entry *next; /* from the last one registered to the first */
-	void (*fn)(void *arg);
+	ipk_exit_fn fn;
 	void *arg;
 	int priority;
 	pid_t pid;
@@ -38,7 +38,7 @@ int ipk__at_exit_hook(void)
 	return r;
 }
 
-int ipk_at_exit(void (*fn)(void *arg), void *arg, int priority)
+int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority)
 {
 	struct entry *e;
 	int r = fn ? ipk__at_exit_hook() : -EINVAL;

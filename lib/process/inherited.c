@@ -47,9 +47,9 @@ struct entry {
 
 /* --- the nouns --- */
 
-#define NOUNS(X) \
-	X(barrier) X(cond) X(event) X(lock) X(once) X(queue) X(rwlock) X(semaphore) X(shm) \
-	X(value) X(array)
+#define NOUNS(X)   \
+	X(barrier) \
+	X(cond) X(event) X(lock) X(once) X(queue) X(rwlock) X(semaphore) X(shm) X(value) X(array)
 
 struct noun {
 	const char *word;
@@ -57,19 +57,19 @@ struct noun {
 	int (*recv)(ipk_pipe *via, ipk_inherit *to);
 };
 
-#define PASS(noun)                                                           \
-	static int send_##noun(const ipk_inherit *from, ipk_pipe *via)       \
-	{                                                                    \
-		return ipk_##noun##_send(from->handle, via, ipk_now());      \
-	}                                                                    \
-	static int recv_##noun(ipk_pipe *via, ipk_inherit *to)               \
-	{                                                                    \
-		ipk_##noun *handle;                                          \
-		int r = ipk_##noun##_recv(via, ipk_now(), &handle);          \
-                                                                             \
-		if (r == 0)                                                  \
-			to->handle = handle;                                 \
-		return r;                                                    \
+#define PASS(noun)                                                      \
+	static int send_##noun(const ipk_inherit *from, ipk_pipe *via)  \
+	{                                                               \
+		return ipk_##noun##_send(from->handle, via, ipk_now()); \
+	}                                                               \
+	static int recv_##noun(ipk_pipe *via, ipk_inherit *to)          \
+	{                                                               \
+		ipk_##noun *handle;                                     \
+		int r = ipk_##noun##_recv(via, ipk_now(), &handle);     \
+                                                                        \
+		if (r == 0)                                             \
+			to->handle = handle;                            \
+		return r;                                               \
 	}
 NOUNS(PASS)
 

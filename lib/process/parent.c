@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,12 +22,25 @@
 static struct ipk__child self = {.parent_fd = -1, .channel_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
 
+/* A fork has another pid, so the word tells whether it is still right. */
+uint64_t ipk__self_owner(void)
+{
+	static _Atomic uint64_t known;
+	uint64_t owner = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (ipk__owner_id(owner) != (uint32_t)ipk__os_pid()) {
+		owner = ipk__owner_of(ipk__os_pid());
+		atomic_store_explicit(&known, owner, memory_order_relaxed);
+	}
+	return owner;
+}
+
 void ipk__born_format(const ipk_process_opts *opts, int channel_fd, char buf[IPK__BORN_BYTES])
 {
 	pid_t pid = ipk__os_pid();
 
 	snprintf(buf, IPK__BORN_BYTES, IPK__BORN_VARIABLE "=" BORN_FORMAT, (int)pid,
-		 ipk__owner_of(pid), opts->flags, channel_fd, opts->name ? opts->name : "");
+		 ipk__self_owner(), opts->flags, channel_fd, opts->name ? opts->name : "");
 }
 
 /* A stranger's value is no harm: a pid is checked before it is used, and so is the fd. */
@@ -38,7 +52,8 @@ __attribute__((constructor)) static void look_at_environment(void)
 	int pid, channel_fd;
 
 	if (!ipk__os_take_environment(IPK__BORN_VARIABLE, text, sizeof text) ||
-	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &channel_fd, name) < 4 ||
+	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &channel_fd, name) <
+		    4 ||
 	    pid <= 0 || ipk__owner_id(owner) != (uint32_t)pid)
 		return;
 	self.parent_pid = pid;

@@ -68,6 +68,7 @@ struct ipk__child {
 int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg);
 void ipk__self_set(const struct ipk__child *child);
 bool ipk__self_is_daemon(void);
+uint64_t ipk__self_owner(void);   /* shm/owner.h; asked for once */
 const char *ipk__self_name(void); /* under ipk__family_lock() */
 /* For the environment of another program: what parent.c there makes a struct ipk__child of. */
 enum { IPK__BORN_BYTES = 320 };

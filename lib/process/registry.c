@@ -51,7 +51,7 @@ static bool make(void)
 	registry.segment = s;
 	registry.is_parents = false;
 	registry.next_slot = 0;
-	atomic_store(&shared()->owner, ipk__owner_of(ipk__os_pid()));
+	atomic_store(&shared()->owner, ipk__self_owner());
 	strncpy(shared()->name, ipk__self_name(), sizeof shared()->name - 1);
 	return true;
 }

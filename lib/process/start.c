@@ -72,7 +72,8 @@ static struct ipk__child describe(const ipk_process_opts *o)
 	return child;
 }
 
-static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
+static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
+			 int (*do_fork)(pid_t *ret_pid))
 {
 	const struct ipk__child child = describe(opts);
 	pid_t pid;
@@ -81,7 +82,7 @@ static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk
 	r = ipk__os_fd_is_free();
 	if (r < 0)
 		return r;
-	r = ipk__os_fork(&pid);
+	r = do_fork(&pid);
 	if (r < 0)
 		return r;
 	if (pid == 0)
@@ -105,12 +106,14 @@ static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 static int start_by_default(ipk_process *p, ipk_process_fn fn, void *arg,
 			    const ipk_process_opts *opts)
 {
-	int r = ipk__os_n_threads() > 1 ? ipk__start_by_zygote(p, fn, arg, opts) : -EOPNOTSUPP;
+	int r;
 
-	if (r == -EOPNOTSUPP)
-		return start_by_fork(p, fn, arg, opts);
+	p->method = IPK_START_FORK;
+	r = start_by_fork(p, fn, arg, opts, ipk__os_fork_alone);
+	if (r != -EDEADLK)
+		return r;
 	p->method = IPK_START_ZYGOTE;
-	return r;
+	return ipk__start_by_zygote(p, fn, arg, opts);
 }
 
 static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
@@ -118,10 +121,9 @@ static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process
 	p->method = opts->start_method;
 	switch (opts->start_method) {
 	case IPK_START_DEFAULT:
-		p->method = IPK_START_FORK;
 		return start_by_default(p, fn, arg, opts);
 	case IPK_START_FORK:
-		return start_by_fork(p, fn, arg, opts);
+		return start_by_fork(p, fn, arg, opts, ipk__os_fork);
 	case IPK_START_ZYGOTE:
 		return ipk__start_by_zygote(p, fn, arg, opts);
 	default:

@@ -80,7 +80,7 @@ int ipk__start_by_exec(ipk_process *p, const ipk_process_opts *o)
 {
 	char born[IPK__BORN_BYTES];
 	char **env;
-	int channel_fd;
+	int channel_fd = -1;
 	int r = pack_high(o, &channel_fd);
 
 	if (r < 0)

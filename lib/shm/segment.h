@@ -22,6 +22,7 @@ enum {
 	IPK__KIND_SHM = 4,
 	IPK__KIND_MANAGER = 5,   /* sparse: see ipk__segment_create_sparse() */
 	IPK__KIND_PROCESSES = 6, /* see process/registry_shared.h */
+	IPK__KIND_POOL = 7,      /* sparse */
 };
 
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
@@ -84,8 +85,9 @@ int ipk__segment_publish(struct ipk__segment *segment, const char *file_name);
 int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header);
 /* Check and map what @fd names; on success the segment owns @fd. */
 int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment);
-/* The same of a sparse one, mapped for reading only. */
-int ipk__segment_attach_sparse(int fd, uint32_t kind, struct ipk__segment *ret_segment);
+/* The same of a sparse one. */
+int ipk__segment_attach_sparse(int fd, uint32_t kind, bool writable,
+			       struct ipk__segment *ret_segment);
 /* NULL-safe, half-built-safe; fd is closed too. */
 void ipk__segment_detach(struct ipk__segment *segment);
 

@@ -48,6 +48,8 @@ enum {
 	IPK__WAIT_EVENT = 11,
 	IPK__WAIT_BARRIER = 12,
 	IPK__WAIT_ONCE = 13,
+	IPK__WAIT_WORK = 14,
+	IPK__WAIT_RESULT = 15,
 };
 
 struct ipk__waiter {

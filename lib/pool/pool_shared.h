@@ -1,0 +1,180 @@
+/*
+ * pool_shared.h - what a pool and its workers have in common: the layout of its segment.
+ *
+ * The creator alone schedules. It keeps its books (futures, free slots, what waits for a
+ * slot) in private memory, so only a worker's death can leave anything half done here, and
+ * then the creator puts it right.
+ *
+ *   slot      one task that workers can see: function, argument, result. Its word says what
+ *             it is and whose it is, in one: claiming a task and saying who claimed it are the same
+ *             compare-and-swap, so no death comes in between.
+ *   ring      the order of the slots that are ready: each cell names a slot and its generation.
+ *             Workers take no lock: whoever finds the first cell's slot not ready (it was claimed
+ *             or cancelled) moves the head on, also for a worker that died before it could.
+ *   done      a stack of slots that are done: pushed by workers, taken whole by the creator.
+ *             A worker that dies before its push has left a slot that says DONE: found at its
+ * death. workers   who is there, what it does and since when: for the creator and for inspection.
+ *   maps      see map_shared.h.
+ *   heap      the rest of the file, sparse: arguments that do not fit a slot, items and results
+ *             of maps. Only the creator gives room and takes it back (room.c).
+ *
+ * Order of a slot's life, and who does it (CAS where two could; W is the worker's number):
+ *
+ *   FREE --creator--> READY --worker, CAS--> TAKEN W --worker, CAS--> DONE W --creator--> FREE
+ *                       |                      |--creator, CAS--> CONDEMNED W   its worker stops by
+ *                       |                      |      itself, or is killed; then the creator frees
+ * it |                      `--creator, its worker is dead--> READY (again) or FREE
+ *                       `--creator, CAS--> FREE (cancelled)
+ *
+ * A slot that becomes READY or FREE gets a new generation, so that what a stopped worker
+ * remembers of it fits no more.
+ */
+#ifndef IPK_POOL_SHARED_H
+#define IPK_POOL_SHARED_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ipk/pool.h"
+#include "pool/map_shared.h"
+#include "shm/segment.h"
+#include "shm/wait.h"
+
+#define IPK__POOL_SLOTS 4096u /* a power of two: tasks that workers can see at a time */
+#define IPK__POOL_ARG_INLINE 96u
+#define IPK__POOL_RESULT_INLINE IPK_FAILURE_TEXT_BYTES
+#define IPK__POOL_HEAP_BYTES                                                \
+	((uint64_t)64 << 30) /* of addresses; memory is filled in as needed \
+			      */
+
+enum ipk__slot_state {
+	IPK__SLOT_FREE = 0,
+	IPK__SLOT_READY = 1,
+	IPK__SLOT_TAKEN = 2,
+	IPK__SLOT_DONE = 3,
+	IPK__SLOT_CONDEMNED = 4,
+};
+
+/* Generation (32 bits), worker (16), state (16). */
+static inline uint64_t ipk__slot_word(uint32_t generation, uint32_t worker, uint32_t state)
+{
+	return (uint64_t)generation << 32 | (uint64_t)(worker & 0xffff) << 16 | state;
+}
+
+static inline uint32_t ipk__slot_generation(uint64_t word)
+{
+	return (uint32_t)(word >> 32);
+}
+
+static inline uint32_t ipk__slot_worker(uint64_t word)
+{
+	return (uint32_t)(word >> 16) & 0xffff;
+}
+
+static inline uint32_t ipk__slot_state(uint64_t word)
+{
+	return (uint32_t)word & 0xffff;
+}
+
+enum {
+	IPK__SLOT_IS_TIMED =
+		1u << 0, /* has a time limit: its worker rings the bell when it begins */
+};
+
+/* What the result is; the worker's. */
+enum {
+	IPK__RESULT_INLINE = 0,
+	IPK__RESULT_SPILLED = 1, /* @result_offset of the worker's spill file: see worker.c */
+	IPK__RESULT_HEAP = 2,    /* thread workers: the creator frees the pointer @result_offset */
+	IPK__RESULT_TOO_LARGE = 3,
+	IPK__RESULT_ERROR = 4, /* the function's error @code, with a text inline */
+	IPK__RESULT_NO_MEMORY = 5,
+};
+
+struct ipk__pool_slot {
+	alignas(64) _Atomic uint64_t word;
+	_Atomic uint32_t next;   /* in the stack of those done: a slot's number + 1 */
+	_Atomic uint32_t wanted; /* somebody sleeps until it is done: wake him */
+	uint64_t fn;             /* an ipk_task_fn: workers are forks, so it is the same in them */
+	uint64_t arg_offset;     /* in the segment; 0: it is inline */
+	uint64_t arg_bytes;
+	uint64_t max_result_bytes;
+	uint64_t index;
+	uint32_t flags;        /* IPK__SLOT_IS_* */
+	uint32_t attempt;      /* from 1 */
+	_Atomic uint32_t stop; /* what ipk_task_should_stop() says */
+	uint32_t result_kind;  /* the worker's from here on: IPK__RESULT_* */
+	int32_t code;
+	uint32_t reserved;
+	uint64_t result_offset;
+	uint64_t result_bytes;
+	char arg[IPK__POOL_ARG_INLINE];
+	char result[IPK__POOL_RESULT_INLINE];
+};
+_Static_assert(sizeof(struct ipk__pool_slot) == 320, "layout");
+
+enum ipk__worker_state {
+	IPK__WORKER_NONE = 0,
+	IPK__WORKER_STARTING = 1, /* runs the initializer */
+	IPK__WORKER_FAILED = 2,   /* the initializer gave init_code */
+	IPK__WORKER_IDLE = 3,
+	IPK__WORKER_BUSY = 4,
+	IPK__WORKER_RETIRED = 5, /* ended as it should: an order, or max_tasks_per_worker */
+};
+
+enum ipk__worker_order {
+	IPK__ORDER_WORK = 0,
+	IPK__ORDER_RETIRE = 1, /* end after the present task */
+	IPK__ORDER_DRAIN = 2,  /* end when there is nothing left to do */
+};
+
+/* A worker's place. The worker writes it; order is the creator's. */
+struct ipk__pool_worker {
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t
+		owner; /* shm/owner.h, of its process; 0: thread, none */
+	_Atomic uint32_t state;
+	_Atomic uint32_t slot; /* the task it runs, as slot + 1 */
+	_Atomic uint32_t map;  /* the map it looks at, as number + 1: its memory may not go */
+	int32_t init_code;
+	_Atomic uint64_t item;    /* of the map: the item it is at; see map_shared.h */
+	_Atomic int64_t since_ns; /* CLOCK_MONOTONIC: when it began with what it does, about */
+	_Atomic uint64_t fn;      /* what it runs, for inspection */
+	_Atomic uint64_t n_done;  /* tasks and items this worker did, failed ones too */
+	alignas(IPK__CACHE_LINE) _Atomic uint32_t order;
+	_Atomic uint32_t n_started; /* how many workers there were in this place */
+	_Atomic int64_t started_boot_ns;
+};
+_Static_assert(sizeof(struct ipk__pool_worker) == 2 * IPK__CACHE_LINE, "layout");
+
+/* Written by the creator, read by anybody: see ipk_progress. */
+struct ipk__pool_counts {
+	_Atomic uint64_t n_submitted, n_done, n_failed, n_task_errors, n_died, n_timeouts,
+		n_quarantined, n_too_large, n_cancelled, n_retried;
+	_Atomic uint32_t n_workers, n_replaced;
+	_Atomic uint32_t n_backlog; /* tasks that wait for a slot */
+	_Atomic uint32_t is_shut;   /* an ipk_shutdown */
+};
+
+struct ipk__shm_pool {
+	struct ipk__shm_header header;
+	uint32_t kind; /* ipk_pool_kind */
+	uint32_t reserved;
+	uint64_t max_tasks_per_worker;
+	uint64_t slots_offset, cells_offset, maps_offset, heap_offset;
+	uint64_t creator; /* shm/owner.h */
+	struct ipk__pool_counts counts;
+	/* The ring of ready slots: generation << 32 | slot. */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail; /* the creator's */
+	_Atomic uint32_t maps_active; /* a bit for each map that has work to give */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* all workers' */
+	alignas(IPK__CACHE_LINE) _Atomic uint32_t done; /* the stack: slot + 1 */
+	_Atomic uint32_t any_wanted;                    /* somebody sleeps until anything is done */
+	struct ipk__event work;     /* workers sleep until there is something to do */
+	struct ipk__event finished; /* the creator's threads sleep until something is done */
+	struct ipk__waiters waiters;
+	struct ipk__pool_worker workers[IPK_POOL_WORKERS_MAX];
+};
+
+#endif
