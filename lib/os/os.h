@@ -25,9 +25,10 @@ struct ipk_process_status;
 
 /* --- clock.c ------------------------------------------------------------------------- */
 
-int64_t ipk__os_now_ns(void);  /* CLOCK_MONOTONIC */
-int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start times */
-void ipk__os_nap(int64_t ns);  /* less than a second; a signal may cut it short */
+int64_t ipk__os_now_ns(void);    /* CLOCK_MONOTONIC */
+int64_t ipk__os_coarse_ns(void); /* the same, some milliseconds late, at a third of the price */
+int64_t ipk__os_boot_ns(void);   /* CLOCK_BOOTTIME: comparable with process start times */
+void ipk__os_nap(int64_t ns);    /* less than a second; a signal may cut it short */
 /* How much later than asked for this thread may wake, in ns; returns what it was. */
 int64_t ipk__os_set_timer_slack(int64_t ns);
 
@@ -223,6 +224,10 @@ int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */
 int64_t ipk__os_cpu_time_ns(void);                         /* of this process, user and system */
 int ipk__os_fd_limit(void);                                /* how many fds it may have open */
 
+/* --- terminal.c ---------------------------------------------------------------------------- */
+
+int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
+
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes,
@@ -333,6 +338,8 @@ bool ipk__os_is_parent(pid_t pid);         /* of this process; also when it cann
 _Noreturn void ipk__os_die(void);          /* by SIGKILL */
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
+/* This process may have so much more memory of its own (RLIMIT_DATA); never more than before. */
+int ipk__os_limit_memory(uint64_t more_bytes);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
 
 /* --- spawn.c, oom.c ------------------------------------------------------------------- */

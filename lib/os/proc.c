@@ -292,6 +292,35 @@ void ipk__os_set_thread_name(const char *name)
 	prctl(PR_SET_NAME, name); /* the kernel keeps the first 15 bytes */
 }
 
+/* What RLIMIT_DATA counts, in bytes: see proc_pid_status(5). 0: /proc does not tell. */
+static uint64_t data_bytes(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *file = fopen("/proc/self/status", "re");
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof line, file) && sscanf(line, "VmData: %llu", &kib) != 1)
+		;
+	fclose(file);
+	return kib * 1024;
+}
+
+int ipk__os_limit_memory(uint64_t more_bytes)
+{
+	struct rlimit limit;
+	uint64_t now_bytes = data_bytes();
+
+	if (getrlimit(RLIMIT_DATA, &limit) < 0)
+		return -errno;
+	if (more_bytes > (uint64_t)RLIM_INFINITY - now_bytes - 1 ||
+	    limit.rlim_cur <= now_bytes + more_bytes)
+		return 0;
+	limit.rlim_cur = now_bytes + more_bytes;
+	return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
+}
+
 void ipk__os_exit(int code)
 {
 	fflush(NULL);
