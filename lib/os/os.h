@@ -222,6 +222,10 @@ int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */
 int64_t ipk__os_cpu_time_ns(void);                         /* of this process, user and system */
 int ipk__os_fd_limit(void);                                /* how many fds it may have open */
 
+/* --- terminal.c ---------------------------------------------------------------------------- */
+
+int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
+
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes,

@@ -165,7 +165,7 @@ struct ipk__shm_pool {
 	uint64_t slots_offset, cells_offset, maps_offset, heap_offset;
 	uint64_t creator; /* shm/owner.h */
 	struct ipk__pool_counts counts;
-	/* The ring of ready slots: generation << 32 | slot. */
+	/* The ring of ready slots, IPK__POOL_SLOTS cells: generation << 32 | slot. */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail; /* the creator's */
 	_Atomic uint32_t maps_active; /* a bit for each map that has work to give */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* all workers' */
