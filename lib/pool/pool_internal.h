@@ -256,6 +256,8 @@ struct ipk_pool {
 	int bell_fd;                      /* an eventfd that workers ring */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
+	unsigned n_foreign_waits; /* threads that wait for this pool and others (futures.c): the
+				     supervisor has to listen for them */
 };
 
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
