@@ -227,6 +227,53 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
  */
 IPK_API IPK_MUST_CHECK int ipk_process_fd(const ipk_process *p, int *ret_fd);
 
+typedef struct ipk_zygote_opts {
+	size_t size;      /* sizeof(ipk_zygote_opts) */
+	const char *name; /* what ps and top show; by default "ipk-zygote" */
+	/*
+	 * Runs in the zygote before it serves, once: what it loads is there in all children.
+	 * It has no other threads when it returns. Anything but 0 is an error of the start.
+	 */
+	int (*preload)(void *arg);
+	void *preload_arg;
+} ipk_zygote_opts;
+
+#define IPK_ZYGOTE(...) IPK_OPTS(zygote, __VA_ARGS__)
+
+/**
+ * ipk_zygote_start() - make the fork server that IPK_START_ZYGOTE uses
+ * @opts: NULL for the defaults
+ *
+ * To be called early, while this process has one thread and little memory. The zygote is a
+ * fork of it as it is now, and stays so: with all fds and handles that were made before,
+ * which it keeps open, and the functions of libraries that were loaded before. A second
+ * process, its standby, takes over when it is killed. Both block all signals, so that
+ * Ctrl-C is for this process alone, and end when it does, or at ipk_zygote_stop().
+ *
+ * Blocks:  until the preload is done and the standby there.
+ * Callers: one thread, with no other but the library's own.
+ * Crash:   this process killed: zygote and standby end. The zygote killed: the standby is
+ *          the zygote, and gets a standby at the next start of a process.
+ * Cost:    two forks; about half a megabyte of memory each, and what this process changes later.
+ * Source:  lib/process/zygote_start.c    Since: 0.4
+ *
+ * Return: 0; -EALREADY there is one; -EDEADLK this process has further threads; what the
+ * preload returned, -ECANCELED if that is more than 0, -EPIPE if it did not return; -EINVAL;
+ * -EAGAIN too many processes; -ENOMEM; -EMFILE.
+ */
+IPK_API IPK_MUST_CHECK int ipk_zygote_start(const ipk_zygote_opts *opts);
+
+/**
+ * ipk_zygote_stop() - end the zygote; without one, nothing happens
+ *
+ * Its children with IPK_PROCESS_DIE_WITH_PARENT are killed, the others go on.
+ *
+ * Blocks:  until it has ended, two seconds at most.
+ * Callers: one thread, while no other starts a process.
+ * Source:  lib/process/zygote_start.c    Since: 0.4
+ */
+IPK_API void ipk_zygote_stop(void);
+
 /**
  * ipk_cpu_count() - how many processors this process may use
  *

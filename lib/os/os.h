@@ -11,6 +11,7 @@
 #define IPK_OS_H
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -129,6 +130,9 @@ enum { IPK__OS_FDS_MAX = 8 };
 
 int ipk__os_socketpair(int ret_fds[2]);
 int ipk__os_socket_buffer(int fd, int n_bytes); /* ask for a send buffer */
+/* No packet comes in any more, and who sends one learns so; what has come is there to read. */
+void ipk__os_stop_receiving(int fd);
+void ipk__os_hang_up(int fd); /* both ways, for all copies of @fd; -1 is fine */
 /* One packet of @n_parts parts and @n_fds fds; never blocks: -EAGAIN. -EPIPE, no SIGPIPE. */
 struct iovec;
 struct sockaddr_un;
@@ -217,6 +221,10 @@ int64_t ipk__os_unix_ms(void);                             /* the wall clock */
 int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */
 int64_t ipk__os_cpu_time_ns(void);                         /* of this process, user and system */
 int ipk__os_fd_limit(void);                                /* how many fds it may have open */
+
+/* --- terminal.c ---------------------------------------------------------------------------- */
+
+int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
 
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 
@@ -312,7 +320,6 @@ int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
  */
 int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
 int ipk__os_is_stopped(pid_t pid); /* 1 by a signal or a debugger, 0 not, or -ESRCH, -ENODATA */
-int ipk__os_n_threads(void);       /* of this process, at least 1 */
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
@@ -326,10 +333,42 @@ int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is
 void ipk__os_set_thread_name(const char *name);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
 
+/* --- children.c: for a process that has children for another ------------------------------- */
+
+struct ipk__os_signals {
+	sigset_t mask;
+	struct sigaction of_child; /* SIGCHLD */
+};
+/* All are blocked from here on; *ret_fd is readable when a child has ended. */
+int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd);
+void ipk__os_signals_as_before(const struct ipk__os_signals *before);
+void ipk__os_thread_name(char ret_name[16]); /* the calling thread's */
+/* stdin is /dev/null from here on; *ret_fd is what it was, -1 when it was closed. */
+int ipk__os_put_stdin_aside(int *ret_fd);
+void ipk__os_stdin_as_before(int fd);
+/* Any child of this process: -EAGAIN none has ended, -ECHILD there is none. */
+int ipk__os_reap_any(pid_t *ret_pid, struct ipk_process_status *ret_status);
+void ipk__os_kill_child(pid_t child); /* one that is not reaped yet */
+/* How one ended that somebody else has reaped, as far as the kernel tells; -ECHILD. */
+int ipk__os_pidfd_epitaph(int pidfd, struct ipk_process_status *ret_status);
+
 /* --- thread.c: threads of the library's own -------------------------------------------- */
 
 /* With all signals blocked, so that the host's handlers run in the host's threads. -EAGAIN. */
 int ipk__os_thread_start(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread);
+/*
+ * One that forks of this process need not mind: it begins busy, and @fn says when it only
+ * waits (quiet: it holds no lock and is not in the middle of anything), and when it runs what
+ * is not the library's (loud, until it is quiet or busy again). In other threads these three
+ * do nothing. A busy thread keeps ipk__os_fork_alone() waiting: a second at most.
+ */
+int ipk__os_thread_start_quiet(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread);
+void ipk__os_thread_busy(void);
+void ipk__os_thread_quiet(void);
+void ipk__os_thread_loud(void);
+int ipk__os_n_threads(void); /* of this process, without the quiet ones */
+/* As ipk__os_fork(), by the only thread but for quiet ones; otherwise -EDEADLK. */
+int ipk__os_fork_alone(pid_t *ret_pid);
 void ipk__os_thread_join(pthread_t thread);
 void ipk__os_thread_forget(pthread_t thread); /* it ends alone */
 

@@ -27,13 +27,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifdef __has_include
-#if __has_include(<sys/single_threaded.h>)
-#include <sys/single_threaded.h>
-#define SINGLE_THREADED_IS_KNOWN
-#endif
-#endif
-
 #include "ipk/process.h"
 #include "os/os.h"
 
@@ -134,18 +127,6 @@ static bool is_alive(const struct stat_line *line, bool is_process)
 	if (line->state == 'Z')
 		return is_process && line->n_threads > 1;
 	return line->state != 'X' && line->state != 'x';
-}
-
-int ipk__os_n_threads(void)
-{
-	struct stat_line line;
-
-#ifdef SINGLE_THREADED_IS_KNOWN
-	if (__libc_single_threaded)
-		return 1;
-#endif
-	/* When in doubt: more than one. */
-	return read_stat(getpid(), &line) < 0 ? INT_MAX : (int)line.n_threads;
 }
 
 int ipk__os_is_stopped(pid_t pid)

@@ -33,6 +33,17 @@ int ipk__os_socket_buffer(int fd, int n_bytes)
 	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n_bytes, sizeof n_bytes) < 0 ? -errno : 0;
 }
 
+void ipk__os_stop_receiving(int fd)
+{
+	shutdown(fd, SHUT_RD);
+}
+
+void ipk__os_hang_up(int fd)
+{
+	if (fd >= 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
 union control {
 	struct cmsghdr align;
 	char bytes[CMSG_SPACE(sizeof(int) * IPK__OS_FDS_MAX)];

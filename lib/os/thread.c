@@ -1,27 +1,229 @@
 /*
- * thread.c - threads that the library starts in its host.
+ * thread.c - threads that the library starts in its host, and forks that do not mind them.
  *
  * A thread inherits the mask of its maker, so signals are blocked before it begins to run:
  * there is no moment at which one could be delivered to it.
+ *
+ * A fork copies one thread, and every lock that another one holds at that moment stays
+ * locked in the child for ever. A quiet thread is one that holds none whenever a fork may
+ * happen: it waits without the guard, a read-write lock, and has the read side while it
+ * does anything else. Who forks has the write side. What a host's callback does is not known,
+ * so while a thread runs one it counts as the host's.
+ *
+ * Invariant: @n_quiet is the number of running threads that wait quietly or hold the read
+ * side, as seen by who has the write side.
  */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#if __has_include(<sys/single_threaded.h>)
+#include <sys/single_threaded.h>
+#define NEVER_HAD_THREADS __libc_single_threaded
+#else
+#define NEVER_HAD_THREADS false
+#endif
 
 #include "os/os.h"
 
-int ipk__os_thread_start(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread)
+#define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
+
+enum state { NOT_OURS, OURS, QUIET, BUSY, LOUD };
+
+static pthread_rwlock_t guard = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+static _Atomic int n_quiet;
+static _Thread_local enum state state;
+
+static void forget_threads(void)
 {
+	guard = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+	atomic_store_explicit(&n_quiet, 0, memory_order_relaxed);
+	state = NOT_OURS;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	/* Without it a child may find no thread of its own to be quiet: it takes care, then. */
+	(void)pthread_atfork(NULL, NULL, forget_threads);
+}
+
+struct beginning {
+	void *(*fn)(void *arg);
+	void *arg;
+	enum state state;
+};
+
+static void *begin(void *arg)
+{
+	struct beginning b = *(struct beginning *)arg;
+	void *result;
+
+	state = b.state;
+	if (state == QUIET)
+		ipk__os_thread_busy();
+	free(arg);
+	result = b.fn(b.arg);
+	if (state != OURS)
+		ipk__os_thread_loud(); /* the C library's way out is not ours */
+	return result;
+}
+
+static int start(void *(*fn)(void *arg), void *arg, enum state as, pthread_t *ret_thread)
+{
+	struct beginning *b = ipk__os_malloc(sizeof *b);
 	pthread_t thread;
 	sigset_t all, before;
 	int r;
 
+	if (!b)
+		return -ENOMEM;
+	*b = (struct beginning){.fn = fn, .arg = arg, .state = as};
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, fn, arg);
+	r = pthread_create(&thread, NULL, begin, b);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r == 0)
 		*ret_thread = thread;
+	else
+		free(b);
 	return -r;
+}
+
+int ipk__os_thread_start(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread)
+{
+	return start(fn, arg, OURS, ret_thread);
+}
+
+int ipk__os_thread_start_quiet(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread)
+{
+	bool has_read_side = state == BUSY; /* once is enough, and twice may wait for itself */
+	int r;
+
+	if (!has_read_side)
+		pthread_rwlock_rdlock(&guard);
+	r = start(fn, arg, QUIET, ret_thread);
+	if (r == 0)
+		atomic_fetch_add(&n_quiet, 1);
+	if (!has_read_side)
+		pthread_rwlock_unlock(&guard);
+	return r;
+}
+
+static void change(enum state to)
+{
+	if (state == NOT_OURS || state == OURS || state == to)
+		return;
+	if (state != BUSY)
+		pthread_rwlock_rdlock(&guard);
+	if (state == LOUD)
+		atomic_fetch_add(&n_quiet, 1);
+	if (to == LOUD)
+		atomic_fetch_sub(&n_quiet, 1);
+	if (to != BUSY)
+		pthread_rwlock_unlock(&guard);
+	state = to;
+}
+
+void ipk__os_thread_busy(void)
+{
+	change(BUSY);
+}
+
+void ipk__os_thread_quiet(void)
+{
+	change(QUIET);
+}
+
+void ipk__os_thread_loud(void)
+{
+	change(LOUD);
+}
+
+/* Whether a thread of this process may still run anything of the program's. */
+static bool still_runs(const char *tid)
+{
+	char path[64], text[1024];
+	const char *after_name;
+	unsigned flags = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno != ENOENT;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return false; /* -ESRCH: it went meanwhile */
+	text[n] = '\0';
+	after_name = strrchr(text, ')');
+	/* Field 9, proc(5). A joined thread is in this list for a moment yet. */
+	if (!after_name || sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+		return true;
+	return !(flags & IS_EXITING);
+}
+
+/* All of them; where that cannot be told, enough to be careful. */
+static int count_threads(void)
+{
+	DIR *tasks;
+	struct dirent *e;
+	int n = 0;
+
+	if (NEVER_HAD_THREADS)
+		return 1;
+	tasks = opendir("/proc/self/task");
+	if (!tasks)
+		return atomic_load(&n_quiet) + 2;
+	while ((e = readdir(tasks)))
+		n += e->d_name[0] != '.' && still_runs(e->d_name);
+	closedir(tasks);
+	return n;
+}
+
+int ipk__os_n_threads(void)
+{
+	int n;
+
+	if (NEVER_HAD_THREADS)
+		return 1;
+	if (state != BUSY)
+		pthread_rwlock_rdlock(&guard);
+	n = count_threads() - atomic_load(&n_quiet);
+	if (state != BUSY)
+		pthread_rwlock_unlock(&guard);
+	return n;
+}
+
+int ipk__os_fork_alone(pid_t *ret_pid)
+{
+	struct timespec until;
+	pid_t pid = -1;
+	int r = -EDEADLK;
+
+	if (state != NOT_OURS)
+		return -EDEADLK;
+	/* What a quiet thread does is short; if not, it is the same as with any other thread. */
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	if (pthread_rwlock_clockwrlock(&guard, CLOCK_MONOTONIC, &until) != 0)
+		return -EDEADLK;
+	if (count_threads() - atomic_load(&n_quiet) == 1)
+		r = ipk__os_fork(&pid);
+	if (pid == 0)
+		forget_threads(); /* and with them that the parent has the guard */
+	else
+		pthread_rwlock_unlock(&guard);
+	if (r == 0)
+		*ret_pid = pid;
+	return r;
 }
 
 void ipk__os_thread_join(pthread_t thread)

@@ -88,14 +88,11 @@ static void watch_end(struct ipk__watch *watch, ipk_future *f)
 	ipk__pool_unlock(f->pool);
 }
 
-/* A pool has as many foreign waits as there are futures of it in such iterators. */
 static void listen_to(ipk_pool *pool, bool is_on)
 {
 	ipk__pool_lock(pool);
-	if (is_on && pool->n_foreign_waits++ == 0)
-		ipk__supervisor_listen(pool);
-	if (!is_on)
-		pool->n_foreign_waits--;
+	pool->n_heard += is_on ? 1 : -1u;
+	ipk__supervisor_listen(pool);
 	ipk__pool_unlock(pool);
 }
 

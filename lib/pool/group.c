@@ -63,7 +63,8 @@ static size_t cancel_listed(struct ipk__group *group, ipk_future *list)
 size_t ipk__group_cancel_members(struct ipk__group *group)
 {
 	ipk_pool *pool = group->pool;
-	size_t n = cancel_listed(group, pool->backlog) + cancel_listed(group, pool->resting);
+	size_t n = cancel_listed(group, pool->backlog.first) +
+		   cancel_listed(group, pool->resting.first);
 
 	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++) {
 		ipk_future *f = pool->by_slot[i];
@@ -94,8 +95,9 @@ static void finish(struct starmap *s)
 		return;
 	}
 	for (size_t i = 0; i < s->n; i++) {
-		if (s->members[i]->failure) {
-			ipk__future_failed(s->future, s->members[i]->failure);
+		if (s->members[i]->cause != IPK_FAILURE_NONE) {
+			ipk__future_failure(s->members[i], &failure);
+			ipk__future_failed(s->future, &failure);
 			return;
 		}
 	}
@@ -233,10 +235,10 @@ int ipk__group_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, si
 	if (!ipk__future_is_over(f))
 		return -EAGAIN;
 	for (size_t i = 0; i < s->n; i++) {
-		if (!s->members[i]->failure)
+		if (s->members[i]->cause == IPK_FAILURE_NONE)
 			continue;
 		if (n_failed < max)
-			ret_failures[n_failed] = *s->members[i]->failure;
+			ipk__future_failure(s->members[i], &ret_failures[n_failed]);
 		n_failed++;
 	}
 	*ret_n = n_failed;

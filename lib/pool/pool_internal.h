@@ -9,6 +9,7 @@
  *   map.c         maps over items; map_array.c over shared arrays; room.c memory for them
  *   group.c, imap.c, reduce.c, futures.c, typed.c    made of the above
  *   quarantine.c  tasks that kill their workers
+ *   progress.c    how far it all is; progress_bar.c draws that
  *   worker.c, worker_task.c, worker_map.c            in the workers: they know nothing of this file
  *                                                    (see worker.h)
  *
@@ -40,6 +41,11 @@ struct ipk__callback {
 	void *arg;
 };
 
+struct ipk__future_list {
+	ipk_future *first, *last;
+	size_t n;
+};
+
 /*
  * Who wants to know at once that a future is over, in whatever thread that is found: waits for
  * several futures. @over is called with the mutex held, once; it must not call back.
@@ -50,28 +56,32 @@ struct ipk__watch {
 };
 
 struct ipk_future {
-	ipk_pool *pool;  /* holds a reference of it */
-	unsigned n_refs; /* handles, and one of the pool's own until it is over */
+	ipk_pool *pool;          /* holds a reference of it */
+	_Atomic unsigned n_refs; /* handles, and one of the pool's own until it is over */
 	enum ipk__future_kind kind;
-	_Atomic int state; /* ipk_future_state; who sees one of the last three may read the rest */
+	_Atomic int state;  /* ipk_future_state; who sees one of the last three may read the rest */
+	unsigned n_waiters; /* threads that wait for this one */
 	size_t index;
 
 	/* a task's: */
-	int32_t slot;     /* -1: none: in the backlog, or over */
-	ipk_future *next; /* in the backlog or among those that wait to be begun again */
+	int32_t slot;                  /* -1: none: in the backlog, or over */
+	struct ipk__future_list *list; /* it is in; NULL: in none */
+	ipk_future *next, *prev;       /* there */
 	ipk_task_fn fn;
-	void *arg; /* its own copy while it is in the backlog */
+	uint64_t arg_offset; /* in the segment's heap; 0: it is in small, or in the slot */
 	size_t arg_bytes;
 	ipk_task_opts opts;
-	unsigned n_begun;                /* how often, the deaths included */
-	int64_t not_before_ns;           /* retry: CLOCK_MONOTONIC */
-	ipk_failure_cause condemned_for; /* what its worker is being killed for */
+	unsigned n_begun;      /* how often, the deaths included */
+	int64_t not_before_ns; /* retry: CLOCK_MONOTONIC */
+	int64_t taken_ns;      /* timed: since when a worker has it for sure; 0: none was seen to */
 
 	/* the outcome: */
-	ipk_failure *failure; /* NULL: a result */
-	char *result;         /* NULL with result_bytes 0 */
+	ipk_failure_cause cause; /* IPK_FAILURE_NONE: a result */
+	int code;
+	ipk_failure *failure; /* the whole of it; NULL also when there was no memory for it */
+	char *result;         /* small, or for free(); NULL with result_bytes 0 */
 	size_t result_bytes;
-	char small[48]; /* a small result lies here */
+	char small[48]; /* a small argument lies here before it is in a slot, then a small result */
 
 	struct ipk__pool_map_job *map;
 	struct ipk__group *group; /* the group it is a member of, or its own */
@@ -89,11 +99,15 @@ void ipk__future_unref(ipk_future *f); /* without the mutex or with it */
  * group it is a member of. Drops the pool's reference. */
 void ipk__future_done(ipk_future *f); /* the result is in place */
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure);
+/* Why there is no result: of one that is over, also without the mutex. */
+void ipk__future_failure(const ipk_future *f, ipk_failure *ret_failure);
+int ipk__failure_errno(ipk_failure_cause cause); /* what ipk_future_get() gives for it */
 /* A failure of @cause in words, to be filled in further. */
 void ipk__failure_init(ipk_failure *failure, ipk_failure_cause cause, const ipk_future *f);
 /*
  * Wait, without the mutex held, until @is_over(arg) says so, which is asked with the mutex held,
  * whenever anything was collected. @f: the only future that matters, NULL: any.
+ * -ESHUTDOWN: the pool is closed, so nothing more will happen in it.
  */
 int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), void *arg,
 		   ipk_deadline deadline);
@@ -105,6 +119,7 @@ struct ipk__member {
 	bool is_ready;  /* its initializer is through */
 	bool is_wanted; /* it is to be replaced when it ends */
 	bool is_killed; /* by us */
+	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: it has sent none yet */
@@ -122,8 +137,12 @@ struct ipk__death {
 	uint64_t item; /* of the map, as in its place */
 };
 
-int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline); /* without the
-	mutex; waits for the initializers */
+/*
+ * Without the mutex; opens the zygote, and waits for the initializers. The pool's epoll_fd and
+ * bell_fd are there already: each worker's born.pidfd is in the set with the worker's number as
+ * its word, from its start until ipk__crew_ended(). On failure nothing is left.
+ */
+int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline);
 /* By the supervisor: pidfd of @worker is readable. Collects first, then sees to what it ran. */
 void ipk__crew_ended(ipk_pool *pool, unsigned worker);
 /* By the supervisor: start whom we miss. When to come again, INT64_MAX: not before something
@@ -135,6 +154,13 @@ void ipk__crew_order(ipk_pool *pool, uint32_t order); /* to all */
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
+/*
+ * The result of a task that is done and was too long for its slot (IPK__RESULT_SPILLED,
+ * IPK__RESULT_HEAP), for free(). Its room in the spill file is given back, also on failure:
+ * -ENOMEM, -EBADMSG the worker did not leave what it said. Before ipk__crew_ended() is through.
+ */
+int ipk__crew_take_result(ipk_pool *pool, const struct ipk__pool_slot *slot, char **ret_result);
+void ipk__crew_drop_result(ipk_pool *pool, const struct ipk__pool_slot *slot); /* nobody wants it */
 
 /* --- tasks (tasks.c) --- */
 
@@ -149,6 +175,8 @@ unsigned ipk__tasks_collect(ipk_pool *pool);
 /* Of a worker that has ended: its tasks fail or are begun again. */
 void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__tasks_cancel(ipk_future *f);
+/* No worker will ever come again: everything that is not over fails as DIED, with @text. */
+void ipk__tasks_fail_all(ipk_pool *pool, const char *text);
 void ipk__tasks_cancel_queued(ipk_pool *pool); /* what no worker has begun */
 void ipk__tasks_cancel_all(
 	ipk_pool *pool); /* running ones are given up too: their workers are dead */
@@ -207,8 +235,31 @@ int ipk__supervisor_start(ipk_pool *pool);
 void ipk__supervisor_stop(ipk_pool *pool); /* without the mutex; it is joined */
 /* Have it look again soon: a callback, a time limit, a retry or a worker to start came up. */
 void ipk__supervisor_call(ipk_pool *pool);
-/* It wants to hear of what is done although nobody waits: callbacks, fds, a backlog. */
+/* It wants to hear of what is done although nobody waits: n_heard and the like changed. */
 void ipk__supervisor_listen(ipk_pool *pool);
+/* Have it call ipk__crew_ended() once @fd, a pidfd, is readable. Also before it runs. */
+int ipk__supervisor_watch(ipk_pool *pool, unsigned worker, int fd);
+void ipk__supervisor_unwatch(ipk_pool *pool, int fd); /* before @fd is closed */
+/* Whether the caller is the pool's own thread: in a callback. */
+bool ipk__supervisor_is_me(const ipk_pool *pool);
+/* One look at all, by the pool's thread while it waits in a callback: no callbacks then. */
+void ipk__supervisor_look(ipk_pool *pool);
+
+/* --- progress (progress.c) --- */
+
+/* Of on_progress; the supervisor's own. */
+struct ipk__progress_clock {
+	int64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t n_over;
+	bool was_working;
+};
+
+/*
+ * By the supervisor, without the mutex: calls on_progress when that is due. When to come
+ * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:
+ * the last call, if there is anything new to tell.
+ */
+int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns);
 
 enum ipk__pool_phase {
 	IPK__POOL_RUNS = 0,
@@ -232,6 +283,10 @@ struct ipk_pool {
 	struct ipk__pool_map *maps;
 	struct ipk__patience patience; /* of those who wait for results */
 	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
+	unsigned n_any_waiting;        /* those of them that wait for just anything */
+	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
+					* those that are waited for with others' (futures.c) */
+	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
@@ -240,9 +295,16 @@ struct ipk_pool {
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];
 	unsigned n_free_slots;
-	ipk_future *backlog, **backlog_end; /* tasks that wait for a slot */
-	ipk_future *resting;                /* tasks that wait to be begun again */
-	size_t n_unfinished;                /* tasks that are not over */
+	struct ipk__future_list backlog; /* tasks that wait for a slot */
+	struct ipk__future_list resting; /* tasks that wait to be begun again */
+	size_t n_unfinished;             /* tasks that are not over */
+	unsigned n_timed;                /* of those, with time limits */
+	int64_t shortest_ns;             /* no limit of theirs is shorter */
+	int64_t swept_ns;                /* when all slots were last looked at for limits */
+	uint64_t n_collected;            /* ever */
+	ipk_future *spare;               /* for the next tasks */
+	_Atomic(ipk_future *) returned;  /* more of them, in any thread's hands just before */
+	_Atomic unsigned n_kept;         /* of both */
 
 	struct ipk__room room; /* the segment's heap */
 	struct ipk__pool_map_job *map_jobs;
@@ -254,11 +316,24 @@ struct ipk_pool {
 	int epoll_fd;
 	int call_fd;                      /* an eventfd: ipk__supervisor_call() */
 	int bell_fd;                      /* an eventfd that workers ring */
+	int64_t next_look_ns;             /* when it will look by itself; INT64_MAX: when called */
+	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
-	unsigned n_foreign_waits; /* threads that wait for this pool and others (futures.c): the
-				     supervisor has to listen for them */
+	struct ipk__progress_clock progress_clock;
 };
+
+/* Whether workers that end are to be replaced: false once there will be nothing to do. */
+static inline bool ipk__pool_has_work(const ipk_pool *pool)
+{
+	return pool->n_unfinished > 0 || !ipk__maps_are_over(pool);
+}
+
+static inline bool ipk__pool_wants_workers(const ipk_pool *pool)
+{
+	return pool->phase == IPK__POOL_RUNS ||
+	       (pool->phase == IPK__POOL_DRAINS && ipk__pool_has_work(pool));
+}
 
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
 int ipk__pool_check(const ipk_pool *pool);

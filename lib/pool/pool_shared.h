@@ -45,8 +45,9 @@
 #define IPK__POOL_SLOTS 4096u /* a power of two: tasks that workers can see at a time */
 #define IPK__POOL_ARG_INLINE 96u
 #define IPK__POOL_RESULT_INLINE IPK_FAILURE_TEXT_BYTES
-#define IPK__POOL_HEAP_BYTES ((uint64_t)64 << 30) /* of addresses; memory is filled in as needed \
-						   */
+#define IPK__POOL_HEAP_BYTES                                                \
+	((uint64_t)64 << 30) /* of addresses; memory is filled in as needed \
+			      */
 
 enum ipk__slot_state {
 	IPK__SLOT_FREE = 0,
@@ -164,7 +165,7 @@ struct ipk__shm_pool {
 	uint64_t slots_offset, cells_offset, maps_offset, heap_offset;
 	uint64_t creator; /* shm/owner.h */
 	struct ipk__pool_counts counts;
-	/* The ring of ready slots: generation << 32 | slot. */
+	/* The ring of ready slots, IPK__POOL_SLOTS cells: generation << 32 | slot. */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail; /* the creator's */
 	_Atomic uint32_t maps_active; /* a bit for each map that has work to give */
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* all workers' */

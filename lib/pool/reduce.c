@@ -52,7 +52,7 @@ static void task_over(struct ipk__group *group, ipk_future *member)
 	struct reduce *m = (struct reduce *)group;
 
 	m->n_running--;
-	if (!member->failure)
+	if (member->cause == IPK_FAILURE_NONE)
 		m->ready[m->n_ready++] = member;
 	else if (!m->failed)
 		m->failed = member;

@@ -8,6 +8,7 @@
 #define IPK_POOL_WORKER_H
 
 #include "ipk/pool.h"
+#include "os/os.h"
 #include "pool/pool_shared.h"
 
 struct ipk_task {
@@ -29,6 +30,7 @@ struct ipk_task {
 struct ipk__worker {
 	unsigned number;
 	bool is_thread;
+	pid_t pid; /* the process it is in: not that of a fork its task has made */
 	struct ipk__shm_pool *shared;
 	struct ipk__pool_slot *slots;
 	_Atomic uint64_t *cells;
@@ -62,6 +64,13 @@ void ipk__worker_tell(struct ipk__worker *w, bool is_wanted);
 /* What the creator asked this worker to stop for kills it; a process waits here for that. */
 void ipk__worker_condemned(struct ipk__worker *w);
 void ipk__task_set_current(struct ipk_task *task);
+/* After a function of the user's returned @code: ends a fork of the worker that came back from it
+ * instead of the worker. */
+static inline void ipk__worker_end_fork(const struct ipk__worker *w, int code)
+{
+	if (ipk__os_pid() != w->pid)
+		ipk__os_exit(code >= 0 && code <= 255 ? code : 255);
+}
 
 /* worker_map.c: do what there is to do in maps; whether there was anything. */
 bool ipk__worker_do_maps(struct ipk__worker *w);

@@ -46,15 +46,17 @@ struct ipk__born {
  * A zygote that is a fork of this process now. -EDEADLK: this process has threads that are
  * not the library's own quiet ones (os/thread.c), so that a fork of it might hang, and there is no
  * process-wide zygote (ipk_zygote_start()) to make it from. -EAGAIN, -ENOMEM, -EMFILE.
- * *ret_is_now: whether it has this process's memory as it is now, or that of the process-wide zygote.
+ * *ret_is_now: whether it has this process's memory as it is now, or that of the process-wide
+ * zygote.
  */
 int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *ret_is_now);
-/* Ends it, its standby and the children that die along; reaps what is this process's. NULL: fine. */
+/* Ends it, its standby and the children that die along; reaps what is this process's. NULL: fine.
+ */
 struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z);
 /*
  * A child. Any thread; one at a time. When the zygote is found dead its standby is asked. -EAGAIN
- * fork said so; -EPIPE zygote and standby are both gone; -ETIMEDOUT (it is stopped, say: the child may be
- * born yet, and then ends at once).
+ * fork said so; -EPIPE zygote and standby are both gone; -ETIMEDOUT (it is stopped, say: the child
+ * may be born yet, and then ends at once).
  */
 int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_deadline deadline,
 		     struct ipk__born *ret_born);

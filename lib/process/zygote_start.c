@@ -1,13 +1,153 @@
-/* zygote_start.c - children by the process-wide zygote. */
+/*
+ * zygote_start.c - the process-wide zygote, by which ipk_process_start() starts children.
+ *
+ * Invariant: the zygote that is remembered was made by the process that remembers it, or it
+ * counts as none. So a fork of its requester begins without one and may make its own.
+ */
 #include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "base/base_internal.h"
+#include "os/os.h"
 #include "process/process_internal.h"
+#include "process/zygote_internal.h"
+
+static _Atomic(struct ipk__zygote *) of_process;
+
+struct ipk__zygote *ipk__zygote_of_process(void)
+{
+	struct ipk__zygote *z = atomic_load(&of_process);
+
+	return z && ipk__zygote_is_own(z) ? z : NULL;
+}
+
+/* One that is of no use: both of its processes were killed, or it is another process's. */
+static void forget_lost(void)
+{
+	struct ipk__zygote *z = atomic_load(&of_process);
+	pid_t pid = 0, standby_pid;
+
+	if (!z)
+		return;
+	if (ipk__zygote_is_own(z))
+		ipk__zygote_pids(z, &pid, &standby_pid);
+	if (pid == 0 && atomic_compare_exchange_strong(&of_process, &z, NULL))
+		(void)ipk__zygote_close(z);
+}
+
+int ipk_zygote_start(const ipk_zygote_opts *opts)
+{
+	struct ipk__zygote *z, *none = NULL;
+	ipk_zygote_opts o;
+	int r = ipk__opts_copy(&o, sizeof o, opts);
+
+	if (r < 0)
+		return r;
+	if (o.name && ipk__name_check(o.name) < 0)
+		return -EINVAL;
+	forget_lost();
+	if (atomic_load(&of_process))
+		return -EALREADY;
+	r = ipk__zygote_make(o.name, NULL, o.preload, o.preload_arg, &z);
+	if (r < 0)
+		return r;
+	if (atomic_compare_exchange_strong(&of_process, &none, z))
+		return 0;
+	(void)ipk__zygote_close(z);
+	return -EALREADY;
+}
+
+void ipk_zygote_stop(void)
+{
+	(void)ipk__zygote_close(atomic_exchange(&of_process, NULL));
+}
+
+/* --- ipk_process_start() ---------------------------------------------------------------- */
+
+/* What goes to the child; fds are there by their place among those of the birth, or -1. */
+struct order {
+	ipk_process_fn fn;
+	struct ipk__child child;
+	char name[IPK__NAME_MAX + 1];
+	uint64_t arg_bytes;
+	alignas(16) unsigned char arg[];
+};
+
+static int run_order(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+{
+	struct order *o = arg;
+
+	(void)arg_bytes;
+	for (int i = 0; i < 3; i++) {
+		int place = o->child.stdio_fds[i];
+
+		o->child.stdio_fds[i] = place >= 0 && (size_t)place < n_fds ? fds[place] : -1;
+	}
+	o->child.name = o->name[0] ? o->name : NULL;
+	return ipk__child_run(&o->child, o->fn, o->arg_bytes > 0 ? o->arg : NULL);
+}
+
+/* Its place among the fds of a birth; 0 and below: none. */
+static int add_fd(int *fds, size_t *n_fds, int fd)
+{
+	if (fd <= 0)
+		return -1;
+	fds[*n_fds] = fd;
+	return (int)(*n_fds)++;
+}
+
+static int bear(struct ipk__zygote *z, struct order *o, const ipk_process_opts *opts,
+		struct ipk__born *ret_born)
+{
+	int fds[IPK__BIRTH_FDS_MAX];
+	struct ipk__birth birth = {
+		.fn = run_order,
+		.arg = o,
+		.arg_bytes = sizeof *o + opts->arg_bytes,
+		.fds = fds,
+		.flags = (opts->flags & IPK_PROCESS_DIE_WITH_PARENT ? IPK__BIRTH_DIES_ALONG : 0) |
+			 (opts->flags & IPK_PROCESS_KEEP_STDIN ? IPK__BIRTH_KEEP_STDIN : 0),
+		.name = opts->name,
+	};
+
+	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, opts->stdin_fd);
+	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, opts->stdout_fd);
+	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, opts->stderr_fd);
+	return ipk__zygote_bear(z, &birth, ipk_forever(), ret_born);
+}
 
 int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
 {
-	(void)p;
-	(void)fn;
-	(void)arg;
-	(void)opts;
-	return -EOPNOTSUPP;
+	struct ipk__zygote *z = ipk__zygote_of_process();
+	struct ipk__born born;
+	struct order *o;
+	int r;
+
+	if (!z)
+		return -EDEADLK;
+	if (arg && opts->arg_bytes == 0)
+		return -EINVAL;
+	o = ipk__os_calloc(1, sizeof *o + opts->arg_bytes);
+	if (!o)
+		return -ENOMEM;
+	o->fn = fn;
+	o->child.parent_pid = ipk__os_pid();
+	/* The zygote has seen to these two: it is the parent, to the kernel. */
+	o->child.flags =
+		(opts->flags & ~(unsigned)IPK_PROCESS_DIE_WITH_PARENT) | IPK_PROCESS_KEEP_STDIN;
+	if (opts->name)
+		memcpy(o->name, opts->name, strlen(opts->name) + 1);
+	o->arg_bytes = opts->arg_bytes;
+	if (opts->arg_bytes > 0)
+		memcpy(o->arg, arg, opts->arg_bytes);
+	r = bear(z, o, opts, &born);
+	free(o);
+	if (r < 0)
+		return r;
+	p->pid = born.pid;
+	p->fd = born.pidfd;
+	p->status_fd = born.status_fd;
+	return 0;
 }

@@ -57,9 +57,9 @@ static uint64_t allocated_bytes(const struct ipk__shm_header *h)
 static bool sizes_are_sane(const struct ipk__shm_header *h)
 {
 	size_t page = ipk__os_page_bytes();
-	uint64_t max = h->kind == IPK__KIND_SHM || h->kind == IPK__KIND_MANAGER
-			       ? IPK__SEGMENT_SHM_MAX
-			       : IPK__SEGMENT_FIXED_MAX;
+	bool is_large = h->kind == IPK__KIND_SHM || h->kind == IPK__KIND_MANAGER ||
+			h->kind == IPK__KIND_POOL;
+	uint64_t max = is_large ? IPK__SEGMENT_SHM_MAX : IPK__SEGMENT_FIXED_MAX;
 
 	return h->fixed_bytes >= sizeof *h && h->fixed_bytes <= max && h->fixed_bytes % page == 0 &&
 	       h->n_rings <= 2 &&
@@ -114,6 +114,7 @@ static const char *const kind_words[] = {
 	[IPK__KIND_PIPE] = "pipe:",       [IPK__KIND_QUEUE] = "queue:",
 	[IPK__KIND_ARENA] = "arena:",     [IPK__KIND_SHM] = "shm:",
 	[IPK__KIND_MANAGER] = "manager:", [IPK__KIND_PROCESSES] = "processes:",
+	[IPK__KIND_POOL] = "pool:",
 };
 
 static int make_file(const struct ipk__segment_plan *plan, int *ret_fd)
@@ -256,14 +257,15 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 	return 0;
 }
 
-int ipk__segment_attach_sparse(int fd, uint32_t kind, struct ipk__segment *ret_segment)
+int ipk__segment_attach_sparse(int fd, uint32_t kind, bool writable,
+			       struct ipk__segment *ret_segment)
 {
 	struct ipk__segment s = {.fd = fd};
 	struct ipk__shm_header h;
 	int r = ipk__segment_read(fd, kind, false, &h);
 
 	if (r == 0)
-		r = map_sparse(&s, h.fixed_bytes, false);
+		r = map_sparse(&s, h.fixed_bytes, writable);
 	if (r < 0)
 		return r;
 	*ret_segment = s;

@@ -85,8 +85,9 @@ int ipk__segment_publish(struct ipk__segment *segment, const char *file_name);
 int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header);
 /* Check and map what @fd names; on success the segment owns @fd. */
 int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segment *ret_segment);
-/* The same of a sparse one, mapped for reading only. */
-int ipk__segment_attach_sparse(int fd, uint32_t kind, struct ipk__segment *ret_segment);
+/* The same of a sparse one. */
+int ipk__segment_attach_sparse(int fd, uint32_t kind, bool writable,
+			       struct ipk__segment *ret_segment);
 /* NULL-safe, half-built-safe; fd is closed too. */
 void ipk__segment_detach(struct ipk__segment *segment);
 

@@ -24,7 +24,7 @@ int ipk__view_attach(int fd, struct ipk__view **ret_view)
 
 	if (v) {
 		v->segment.fd = -1;
-		r = ipk__segment_attach_sparse(fd, IPK__KIND_MANAGER, &v->segment);
+		r = ipk__segment_attach_sparse(fd, IPK__KIND_MANAGER, false, &v->segment);
 	}
 	if (r < 0) {
 		ipk__os_close(fd);

@@ -298,7 +298,7 @@ START_TEST(starts_while_a_thread_reads_stdin)
 	ck_assert_int_eq(pthread_create(&reader, NULL, read_stdin, NULL), 0);
 	ck_assert(wait_until(stdin_is_taken, NULL, WAIT_MS));
 
-	p = start(return_0, NULL);
+	ck_ok(ipk_process_start(return_0, NULL, IPK_PROCESS(.start_method = IPK_START_FORK), &p));
 	ck_exit(p, 0);
 	ipk_process_close(p);
 

@@ -1,0 +1,135 @@
+/*
+ * children.c - what a process needs that does nothing but have children for another: their
+ * ends as news on an fd, and its host's signals, name and stdin put aside for them.
+ *
+ * Such a process is a fork of its host and has the host's signal handlers, which must not run
+ * in it: all signals are blocked, for good. So nothing but SIGKILL and SIGSTOP reaches it, a
+ * Ctrl-C at the terminal neither: that is for its host, and it ends when the host does. Its
+ * children begin with what the host had.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ipk/process.h"
+#include "os/os.h"
+
+int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
+{
+	struct sigaction by_default = {.sa_handler = SIG_DFL};
+	sigset_t all, child;
+	int fd;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &ret_before->mask);
+	/* Where SIGCHLD is ignored the kernel reaps, and nobody learns of an end. */
+	sigaction(SIGCHLD, &by_default, &ret_before->of_child);
+	*ret_fd = fd;
+	return 0;
+}
+
+void ipk__os_signals_as_before(const struct ipk__os_signals *before)
+{
+	if ((before->of_child.sa_flags & SA_SIGINFO) || before->of_child.sa_handler != SIG_DFL)
+		sigaction(SIGCHLD, &before->of_child, NULL);
+	pthread_sigmask(SIG_SETMASK, &before->mask, NULL);
+}
+
+void ipk__os_thread_name(char ret_name[16])
+{
+	memset(ret_name, 0, 16);
+	prctl(PR_GET_NAME, ret_name);
+}
+
+int ipk__os_put_stdin_aside(int *ret_fd)
+{
+	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	int null = fd < 0 && errno != EBADF ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int r = 0;
+
+	if (null < 0 || (null != 0 && dup2(null, 0) < 0))
+		r = -errno;
+	if (null == 0) /* it was closed */
+		fcntl(0, F_SETFD, 0);
+	else
+		ipk__os_close(null);
+	if (r < 0)
+		ipk__os_close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+void ipk__os_stdin_as_before(int fd)
+{
+	if (fd >= 0)
+		dup2(fd, 0);
+	else
+		close(0);
+}
+
+int ipk__os_reap_any(pid_t *ret_pid, struct ipk_process_status *ret_status)
+{
+	struct rusage used;
+	int status;
+	pid_t pid;
+
+	do {
+		pid = wait4(-1, &status, WNOHANG, &used);
+	} while (pid < 0 && errno == EINTR);
+	if (pid <= 0)
+		return pid == 0 ? -EAGAIN : -errno;
+	*ret_pid = pid;
+	*ret_status = (ipk_process_status){
+		.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.core = WIFSIGNALED(status) && WCOREDUMP(status),
+		.user_ns = used.ru_utime.tv_sec * 1000000000LL + used.ru_utime.tv_usec * 1000LL,
+		.system_ns = used.ru_stime.tv_sec * 1000000000LL + used.ru_stime.tv_usec * 1000LL,
+		.max_rss_bytes = (uint64_t)used.ru_maxrss * 1024,
+	};
+	return 0;
+}
+
+void ipk__os_kill_child(pid_t child)
+{
+	kill(child, SIGKILL);
+}
+
+/* PIDFD_GET_INFO as of Linux 6.15, which older headers lack. */
+struct pidfd_info_64 {
+	uint64_t mask;
+	uint64_t cgroup_id;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+#define GET_INFO _IOWR(0xFF, 11, struct pidfd_info_64)
+#define INFO_EXIT ((uint64_t)1 << 3)
+
+int ipk__os_pidfd_epitaph(int pidfd, struct ipk_process_status *ret_status)
+{
+	struct pidfd_info_64 info = {.mask = INFO_EXIT};
+	int status;
+
+	if (ioctl(pidfd, GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+		return -ECHILD;
+	status = info.exit_code;
+	*ret_status = (ipk_process_status){
+		.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+		.core = WIFSIGNALED(status) && WCOREDUMP(status),
+	};
+	return 0;
+}

@@ -1,0 +1,597 @@
+/*
+ * zygote.c - the requester's side of a fork server: who is asked, and what came of it.
+ *
+ * Invariant: a birth is asked of the standby only when it is certain that the zygote's child
+ * has not run and never will, see zygote_wire.h; so exactly one runs. Nothing here relies on
+ * the end of file of a socket: a process that the host forks at a bad moment may hold a copy
+ * of its other side. A zygote is dead when its pidfd says so.
+ *
+ * Births of several threads go on at the same time; the mutex guards only who is the zygote
+ * and who the standby, each of which lives until the last birth that was asked of it is over.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "base/base_internal.h"
+#include "os/os.h"
+#include "process/zygote_internal.h"
+#include "process/zygote_wire.h"
+
+#define CLOSE_MS 1000   /* for a zygote to end by itself */
+#define STANDBY_MS 1000 /* for a standby to be born */
+#define BIRTHS_AGAIN 3  /* of a child that something killed before it was born */
+
+/* A zygote as its requester sees it. */
+struct server {
+	_Atomic int n_users;
+	int socket;
+	struct ipk__born born; /* status_fd -1: a child of this process */
+};
+
+struct ipk__zygote {
+	pid_t owner_pid;
+	int self_fd; /* this process's pidfd */
+	char name[IPK__ZYGOTE_NAME_BYTES];
+
+	pthread_mutex_t mutex; /* guards the rest */
+	struct server *now;
+	struct server *standby;
+	bool is_getting_standby;
+};
+
+/* --- zygotes as objects ---------------------------------------------------------------- */
+
+static struct server *drop(struct server *s)
+{
+	if (!s || atomic_fetch_sub(&s->n_users, 1) > 1)
+		return NULL;
+	ipk__os_close(s->socket);
+	ipk__born_close(&s->born);
+	free(s);
+	return NULL;
+}
+
+static bool is_dead(const struct server *s)
+{
+	return ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_now(), NULL) == 0;
+}
+
+/* Where it is this process's child, directly or because this is where orphans go. */
+static void reap(const struct server *s)
+{
+	ipk_process_status status;
+
+	(void)ipk__os_pidfd_reap(s->born.pidfd, &status);
+}
+
+bool ipk__zygote_is_own(const struct ipk__zygote *z)
+{
+	return z->owner_pid == ipk__os_pid();
+}
+
+static struct server *take_now(struct ipk__zygote *z)
+{
+	struct server *s;
+
+	pthread_mutex_lock(&z->mutex);
+	s = z->now;
+	if (s)
+		atomic_fetch_add(&s->n_users, 1);
+	pthread_mutex_unlock(&z->mutex);
+	return s;
+}
+
+/* @dead is: the standby is the zygote now, unless another thread has seen to it. */
+static void succeed(struct ipk__zygote *z, struct server *dead)
+{
+	bool is_first;
+
+	pthread_mutex_lock(&z->mutex);
+	is_first = z->now == dead;
+	if (is_first) {
+		z->now = z->standby;
+		z->standby = NULL;
+	}
+	pthread_mutex_unlock(&z->mutex);
+	if (is_first) {
+		reap(dead);
+		drop(dead);
+	}
+}
+
+/* --- one birth ------------------------------------------------------------------------- */
+
+int ipk__zygote_recv_note(int socket, struct ipk__zygote_note *ret_note, int *ret_pidfd)
+{
+	struct ipk__zygote_note note;
+	struct iovec part = {&note, sizeof note};
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_bytes, n_fds;
+	int r = ipk__os_recv(socket, &part, 1, false, &n_bytes, fds, &n_fds);
+
+	if (r < 0)
+		return r;
+	for (size_t i = ret_pidfd != NULL; i < n_fds; i++)
+		ipk__os_close(fds[i]);
+	if (n_bytes != sizeof note)
+		r = -EPROTO;
+	if (ret_pidfd)
+		*ret_pidfd = n_fds > 0 ? fds[0] : -1;
+	*ret_note = note;
+	return r;
+}
+
+/* An argument that no packet carries; -1 when one does. */
+static int make_arg_file(const struct ipk__birth *b, int *ret_fd)
+{
+	int fd = -1;
+	int r = 0;
+
+	if (b->arg_bytes > IPK__ZYGOTE_PACKET_BYTES - sizeof(struct ipk__zygote_request)) {
+		r = ipk__os_memfd("ipk-birth", &fd);
+		if (r == 0)
+			r = ipk__os_pwrite(fd, b->arg, b->arg_bytes, 0);
+	}
+	if (r < 0)
+		ipk__os_close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+/* -EPIPE: the zygote is dead. */
+static int send_request(const struct server *s, const struct iovec *parts, size_t n_parts,
+			const int *fds, size_t n_fds, ipk_deadline deadline)
+{
+	int r;
+
+	while ((r = ipk__os_send(s->socket, parts, n_parts, fds, n_fds)) == -EAGAIN) {
+		struct pollfd wait[] = {
+			{.fd = s->socket, .events = POLLOUT},
+			{.fd = s->born.pidfd, .events = POLLIN},
+		};
+
+		r = ipk__os_poll(wait, IPK__N_OF(wait), deadline);
+		if (r < 0)
+			return r;
+		if (wait[1].revents)
+			return -EPIPE;
+	}
+	return r;
+}
+
+static int send_birth(const struct server *s, const struct ipk__birth *b, int channel,
+		      ipk_deadline deadline)
+{
+	struct ipk__zygote_request request = {.fn = b->fn,
+					      .arg_bytes = b->arg_bytes,
+					      .flags = b->flags,
+					      .n_fds = (uint32_t)b->n_fds};
+	struct iovec parts[] = {{&request, sizeof request}, {(void *)b->arg, b->arg_bytes}};
+	int fds[IPK__OS_FDS_MAX] = {channel};
+	size_t n_fds = 1;
+	int file = -1;
+	int r = make_arg_file(b, &file);
+
+	if (r < 0)
+		return r;
+	if (file >= 0) {
+		request.flags |= IPK__BIRTH_ARG_IN_FILE;
+		fds[n_fds++] = file;
+	}
+	for (size_t i = 0; i < b->n_fds; i++)
+		fds[n_fds++] = b->fds[i];
+	if (b->name)
+		snprintf(request.name, sizeof request.name, "%s", b->name);
+	r = send_request(s, parts, file < 0 && b->arg_bytes > 0 ? 2 : 1, fds, n_fds, deadline);
+	ipk__os_close(file);
+	return r;
+}
+
+/*
+ * The channel is at its end though nobody was born. Either the zygote is dead or it could not
+ * receive the request, of which it then says so.
+ */
+static int why_lost(const struct server *s, ipk_deadline deadline)
+{
+	struct ipk__zygote_note note;
+	int r;
+
+	do {
+		struct pollfd wait[] = {
+			{.fd = s->born.pidfd, .events = POLLIN},
+			{.fd = s->socket, .events = POLLIN},
+		};
+
+		r = ipk__os_poll(wait, IPK__N_OF(wait), deadline);
+		if (r < 0)
+			return r;
+		if (wait[0].revents)
+			return -EPIPE;
+		r = ipk__zygote_recv_note(s->socket, &note, NULL);
+	} while (r == -EAGAIN);
+	return r < 0 ? r : note.error;
+}
+
+/* In words that mean something else here: fork's -EAGAIN; a child whose zygote is dead. */
+static int error_of(int said)
+{
+	if (said == -EAGAIN)
+		return -EBUSY;
+	return said == -ESRCH ? -EPIPE : said;
+}
+
+/* What came of it. -EAGAIN nothing yet; -EPIPE the end of the channel. */
+static int read_birth(int channel, struct ipk__born *ret_born)
+{
+	struct ipk__zygote_note note;
+	int pidfd;
+	int r = ipk__zygote_recv_note(channel, &note, &pidfd);
+
+	if (r < 0)
+		return r;
+	if (note.kind == IPK__ZYGOTE_BORN && pidfd >= 0) {
+		*ret_born = (struct ipk__born){note.pid, pidfd, channel};
+		return 0;
+	}
+	ipk__os_close(pidfd);
+	if (note.kind == IPK__ZYGOTE_FAILED && note.error < 0)
+		return error_of(note.error);
+	return -ECHILD; /* killed before it was born */
+}
+
+static int await_birth(const struct server *s, int channel, ipk_deadline deadline,
+		       struct ipk__born *ret_born)
+{
+	for (;;) {
+		struct pollfd wait[] = {
+			{.fd = channel, .events = POLLIN},
+			{.fd = s->born.pidfd, .events = POLLIN},
+		};
+		int waited = ipk__os_poll(wait, IPK__N_OF(wait), deadline);
+		bool is_last = waited < 0 || (!wait[0].revents && wait[1].revents);
+		int r;
+
+		if (is_last)
+			ipk__os_stop_receiving(channel);
+		r = read_birth(channel, ret_born);
+		if (r == -EAGAIN && !is_last)
+			continue;
+		if (r != -EAGAIN && r != -EPIPE)
+			return r;
+		if (waited < 0)
+			return waited;
+		return is_last ? -EPIPE : why_lost(s, deadline);
+	}
+}
+
+/* -EPIPE: @s is dead and nothing was run. -ECHILD, -EBUSY: see read_birth(). */
+static int ask(const struct server *s, const struct ipk__birth *b, ipk_deadline deadline,
+	       struct ipk__born *ret_born)
+{
+	int channel[2];
+	int r = ipk__os_socketpair(channel);
+
+	if (r < 0)
+		return r;
+	r = send_birth(s, b, channel[1], deadline);
+	ipk__os_close(channel[1]);
+	if (r == 0)
+		r = await_birth(s, channel[0], deadline, ret_born);
+	if (r < 0)
+		ipk__os_close(channel[0]);
+	return r;
+}
+
+/* --- standbys -------------------------------------------------------------------------- */
+
+static void fill_seat(const struct ipk__zygote *z, struct ipk__zygote_seat *ret_seat)
+{
+	*ret_seat = (struct ipk__zygote_seat){.socket = -1, .requester_fd = -1};
+	ret_seat->requester_pid = z->owner_pid;
+	memcpy(ret_seat->name, z->name, sizeof z->name);
+}
+
+/* A zygote that is a child of @by's, or of @mother. */
+static int bear_zygote(struct ipk__zygote *by, const struct server *mother,
+		       const struct ipk__zygote_seat *seat, int self_fd, struct server **ret_server)
+{
+	struct server *s = ipk__os_calloc(1, sizeof *s);
+	ipk_deadline deadline = ipk_in_ms(STANDBY_MS);
+	struct ipk__birth birth = {
+		.fn = ipk__zygote_serve_born, .arg = seat, .arg_bytes = sizeof *seat, .n_fds = 2};
+	int sockets[2], fds[2];
+	int r = s ? ipk__os_socketpair(sockets) : -ENOMEM;
+
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	fds[0] = sockets[1];
+	fds[1] = self_fd;
+	birth.fds = fds;
+	birth.flags = IPK__BIRTH_KEEP_STDIN | (by ? 0 : (unsigned)IPK__BIRTH_IS_STANDBY);
+	r = by ? ipk__zygote_bear(by, &birth, deadline, &s->born)
+	       : ask(mother, &birth, deadline, &s->born);
+	ipk__os_close(sockets[1]);
+	if (r < 0) {
+		ipk__os_close(sockets[0]);
+		free(s);
+		return r;
+	}
+	s->n_users = 1;
+	s->socket = sockets[0];
+	*ret_server = s;
+	return 0;
+}
+
+/* Whether there is none and this thread is to get one; a dead one goes. */
+static bool lacks_standby(struct ipk__zygote *z)
+{
+	struct server *dead = NULL;
+	bool lacks;
+
+	pthread_mutex_lock(&z->mutex);
+	if (!z->is_getting_standby && z->standby && is_dead(z->standby)) {
+		dead = z->standby;
+		z->standby = NULL;
+	}
+	lacks = z->now && !z->standby && !z->is_getting_standby;
+	z->is_getting_standby |= lacks;
+	pthread_mutex_unlock(&z->mutex);
+	if (dead)
+		reap(dead);
+	drop(dead);
+	return lacks;
+}
+
+/* What goes wrong here is tried again at the next birth. */
+static void keep_standby(struct ipk__zygote *z)
+{
+	struct server *mother, *standby = NULL;
+	struct ipk__zygote_seat seat;
+
+	if (!lacks_standby(z))
+		return;
+	mother = take_now(z);
+	fill_seat(z, &seat);
+	if (mother)
+		(void)bear_zygote(NULL, mother, &seat, z->self_fd, &standby);
+	pthread_mutex_lock(&z->mutex);
+	z->is_getting_standby = false;
+	/* If its mother is dead by now it is an orphan, and as good as any. */
+	z->standby = standby;
+	if (!z->now) {
+		z->now = standby;
+		z->standby = NULL;
+	}
+	pthread_mutex_unlock(&z->mutex);
+	drop(mother);
+}
+
+int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_deadline deadline,
+		     struct ipk__born *ret_born)
+{
+	int n_again = BIRTHS_AGAIN;
+	struct server *s;
+	int r;
+
+	if (!birth->fn || birth->n_fds > IPK__BIRTH_FDS_MAX)
+		return -EINVAL;
+	if (!ipk__zygote_is_own(z))
+		return -EPIPE;
+	do {
+		s = take_now(z);
+		r = s ? ask(s, birth, deadline, ret_born) : -EPIPE;
+		if (s && r == -EPIPE)
+			succeed(z, s);
+		drop(s);
+	} while ((s && r == -EPIPE) || (r == -ECHILD && n_again-- > 0));
+	if (r != -EPIPE)
+		keep_standby(z);
+	return r == -ECHILD || r == -EBUSY ? -EAGAIN : r;
+}
+
+/* --- a zygote's beginning and end ------------------------------------------------------ */
+
+/* In the fork: what it has of this side of things is not its. */
+static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2], int self_fd)
+{
+	ipk__os_close(sockets[0]);
+	seat->socket = sockets[1];
+	seat->requester_fd = self_fd;
+	ipk__zygote_serve(seat);
+	ipk__os_exit(0);
+}
+
+static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server **ret_server)
+{
+	struct server *s = ipk__os_calloc(1, sizeof *s);
+	int sockets[2] = {-1, -1};
+	pid_t pid;
+	int r = s ? ipk__os_socketpair(sockets) : -ENOMEM;
+
+	if (r == 0)
+		r = ipk__os_fd_is_free();
+	if (r == 0)
+		r = ipk__os_fork_alone(&pid);
+	if (r == 0 && pid == 0)
+		become(seat, sockets, self_fd);
+	ipk__os_close(sockets[1]);
+	if (r == 0) {
+		*s = (struct server){1, sockets[0], {pid, -1, -1}};
+		r = ipk__os_pidfd_open(pid, &s->born.pidfd);
+		if (r < 0)
+			ipk__os_unfork(pid);
+	}
+	if (r < 0) {
+		ipk__os_close(sockets[0]);
+		free(s);
+		return r;
+	}
+	*ret_server = s;
+	return 0;
+}
+
+/* Asks it to end, and makes it. */
+static void end(struct server *s)
+{
+	ipk_process_status status;
+
+	if (!s)
+		return;
+	ipk__os_hang_up(s->socket);
+	if (ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL) < 0) {
+		(void)ipk__os_pidfd_signal(s->born.pidfd, SIGKILL);
+		(void)ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
+	}
+	reap(s);
+	/* A process-wide zygote's: it is gone altogether once that one has said so. */
+	if (s->born.status_fd >= 0)
+		(void)ipk__born_status(&s->born, ipk_in_ms(CLOSE_MS), &status);
+	drop(s);
+}
+
+static int await_preload(const struct server *s)
+{
+	struct ipk__zygote_note note;
+	int r;
+
+	do {
+		struct pollfd wait[] = {
+			{.fd = s->socket, .events = POLLIN},
+			{.fd = s->born.pidfd, .events = POLLIN},
+		};
+
+		(void)ipk__os_poll(wait, IPK__N_OF(wait), ipk_forever());
+		r = ipk__zygote_recv_note(s->socket, &note, NULL);
+		if (r == -EAGAIN && wait[1].revents)
+			r = -EPIPE;
+	} while (r == -EAGAIN);
+	return r < 0 ? r : note.error;
+}
+
+static struct ipk__zygote *new_zygote(const char *name)
+{
+	struct ipk__zygote *z = ipk__os_calloc(1, sizeof *z);
+
+	if (!z)
+		return NULL;
+	z->owner_pid = ipk__os_pid();
+	z->self_fd = -1;
+	snprintf(z->name, sizeof z->name, "%s", name ? name : "ipk-zygote");
+	pthread_mutex_init(&z->mutex, NULL);
+	return z;
+}
+
+int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload)(void *arg),
+		     void *preload_arg, struct ipk__zygote **ret_zygote)
+{
+	struct ipk__zygote *z = new_zygote(name);
+	struct ipk__zygote_seat seat;
+	int r = z ? ipk__os_pidfd_open(z->owner_pid, &z->self_fd) : -ENOMEM;
+
+	if (r < 0) {
+		(void)ipk__zygote_close(z);
+		return r;
+	}
+	fill_seat(z, &seat);
+	seat.preload = preload;
+	seat.preload_arg = preload_arg;
+	if (mother)
+		r = bear_zygote(mother, NULL, &seat, z->self_fd, &z->now);
+	else
+		r = fork_zygote(&seat, z->self_fd, &z->now);
+	if (r == 0 && preload)
+		r = await_preload(z->now);
+	if (r < 0) {
+		(void)ipk__zygote_close(z);
+		return r;
+	}
+	keep_standby(z);
+	*ret_zygote = z;
+	return 0;
+}
+
+int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *ret_is_now)
+{
+	struct ipk__zygote *wide = ipk__zygote_of_process();
+	int r = ipk__zygote_make(name, NULL, NULL, NULL, ret_zygote);
+
+	*ret_is_now = r == 0;
+	if (r == -EDEADLK && wide)
+		r = ipk__zygote_make(name, wide, NULL, NULL, ret_zygote);
+	return r;
+}
+
+struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z)
+{
+	if (!z)
+		return NULL;
+	if (ipk__zygote_is_own(z)) {
+		/* The zygote ends its standby and reaps it; an orphan is seen to afterwards. */
+		if (z->now) {
+			end(z->now);
+			end(z->standby);
+		}
+		pthread_mutex_destroy(&z->mutex);
+	} else {
+		drop(z->now);
+		drop(z->standby);
+	}
+	ipk__os_close(z->self_fd);
+	free(z);
+	return NULL;
+}
+
+void ipk__zygote_pids(struct ipk__zygote *z, pid_t *ret_pid, pid_t *ret_standby_pid)
+{
+	pthread_mutex_lock(&z->mutex);
+	*ret_pid = z->now ? z->now->born.pid : 0;
+	*ret_standby_pid = z->standby ? z->standby->born.pid : 0;
+	pthread_mutex_unlock(&z->mutex);
+}
+
+/* --- children -------------------------------------------------------------------------- */
+
+/* The zygote will not tell: perhaps the child is this process's by now, or the kernel knows. */
+static int status_by_kernel(int pidfd, ipk_deadline deadline, ipk_process_status *ret_status)
+{
+	int r = ipk__os_poll1(pidfd, IPK__OS_IN, deadline, NULL);
+
+	if (r < 0)
+		return r;
+	r = ipk__os_pidfd_reap(pidfd, ret_status);
+	return r == 0 ? 0 : ipk__os_pidfd_epitaph(pidfd, ret_status);
+}
+
+int ipk__born_status(const struct ipk__born *born, ipk_deadline deadline,
+		     ipk_process_status *ret_status)
+{
+	struct ipk__zygote_note note;
+	int r;
+
+	do {
+		r = ipk__os_poll1(born->status_fd, IPK__OS_IN, deadline, NULL);
+		if (r < 0)
+			return r;
+		r = ipk__zygote_recv_note(born->status_fd, &note, NULL);
+	} while (r == -EAGAIN);
+	if (r == -EPIPE)
+		return status_by_kernel(born->pidfd, deadline, ret_status);
+	if (r == 0)
+		*ret_status = note.status;
+	return r;
+}
+
+void ipk__born_close(struct ipk__born *born)
+{
+	ipk__os_close(born->pidfd);
+	ipk__os_close(born->status_fd);
+	born->pidfd = born->status_fd = -1;
+}
