@@ -286,7 +286,8 @@ struct ipk_pool {
 	struct ipk__patience patience; /* of those who wait for results */
 	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
-	unsigned n_heard;              /* futures not over that have callbacks or an fd */
+	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
+					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
 	struct ipk__zygote *zygote; /* NULL: threads */
