@@ -119,6 +119,7 @@ struct ipk__member {
 	bool is_ready;  /* its initializer is through */
 	bool is_wanted; /* it is to be replaced when it ends */
 	bool is_killed; /* by us */
+	bool has_died;  /* the one before: it did not end by an order */
 	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
@@ -150,7 +151,8 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker);
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns);
 void ipk__crew_kill(ipk_pool *pool, unsigned worker); /* SIGKILL; nothing for threads */
 void ipk__crew_kill_all(ipk_pool *pool);
-void ipk__crew_order(ipk_pool *pool, uint32_t order); /* to all */
+/* To all. IPK__ORDER_DRAIN is given by ipk__crew_tend() once nothing is unfinished. */
+void ipk__crew_order(ipk_pool *pool, uint32_t order);
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
@@ -288,7 +290,8 @@ struct ipk_pool {
 	struct ipk__patience patience; /* of those who wait for results */
 	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
-	unsigned n_heard;              /* futures not over that have callbacks or an fd */
+	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
+					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
 	struct ipk__zygote *zygote; /* NULL: threads */
