@@ -188,7 +188,7 @@ typedef enum ipk_inspect_worker_state {
 typedef struct ipk_inspect_worker {
 	size_t size;
 	uint32_t number;
-	uint32_t pid; /* 0: a thread */
+	uint32_t pid; /* 0: a thread, or not known yet */
 	ipk_inspect_worker_state state;
 	bool is_gone;           /* it died; what it says is the last it did */
 	bool is_stopped;        /* by a signal or a debugger: it is not dead */
@@ -196,7 +196,7 @@ typedef struct ipk_inspect_worker {
 	int code;               /* IPK_INSPECT_FAILED: what the initializer gave */
 	int64_t since_ns;   /* how long it has been in this state, or at this task; -1: not known */
 	int64_t age_ns;     /* since it was started; -1: not known */
-	uint64_t n_done;    /* tasks and items that were done in this place, failed ones too */
+	uint64_t n_done;    /* tasks and items it did, failed ones too */
 	uint32_t n_started; /* how many workers there were in this place, with this one */
 	/* Of a busy one: */
 	uint32_t attempt;   /* of a task: how often it was begun; otherwise 0 */
