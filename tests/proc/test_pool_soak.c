@@ -10,6 +10,7 @@
  */
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -217,12 +218,111 @@ START_TEST(without_retries_the_exact_list)
 }
 END_TEST
 
+/* --- single tasks --- */
+
+enum { N_TASKS = 10000, CANCEL_EVERY = 50 };
+
+static ipk_future *futures[N_TASKS];
+static unsigned n_called[N_TASKS];
+static bool is_cancelled[N_TASKS];
+
+static int do_task(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	uint64_t y;
+	int r;
+
+	if (arg_bytes != sizeof(uint32_t))
+		return -EINVAL;
+	r = do_item(arg, &y);
+	return r < 0 ? r : ipk_task_return(task, &y, sizeof y);
+}
+
+static void was_done(ipk_future *f, void *arg)
+{
+	(void)f;
+	++*(unsigned *)arg;
+}
+
+/* Those with odd numbers may be begun again. */
+static void submit_all(ipk_pool *pool)
+{
+	memset(truth, 0, sizeof *truth);
+	memset(is_cancelled, 0, sizeof is_cancelled);
+	for (uint32_t i = 0; i < N_TASKS; i++) {
+		ck_ok(ipk_pool_submit(pool, do_task, &i, sizeof i,
+				      IPK_TASK(.n_retries = i % 2 ? 1000 : 0), &futures[i]));
+		ck_ok(ipk_future_on_done(futures[i], was_done, &n_called[i]));
+	}
+}
+
+static void rain_blows_and_cancel(const ipk_pool *pool, struct blows *blows)
+{
+	ipk_deadline end = ipk_in_ms(WAIT_MS);
+	int64_t ns;
+
+	while (ns = next_random(&seed) % 4000000,
+	       ipk_futures_wait(futures, N_TASKS, IPK_WAIT_ALL, ipk_in_ns(ns)) == -ETIMEDOUT) {
+		uint32_t i = next_random(&seed) % (N_TASKS / CANCEL_EVERY) * CANCEL_EVERY;
+
+		ck_assert_msg(ipk_deadline_left_ns(end) > 0, "a task hangs");
+		strike(pool, blows);
+		is_cancelled[i] = ipk_future_cancel(futures[i]) == 0 || is_cancelled[i];
+	}
+	if (blows->stopped)
+		strike(pool, blows);
+}
+
+static void check_task(uint32_t i)
+{
+	ipk_failure failure;
+	uint64_t y = 0;
+	int r = ipk_future_get(futures[i], &y, sizeof y, ipk_now(), NULL);
+
+	ck_ok(ipk_future_failure(futures[i], &failure));
+	if (r == 0)
+		ck_assert(!is_cancelled[i] && y == answer(i) && truth->n_ended[i] >= 1);
+	else if (r == -ECANCELED)
+		ck_assert(is_cancelled[i] && failure.cause == IPK_FAILURE_CANCELLED);
+	else
+		ck_assert_msg(r == -EOWNERDEAD && failure.cause == IPK_FAILURE_DIED && i % 2 == 0,
+			      "task %u ended with -%s: %s", i, ipk_errname(r), failure.text);
+	ck_assert_msg(i % 2 || truth->n_begun[i] <= 1, "task %u was begun %u times", i,
+		      truth->n_begun[i]);
+	futures[i] = ipk_future_close(futures[i]);
+}
+
+START_TEST(each_task_ends_once)
+{
+	struct blows blows = {0};
+	unsigned n_rounds = 0;
+	ipk_pool *pool;
+
+	setup();
+	pool = create();
+	do {
+		n_rounds++;
+		submit_all(pool);
+		rain_blows_and_cancel(pool, &blows);
+		for (uint32_t i = 0; i < N_TASKS; i++)
+			check_task(i);
+	} while (blows.n_killed + blows.n_stopped < repeats(N_BLOWS / 2));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+	for (uint32_t i = 0; i < N_TASKS; i++)
+		ck_assert_msg(n_called[i] == n_rounds, "task %u was reported %u times in %u rounds",
+			      i, n_called[i], n_rounds);
+	printf("%u killed, %u stopped\n", blows.n_killed, blows.n_stopped);
+	end(pool);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("pool soak");
 
 	add_test(s, with_retries_exact);
 	add_test(s, without_retries_the_exact_list);
+	add_test(s, each_task_ends_once);
 	return s;
 }
 IPK_TEST_MAIN(suite)

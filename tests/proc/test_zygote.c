@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -390,6 +391,71 @@ START_TEST(signals_do_not_reach_the_zygote)
 }
 END_TEST
 
+/* --- what its system lacks ---------------------------------------------------------------- */
+
+/* As a user who is not above limits; the zygote's is set, and given back. */
+static int limit_processes(void *arg)
+{
+	struct rlimit before, none;
+	struct ipk__zygote *z;
+	struct ipk__born born = {-1, -1, -1};
+	pid_t pid;
+
+	(void)arg;
+	if (geteuid() == 0 && setuid(65534) != 0)
+		return 2;
+	z = open_zygote();
+	pid = zygote_pid(z);
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NPROC, NULL, &before), 0);
+	none = before;
+	none.rlim_cur = 1;
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NPROC, &none, NULL), 0);
+	ck_err(ipk__zygote_bear(z, &(struct ipk__birth){.fn = return_big}, ipk_in_ms(WAIT_MS),
+				&born),
+	       -EAGAIN);
+	ck_assert_int_eq(born.pid, -1);
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NPROC, &before, NULL), 0);
+	ck_assert_int_eq(run_birth(z, &(struct ipk__birth){.fn = return_big}), 255);
+	ck_assert_int_eq(zygote_pid(z), pid);
+	ipk__zygote_close(z);
+	return 0;
+}
+
+START_TEST(no_room_for_a_process)
+{
+	reap_ok(spawn(limit_processes, NULL));
+}
+END_TEST
+
+START_TEST(no_room_for_an_fd)
+{
+	struct ipk__zygote *z = open_zygote();
+	const struct ipk__birth birth = {.fn = return_big};
+	pid_t pid = zygote_pid(z);
+	struct ipk__born born = {-1, -1, -1};
+	struct rlimit before, limit;
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &before), 0);
+	limit = before;
+	for (limit.rlim_cur = 3; limit.rlim_cur < 40; limit.rlim_cur++) {
+		int r;
+
+		ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+		r = ipk__zygote_bear(z, &birth, ipk_in_ms(WAIT_MS), &born);
+		if (r == 0)
+			break;
+		ck_err(r, -EMFILE);
+		ck_assert_int_eq(born.pid, -1);
+	}
+	ck_assert_uint_gt(limit.rlim_cur, 3);
+	ck_assert_int_eq(end_of(&born).exit_code, 255);
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &before, NULL), 0);
+	ck_assert_int_eq(run_birth(z, &birth), 255);
+	ck_assert_int_eq(zygote_pid(z), pid);
+	ipk__zygote_close(z);
+}
+END_TEST
+
 /* --- many ------------------------------------------------------------------------------ */
 
 static int count_fds_of(pid_t pid)
@@ -495,6 +561,8 @@ static Suite *suite(void)
 	add_test(s, memory_is_as_it_was_at_the_start);
 	add_test(s, signals_are_the_hosts);
 	add_test(s, signals_do_not_reach_the_zygote);
+	add_test(s, no_room_for_a_process);
+	add_test(s, no_room_for_an_fd);
 	add_test(s, fds_stay_constant_over_many_births);
 	add_test(s, several_threads_at_once);
 	add_test(s, zygote_is_not_a_forks);
