@@ -256,6 +256,10 @@ struct ipk__progress_clock {
 	bool was_working;
 };
 
+/* What ipk_pool_progress() says, from memory that may be a copy, or scribbled over. */
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			ipk_progress *ret_progress);
+
 /*
  * By the supervisor, without the mutex: calls on_progress when that is due. When to come
  * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:
@@ -286,7 +290,8 @@ struct ipk_pool {
 	struct ipk__patience patience; /* of those who wait for results */
 	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
-	unsigned n_heard;              /* futures not over that have callbacks or an fd */
+	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
+					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
 	struct ipk__zygote *zygote; /* NULL: threads */
