@@ -98,6 +98,8 @@ void ipk__future_unref(ipk_future *f); /* without the mutex or with it */
  * group it is a member of. Drops the pool's reference. */
 void ipk__future_done(ipk_future *f); /* the result is in place */
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure);
+void ipk__futures_call(ipk_pool *pool); /* callbacks that are due; unlocks meanwhile */
+void ipk__futures_end(ipk_pool *pool);  /* frees what was kept for the next ones */
 /* Why there is no result: of one that is over, also without the mutex. */
 void ipk__future_failure(const ipk_future *f, ipk_failure *ret_failure);
 int ipk__failure_errno(ipk_failure_cause cause); /* what ipk_future_get() gives for it */
@@ -174,6 +176,10 @@ unsigned ipk__tasks_collect(ipk_pool *pool);
 /* Of a worker that has ended: its tasks fail or are begun again. */
 void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__tasks_cancel(ipk_future *f);
+void ipk__tasks_want(ipk_future *f);       /* its worker wakes who waits, if anybody does */
+void ipk__tasks_take_early(ipk_future *f); /* it may be done while its worker stopped before
+					     saying so */
+void ipk__tasks_look_at(ipk_future *f);    /* its state is up to date then */
 /* No worker will ever come again: everything that is not over fails as DIED, with @text. */
 void ipk__tasks_fail_all(ipk_pool *pool, const char *text);
 void ipk__tasks_cancel_queued(ipk_pool *pool); /* what no worker has begun */
@@ -265,8 +271,9 @@ struct ipk_pool {
 	_Atomic uint64_t *cells;
 	struct ipk__pool_map *maps;
 	struct ipk__patience patience; /* of those who wait for results */
-	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
+	unsigned n_waiting;            /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
+	bool is_closed;                /* the segment is gone or about to go */
 	unsigned n_heard;              /* futures not over that have callbacks or an fd */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
@@ -299,6 +306,7 @@ struct ipk_pool {
 	int call_fd;                      /* an eventfd: ipk__supervisor_call() */
 	int bell_fd;                      /* an eventfd that workers ring */
 	int64_t next_look_ns;             /* when it will look by itself; INT64_MAX: when called */
+	bool is_winding_down;             /* the workers were told to end */
 	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
