@@ -20,7 +20,8 @@
  *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()
  *   -ETIME            the task ran longer than it may, and was stopped
  *   -EFBIG            the task's result is over its limit
- *   -EDEADLK          this thread holds it already and would wait for itself
+ *   -EDEADLK          this thread holds it already and would wait for itself; or a fork of a
+ *                     process with threads might hang
  *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
  *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
  *   -ERANGE           an index beyond the end, a number that does not fit its type

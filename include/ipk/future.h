@@ -258,7 +258,7 @@ typedef enum ipk_wait_for {
  * Blocks:  until what is waited for has happened.
  * Source:  lib/pool/futures.c       Since: 0.4
  *
- * Return: 0; -ETIMEDOUT; -EINVAL; -EPERM. ipk_future_is_done() then tells which.
+ * Return: 0; -ETIMEDOUT; -EINVAL; -EPERM; -ENOMEM. ipk_future_is_done() then tells which.
  */
 IPK_API IPK_MUST_CHECK int ipk_futures_wait(ipk_future *const *futures, size_t n,
 					    ipk_wait_for wait_for, ipk_deadline deadline);
@@ -267,8 +267,8 @@ typedef struct ipk_as_completed ipk_as_completed;
 
 /**
  * ipk_as_completed_open() - go over futures in the order in which they end
- * @futures:  @n of them, none NULL; they must stay open for as long as the iterator is, except
- *            those it has given already
+ * @futures:  @n of them, none NULL; the iterator keeps them until it has given them, also when
+ *            they are closed before
  * @n:        how many
  * @ret_iter: to be closed
  *

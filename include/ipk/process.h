@@ -1,9 +1,23 @@
 /*
  * process.h - child processes (Python: multiprocessing.Process).
  *
- * A process runs a function in a fork of the caller; every handle made before is
- * inherited. It is named by a pidfd, so no call here can hit another process that got
- * the same pid later.
+ * A process runs a function in a fork of the caller or of a zygote, or another program. What
+ * it is given under names it finds with ipk_inherited(), however it came to be:
+ *
+ *     ipk_inherit given[] = {IPK_INHERIT(queue, "jobs", jobs), IPK_INHERIT_FD("log", fd)};
+ *     ipk_try(ipk_process_start(NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC,
+ *                               .program = "worker", .inherit = given, .n_inherit = 2), &child));
+ *     ...
+ *     ipk_queue *jobs = ipk_inherited(queue, "jobs");       in the worker
+ *
+ * A child is named by a pidfd, so no call here can hit another process that got the same
+ * pid later.
+ *
+ * At the end of a process (exit() or return from main(), or from the function of a child)
+ * these happen one after the other: calls registered with ipk_at_exit() at priority 0 and
+ * above; its daemons are terminated, and killed if they take more than a second; its other
+ * children with open handles are waited for, however long that takes; the remaining calls.
+ * _exit() and deadly signals skip all that.
  */
 #ifndef IPK_PROCESS_H
 #define IPK_PROCESS_H
@@ -35,10 +49,13 @@ enum {
 };
 
 enum {
-	/* SIGKILL when the thread that started it (by a zygote: the process) ends. */
+	/* SIGKILL when the thread that started it (by a zygote: the process) ends. (With
+	 * IPK_START_EXEC it costs a fork.) */
 	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
 	/* Never outlives its parent: terminated when that exits, SIGKILL when that is killed;
-	 * may not start children with ipk_process_start() itself (-EPERM). */
+	 * may not start children with ipk_process_start() itself (-EPERM). Another program
+	 * (IPK_START_EXEC) is killed when the thread that started it ends, and one that the
+	 * main thread started when that ends alone. */
 	IPK_PROCESS_DAEMON = 1u << 1,
 	/* Reads the parent's stdin; otherwise it is /dev/null. */
 	IPK_PROCESS_KEEP_STDIN = 1u << 2,
@@ -77,7 +94,11 @@ typedef struct ipk_process_opts {
 	 * which is good after a fork of this process only; by a zygote it must be NULL.
 	 */
 	size_t arg_bytes;
-	/* What it finds with ipk_inherited(); pipes, which have one owner, go over to it. */
+	/*
+	 * What it finds with ipk_inherited(), IPK_INHERIT_MAX at most. Pipes, which have one
+	 * owner, go over to it: a start that succeeds closes the handle here. By zygote and
+	 * exec no handles that were made with a name: those are opened by it.
+	 */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
 	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process.
@@ -103,27 +124,37 @@ typedef struct ipk_process_status {
 } ipk_process_status;
 
 /**
- * ipk_process_start() - run a function in a child process
+ * ipk_process_start() - run a function in a child process, or another program
  * @fn:       runs in the child; returning from it ends the child without atexit handlers,
- *            after stdio is flushed
- * @arg:      passed to @fn; the child has its own copy of all memory
+ *            after what ipk_at_exit() says and a flush of stdio
+ * @arg:      passed to @fn; see ipk_process_opts for what the child has of it
  * @opts:     NULL for the defaults
  * @ret_proc: the child
  *
- * stdio of the parent is flushed first, so that nothing is printed twice. The child
- * inherits all fds, signal handlers and the signal mask, and only the calling thread.
+ * stdio of the parent is flushed first, so that nothing is printed twice. The child of a
+ * fork inherits all fds, signal handlers and the signal mask, and only the calling thread;
+ * its stdin is /dev/null unless @opts say otherwise. Another program has stdio and what it
+ * was given, in the environment a variable IPK_BORN that the library there takes out again,
+ * and the caller's signal mask.
  *
  * Blocks:  only while the flush does: a full pipe on stdout, or a thread that sits in a
- *          read of a stdio stream other than stdin.
- * Callers: any thread; in a program with several threads @fn may use only what is
- *          async-signal-safe, as after any fork().
- * Crash:   a child outlives a parent that is killed, unless IPK_PROCESS_DIE_WITH_PARENT.
- * Cost:    one fork() and one fd, three cheap system calls besides; a name, one more.
+ *          read of a stdio stream other than stdin. A zygote that is stopped is waited for.
+ * Callers: any thread; after IPK_START_FORK in a program with several threads @fn may use
+ *          only what is async-signal-safe, as after any fork(), and this library.
+ * Crash:   a child outlives a parent that is killed, unless its flags say otherwise.
+ * Cost:    one fork() and one fd, five cheap system calls besides; a name, one more. The
+ *          first start in a process makes 48 KiB of memory and a fd for ipc-inspect.
  * Source:  lib/process/start.c      Since: 0.1
  *
- * Return: 0; -EINVAL; -EAGAIN too many processes; -ENOMEM; -EMFILE and -ENFILE no fd is
- * free, and nothing was run (unless another thread took the last one meanwhile: the child
- * was then killed as it began).
+ * Return: 0; -EINVAL; -EDEADLK by default, when this process has threads (a fork of it might
+ * hang) and no zygote: start the zygote early, or say which method; by the zygote, when there
+ * is none; -EPERM a daemon has no children; -EBADF a handle or fd that is none; -EOPNOTSUPP a
+ * handle that cannot be sent: it has a name, by which the child can open it, or leads to
+ * another machine; -EBUSY a message is begun on a pipe that is to go over; -ENOBUFS too many
+ * handles for the socket they travel in; -EAGAIN too many processes; -ENOMEM; -EMFILE and
+ * -ENFILE no fd is free, and nothing was run (unless another thread took the last one
+ * meanwhile: the child was then killed as it began); -EPIPE the zygote was killed, its standby
+ * too; -ENOENT, -EACCES, -ENOEXEC and others of execve(2): the program cannot be run.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
 					     const ipk_process_opts *opts, ipk_process **ret_proc);
@@ -132,8 +163,9 @@ IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
  * ipk_process_close() - give up the handle
  * @p: NULL is fine
  *
- * A child still running goes on, and stays a zombie from its end to the caller's. One
- * that has ended is reaped here. In a process that did not start it, only the handle goes.
+ * A child still running goes on, and stays a zombie from its end to the caller's; a daemon
+ * still ends with the caller at the latest. One that has ended is reaped here. In a process
+ * that did not start it, only the handle goes.
  *
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
@@ -158,11 +190,28 @@ static inline void ipk_process_closep(ipk_process **p)
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT it still runs; -ECHILD not the caller's child, or it has ended but
- * somebody else reaped it (who waits for any child, or a kernel told to ignore SIGCHLD);
- * -EBADF.
+ * somebody else reaped it (who waits for any child, or a kernel told to ignore SIGCHLD, or a
+ * zygote that was killed meanwhile); -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadline,
 					    ipk_process_status *ret_status);
+
+/**
+ * ipk_process_wait_any() - wait until one of several children has ended
+ * @procs:     children; NULL entries are skipped
+ * @n:         how many
+ * @deadline:  when to stop waiting
+ * @ret_index: which one, the first in order of several; to be joined (and set to NULL) next
+ *
+ * Blocks:  while all of them run.
+ * Callers: only the process that started them; any thread.
+ * Source:  lib/process/process.c    Since: 0.4
+ *
+ * Return: 0; -ETIMEDOUT all run; -ECHILD there is none, or one is not the caller's; -EINVAL;
+ * -ENOMEM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_wait_any(ipk_process *const procs[], size_t n,
+						ipk_deadline deadline, size_t *ret_index);
 
 /**
  * ipk_process_is_alive() - whether the child still runs
@@ -174,6 +223,16 @@ IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadlin
  * Return: true while it runs (a stopped one too), false once it has ended, reaped or not.
  */
 IPK_API bool ipk_process_is_alive(ipk_process *p);
+
+/**
+ * ipk_process_interrupt() - interrupt the child, like Ctrl-C (SIGINT)
+ * @p: child
+ *
+ * Source:  lib/process/process.c    Since: 0.4
+ *
+ * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
 
 /**
  * ipk_process_terminate() - ask the child to end (SIGTERM)
@@ -226,6 +285,146 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
  * Return: 0; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_fd(const ipk_process *p, int *ret_fd);
+
+/* --- what a process knows of its children, itself and its parent --- */
+
+typedef struct ipk_process_info {
+	pid_t pid;
+	int start_method;   /* IPK_START_*, the one that was used */
+	unsigned flags;     /* IPK_PROCESS_* */
+	int64_t running_ns; /* since its start */
+	char name[201];
+} ipk_process_info;
+
+/**
+ * ipk_active_children() - the children of this process that run
+ * @ret_infos: the latest first; may be NULL when @max is 0
+ * @max:       for how many there is room
+ * @ret_n:     how many there are, which may be more than @max
+ *
+ * Those whose handles are open, and daemons. Children that have ended are reaped by the way;
+ * their handles still tell how.
+ *
+ * Blocks:  no.
+ * Callers: any thread. A fork child has none of its parent's.
+ * Source:  lib/process/family.c     Since: 0.4
+ *
+ * Return: 0; -EINVAL.
+ */
+IPK_API IPK_MUST_CHECK int ipk_active_children(ipk_process_info *ret_infos, size_t max,
+					       size_t *ret_n);
+
+/**
+ * ipk_process_current_name() - the name of this process
+ *
+ * Source:  lib/process/parent.c     Since: 0.4
+ *
+ * Return: the name it was started with, "ipk-PID" when it got none; "main" in a process that
+ * ipk_process_start() did not start.
+ */
+IPK_API const char *ipk_process_current_name(void);
+
+/**
+ * ipk_parent_pid() - the process that called ipk_process_start() for this one
+ *
+ * The same once it has ended, and also when a zygote bore this process for it.
+ *
+ * Source:  lib/process/parent.c     Since: 0.4
+ *
+ * Return: its pid; 0 when there is none.
+ */
+IPK_API pid_t ipk_parent_pid(void);
+
+/**
+ * ipk_parent_fd() - an fd that is readable (POLLIN) when the parent has ended
+ * @ret_fd: owned by the library: not to be read or closed
+ *
+ * Callers: any thread.
+ * Cost:    an fd from the first call on.
+ * Source:  lib/process/parent.c     Since: 0.4
+ *
+ * Return: 0; -ESRCH there is no parent, ipk_process_start() did not start this process;
+ * -EMFILE; -ENFILE; -ENOMEM; -EINVAL.
+ */
+IPK_API IPK_MUST_CHECK int ipk_parent_fd(int *ret_fd);
+
+/**
+ * ipk_parent_is_alive() - whether the parent still runs
+ *
+ * Blocks:  no.
+ * Source:  lib/process/parent.c     Since: 0.4
+ *
+ * Return: true while it does; false when it has ended, or there is none.
+ */
+IPK_API bool ipk_parent_is_alive(void);
+
+/**
+ * ipk_parent_join() - wait until the parent has ended
+ * @deadline: when to stop waiting
+ *
+ * Blocks:  while it runs.
+ * Source:  lib/process/parent.c     Since: 0.4
+ *
+ * Return: 0; -ETIMEDOUT it still runs; otherwise as ipk_parent_fd().
+ */
+IPK_API IPK_MUST_CHECK int ipk_parent_join(ipk_deadline deadline);
+
+typedef void (*ipk_exit_fn)(void *arg);
+
+/**
+ * ipk_at_exit() - have something called when this process ends in good order
+ * @fn:       called once, in whichever thread ends the process; it may register more
+ * @arg:      passed to @fn
+ * @priority: 0 and above: before children are waited for, higher ones first; below 0: after
+ *
+ * Of several with the same priority the last one registered is the first. Fork children do
+ * not run their parent's. See above for the whole order.
+ *
+ * Callers: any thread.
+ * Source:  lib/process/at_exit.c    Since: 0.4
+ *
+ * Return: 0; -EINVAL; -ENOMEM.
+ */
+IPK_API IPK_MUST_CHECK int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority);
+
+/* --- what a child was given under names --- */
+
+enum { IPK_INHERIT_MAX = 64 };
+
+/* ipk_queue *jobs = ipk_inherited(queue, "jobs"); NULL: nothing was given under that name. */
+#define ipk_inherited(noun_, name_) ((ipk_##noun_ *)ipk_inherited_handle(#noun_, (name_)))
+
+/**
+ * ipk_inherited_handle() - a handle that this process was given by its parent
+ * @noun: "queue", "lock", "pipe", ...
+ * @name: what the parent called it
+ *
+ * Each is given out once, to whoever asks first, and closed by them. Easier to use is the
+ * macro ipk_inherited().
+ *
+ * Blocks:  no.
+ * Callers: any thread.
+ * Source:  lib/process/inherited.c  Since: 0.4
+ *
+ * Return: the handle; NULL: there is none of that noun and name, or it was given out.
+ */
+IPK_API void *ipk_inherited_handle(const char *noun, const char *name);
+
+/**
+ * ipk_inherited_fd() - an fd that this process was given by its parent
+ * @name: what the parent called it
+ *
+ * After a fork it has the number that it has in the parent.
+ *
+ * Callers: any thread.
+ * Source:  lib/process/inherited.c  Since: 0.4
+ *
+ * Return: the fd, to be closed by the caller; -ENOENT there is none of that name, or it was
+ * given out.
+ */
+IPK_API IPK_MUST_CHECK int ipk_inherited_fd(const char *name);
+
+/* --- zygotes --- */
 
 typedef struct ipk_zygote_opts {
 	size_t size;      /* sizeof(ipk_zygote_opts) */

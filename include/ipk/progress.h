@@ -40,10 +40,14 @@ typedef void (*ipk_progress_fn)(const ipk_progress *progress, void *arg);
  *
  * On a terminal one line that is drawn over: bar, share, rate, time left, failures; elsewhere a
  * plain line at each tenth and at the end. Made for on_progress of ipk_pool_opts, and called
- * only when the program asks for it. Rate and time left are of the work since the pool last had
- * none.
+ * only when the program asks for it. All numbers are of the work since the pool last had none,
+ * the rate and the time left by it of the last five seconds. Does nothing when either is NULL.
  *
+ * Blocks:  while writing to @file does: a terminal that is held, a full pipe.
+ * Callers: always the same thread for a pool and a file, which remembers what it drew.
  * Source:  lib/pool/progress_bar.c  Since: 0.4
+ *
+ * Return: nothing.
  */
 IPK_API void ipk_progress_bar(const ipk_progress *progress, void *file);
 

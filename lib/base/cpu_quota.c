@@ -4,7 +4,7 @@
  * Formats: cgroups(7), proc(5) for mountinfo, and the kernel's admin-guide/cgroup-v2.rst
  * for cpu.max. A group's path is written as seen from the root of its hierarchy, while a
  * container often sees only a part of it mounted: the path is made relative to that part.
- * The kernel has the cpu controller in one hierarchy only, so where a v1 hierarchy has it,
+ * The kernel has a controller in one hierarchy only, so where a v1 hierarchy has it,
  * v2 says nothing. Whatever is not understood counts as no limit: the answer is then the
  * CPU affinity alone, never a refusal to run.
  */
@@ -15,23 +15,29 @@
 
 #include "base/cpu_quota.h"
 
-/* Whether the comma-separated list of @n characters has the controller "cpu". */
-static bool has_cpu(const char *list, size_t n)
+static const char *controller_of(const struct ipk__cgroup *group)
+{
+	return group->controller ? group->controller : "cpu";
+}
+
+/* Whether the comma-separated list of @n characters has @controller. */
+static bool has(const char *list, size_t n, const char *controller)
 {
 	const char *end = list + n;
+	size_t wanted = strlen(controller);
 
 	while (list < end) {
 		size_t word = strcspn(list, ",:\n");
 
-		if (word == 3 && memcmp(list, "cpu", 3) == 0)
+		if (word == wanted && memcmp(list, controller, wanted) == 0)
 			return true;
 		list += word + 1;
 	}
 	return false;
 }
 
-/* 1 or 2 when @line ("ID:controllers:path") is of the hierarchy with the CPUs, else 0. */
-static int version_of(const char *line, const char **ret_path)
+/* 1 or 2 when @line ("ID:controllers:path") is of the hierarchy that is wanted, else 0. */
+static int version_of(const char *line, const char *controller, const char **ret_path)
 {
 	const char *controllers = strchr(line, ':');
 	const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
@@ -41,13 +47,13 @@ static int version_of(const char *line, const char **ret_path)
 	*ret_path = path + 1;
 	if (strncmp(line, "0::", 3) == 0)
 		return 2;
-	return has_cpu(controllers + 1, (size_t)(path - controllers - 1)) ? 1 : 0;
+	return has(controllers + 1, (size_t)(path - controllers - 1), controller) ? 1 : 0;
 }
 
 void ipk__cgroup_take_path(struct ipk__cgroup *group, const char *line)
 {
 	const char *path;
-	int version = version_of(line, &path);
+	int version = version_of(line, controller_of(group), &path);
 	size_t n;
 
 	if (version == 0 || group->version == 1)
@@ -61,7 +67,7 @@ void ipk__cgroup_take_path(struct ipk__cgroup *group, const char *line)
 }
 
 /* Whether the text after " - " in a mountinfo line ("type source options") fits. */
-static bool is_hierarchy(const char *text, int version)
+static bool is_hierarchy(const char *text, int version, const char *controller)
 {
 	char type[16], options[256];
 
@@ -69,7 +75,7 @@ static bool is_hierarchy(const char *text, int version)
 		return false;
 	if (version == 2)
 		return strcmp(type, "cgroup2") == 0;
-	return strcmp(type, "cgroup") == 0 && has_cpu(options, strlen(options));
+	return strcmp(type, "cgroup") == 0 && has(options, strlen(options), controller);
 }
 
 /* @path as seen from @root, both absolute; NULL when it is not inside. */
@@ -93,7 +99,7 @@ void ipk__cgroup_take_mount(struct ipk__cgroup *group, const char *line)
 
 	if (group->version == 0 || group->mount[0] != '\0' || !rest)
 		return;
-	if (!is_hierarchy(rest + 3, group->version))
+	if (!is_hierarchy(rest + 3, group->version, controller_of(group)))
 		return;
 	if (sscanf(line, "%*s %*s %*s %1023s %1023s", root, mount) != 2)
 		return;

@@ -10,8 +10,9 @@
 
 enum { IPK__CGROUP_PATH_MAX = 1024 };
 
-/* Which control group rules over this process's CPU time. Starts as all zero. */
+/* Which control group rules over this process. Starts as all zero but @controller. */
 struct ipk__cgroup {
+	const char *controller;           /* what it rules over; NULL: "cpu" */
 	int version;                      /* 1 or 2; 0 none found yet */
 	char path[IPK__CGROUP_PATH_MAX];  /* "/" or "/a/b": within @mount, once that is known */
 	char mount[IPK__CGROUP_PATH_MAX]; /* where its hierarchy is mounted; "" not found yet */

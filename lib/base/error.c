@@ -33,7 +33,9 @@
 	X(ETIME,                                                                                   \
 	  "the task ran longer than it may and was stopped: give it more time, or less to do")     \
 	X(EFBIG, "the task's result is over its limit: raise max_result_bytes")                    \
-	X(EDEADLK, "this thread holds it already: it would wait for itself")                       \
+	X(EDEADLK, "this thread holds it already and would wait for itself; of a process to be "   \
+		   "started: a fork of this one, which has threads, might hang: call "             \
+		   "ipk_zygote_start() early, or say IPK_START_FORK or IPK_START_EXEC")            \
 	X(ENOLCK, "this thread holds as many locks as the kernel can hand on: give some back")     \
 	X(EOVERFLOW, "the number would pass its limit: nothing was changed")                       \
 	X(EUSERS,                                                                                  \

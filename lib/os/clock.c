@@ -20,6 +20,11 @@ int64_t ipk__os_now_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+int64_t ipk__os_coarse_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 int64_t ipk__os_boot_ns(void)
 {
 	return read_clock(CLOCK_BOOTTIME);

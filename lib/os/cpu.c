@@ -108,13 +108,18 @@ static int quota_here(const struct ipk__cgroup *group)
 	return ipk__cpu_quota_parse(text);
 }
 
+void ipk__os_find_cgroup(struct ipk__cgroup *group)
+{
+	each_line("/proc/self/cgroup", ipk__cgroup_take_path, group);
+	each_line("/proc/self/mountinfo", ipk__cgroup_take_mount, group);
+}
+
 static int read_quota(void)
 {
 	struct ipk__cgroup group = {0};
 	int n_cpus;
 
-	each_line("/proc/self/cgroup", ipk__cgroup_take_path, &group);
-	each_line("/proc/self/mountinfo", ipk__cgroup_take_mount, &group);
+	ipk__os_find_cgroup(&group);
 	if (group.mount[0] == '\0')
 		return INT_MAX;
 	n_cpus = quota_here(&group);

@@ -30,6 +30,16 @@ int ipk__os_dup(int fd, int *ret_fd)
 	return 0;
 }
 
+int ipk__os_dup_high(int fd, int *ret_fd)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (copy < 0)
+		return -errno;
+	*ret_fd = copy;
+	return 0;
+}
+
 int ipk__os_fd_check(int fd)
 {
 	return fd < 0 || fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;

@@ -25,9 +25,10 @@ struct ipk_process_status;
 
 /* --- clock.c ------------------------------------------------------------------------- */
 
-int64_t ipk__os_now_ns(void);  /* CLOCK_MONOTONIC */
-int64_t ipk__os_boot_ns(void); /* CLOCK_BOOTTIME: comparable with process start times */
-void ipk__os_nap(int64_t ns);  /* less than a second; a signal may cut it short */
+int64_t ipk__os_now_ns(void);    /* CLOCK_MONOTONIC */
+int64_t ipk__os_coarse_ns(void); /* the same, some milliseconds late, at a third of the price */
+int64_t ipk__os_boot_ns(void);   /* CLOCK_BOOTTIME: comparable with process start times */
+void ipk__os_nap(int64_t ns);    /* less than a second; a signal may cut it short */
 /* How much later than asked for this thread may wake, in ns; returns what it was. */
 int64_t ipk__os_set_timer_slack(int64_t ns);
 
@@ -90,7 +91,8 @@ int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 void ipk__os_close(int fd); /* -1 is fine */
 int ipk__os_dup(int fd, int *ret_fd);
-int ipk__os_fd_check(int fd); /* 0 it is open, or -EBADF */
+int ipk__os_dup_high(int fd, int *ret_fd); /* not as 0, 1 or 2 */
+int ipk__os_fd_check(int fd);              /* 0 it is open, or -EBADF */
 /* @fd is @as_fd too, which an exec keeps; what that was is closed. */
 int ipk__os_put_fd(int fd, int as_fd);
 int ipk__os_stdin_from_nowhere(void); /* /dev/null */
@@ -222,6 +224,10 @@ int ipk__os_random(void *buf, size_t n_bytes);             /* getrandom */
 int64_t ipk__os_cpu_time_ns(void);                         /* of this process, user and system */
 int ipk__os_fd_limit(void);                                /* how many fds it may have open */
 
+/* --- terminal.c ---------------------------------------------------------------------------- */
+
+int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
+
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes,
@@ -256,6 +262,8 @@ static inline void ipk__os_fence_light(void)
 
 /* --- cpu.c --------------------------------------------------------------------------- */
 
+struct ipk__cgroup;
+void ipk__os_find_cgroup(struct ipk__cgroup *group); /* see base/cpu_quota.h */
 int ipk__os_cpu_online(void); /* how many processors there are at all; cached */
 int ipk__os_cpu(void);        /* the processor this thread runs on now, about 2 ns */
 void ipk__os_yield(void);
@@ -318,6 +326,7 @@ int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
 int ipk__os_is_stopped(pid_t pid); /* 1 by a signal or a debugger, 0 not, or -ESRCH, -ENODATA */
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
 
+void ipk__os_flush_stdio(void);
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
 void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
 int ipk__os_fd_is_free(void);     /* 0 one more may be opened, or -EMFILE, -ENFILE */
@@ -325,9 +334,33 @@ int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 /* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */
 int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
+bool ipk__os_is_parent(pid_t pid);         /* of this process; also when it cannot be told */
+_Noreturn void ipk__os_die(void);          /* by SIGKILL */
 int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
 void ipk__os_set_thread_name(const char *name);
+/* This process may have so much more memory of its own (RLIMIT_DATA); never more than before. */
+int ipk__os_limit_memory(uint64_t more_bytes);
 _Noreturn void ipk__os_exit(int code); /* stdio is flushed, atexit handlers do not run */
+
+/* --- spawn.c, oom.c ------------------------------------------------------------------- */
+
+struct ipk__os_spawn {
+	const char *program; /* looked for in PATH when there is no '/' in it */
+	char *const *argv;
+	char *const *env;
+	int stdio_fds[3]; /* -1: as they are */
+	bool stdin_from_nowhere;
+	bool dies_with_parent; /* SIGKILL when the calling thread ends; costs a fork */
+	int kept_fd;           /* the one more that it has, under the same number; or -1 */
+};
+/* Another program as a child; stdio is flushed first. -ENOENT and the like: none was made. */
+int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid);
+char **ipk__os_environment(void);
+/* Removes the variable; whether it was there and fits. While no other thread uses getenv(). */
+bool ipk__os_take_environment(const char *name, char *buf, size_t buf_bytes);
+int ipk__os_at_exit(void (*fn)(void)); /* at exit(), in forks of this process too */
+/* OOM kills in this process's control group so far; -EOPNOTSUPP it cannot be told. */
+int ipk__os_oom_kills(uint64_t *ret_n);
 
 /* --- children.c: for a process that has children for another ------------------------------- */
 
@@ -409,6 +442,15 @@ struct ipk__os_thread {
 	char comm[16]; /* its name, any bytes */
 };
 int ipk__os_thread(pid_t tid, struct ipk__os_thread *ret_thread); /* -ESRCH; -EACCES */
+
+/* --- mappings.c --- */
+
+/*
+ * The file that lies at @address in process @pid, without its directories, and where in
+ * memory its first byte is. -ENOENT no file; -ESRCH; -EACCES.
+ */
+int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes,
+			uint64_t *ret_start);
 
 #pragma GCC visibility pop
 

@@ -171,7 +171,7 @@ int ipk__os_pid_exists(pid_t pid)
  * fflush(NULL) waits for every stream's lock, and a thread that sits in a read of stdin
  * has one for as long as nobody types. Other streams are then flushed by whoever has them.
  */
-static void flush_stdio(void)
+void ipk__os_flush_stdio(void)
 {
 	if (ftrylockfile(stdin) != 0) {
 		fflush(stdout);
@@ -186,7 +186,7 @@ int ipk__os_fork(pid_t *ret_pid)
 {
 	pid_t pid;
 
-	flush_stdio();
+	ipk__os_flush_stdio();
 	pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -234,13 +234,20 @@ int ipk__os_pidfd_signal(int pidfd, int sig)
 	return -errno;
 }
 
+static int64_t ns_of(struct timeval time)
+{
+	return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000;
+}
+
 int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
 {
-	const idtype_t by_pidfd = (idtype_t)3; /* P_PIDFD, which older C libraries lack */
+	const int by_pidfd = 3; /* P_PIDFD, which older C libraries lack */
+	struct rusage usage = {0};
 	siginfo_t info = {0};
 	bool is_exit;
 
-	while (waitid(by_pidfd, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) {
+	/* The kernel's call also tells what the child took; the C library's does not. */
+	while (syscall(SYS_waitid, by_pidfd, pidfd, &info, WEXITED | WNOHANG, &usage) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -251,25 +258,67 @@ int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
 		.exit_code = is_exit ? info.si_status : -1,
 		.signal = is_exit ? 0 : info.si_status,
 		.core = info.si_code == CLD_DUMPED,
+		.user_ns = ns_of(usage.ru_utime),
+		.system_ns = ns_of(usage.ru_stime),
+		.max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024,
 	};
 	return 0;
 }
 
+bool ipk__os_is_parent(pid_t pid)
+{
+	pid_t parent = getppid();
+
+	/* 0 is a parent in an outer pid namespace, which nobody can tell from here. */
+	return parent == pid || parent == 0;
+}
+
+_Noreturn void ipk__os_die(void)
+{
+	for (;;)
+		kill(getpid(), SIGKILL);
+}
+
 int ipk__os_die_with_parent(pid_t parent)
 {
-	pid_t now;
-
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return -errno;
-	/* Only now: a parent that dies after this look sends the signal. 0 is a parent in an
-	 * outer pid namespace, which nobody can tell from here. */
-	now = getppid();
-	return now == parent || now == 0 ? 0 : -ESRCH;
+	/* Only now: a parent that dies after this look sends the signal. */
+	return ipk__os_is_parent(parent) ? 0 : -ESRCH;
 }
 
 void ipk__os_set_thread_name(const char *name)
 {
 	prctl(PR_SET_NAME, name); /* the kernel keeps the first 15 bytes */
+}
+
+/* What RLIMIT_DATA counts, in bytes: see proc_pid_status(5). 0: /proc does not tell. */
+static uint64_t data_bytes(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *file = fopen("/proc/self/status", "re");
+
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof line, file) && sscanf(line, "VmData: %llu", &kib) != 1)
+		;
+	fclose(file);
+	return kib * 1024;
+}
+
+int ipk__os_limit_memory(uint64_t more_bytes)
+{
+	struct rlimit limit;
+	uint64_t now_bytes = data_bytes();
+
+	if (getrlimit(RLIMIT_DATA, &limit) < 0)
+		return -errno;
+	if (more_bytes > (uint64_t)RLIM_INFINITY - now_bytes - 1 ||
+	    limit.rlim_cur <= now_bytes + more_bytes)
+		return 0;
+	limit.rlim_cur = now_bytes + more_bytes;
+	return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
 }
 
 void ipk__os_exit(int code)

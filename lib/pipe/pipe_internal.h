@@ -4,6 +4,7 @@
  * pipe.c       the public calls, one set for both transports
  * pipe_ring.c  the ring transport      pipe_socket.c  the socket transport
  * pipe_stream.c  messages over a stream socket, which may lead to another machine
+ * pipe_move.c  an end goes over to another process
  * pipe_side.c  the socket beside every pipe (-1 beside a stream): fds, and the end of file
  */
 #ifndef IPK_PIPE_INTERNAL_H
@@ -132,6 +133,7 @@ enum {
 	IPK__SIDE_HELLO = 3,
 	IPK__SIDE_WELCOME = 4,
 	IPK__SIDE_OBJECT = 5, /* in an arena: its fd and the object's offset */
+	IPK__SIDE_END = 6,    /* of a pipe: all it is made of; its offset is which */
 };
 
 struct ipk__side_packet {
@@ -156,6 +158,13 @@ int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_f
 /* The same with one fd and where in it something lies. */
 int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline deadline);
 int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint64_t *ret_offset);
+
+/*
+ * pipe_move.c: all that the end @p is made of, over a socket; @p stays as it is, to be closed
+ * when the other side has it. -EBUSY a message of @p is begun or on loan; -EOPNOTSUPP.
+ */
+int ipk__pipe_send_end(ipk_pipe *p, int socket_fd, ipk_deadline deadline);
+int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end);
 
 #pragma GCC visibility pop
 

@@ -178,11 +178,10 @@ static void wake_who_waits(ipk_future *f)
 		return;
 	ipk__os_fence_light();
 	if (ipk__event_has_sleepers(&pool->shared->finished))
-		ipk__event_wake(&pool->shared->finished, &pool->shared->waiters,
-				IPK__WAITERS_MAX);
+		ipk__event_wake(&pool->shared->finished, &pool->shared->waiters, IPK__WAITERS_MAX);
 }
 
-static void is_over(ipk_future *f, ipk_future_state state)
+static void end(ipk_future *f, ipk_future_state state)
 {
 	/* Pairs with the acquire loads of those who ask without the mutex. */
 	atomic_store_explicit(&f->state, (int)state, memory_order_release);
@@ -202,7 +201,7 @@ static void is_over(ipk_future *f, ipk_future_state state)
 
 void ipk__future_done(ipk_future *f)
 {
-	is_over(f, IPK_FUTURE_DONE);
+	end(f, IPK_FUTURE_DONE);
 }
 
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure)
@@ -214,8 +213,7 @@ void ipk__future_failed(ipk_future *f, const ipk_failure *failure)
 		f->failure = ipk__os_malloc(sizeof *f->failure);
 	if (f->failure)
 		*f->failure = *failure;
-	is_over(f, failure->cause == IPK_FAILURE_CANCELLED ? IPK_FUTURE_CANCELLED
-							   : IPK_FUTURE_FAILED);
+	end(f, failure->cause == IPK_FAILURE_CANCELLED ? IPK_FUTURE_CANCELLED : IPK_FUTURE_FAILED);
 }
 
 /* --- callbacks --- */

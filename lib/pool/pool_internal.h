@@ -9,6 +9,7 @@
  *   map.c         maps over items; map_array.c over shared arrays; room.c memory for them
  *   group.c, imap.c, reduce.c, futures.c, typed.c    made of the above
  *   quarantine.c  tasks that kill their workers
+ *   progress.c    how far it all is; progress_bar.c draws that
  *   worker.c, worker_task.c, worker_map.c            in the workers: they know nothing of this file
  *                                                    (see worker.h)
  *
@@ -120,6 +121,7 @@ struct ipk__member {
 	bool is_ready;  /* its initializer is through */
 	bool is_wanted; /* it is to be replaced when it ends */
 	bool is_killed; /* by us */
+	bool has_died;  /* the one before: it did not end by an order */
 	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
@@ -151,7 +153,8 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker);
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns);
 void ipk__crew_kill(ipk_pool *pool, unsigned worker); /* SIGKILL; nothing for threads */
 void ipk__crew_kill_all(ipk_pool *pool);
-void ipk__crew_order(ipk_pool *pool, uint32_t order); /* to all */
+/* To all. IPK__ORDER_DRAIN is given by ipk__crew_tend() once nothing is unfinished. */
+void ipk__crew_order(ipk_pool *pool, uint32_t order);
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
@@ -242,13 +245,30 @@ void ipk__supervisor_stop(ipk_pool *pool); /* without the mutex; it is joined */
 void ipk__supervisor_call(ipk_pool *pool);
 /* It wants to hear of what is done although nobody waits: n_heard and the like changed. */
 void ipk__supervisor_listen(ipk_pool *pool);
-/* Have it call ipk__crew_ended() once @fd, a pidfd, is readable. Also before it runs. */
-int ipk__supervisor_watch(ipk_pool *pool, unsigned worker, int fd);
-void ipk__supervisor_unwatch(ipk_pool *pool, int fd); /* before @fd is closed */
 /* Whether the caller is the pool's own thread: in a callback. */
 bool ipk__supervisor_is_me(const ipk_pool *pool);
 /* One look at all, by the pool's thread while it waits in a callback: no callbacks then. */
 void ipk__supervisor_look(ipk_pool *pool);
+
+/* --- progress (progress.c) --- */
+
+/* Of on_progress; the supervisor's own. */
+struct ipk__progress_clock {
+	int64_t due_ns; /* CLOCK_MONOTONIC */
+	uint64_t n_over;
+	bool was_working;
+};
+
+/* What ipk_pool_progress() says, from memory that may be a copy, or scribbled over. */
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			ipk_progress *ret_progress);
+
+/*
+ * By the supervisor, without the mutex: calls on_progress when that is due. When to come
+ * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:
+ * the last call, if there is anything new to tell.
+ */
+int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns);
 
 enum ipk__pool_phase {
 	IPK__POOL_RUNS = 0,
@@ -274,7 +294,8 @@ struct ipk_pool {
 	unsigned n_waiting;            /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
 	bool is_closed;                /* the segment is gone or about to go */
-	unsigned n_heard;              /* futures not over that have callbacks or an fd */
+	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
+					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
 	struct ipk__zygote *zygote; /* NULL: threads */
@@ -306,11 +327,17 @@ struct ipk_pool {
 	int call_fd;                      /* an eventfd: ipk__supervisor_call() */
 	int bell_fd;                      /* an eventfd that workers ring */
 	int64_t next_look_ns;             /* when it will look by itself; INT64_MAX: when called */
-	bool is_winding_down;             /* the workers were told to end */
 	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */
 	bool is_calling;                  /* callbacks run now */
+	struct ipk__progress_clock progress_clock;
 };
+
+/* The earlier of two times; unlike IPK__MIN, of calls too. */
+static inline int64_t ipk__sooner_ns(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
 
 /* Whether workers that end are to be replaced: false once there will be nothing to do. */
 static inline bool ipk__pool_has_work(const ipk_pool *pool)

@@ -14,10 +14,9 @@
 #include "pool/pool_internal.h"
 
 #define READY_MAX 32
-#define QUICK_NS 200000     /* a look so soon after the last one is quick */
-#define QUICK_IN_A_ROW 8    /* then it waits a while before the next, so that more gathers */
-#define BACKLOG_NS 1000000  /* workers have enough in their slots for so long */
-#define PATIENCE_NS 100000000
+#define QUICK_NS 200000    /* a look so soon after the last one is quick */
+#define QUICK_IN_A_ROW 8   /* then it waits a while before the next, so that more gathers */
+#define BACKLOG_NS 1000000 /* workers have enough in their slots for so long */
 
 static const uint64_t call_word = UINT64_MAX, bell_word = UINT64_MAX - 1;
 
@@ -41,26 +40,13 @@ bool ipk__supervisor_is_me(const ipk_pool *pool)
 	return pool->has_supervisor && pthread_equal(pool->supervisor, pthread_self());
 }
 
-int ipk__supervisor_watch(ipk_pool *pool, unsigned worker, int fd)
-{
-	return ipk__os_loop_add(pool->epoll_fd, fd, IPK__OS_IN, worker);
-}
-
-void ipk__supervisor_unwatch(ipk_pool *pool, int fd)
-{
-	ipk__os_loop_remove(pool->epoll_fd, fd);
-}
-
 /* --- one look --- */
 
+/* Shut down, with nothing left to do and nobody left to do it. */
 static void wind_up(ipk_pool *pool)
 {
 	if (pool->phase == IPK__POOL_RUNS)
 		return;
-	if (!pool->is_winding_down && !ipk__pool_has_work(pool)) {
-		pool->is_winding_down = true;
-		ipk__crew_order(pool, IPK__ORDER_DRAIN);
-	}
 	if (pool->phase == IPK__POOL_ENDED || pool->called || ipk__pool_has_work(pool) ||
 	    ipk__crew_n_alive(pool) > 0)
 		return;
@@ -78,8 +64,8 @@ static int64_t look(ipk_pool *pool)
 	ipk__tasks_collect(pool);
 	ipk__maps_collect(pool);
 	next_ns = ipk__tasks_tick(pool, now_ns);
-	next_ns = IPK__MIN(next_ns, ipk__maps_tick(pool, now_ns));
-	next_ns = IPK__MIN(next_ns, ipk__crew_tend(pool, now_ns));
+	next_ns = ipk__sooner_ns(next_ns, ipk__maps_tick(pool, now_ns));
+	next_ns = ipk__sooner_ns(next_ns, ipk__crew_tend(pool, now_ns));
 	wind_up(pool);
 	return next_ns;
 }
@@ -135,7 +121,7 @@ static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
 	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS;
 
 	if (pool->backlog.n > 0 && others_collect)
-		*next_ns = IPK__MIN(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
+		*next_ns = ipk__sooner_ns(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
 	else if (pool->backlog.n > 0)
 		wants_bell = true;
 	rhythm->n_collected = pool->n_collected;
@@ -163,6 +149,20 @@ static void pace(struct rhythm *rhythm)
 	rhythm->looked_ns = now_ns;
 }
 
+/* What is the user's, and may take its time. When on_progress is due. */
+static int64_t call_user(ipk_pool *pool, int64_t now_ns)
+{
+	int64_t next_ns;
+
+	ipk__pool_lock(pool);
+	ipk__futures_call(pool);
+	ipk__pool_unlock(pool);
+	ipk__os_thread_loud();
+	next_ns = ipk__progress_tick(pool, now_ns);
+	ipk__os_thread_busy();
+	return next_ns;
+}
+
 static void *supervise(void *arg)
 {
 	ipk_pool *pool = arg;
@@ -170,19 +170,18 @@ static void *supervise(void *arg)
 
 	ipk__os_set_thread_name("ipk-pool");
 	while (!atomic_load(&pool->supervisor_stops)) {
+		int64_t progress_ns, next_ns;
 		bool sleeps;
-		int64_t next_ns;
 
 		pace(&rhythm);
+		progress_ns = call_user(pool, ipk__os_now_ns());
 		ipk__pool_lock(pool);
-		look(pool);
-		ipk__futures_call(pool);
-		/* After the callbacks, which take their time. */
-		next_ns = look(pool);
+		next_ns = ipk__sooner_ns(look(pool), progress_ns);
 		sleeps = may_sleep(pool, &rhythm, &next_ns);
 		ipk__pool_unlock(pool);
 		attend(pool, sleeps ? next_ns : 0);
 	}
+	call_user(pool, INT64_MAX);
 	return NULL;
 }
 

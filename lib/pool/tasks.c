@@ -22,9 +22,9 @@
 
 #define ARG_MAX_BYTES ((size_t)1 << 30)
 #define RESULT_MAX_BYTES ((uint64_t)1 << 30)
-#define COLLECT_EVERY 64u    /* tasks that join the backlog */
-#define SWEEP_NS 250000000   /* between two looks at all slots for time limits */
-#define TICK_MIN_NS 1000000  /* a time limit is kept to about this */
+#define COLLECT_EVERY 64u   /* tasks that join the backlog */
+#define SWEEP_NS 250000000  /* between two looks at all slots for time limits */
+#define TICK_MIN_NS 1000000 /* a time limit is kept to about this */
 #define DELAY_MAX_NS ((int64_t)3600 * 1000000000)
 
 /* --- lists --- */
@@ -85,10 +85,10 @@ static void free_slot(ipk_pool *pool, uint32_t i)
 	if (slot->arg_offset != 0)
 		ipk__room_give(&pool->room, slot->arg_offset, slot->arg_bytes);
 	slot->arg_offset = 0;
-	atomic_store_explicit(&slot->word,
-			      next_word(atomic_load_explicit(&slot->word, memory_order_relaxed),
-					IPK__SLOT_FREE),
-			      memory_order_relaxed);
+	atomic_store_explicit(
+		&slot->word,
+		next_word(atomic_load_explicit(&slot->word, memory_order_relaxed), IPK__SLOT_FREE),
+		memory_order_relaxed);
 	pool->by_slot[i] = NULL;
 	pool->free_slots[pool->n_free_slots++] = i;
 }
@@ -131,8 +131,8 @@ static void publish(ipk_pool *pool, ipk_future *f, const void *arg)
 	struct ipk__pool_slot *slot = &pool->slots[i];
 	struct ipk__shm_pool *s = pool->shared;
 	uint64_t tail = atomic_load_explicit(&s->tail, memory_order_relaxed);
-	uint64_t word = next_word(atomic_load_explicit(&slot->word, memory_order_relaxed),
-				  IPK__SLOT_READY);
+	uint64_t word =
+		next_word(atomic_load_explicit(&slot->word, memory_order_relaxed), IPK__SLOT_READY);
 
 	slot->fn = (uint64_t)(uintptr_t)f->fn;
 	slot->arg_offset = f->arg_offset;
@@ -319,7 +319,7 @@ static void fail_for_want_of(ipk_future *f, int error, unsigned worker)
 }
 
 /* A slot that is DONE: its task is over. */
-static void deliver(ipk_pool *pool, struct ipk__pool_slot *slot, ipk_future *f)
+static void deliver(struct ipk__pool_slot *slot, ipk_future *f)
 {
 	unsigned worker = ipk__slot_worker(word_of(slot));
 	int r;
@@ -345,7 +345,7 @@ static void finish(ipk_pool *pool, uint32_t i)
 	uint32_t state = ipk__slot_state(word_of(slot));
 
 	if (state == IPK__SLOT_DONE && pool->by_slot[i])
-		deliver(pool, slot, pool->by_slot[i]);
+		deliver(slot, pool->by_slot[i]);
 	else if (state != IPK__SLOT_DONE && state != IPK__SLOT_CONDEMNED)
 		return;
 	free_slot(pool, i);
@@ -380,8 +380,8 @@ unsigned ipk__tasks_collect(ipk_pool *pool)
 		return 0;
 	at = take_done(pool, &n);
 	for (unsigned i = 0; i < n; i++) {
-		uint32_t next = atomic_load_explicit(&pool->slots[at - 1].next,
-						     memory_order_relaxed);
+		uint32_t next =
+			atomic_load_explicit(&pool->slots[at - 1].next, memory_order_relaxed);
 
 		finish(pool, at - 1);
 		at = next;
@@ -402,7 +402,7 @@ void ipk__tasks_take_early(ipk_future *f)
 		return;
 	slot = &pool->slots[f->slot];
 	if (ipk__slot_state(word_of(slot)) == IPK__SLOT_DONE)
-		deliver(pool, slot, f);
+		deliver(slot, f);
 }
 
 void ipk__tasks_look_at(ipk_future *f)
@@ -454,9 +454,8 @@ static int copy_long_arg(ipk_pool *pool, const ipk_bytes *arg, uint64_t *ret_off
 	int r;
 
 	ipk__pool_lock(pool);
-	r = pool->phase == IPK__POOL_RUNS
-		    ? ipk__room_take(&pool->room, arg->n_bytes, ret_offset)
-		    : -ESHUTDOWN;
+	r = pool->phase == IPK__POOL_RUNS ? ipk__room_take(&pool->room, arg->n_bytes, ret_offset)
+					  : -ESHUTDOWN;
 	ipk__pool_unlock(pool);
 	if (r == 0)
 		memcpy((char *)pool->shared + *ret_offset, arg->data, arg->n_bytes);
@@ -547,8 +546,8 @@ static bool is_quarantined(const ipk_pool *pool, const ipk_future *f, const ipk_
 static int submit(ipk_pool *pool, ipk_future *like, const ipk_bytes *arg, ipk_future **ret_future,
 		  bool *ret_is_published)
 {
-	ipk_future *f = pool->phase == IPK__POOL_RUNS ? ipk__future_new(pool, IPK__FUTURE_TASK)
-						      : NULL;
+	ipk_future *f =
+		pool->phase == IPK__POOL_RUNS ? ipk__future_new(pool, IPK__FUTURE_TASK) : NULL;
 	int r = 0;
 
 	if (!f)
@@ -663,7 +662,7 @@ static void stop_in_slot(ipk_pool *pool, uint32_t i, ipk_failure_cause cause, co
 		ipk_future *f = pool->by_slot[i];
 
 		if (ipk__slot_state(word) == IPK__SLOT_DONE) {
-			deliver(pool, slot, f);
+			deliver(slot, f);
 		} else if (ipk__slot_state(word) == IPK__SLOT_TAKEN) {
 			condemn(pool, i, word, cause, text);
 		} else if (take_ready(pool, i)) {
@@ -885,13 +884,14 @@ static int64_t keep_limits(ipk_pool *pool, uint32_t i, uint64_t word, int64_t si
 	if (soft_ns > 0 && now_ns - since_ns >= soft_ns)
 		atomic_store_explicit(&slot->stop, 1, memory_order_relaxed);
 	else if (soft_ns > 0)
-		next_ns = IPK__MIN(next_ns, since_ns + IPK__MIN(soft_ns, INT64_MAX - since_ns));
+		next_ns =
+			ipk__sooner_ns(next_ns, since_ns + IPK__MIN(soft_ns, INT64_MAX - since_ns));
 	return next_ns;
 }
 
 /* What a worker says that it runs, and since when: of one task, or nothing. */
-static bool read_place(const ipk_pool *pool, unsigned worker, uint32_t *ret_slot, uint64_t *ret_word,
-		       int64_t *ret_since_ns)
+static bool read_place(const ipk_pool *pool, unsigned worker, uint32_t *ret_slot,
+		       uint64_t *ret_word, int64_t *ret_since_ns)
 {
 	const struct ipk__pool_worker *place = &pool->shared->workers[worker];
 	/* Pairs with the worker's release: since_ns is of this task, or of a later one. */
@@ -918,7 +918,8 @@ static int64_t keep_limits_of_workers(ipk_pool *pool, int64_t now_ns)
 	for (unsigned worker = 0; worker < IPK_POOL_WORKERS_MAX; worker++) {
 		if (pool->members[worker].is_there &&
 		    read_place(pool, worker, &i, &word, &since_ns) && is_timed(pool->by_slot[i]))
-			next_ns = IPK__MIN(next_ns, keep_limits(pool, i, word, since_ns, now_ns));
+			next_ns = ipk__sooner_ns(next_ns,
+						 keep_limits(pool, i, word, since_ns, now_ns));
 	}
 	return next_ns;
 }
@@ -952,7 +953,7 @@ static int64_t wake_rested(ipk_pool *pool, int64_t now_ns)
 			list_take(f);
 			list_put(&pool->backlog, f, false);
 		} else {
-			next_ns = IPK__MIN(next_ns, f->not_before_ns);
+			next_ns = ipk__sooner_ns(next_ns, f->not_before_ns);
 		}
 	}
 	return next_ns;
@@ -963,12 +964,12 @@ int64_t ipk__tasks_tick(ipk_pool *pool, int64_t now_ns)
 	int64_t next_ns = wake_rested(pool, now_ns);
 
 	if (pool->n_timed > 0) {
-		next_ns = IPK__MIN(next_ns, keep_limits_of_workers(pool, now_ns));
+		next_ns = ipk__sooner_ns(next_ns, keep_limits_of_workers(pool, now_ns));
 		keep_limits_of_slots(pool, now_ns);
 	}
 	/* What begins after this look is not due before then. */
 	if (pool->n_timed > 0)
-		next_ns = IPK__MIN(next_ns, now_ns + IPK__MIN(pool->shortest_ns, SWEEP_NS));
+		next_ns = ipk__sooner_ns(next_ns, now_ns + IPK__MIN(pool->shortest_ns, SWEEP_NS));
 	feed(pool);
 	return next_ns;
 }

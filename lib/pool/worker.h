@@ -64,6 +64,9 @@ void ipk__worker_tell(struct ipk__worker *w, bool is_wanted);
 /* What the creator asked this worker to stop for kills it; a process waits here for that. */
 void ipk__worker_condemned(struct ipk__worker *w);
 void ipk__task_set_current(struct ipk_task *task);
+/* Its function has returned @code: the slot says what came of it. A thread's long result stays
+ * in task->result until the slot is DONE, and is the creator's then. */
+void ipk__task_hand_over(struct ipk_task *task, int code);
 /* After a function of the user's returned @code: ends a fork of the worker that came back from it
  * instead of the worker. */
 static inline void ipk__worker_end_fork(const struct ipk__worker *w, int code)

@@ -3,7 +3,13 @@
  *
  * Invariant: the function runs only in a child that has become all that was asked for, or
  * not at all: the exit code is then 255.
+ *
+ * The kernel ends a process with the thread that started it, not with that one's process.
+ * So a daemon relies on it only where the main thread started it; otherwise a thread of its
+ * own waits for the parent's death.
  */
+#include <errno.h>
+
 #include "os/os.h"
 #include "process/process_internal.h"
 
@@ -20,17 +26,52 @@ static int set_stdio(const struct ipk__child *child)
 	return r;
 }
 
-int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg)
+static void *die_with_parent(void *arg)
+{
+	(void)arg;
+	if (ipk_parent_join(ipk_forever()) == 0)
+		ipk__os_die();
+	return NULL;
+}
+
+static int watch_parent(void)
+{
+	pthread_t thread;
+	int fd;
+	int r = ipk_parent_fd(&fd);
+
+	if (r == 0)
+		r = ipk__os_thread_start(die_with_parent, NULL, &thread);
+	if (r == 0)
+		ipk__os_thread_forget(thread);
+	return r;
+}
+
+static int become(const struct ipk__child *child)
 {
 	int r = 0;
 
+	ipk__self_set(child);
 	if (child->flags & IPK_PROCESS_DIE_WITH_PARENT)
 		r = ipk__os_die_with_parent(child->parent_pid);
+	if (r == 0 && child->watches_parent)
+		r = watch_parent();
 	if (r == 0)
 		r = set_stdio(child);
+	if (r == 0 && child->channel_fd >= 0)
+		r = ipk__inherit_take(child->channel_fd);
 	if (child->name)
 		ipk__os_set_thread_name(child->name);
-	if (r == 0)
+	return r;
+}
+
+int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg)
+{
+	int r = become(child);
+
+	if (r == 0) {
 		r = fn(arg);
+		ipk__at_exit_run();
+	}
 	return r >= 0 && r <= 255 ? r : 255;
 }

@@ -8,40 +8,41 @@
  *
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #include "os/os.h"
 #include "process/process_internal.h"
 
-/* Reaps the child if it has ended. -EAGAIN not yet, otherwise what join returns. */
 static int reap(ipk_process *p, ipk_process_status *ret_status)
 {
 	int r;
 
-	pthread_mutex_lock(&p->mutex);
-	r = p->is_over ? p->result : ipk__os_pidfd_reap(p->fd, &p->status);
-	/* Anything else the kernel says (no memory, say) is no news of the child. */
-	if (r == 0 || r == -ECHILD) {
-		p->is_over = true;
-		p->result = r;
-	}
+	ipk__family_lock();
+	r = ipk__family_reap(p);
 	if (r == 0 && ret_status)
 		*ret_status = p->status;
-	pthread_mutex_unlock(&p->mutex);
+	ipk__family_unlock();
 	return r;
 }
 
 ipk_process *ipk_process_close(ipk_process *p)
 {
+	bool may_free = true;
+
 	if (!p)
 		return NULL;
 	if (p->starter_pid == ipk__os_pid()) {
-		(void)reap(p, NULL);
-		pthread_mutex_destroy(&p->mutex);
+		ipk__family_lock();
+		may_free = ipk__family_close(p);
+		ipk__family_unlock();
 	}
-	ipk__os_close(p->fd);
-	free(p);
+	if (may_free) {
+		ipk__os_close(p->fd);
+		ipk__os_close(p->status_fd);
+		free(p);
+	}
 	return NULL;
 }
 
@@ -69,6 +70,9 @@ int ipk_process_join(ipk_process *p, ipk_deadline deadline, ipk_process_status *
 	if (p->starter_pid != ipk__os_pid())
 		return -ECHILD;
 	r = ipk__os_poll1(p->fd, IPK__OS_IN, deadline, NULL);
+	/* A zygote tells how its child ended a moment after it has. */
+	if (r == 0 && p->status_fd >= 0)
+		r = ipk__os_poll1(p->status_fd, IPK__OS_IN, deadline, NULL);
 	if (r < 0)
 		return r;
 	while ((r = reap(p, ret_status)) == -EAGAIN) {
@@ -92,6 +96,11 @@ static int send_signal(const ipk_process *p, int sig)
 	return p->is_lost ? 0 : ipk__os_pidfd_signal(p->fd, sig);
 }
 
+int ipk_process_interrupt(ipk_process *p)
+{
+	return send_signal(p, SIGINT);
+}
+
 int ipk_process_terminate(ipk_process *p)
 {
 	return send_signal(p, SIGTERM);
@@ -99,6 +108,12 @@ int ipk_process_terminate(ipk_process *p)
 
 int ipk_process_kill(ipk_process *p)
 {
+	if (p) {
+		/* First, so that who learns of the death knows whose doing it was. */
+		ipk__family_lock();
+		p->is_killed = true;
+		ipk__family_unlock();
+	}
 	return send_signal(p, SIGKILL);
 }
 
@@ -118,4 +133,50 @@ int ipk_process_fd(const ipk_process *p, int *ret_fd)
 		return -EBADF;
 	*ret_fd = p->fd;
 	return 0;
+}
+
+/* --- several --- */
+
+/* The handles that are there, as what poll() takes; -1 entries are skipped by it. */
+static int fill_polls(ipk_process *const procs[], size_t n, struct pollfd *polls)
+{
+	size_t n_there = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		polls[i] = (struct pollfd){.fd = -1, .events = POLLIN};
+		if (!procs[i])
+			continue;
+		if (procs[i]->starter_pid != ipk__os_pid())
+			return -ECHILD;
+		polls[i].fd = procs[i]->fd;
+		n_there++;
+	}
+	return n_there > 0 ? 0 : -ECHILD;
+}
+
+int ipk_process_wait_any(ipk_process *const procs[], size_t n, ipk_deadline deadline,
+			 size_t *ret_index)
+{
+	struct pollfd few[16];
+	struct pollfd *polls = few;
+	int r;
+
+	if (!ret_index || (!procs && n > 0))
+		return -EINVAL;
+	if (n > IPK__N_OF(few))
+		polls = ipk__os_malloc(n * sizeof *polls);
+	if (!polls)
+		return -ENOMEM;
+	r = fill_polls(procs, n, polls);
+	if (r == 0)
+		r = ipk__os_poll(polls, n, deadline);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (polls[i].fd >= 0 && polls[i].revents != 0) {
+			*ret_index = i;
+			break;
+		}
+	}
+	if (polls != few)
+		free(polls);
+	return r;
 }

@@ -19,8 +19,6 @@
 #include "os/os.h"
 #include "process/process_internal.h"
 
-/* --- by fork --- */
-
 /* An fd for a child that nobody can name any more: it is over, and somebody else knows how. */
 static int stand_in(ipk_process *p)
 {
@@ -34,39 +32,72 @@ static int stand_in(ipk_process *p)
 	return 0;
 }
 
+/* The child @p->pid is there: name it by an fd. */
+static int name_child(ipk_process *p)
+{
+	int r = ipk__os_pidfd_open(p->pid, &p->fd);
+
+	if (r == -ESRCH)
+		r = stand_in(p);
+	/* Only when another thread took the last fd meanwhile, or the kernel is out of memory. */
+	if (r < 0)
+		ipk__os_unfork(p->pid);
+	return r;
+}
+
+/* --- by fork --- */
+
 static int fd_or_none(int fd)
 {
 	return fd > 0 ? fd : -1;
 }
 
-static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
+static struct ipk__child describe(const ipk_process_opts *o)
 {
-	const struct ipk__child child = {
-		.parent_pid = ipk__os_pid(),
-		.flags = opts->flags,
-		.name = opts->name,
-		.stdio_fds = {fd_or_none(opts->stdin_fd), fd_or_none(opts->stdout_fd),
-			      fd_or_none(opts->stderr_fd)},
-	};
+	struct ipk__child child = IPK__NO_CHILD;
+	bool is_main_thread = ipk__os_tid() == ipk__os_pid();
+
+	child.parent_pid = ipk__os_pid();
+	child.flags = o->flags;
+	child.name = o->name;
+	child.stdio_fds[0] = fd_or_none(o->stdin_fd);
+	child.stdio_fds[1] = fd_or_none(o->stdout_fd);
+	child.stdio_fds[2] = fd_or_none(o->stderr_fd);
+	child.inherit = o->inherit;
+	child.n_inherit = o->n_inherit;
+	if ((o->flags & IPK_PROCESS_DAEMON) && is_main_thread)
+		child.flags |= IPK_PROCESS_DIE_WITH_PARENT;
+	else if (o->flags & IPK_PROCESS_DAEMON)
+		child.watches_parent = true;
+	return child;
+}
+
+static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
+			 int (*do_fork)(pid_t *ret_pid))
+{
+	const struct ipk__child child = describe(opts);
 	pid_t pid;
 	int r;
 
 	r = ipk__os_fd_is_free();
 	if (r < 0)
 		return r;
-	r = ipk__os_fork(&pid);
+	r = do_fork(&pid);
 	if (r < 0)
 		return r;
 	if (pid == 0)
 		ipk__os_exit(ipk__child_run(&child, fn, arg));
 	p->pid = pid;
-	r = ipk__os_pidfd_open(pid, &p->fd);
-	if (r == -ESRCH)
-		return stand_in(p);
-	/* Only when another thread took the last fd meanwhile, or the kernel is out of memory. */
-	if (r < 0)
-		ipk__os_unfork(pid);
-	return r;
+	return name_child(p);
+}
+
+static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
+{
+	int r = ipk__os_fd_is_free();
+
+	if (r == 0)
+		r = ipk__start_by_exec(p, opts);
+	return r < 0 ? r : name_child(p);
 }
 
 /* --- by any method --- */
@@ -75,12 +106,14 @@ static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk
 static int start_by_default(ipk_process *p, ipk_process_fn fn, void *arg,
 			    const ipk_process_opts *opts)
 {
-	int r = ipk__os_n_threads() > 1 ? ipk__start_by_zygote(p, fn, arg, opts) : -EOPNOTSUPP;
+	int r;
 
-	if (r == -EOPNOTSUPP)
-		return start_by_fork(p, fn, arg, opts);
+	p->method = IPK_START_FORK;
+	r = start_by_fork(p, fn, arg, opts, ipk__os_fork_alone);
+	if (r != -EDEADLK)
+		return r;
 	p->method = IPK_START_ZYGOTE;
-	return r;
+	return ipk__start_by_zygote(p, fn, arg, opts);
 }
 
 static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
@@ -88,14 +121,13 @@ static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process
 	p->method = opts->start_method;
 	switch (opts->start_method) {
 	case IPK_START_DEFAULT:
-		p->method = IPK_START_FORK;
 		return start_by_default(p, fn, arg, opts);
 	case IPK_START_FORK:
-		return start_by_fork(p, fn, arg, opts);
+		return start_by_fork(p, fn, arg, opts, ipk__os_fork);
 	case IPK_START_ZYGOTE:
 		return ipk__start_by_zygote(p, fn, arg, opts);
 	default:
-		return -EOPNOTSUPP;
+		return start_by_exec(p, opts);
 	}
 }
 
@@ -118,6 +150,7 @@ static int check_stdio(const ipk_process_opts *o)
 static int check(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
 {
 	bool is_exec = o->start_method == IPK_START_EXEC;
+	int r;
 
 	if ((o->flags & ~(unsigned)KNOWN_FLAGS) || o->start_method < 0 ||
 	    o->start_method > IPK_START_EXEC || (o->arg_bytes > 0 && !arg))
@@ -126,13 +159,58 @@ static int check(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
 		return -EINVAL;
 	if (o->name && ipk__name_check(o->name) < 0)
 		return -EINVAL;
-	return check_stdio(o);
+	r = ipk__inherit_check(o->inherit, o->n_inherit);
+	if (r == 0)
+		r = check_stdio(o);
+	return r == 0 && ipk__self_is_daemon() ? -EPERM : r;
+}
+
+/* The numbers 1 and 2 may change their meaning while stdio is put in place: copies do not. */
+struct copies {
+	int fds[3];
+};
+
+static void close_copies(struct copies *copies)
+{
+	for (int i = 0; i < 3; i++)
+		ipk__os_close(copies->fds[i]);
+}
+
+static int copy_stdio(ipk_process_opts *o, struct copies *copies)
+{
+	int *fds[] = {&o->stdin_fd, &o->stdout_fd, &o->stderr_fd};
+	int r = 0;
+
+	*copies = (struct copies){{-1, -1, -1}};
+	for (int i = 0; r == 0 && i < 3; i++) {
+		if (*fds[i] > 2 || *fds[i] == 0 || *fds[i] == i)
+			continue;
+		r = ipk__os_dup_high(*fds[i], &copies->fds[i]);
+		if (r == 0)
+			*fds[i] = copies->fds[i];
+	}
+	if (r < 0)
+		close_copies(copies);
+	return r;
+}
+
+static int start_with_copies(ipk_process *p, ipk_process_fn fn, void *arg, ipk_process_opts *o)
+{
+	struct copies copies;
+	int r = copy_stdio(o, &copies);
+
+	if (r < 0)
+		return r;
+	r = start(p, fn, arg, o);
+	close_copies(&copies);
+	return r;
 }
 
 int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
 		      ipk_process **ret_proc)
 {
 	ipk_process_opts o;
+	int64_t before_ns;
 	ipk_process *p;
 	int r;
 
@@ -145,18 +223,21 @@ int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts
 	if (!p)
 		return -ENOMEM;
 	p->status_fd = -1;
-	r = start(p, fn, arg, &o);
+	before_ns = ipk__os_boot_ns();
+	r = start_with_copies(p, fn, arg, &o);
 	if (r < 0) {
 		free(p);
 		return r;
 	}
 	p->starter_pid = ipk__os_pid();
+	p->started_boot_ns = before_ns;
 	p->flags = o.flags;
-	pthread_mutex_init(&p->mutex, NULL);
 	if (o.name)
 		memcpy(p->name, o.name, strlen(o.name) + 1);
 	else
 		snprintf(p->name, sizeof p->name, "ipk-%d", (int)p->pid);
+	ipk__family_add(p, before_ns, ipk__os_boot_ns());
+	ipk__inherit_done(o.inherit, o.n_inherit);
 	*ret_proc = p;
 	return 0;
 }

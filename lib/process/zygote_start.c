@@ -85,6 +85,8 @@ static int run_order(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 
 		o->child.stdio_fds[i] = place >= 0 && (size_t)place < n_fds ? fds[place] : -1;
 	}
+	if (o->child.channel_fd >= 0)
+		o->child.channel_fd = fds[o->child.channel_fd];
 	o->child.name = o->name[0] ? o->name : NULL;
 	return ipk__child_run(&o->child, o->fn, o->arg_bytes > 0 ? o->arg : NULL);
 }
@@ -107,15 +109,25 @@ static int bear(struct ipk__zygote *z, struct order *o, const ipk_process_opts *
 		.arg = o,
 		.arg_bytes = sizeof *o + opts->arg_bytes,
 		.fds = fds,
-		.flags = (opts->flags & IPK_PROCESS_DIE_WITH_PARENT ? IPK__BIRTH_DIES_ALONG : 0) |
+		.flags = (opts->flags & (IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON)
+				  ? IPK__BIRTH_DIES_ALONG
+				  : 0) |
 			 (opts->flags & IPK_PROCESS_KEEP_STDIN ? IPK__BIRTH_KEEP_STDIN : 0),
 		.name = opts->name,
 	};
+	int channel_fd;
+	int r;
 
+	r = ipk__inherit_pack(opts->inherit, opts->n_inherit, &channel_fd);
+	if (r < 0)
+		return r;
+	o->child.channel_fd = add_fd(fds, &birth.n_fds, channel_fd);
 	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, opts->stdin_fd);
 	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, opts->stdout_fd);
 	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, opts->stderr_fd);
-	return ipk__zygote_bear(z, &birth, ipk_forever(), ret_born);
+	r = ipk__zygote_bear(z, &birth, ipk_forever(), ret_born);
+	ipk__os_close(channel_fd);
+	return r;
 }
 
 int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
@@ -133,7 +145,9 @@ int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk
 	if (!o)
 		return -ENOMEM;
 	o->fn = fn;
+	o->child = IPK__NO_CHILD;
 	o->child.parent_pid = ipk__os_pid();
+	o->child.parent_owner = ipk__self_owner();
 	/* The zygote has seen to these two: it is the parent, to the kernel. */
 	o->child.flags =
 		(opts->flags & ~(unsigned)IPK_PROCESS_DIE_WITH_PARENT) | IPK_PROCESS_KEEP_STDIN;

@@ -304,6 +304,16 @@ static int nothing(void *arg)
 	return 0;
 }
 
+/* What a process makes when it first starts a child is there, or not to be had. */
+static void start_first(void)
+{
+	ipk_process *p = NULL;
+
+	ck_ok(ipk_process_start(nothing, NULL, NULL, &p));
+	ck_ok(ipk_process_join(p, ipk_in_ms(WAIT_MS), NULL));
+	ipk_process_close(p);
+}
+
 static int run_process(void)
 {
 	ipk_process_status status;
@@ -439,7 +449,7 @@ FAULT_TEST(peeking_a_long_message, send_and_peek, make_pipe, drop_pipe)
 FAULT_TEST(passing_an_fd, pass_fd, make_pipe, drop_pipe)
 FAULT_TEST(polling_a_pipe, poll_fd, make_pipe, drop_pipe)
 FAULT_TEST(listening, listen_there, make_folder, drop_folder)
-FAULT_TEST(a_process, run_process)
+FAULT_TEST(a_process, run_process, .prepare = start_first)
 FAULT_TEST(creating_memory, create_shm)
 FAULT_TEST(opening_memory, open_shm, make_named_shm, drop_shm)
 FAULT_TEST(opening_raw_memory, open_raw_shm, make_raw_shm, drop_shm)

@@ -1,0 +1,54 @@
+/*
+ * oom.c - how often the kernel has ended a process of this one's control group because its
+ * memory ran out.
+ *
+ * cgroups(7): memory.events of v2 and memory.oom_control of v1 each have a line "oom_kill N".
+ * Where the group's directory is is found once; without one nothing is known.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cpu_quota.h"
+#include "os/os.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static char *counter_path; /* NULL: not known */
+
+static void find_counter(void)
+{
+	struct ipk__cgroup group = {.controller = "memory"};
+	char path[2 * IPK__CGROUP_PATH_MAX + 32];
+
+	ipk__os_find_cgroup(&group);
+	if (group.mount[0] == '\0')
+		return;
+	snprintf(path, sizeof path, "%s%s/%s", group.mount, group.path,
+		 group.version == 2 ? "memory.events" : "memory.oom_control");
+	counter_path = strdup(path);
+}
+
+int ipk__os_oom_kills(uint64_t *ret_n)
+{
+	char text[1024];
+	const char *line;
+	ssize_t n;
+	int fd;
+
+	pthread_once(&once, find_counter);
+	fd = counter_path ? open(counter_path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return -EOPNOTSUPP;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	line = strstr(text, "oom_kill ");
+	if (!line)
+		return -EOPNOTSUPP;
+	*ret_n = strtoull(line + strlen("oom_kill "), NULL, 10);
+	return 0;
+}

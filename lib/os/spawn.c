@@ -1,0 +1,158 @@
+/*
+ * spawn.c - other programs as children, and the environment they find.
+ *
+ * posix_spawn() shares the caller's memory until the exec, so it costs the same however
+ * large that is, and it tells here why a program could not be run. It cannot ask for a
+ * signal at the parent's death: a child that wants one is forked, and a pipe which the exec
+ * closes brings back why that failed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+
+/* What posix_spawn() does between fork and exec. */
+static int plan_actions(const struct ipk__os_spawn *s, posix_spawn_file_actions_t *actions)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 3; i++) {
+		if (s->stdio_fds[i] >= 0)
+			r = posix_spawn_file_actions_adddup2(actions, s->stdio_fds[i], i);
+	}
+	if (r == 0 && s->stdio_fds[0] < 0 && s->stdin_from_nowhere)
+		r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+	/* Onto itself: it is kept then. */
+	if (r == 0 && s->kept_fd >= 0)
+		r = posix_spawn_file_actions_adddup2(actions, s->kept_fd, s->kept_fd);
+	return -r;
+}
+
+static int spawn_quick(const struct ipk__os_spawn *s, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	int r = -posix_spawn_file_actions_init(&actions);
+
+	if (r < 0)
+		return r;
+	r = plan_actions(s, &actions);
+	if (r == 0)
+		r = -posix_spawnp(ret_pid, s->program, &actions, NULL, s->argv, s->env);
+	posix_spawn_file_actions_destroy(&actions);
+	return r;
+}
+
+static int set_up(const struct ipk__os_spawn *s, pid_t parent)
+{
+	int r = ipk__os_die_with_parent(parent);
+
+	for (int i = 0; r == 0 && i < 3; i++) {
+		if (s->stdio_fds[i] >= 0)
+			r = ipk__os_put_fd(s->stdio_fds[i], i);
+	}
+	if (r == 0 && s->stdio_fds[0] < 0 && s->stdin_from_nowhere)
+		r = ipk__os_stdin_from_nowhere();
+	if (r == 0 && s->kept_fd >= 0)
+		r = ipk__os_put_fd(s->kept_fd, s->kept_fd);
+	return r;
+}
+
+static _Noreturn void become(const struct ipk__os_spawn *s, pid_t parent, int error_fd)
+{
+	int r = set_up(s, parent);
+
+	if (r == 0) {
+		execvpe(s->program, s->argv, s->env);
+		r = -errno;
+	}
+	while (write(error_fd, &r, sizeof r) < 0 && errno == EINTR)
+		;
+	_exit(127);
+}
+
+/* Reads until the exec, or the child's end, closes the other side. */
+static int read_error(int fd)
+{
+	int r = 0;
+	ssize_t n;
+
+	do {
+		n = read(fd, &r, sizeof r);
+	} while (n < 0 && errno == EINTR);
+	return n == (ssize_t)sizeof r ? r : 0;
+}
+
+/* A pipe whose end for writing is not among the numbers that become stdio. */
+static int error_pipe(int fds[2])
+{
+	int high, r;
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	r = ipk__os_dup_high(fds[1], &high);
+	close(fds[1]);
+	fds[1] = high;
+	if (r < 0)
+		close(fds[0]);
+	return r;
+}
+
+static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
+{
+	pid_t parent = ipk__os_pid();
+	pid_t pid;
+	int fds[2];
+	int r = error_pipe(fds);
+
+	if (r < 0)
+		return r;
+	pid = fork();
+	if (pid == 0)
+		become(s, parent, fds[1]);
+	r = pid < 0 ? -errno : 0;
+	close(fds[1]);
+	if (r == 0)
+		r = read_error(fds[0]);
+	close(fds[0]);
+	if (r < 0) {
+		if (pid > 0)
+			ipk__os_unfork(pid);
+		return r;
+	}
+	*ret_pid = pid;
+	return 0;
+}
+
+int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid)
+{
+	ipk__os_flush_stdio();
+	return spawn->dies_with_parent ? spawn_dying(spawn, ret_pid) : spawn_quick(spawn, ret_pid);
+}
+
+char **ipk__os_environment(void)
+{
+	return environ;
+}
+
+bool ipk__os_take_environment(const char *name, char *buf, size_t buf_bytes)
+{
+	const char *value = getenv(name);
+	bool fits = value && strlen(value) < buf_bytes;
+
+	if (fits)
+		memcpy(buf, value, strlen(value) + 1);
+	if (value)
+		unsetenv(name);
+	return fits;
+}
+
+int ipk__os_at_exit(void (*fn)(void))
+{
+	return atexit(fn) != 0 ? -ENOMEM : 0;
+}

@@ -1,0 +1,73 @@
+/*
+ * pipe_move.c - an end of a pipe goes over to another process, with all its fds in a packet.
+ *
+ * An end has one owner. Whoever sends it closes it afterwards, once the other side is sure
+ * to get it: until then nothing is lost, for the fds travel as copies.
+ */
+#include <errno.h>
+
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+
+/* Which end @p is: open_lanes() in pipe.c. */
+static int which_end(const ipk_pipe *p)
+{
+	const struct ipk__shm_pipe *shm = (const struct ipk__shm_pipe *)p->segment.header;
+
+	if (shm)
+		return p->tx.shared == &shm->lanes[1];
+	return p->can_send && !p->can_recv;
+}
+
+int ipk__pipe_send_end(ipk_pipe *p, int socket_fd, ipk_deadline deadline)
+{
+	struct ipk__side_packet packet;
+	int fds[4] = {p->side_fd, p->data_fd};
+	int which = which_end(p);
+
+	if (p->transport == &ipk__transport_stream)
+		return -EOPNOTSUPP;
+	/* What is in the handle alone would be lost. */
+	if (p->is_peeked || p->stash.is_used)
+		return -EBUSY;
+	ipk__side_packet_init(&packet, IPK__SIDE_END);
+	packet.flags = p->flags;
+	packet.max_message_bytes = p->max_message_bytes;
+	packet.offset = (uint64_t)which;
+	if (p->flags & IPK_PIPE_SOCKET)
+		return ipk__side_send(socket_fd, &packet, fds, 2, deadline);
+	fds[1] = p->segment.fd;
+	fds[2 + which] = p->tx.bell_fd;
+	fds[2 + !which] = p->rx.bell_fd;
+	return ipk__side_send(socket_fd, &packet, fds, 4, deadline);
+}
+
+int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end)
+{
+	struct ipk__pipe_parts parts = IPK__PIPE_NO_PARTS;
+	struct ipk__side_packet packet;
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_fds;
+	bool is_socket;
+	int r = ipk__side_recv(socket_fd, IPK__SIDE_END, deadline, &packet, fds, &n_fds);
+
+	if (r < 0)
+		return r;
+	is_socket = packet.flags & IPK_PIPE_SOCKET;
+	if (n_fds != (is_socket ? 2 : 4) || packet.offset > 1 || packet.max_message_bytes == 0 ||
+	    packet.max_message_bytes > IPK_MESSAGE_MAX_BYTES) {
+		while (n_fds > 0)
+			ipk__os_close(fds[--n_fds]);
+		return -EPROTO;
+	}
+	parts.flags = packet.flags;
+	parts.max_message_bytes = packet.max_message_bytes;
+	if (is_socket) {
+		parts.data_fds[packet.offset] = fds[1];
+	} else {
+		parts.segment_fd = fds[1];
+		parts.bell_fds[0] = fds[2];
+		parts.bell_fds[1] = fds[3];
+	}
+	return ipk__pipe_end(&parts, (int)packet.offset, fds[0], ret_end);
+}

@@ -1,0 +1,20 @@
+/*
+ * crew_internal.h - one worker, as the creator sees it: started, judged, put away.
+ *
+ * With the pool's mutex held, or before anybody else knows the pool.
+ */
+#ifndef IPK_POOL_CREW_INTERNAL_H
+#define IPK_POOL_CREW_INTERNAL_H
+
+#include "pool/pool_internal.h"
+
+/* Nobody is in this place, and no fd is open. */
+void ipk__member_init(struct ipk__member *m);
+/* As ipk__zygote_bear(), or starting a thread. On failure the place is empty. */
+int ipk__member_start(ipk_pool *pool, unsigned worker, ipk_deadline deadline);
+/* It has ended, or ends this moment: how. */
+void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death);
+/* It has ended: fds are closed, its place is empty. */
+void ipk__member_clear(ipk_pool *pool, unsigned worker);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * crew_member.c - a single worker of a pool, process or thread, from its start to its end.
+ *
+ * Both end alike for whoever watches: an fd becomes readable. A process has its pidfd; a
+ * thread rings an eventfd as the last thing it does, also when its task ends the thread
+ * (pthread_exit()), so that joining it does not wait.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+
+#include "pool/crew_internal.h"
+#include "pool/worker.h"
+
+#define STATUS_MS 500 /* a zygote that was stopped tells nothing until it goes on */
+#define NAME_BYTES 16 /* what ps shows */
+
+void ipk__member_init(struct ipk__member *m)
+{
+	m->is_there = m->is_ready = m->is_killed = false;
+	m->born = (struct ipk__born){.pidfd = -1, .status_fd = -1};
+	m->control_fd = m->spill_fd = -1;
+}
+
+static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BYTES])
+{
+	char number[8];
+	int n = snprintf(number, sizeof number, "-%u", worker);
+
+	snprintf(name, NAME_BYTES, "%.*s%s", NAME_BYTES - 1 - n, pool->label, number);
+}
+
+/* --- processes --- */
+
+static int start_process(ipk_pool *pool, unsigned worker, ipk_deadline deadline)
+{
+	struct ipk__member *m = &pool->members[worker];
+	const struct ipk__worker_birth arg = {
+		.number = worker,
+		.memory_bytes = pool->opts.worker_memory_bytes,
+		.initializer = pool->opts.initializer,
+		.initializer_arg = pool->opts.initializer_arg,
+	};
+	char name[NAME_BYTES];
+	int ends[2], fds[3];
+	struct ipk__birth birth = {
+		.fn = ipk__worker_born,
+		.arg = &arg,
+		.arg_bytes = sizeof arg,
+		.fds = fds,
+		.n_fds = 3,
+		.name = name,
+		.flags = IPK__BIRTH_DIES_ALONG,
+	};
+	int r = ipk__os_socketpair(ends);
+
+	if (r < 0)
+		return r;
+	name_worker(pool, worker, name);
+	fds[0] = pool->segment.fd;
+	fds[1] = ends[1];
+	fds[2] = pool->bell_fd;
+	r = ipk__zygote_bear(pool->zygote, &birth, deadline, &m->born);
+	ipk__os_close(ends[1]);
+	if (r < 0)
+		ipk__os_close(ends[0]);
+	else
+		m->control_fd = ends[0];
+	return r;
+}
+
+/* --- threads --- */
+
+struct thread_birth {
+	struct ipk__worker worker;
+	int end_fd;
+	char name[NAME_BYTES];
+};
+
+static void thread_ends(void *arg)
+{
+	struct thread_birth *b = arg;
+	int end_fd = b->end_fd;
+
+	free(b);
+	ipk__os_bell(end_fd);
+}
+
+static void *thread_main(void *arg)
+{
+	struct thread_birth *b = arg;
+
+	pthread_cleanup_push(thread_ends, b);
+	ipk__os_set_thread_name(b->name);
+	ipk__worker_run(&b->worker);
+	pthread_cleanup_pop(1);
+	return NULL;
+}
+
+static int start_thread(ipk_pool *pool, unsigned worker)
+{
+	struct ipk__member *m = &pool->members[worker];
+	struct thread_birth *b = ipk__os_calloc(1, sizeof *b);
+	int r = b ? ipk__os_eventfd(&m->born.pidfd) : -ENOMEM;
+
+	if (r == 0) {
+		ipk__worker_init(&b->worker, pool->shared, worker);
+		b->worker.is_thread = true;
+		b->worker.bell_fd = pool->bell_fd;
+		b->worker.initializer = pool->opts.initializer;
+		b->worker.initializer_arg = pool->opts.initializer_arg;
+		b->end_fd = m->born.pidfd;
+		name_worker(pool, worker, b->name);
+		r = ipk__os_thread_start(thread_main, b, &m->thread);
+	}
+	if (r < 0)
+		free(b);
+	return r;
+}
+
+/* --- either --- */
+
+static bool is_thread(const ipk_pool *pool)
+{
+	return pool->opts.kind == IPK_POOL_THREADS;
+}
+
+static void reset_place(struct ipk__pool_worker *place)
+{
+	atomic_store(&place->owner, 0);
+	atomic_store(&place->state, IPK__WORKER_STARTING);
+	atomic_store(&place->slot, 0);
+	atomic_store(&place->map, 0);
+	atomic_store(&place->item, 0);
+	atomic_store(&place->fn, 0);
+	atomic_store(&place->n_done, 0);
+	atomic_store(&place->order, IPK__ORDER_WORK);
+	atomic_store(&place->since_ns, ipk__os_now_ns());
+	atomic_store(&place->started_boot_ns, ipk__os_boot_ns());
+	place->init_code = 0;
+}
+
+static void count_alive(ipk_pool *pool)
+{
+	atomic_store_explicit(&pool->shared->counts.n_workers, ipk__crew_n_alive(pool),
+			      memory_order_relaxed);
+}
+
+/* Its fds; the place is empty. */
+static void put_away(ipk_pool *pool, unsigned worker)
+{
+	struct ipk__member *m = &pool->members[worker];
+
+	if (m->born.pidfd >= 0)
+		ipk__os_loop_remove(pool->epoll_fd, m->born.pidfd);
+	if (is_thread(pool))
+		ipk__os_close(m->born.pidfd);
+	else if (m->born.pidfd >= 0)
+		ipk__born_close(&m->born);
+	ipk__os_close(m->control_fd);
+	ipk__os_close(m->spill_fd);
+	ipk__member_init(m);
+	atomic_store(&pool->shared->workers[worker].owner, 0);
+	atomic_store(&pool->shared->workers[worker].state, IPK__WORKER_NONE);
+	count_alive(pool);
+}
+
+/* One that nobody has seen yet: it has claimed nothing that another would not do. */
+static void undo(ipk_pool *pool, unsigned worker)
+{
+	struct ipk__member *m = &pool->members[worker];
+
+	if (m->is_there && is_thread(pool)) {
+		atomic_store(&pool->shared->workers[worker].order, IPK__ORDER_RETIRE);
+		ipk__os_thread_join(m->thread);
+	} else if (m->is_there) {
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
+	}
+	put_away(pool, worker);
+}
+
+int ipk__member_start(ipk_pool *pool, unsigned worker, ipk_deadline deadline)
+{
+	struct ipk__pool_worker *place = &pool->shared->workers[worker];
+	struct ipk__member *m = &pool->members[worker];
+	int r;
+
+	reset_place(place);
+	r = is_thread(pool) ? start_thread(pool, worker) : start_process(pool, worker, deadline);
+	m->is_there = r == 0;
+	if (r == 0)
+		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
+	if (r < 0) {
+		undo(pool, worker);
+		return r;
+	}
+	atomic_fetch_add(&place->n_started, 1);
+	count_alive(pool);
+	return 0;
+}
+
+void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death)
+{
+	struct ipk__member *m = &pool->members[worker];
+	struct ipk__death death = {.worker = worker, .is_known = true};
+
+	death.item = atomic_load(&pool->shared->workers[worker].item);
+	if (is_thread(pool)) {
+		ipk__os_thread_join(m->thread);
+	} else {
+		death.pid = m->born.pid;
+		death.is_known =
+			ipk__born_status(&m->born, ipk_in_ms(STATUS_MS), &death.status) == 0;
+	}
+	*ret_death = death;
+}
+
+void ipk__member_clear(ipk_pool *pool, unsigned worker)
+{
+	put_away(pool, worker);
+}
+
+/* --- results that do not fit a slot --- */
+
+/* The file was sent before the first result in it was said to be there. */
+static int receive_spill(struct ipk__member *m)
+{
+	char byte;
+	const struct iovec part = {&byte, 1};
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_bytes, n_fds;
+	int r = ipk__os_recv(m->control_fd, &part, 1, false, &n_bytes, fds, &n_fds);
+
+	if (r < 0)
+		return r == -EMFILE || r == -ENFILE ? r : -EBADMSG;
+	for (size_t i = 1; i < n_fds; i++)
+		ipk__os_close(fds[i]);
+	if (n_fds < 1)
+		return -EBADMSG;
+	m->spill_fd = fds[0];
+	return 0;
+}
+
+static struct ipk__member *member_of(ipk_pool *pool, const struct ipk__pool_slot *slot)
+{
+	uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+
+	return &pool->members[ipk__slot_worker(word) % IPK_POOL_WORKERS_MAX];
+}
+
+static int read_spill(struct ipk__member *m, uint64_t offset, uint64_t n_bytes, char **ret_result)
+{
+	char *data = ipk__os_malloc(n_bytes);
+	int r = data ? 0 : -ENOMEM;
+
+	if (r == 0)
+		r = ipk__os_pread(m->spill_fd, data, n_bytes, offset);
+	if (r < 0)
+		free(data);
+	else
+		*ret_result = data;
+	return r == -ENODATA ? -EBADMSG : r;
+}
+
+static void give_back(struct ipk__member *m, uint64_t offset, uint64_t n_bytes)
+{
+	/* When it fails the pages stay until the worker ends. */
+	(void)ipk__os_deallocate(m->spill_fd, offset, ipk__round_up(n_bytes, ipk__os_page_bytes()));
+}
+
+int ipk__crew_take_result(ipk_pool *pool, const struct ipk__pool_slot *slot, char **ret_result)
+{
+	struct ipk__member *m = member_of(pool, slot);
+	uint64_t offset = slot->result_offset, n_bytes = slot->result_bytes;
+	int r = 0;
+
+	if (slot->result_kind == IPK__RESULT_HEAP && is_thread(pool)) {
+		*ret_result = (char *)(uintptr_t)offset; /* NOLINT(performance-no-int-to-ptr) */
+		return 0;
+	}
+	if (slot->result_kind != IPK__RESULT_SPILLED || is_thread(pool) || n_bytes == 0 ||
+	    n_bytes > slot->max_result_bytes)
+		return -EBADMSG;
+	if (m->spill_fd < 0)
+		r = receive_spill(m);
+	if (r < 0)
+		return r;
+	r = read_spill(m, offset, n_bytes, ret_result);
+	give_back(m, offset, n_bytes);
+	return r;
+}
+
+void ipk__crew_drop_result(ipk_pool *pool, const struct ipk__pool_slot *slot)
+{
+	struct ipk__member *m = member_of(pool, slot);
+
+	if (is_thread(pool)) {
+		if (slot->result_kind == IPK__RESULT_HEAP)
+			free((void *)(uintptr_t)slot->result_offset);
+		return;
+	}
+	if (slot->result_kind != IPK__RESULT_SPILLED)
+		return;
+	if (m->spill_fd >= 0 || receive_spill(m) == 0)
+		give_back(m, slot->result_offset, slot->result_bytes);
+}

@@ -1,0 +1,298 @@
+/*
+ * futures.c - waiting for several futures, of one pool or of several.
+ *
+ * Who waits sets a watch on each future; whoever finds one over writes down its number in
+ * the order in which they end. So each costs the same however many there are, and
+ * nothing is searched. Futures of different pools end under different mutexes: hence the order is
+ * a row of places, each claimed by adding to a counter and then filled.
+ *
+ * For one pool the waiter collects results itself, as it does for a single future. For several
+ * it cannot sleep in all of them at once: it has their supervisors collect, and sleeps on a
+ * futex of its own.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pool/group.h"
+
+struct watcher {
+	struct ipk__watch watch; /* first: the watch is the watcher */
+	struct ipk_as_completed *all;
+	ipk_future *future;  /* a reference, until it was given */
+	_Atomic size_t over; /* which watcher was the n-th to be over, + 1; n is this one's place */
+};
+
+struct ipk_as_completed {
+	ipk_pool *only_pool; /* NULL: there are several */
+	size_t n, n_given;
+	_Atomic size_t n_over, n_failed;
+	_Atomic uint32_t news; /* changes with each that is over: a futex */
+	struct watcher watchers[];
+};
+
+static void one_over(struct ipk__watch *watch, ipk_future *f)
+{
+	struct watcher *w = (struct watcher *)watch;
+	struct ipk_as_completed *all = w->all;
+	size_t place;
+
+	if (f->state == IPK_FUTURE_FAILED)
+		atomic_fetch_add(&all->n_failed, 1);
+	place = atomic_fetch_add(&all->n_over, 1);
+	atomic_store_explicit(&all->watchers[place].over, (size_t)(w - all->watchers) + 1,
+			      memory_order_release);
+	atomic_fetch_add(&all->news, 1);
+	if (!all->only_pool)
+		ipk__os_futex_wake(&all->news, 1);
+}
+
+void ipk__watches_tell(ipk_future *f)
+{
+	while (f->watches) {
+		struct ipk__watch *watch = f->watches;
+
+		f->watches = watch->next;
+		if (watch->next)
+			watch->next->link = &f->watches;
+		watch->link = NULL;
+		watch->over(watch, f);
+	}
+}
+
+static void watch_set(struct ipk__watch *watch, ipk_future *f)
+{
+	ipk__pool_lock(f->pool);
+	ipk__future_ref(f);
+	watch->over = one_over;
+	if (ipk__future_is_over(f)) {
+		one_over(watch, f);
+	} else {
+		watch->next = f->watches;
+		watch->link = &f->watches;
+		if (watch->next)
+			watch->next->link = &watch->next;
+		f->watches = watch;
+	}
+	ipk__pool_unlock(f->pool);
+}
+
+static void watch_end(struct ipk__watch *watch, ipk_future *f)
+{
+	ipk__pool_lock(f->pool);
+	if (watch->link) {
+		*watch->link = watch->next;
+		if (watch->next)
+			watch->next->link = watch->link;
+		watch->link = NULL;
+	}
+	ipk__pool_unlock(f->pool);
+}
+
+static void listen_to(ipk_pool *pool, bool is_on)
+{
+	ipk__pool_lock(pool);
+	pool->n_heard += is_on ? 1 : -1u;
+	ipk__supervisor_listen(pool);
+	ipk__pool_unlock(pool);
+}
+
+/* --- as they are completed ----------------------------------------------------------------------
+ */
+
+static int check(ipk_future *const *futures, size_t n, bool *ret_have_one_pool)
+{
+	*ret_have_one_pool = true;
+	for (size_t i = 0; i < n; i++) {
+		int r = futures[i] ? ipk__pool_check(futures[i]->pool) : -EINVAL;
+
+		if (r < 0)
+			return r;
+		if (futures[i]->pool != futures[0]->pool)
+			*ret_have_one_pool = false;
+	}
+	return 0;
+}
+
+int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed **ret_iter)
+{
+	ipk_as_completed *all;
+	bool have_one_pool;
+	int r;
+
+	if (!ret_iter || (n && !futures))
+		return -EINVAL;
+	r = check(futures, n, &have_one_pool);
+	if (r < 0)
+		return r;
+	if (n > (SIZE_MAX - sizeof *all) / sizeof all->watchers[0])
+		return -ENOMEM;
+	all = ipk__os_calloc(1, sizeof *all + n * sizeof all->watchers[0]);
+	if (!all)
+		return -ENOMEM;
+	all->n = n;
+	all->only_pool = n && have_one_pool ? futures[0]->pool : NULL;
+	for (size_t i = 0; i < n; i++) {
+		struct watcher *w = &all->watchers[i];
+
+		w->all = all;
+		w->future = futures[i];
+		if (!all->only_pool)
+			listen_to(w->future->pool, true);
+		watch_set(&w->watch, w->future);
+	}
+	*ret_iter = all;
+	return 0;
+}
+
+static void let_go(ipk_as_completed *all, struct watcher *w)
+{
+	watch_end(&w->watch, w->future);
+	if (!all->only_pool)
+		listen_to(w->future->pool, false);
+	ipk__future_unref(w->future);
+	w->future = NULL;
+}
+
+struct goal {
+	ipk_as_completed *all;
+	bool (*is_reached)(const ipk_as_completed *all);
+};
+
+static bool goal_is_reached(void *arg)
+{
+	const struct goal *goal = arg;
+
+	return goal->is_reached(goal->all);
+}
+
+static int wait_for_goal(ipk_as_completed *all, bool (*is_reached)(const ipk_as_completed *all),
+			 ipk_deadline deadline)
+{
+	struct goal goal = {all, is_reached};
+	int r = 0;
+
+	if (all->only_pool)
+		return ipk__pool_wait(all->only_pool, NULL, goal_is_reached, &goal, deadline);
+	while (r == 0) {
+		uint32_t news = atomic_load(&all->news);
+
+		if (is_reached(all))
+			return 0;
+		r = ipk__os_futex_wait(&all->news, news, deadline);
+	}
+	return is_reached(all) ? 0 : r;
+}
+
+static bool has_next(const ipk_as_completed *all)
+{
+	return atomic_load_explicit(&all->watchers[all->n_given].over, memory_order_acquire) != 0;
+}
+
+int ipk_as_completed_next(ipk_as_completed *all, ipk_deadline deadline, size_t *ret_index)
+{
+	size_t i;
+	int r;
+
+	if (!all || !ret_index)
+		return all ? -EINVAL : -EBADF;
+	if (all->n_given == all->n)
+		return -ENOENT;
+	r = wait_for_goal(all, has_next, deadline);
+	if (r < 0)
+		return r;
+	i = atomic_load_explicit(&all->watchers[all->n_given].over, memory_order_acquire) - 1;
+	let_go(all, &all->watchers[i]);
+	all->n_given++;
+	*ret_index = i;
+	return 0;
+}
+
+ipk_as_completed *ipk_as_completed_close(ipk_as_completed *all)
+{
+	if (!all)
+		return NULL;
+	for (size_t i = 0; i < all->n; i++) {
+		struct watcher *w = &all->watchers[i];
+
+		if (w->future && ipk__pool_check(w->future->pool) == 0)
+			let_go(all, w);
+	}
+	free(all);
+	return NULL;
+}
+
+/* --- until some of them are over ------------------------------------------------------------- */
+
+static bool has_first(const ipk_as_completed *all)
+{
+	return atomic_load(&all->n_over) > 0;
+}
+
+static bool has_error_or_all(const ipk_as_completed *all)
+{
+	return atomic_load(&all->n_failed) > 0 || atomic_load(&all->n_over) == all->n;
+}
+
+/* One after the other: whatever their order, the last one to end is waited for. */
+static int wait_for_all(ipk_future *const *futures, size_t n, ipk_deadline deadline)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = futures[i] ? ipk_future_wait(futures[i], deadline) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Whether it is so already. *ret_n_open: the futures of which it depends, to @ret_open. */
+static bool look(ipk_future *const *futures, size_t n, ipk_wait_for wait_for, size_t *ret_n_open,
+		 ipk_future **ret_open)
+{
+	size_t n_open = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		ipk_future_state state =
+			futures[i] ? ipk_future_state_of(futures[i]) : IPK_FUTURE_DONE;
+
+		if (state == IPK_FUTURE_FAILED ||
+		    (state >= IPK_FUTURE_DONE && wait_for == IPK_WAIT_FIRST))
+			return true;
+		if (state < IPK_FUTURE_DONE)
+			ret_open[n_open++] = futures[i];
+	}
+	*ret_n_open = n_open;
+	return n_open == 0;
+}
+
+int ipk_futures_wait(ipk_future *const *futures, size_t n, ipk_wait_for wait_for,
+		     ipk_deadline deadline)
+{
+	ipk_as_completed *all;
+	ipk_future **open;
+	size_t n_open;
+	int r = 0;
+
+	if ((n && !futures) || (unsigned)wait_for > IPK_WAIT_FIRST_ERROR)
+		return -EINVAL;
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = futures[i] ? ipk__pool_check(futures[i]->pool) : 0;
+	if (r < 0 || n == 0)
+		return r;
+	if (wait_for == IPK_WAIT_ALL)
+		return wait_for_all(futures, n, deadline);
+	open = ipk__os_calloc(n, sizeof(ipk_future *));
+	if (!open)
+		return -ENOMEM;
+	if (!look(futures, n, wait_for, &n_open, open)) {
+		r = ipk_as_completed_open(open, n_open, &all);
+		if (r == 0) {
+			r = wait_for_goal(all,
+					  wait_for == IPK_WAIT_FIRST ? has_first : has_error_or_all,
+					  deadline);
+			ipk_as_completed_close(all);
+		}
+	}
+	free(open);
+	return r;
+}

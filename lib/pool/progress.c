@@ -1,0 +1,138 @@
+/*
+ * progress.c - how far a pool is with its work, read from what it shares.
+ *
+ * The creator counts in shared memory what is over, and workers say there what they do, so
+ * whoever has the segment mapped can tell, without a lock and without asking anybody: a fork
+ * child as well as the creator. The numbers are read one after the other while others write
+ * them. So they are made to agree here: what is over, running and queued together is always
+ * exactly what was submitted.
+ */
+#include <errno.h>
+
+#include "base/base_internal.h"
+#include "pool/pool_internal.h"
+
+#define NS_PER_MS 1000000
+#define INTERVAL_MS 200
+
+static uint64_t load(const _Atomic uint64_t *n)
+{
+	/* Acquire: in the order of the program, so that what was submitted is read last. */
+	return atomic_load_explicit(n, memory_order_acquire);
+}
+
+static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
+{
+	p->n_done = load(&counts->n_done);
+	p->n_failed = load(&counts->n_failed);
+	p->n_task_errors = load(&counts->n_task_errors);
+	p->n_died = load(&counts->n_died);
+	p->n_timeouts = load(&counts->n_timeouts);
+	p->n_quarantined = load(&counts->n_quarantined);
+	p->n_too_large = load(&counts->n_too_large);
+	p->n_cancelled = load(&counts->n_cancelled);
+	p->n_retried = load(&counts->n_retried);
+	p->n_workers = atomic_load_explicit(&counts->n_workers, memory_order_relaxed);
+	p->n_replaced = atomic_load_explicit(&counts->n_replaced, memory_order_relaxed);
+}
+
+/* Items of maps that run: the creator counts them when their map is over. */
+static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+		     ipk_progress *p)
+{
+	uint32_t active = atomic_load_explicit(&shared->maps_active, memory_order_acquire);
+
+	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
+		const struct ipk__pool_map *map = &maps[i];
+
+		if (!(active & 1u << i))
+			continue;
+		p->n_done += IPK__MIN(load(&map->n_done), map->n_items);
+		p->n_failed += IPK__MIN(load(&map->n_failed), map->n_items);
+		p->n_task_errors += IPK__MIN(load(&map->n_failed), map->n_items);
+	}
+}
+
+static uint64_t count_busy(const struct ipk__shm_pool *shared)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
+		n += atomic_load_explicit(&shared->workers[i].state, memory_order_acquire) ==
+		     IPK__WORKER_BUSY;
+	return n;
+}
+
+/* At most as much as there is left, which becomes less by it. */
+static void take(uint64_t *n, uint64_t *left)
+{
+	*n = IPK__MIN(*n, *left);
+	*left -= *n;
+}
+
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			ipk_progress *ret_progress)
+{
+	ipk_progress p = {0};
+	uint64_t left;
+
+	read_counts(&shared->counts, &p);
+	add_maps(shared, maps, &p);
+	p.n_running = count_busy(shared);
+	p.n_submitted = load(&shared->counts.n_submitted);
+	left = p.n_submitted;
+	take(&p.n_failed, &left);
+	take(&p.n_cancelled, &left);
+	take(&p.n_done, &left);
+	take(&p.n_running, &left);
+	p.n_queued = left;
+	p.since_boot_ns = shared->header.created_boot_ns;
+	p.now_boot_ns = ipk__os_boot_ns();
+	*ret_progress = p;
+}
+
+int ipk_pool_progress(const ipk_pool *pool, ipk_progress *ret_progress)
+{
+	if (!pool || !pool->shared)
+		return -EBADF;
+	if (!ret_progress)
+		return -EINVAL;
+	ipk__progress_read(pool->shared, pool->maps, ret_progress);
+	return 0;
+}
+
+/* --- on_progress --- */
+
+static int64_t interval_ns(const ipk_pool *pool)
+{
+	unsigned ms = pool->opts.progress_interval_ms;
+
+	return (int64_t)(ms > 0 ? ms : INTERVAL_MS) * NS_PER_MS;
+}
+
+/*
+ * Looked at also while there is nothing to do: nobody has to tell when work comes, and work
+ * that comes and goes between two looks is seen by what is over after it.
+ */
+int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)
+{
+	struct ipk__progress_clock *clock = &pool->progress_clock;
+	uint64_t n_over;
+	ipk_progress p;
+	bool is_working;
+
+	if (!pool->opts.on_progress)
+		return INT64_MAX;
+	if (now_ns < clock->due_ns)
+		return clock->due_ns;
+	if (ipk_pool_progress(pool, &p) < 0)
+		return INT64_MAX;
+	n_over = p.n_done + p.n_failed + p.n_cancelled;
+	is_working = n_over < p.n_submitted;
+	if (is_working || clock->was_working || n_over != clock->n_over)
+		pool->opts.on_progress(&p, pool->opts.on_progress_arg);
+	clock->was_working = is_working;
+	clock->n_over = n_over;
+	clock->due_ns = now_ns == INT64_MAX ? now_ns : now_ns + interval_ns(pool);
+	return clock->due_ns;
+}

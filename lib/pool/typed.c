@@ -1,0 +1,69 @@
+/* typed.c - typed values as arguments and results of tasks. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ipk/pack.h"
+#include "pool/pool_internal.h"
+#include "pool/worker.h"
+
+int ipk_pool_submitf(ipk_pool *pool, ipk_task_fn fn, ipk_future **ret_future, const char *format,
+		     ...)
+{
+	size_t len_bytes;
+	va_list args;
+	void *data;
+	int r;
+
+	va_start(args, format);
+	r = ipk_vpack(&data, &len_bytes, format, args);
+	va_end(args);
+	if (r < 0)
+		return r;
+	r = ipk_pool_submit(pool, fn, data, len_bytes, NULL, ret_future);
+	free(data);
+	return r;
+}
+
+int ipk_future_getf(ipk_future *f, ipk_deadline deadline, const char *format, ...)
+{
+	va_list args;
+	int r = ipk_future_get(f, NULL, 0, deadline, NULL);
+
+	if (r < 0)
+		return r;
+	/* It is over, so nobody writes the result any more: what points into it stays good. */
+	va_start(args, format);
+	r = ipk_vunpack(f->result, f->result_bytes, format, args);
+	va_end(args);
+	return r;
+}
+
+int ipk_task_returnf(ipk_task *task, const char *format, ...)
+{
+	size_t len_bytes;
+	va_list args;
+	void *data;
+	int r;
+
+	va_start(args, format);
+	r = ipk_vpack(&data, &len_bytes, format, args);
+	va_end(args);
+	if (r < 0)
+		return r;
+	r = ipk_task_return(task, data, len_bytes);
+	free(data);
+	return r;
+}
+
+int ipk_task_argf(ipk_task *task, const char *format, ...)
+{
+	va_list args;
+	int r;
+
+	if (!task)
+		return -EINVAL;
+	va_start(args, format);
+	r = ipk_vunpack(task->arg, task->arg_bytes, format, args);
+	va_end(args);
+	return r;
+}

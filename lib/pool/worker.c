@@ -1,0 +1,275 @@
+/*
+ * worker.c - a worker's life: take a task, run it, say that it is done, until told to end.
+ *
+ * Invariant: what a worker has done to shared memory is decided by two compare-and-swaps of the
+ * slot's word, READY to TAKEN and TAKEN to DONE. Killed at any other instant it has done
+ * neither or one of them, and the creator can tell which; everything else it writes (its
+ * place, the ring's head, the stack of slots that are done) is a hint, or found by others too.
+ *
+ * It takes no lock, and holds nothing while it is idle: it sleeps as one of the sleepers
+ * of an event, and the bit of a dead one costs a vain wake-up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "pool/worker.h"
+#include "process/zygote.h"
+#include "shm/owner.h"
+
+void ipk__worker_init(struct ipk__worker *w, struct ipk__shm_pool *shared, unsigned number)
+{
+	char *base = (char *)shared;
+
+	*w = (struct ipk__worker){
+		.number = number,
+		.pid = ipk__os_pid(),
+		.shared = shared,
+		.slots = (struct ipk__pool_slot *)(base + shared->slots_offset),
+		.cells = (_Atomic uint64_t *)(base + shared->cells_offset),
+		.maps = (struct ipk__pool_map *)(base + shared->maps_offset),
+		.place = &shared->workers[number],
+		.waiters = &shared->waiters,
+		.control_fd = -1,
+		.bell_fd = -1,
+		.spill_fd = -1,
+		.n_left = shared->max_tasks_per_worker,
+	};
+	if (w->n_left == 0)
+		w->n_left = UINT64_MAX;
+	ipk__patience_init(&w->patience);
+	ipk__os_fence_start();
+}
+
+/* --- telling the creator --- */
+
+void ipk__worker_tell(struct ipk__worker *w, bool is_wanted)
+{
+	struct ipk__event *finished = &w->shared->finished;
+
+	/* All of them: each waits for a task of its own. */
+	if (is_wanted && ipk__event_has_sleepers(finished))
+		ipk__event_wake(finished, w->waiters, IPK__WAITERS_MAX);
+	if (ipk__event_is_armed(finished))
+		ipk__event_ring(finished, w->bell_fd);
+}
+
+static void push_done(struct ipk__worker *w, struct ipk__pool_slot *slot)
+{
+	uint32_t number = (uint32_t)(slot - w->slots) + 1;
+	uint32_t top = atomic_load_explicit(&w->shared->done, memory_order_relaxed);
+
+	/* The creator takes the whole stack, so that what was on top cannot be there again with
+	 * something else below it. */
+	do
+		atomic_store_explicit(&slot->next, top, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak_explicit(&w->shared->done, &top, number,
+						      memory_order_release, memory_order_relaxed));
+	/* Pairs with the heavy fence of who sets wanted and then looks at the stack. The slot may
+	 * be another task's by now: then somebody looks once in vain. */
+	ipk__os_fence_light();
+	ipk__worker_tell(
+		w, atomic_load_explicit(&slot->wanted, memory_order_relaxed) ||
+			   atomic_load_explicit(&w->shared->any_wanted, memory_order_relaxed));
+}
+
+void ipk__worker_condemned(struct ipk__worker *w)
+{
+	if (w->is_thread)
+		return;
+	/* The kill is on its way, unless the creator was killed before it could send it. */
+	ipk__os_poll1(w->control_fd, 0, ipk_forever(), NULL);
+	ipk__os_exit(255);
+}
+
+/* --- a task --- */
+
+/* The first task that is ready, now this worker's; NULL: there is none. */
+static struct ipk__pool_slot *claim(struct ipk__worker *w, uint64_t *ret_word)
+{
+	struct ipk__shm_pool *s = w->shared;
+
+	for (;;) {
+		uint64_t head = atomic_load_explicit(&s->head, memory_order_acquire);
+		uint64_t tail = atomic_load_explicit(&s->tail, memory_order_acquire);
+		struct ipk__pool_slot *slot;
+		uint64_t cell, word, taken;
+		bool is_ours = false;
+
+		if (head == tail)
+			return NULL;
+		cell = atomic_load_explicit(&w->cells[head % IPK__POOL_SLOTS],
+					    memory_order_relaxed);
+		slot = &w->slots[(uint32_t)cell % IPK__POOL_SLOTS];
+		word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+		taken = ipk__slot_word((uint32_t)(cell >> 32), w->number, IPK__SLOT_TAKEN);
+		if (ipk__slot_generation(word) == (uint32_t)(cell >> 32) &&
+		    ipk__slot_state(word) == IPK__SLOT_READY)
+			is_ours = atomic_compare_exchange_strong_explicit(&slot->word, &word, taken,
+									  memory_order_acquire,
+									  memory_order_relaxed);
+		/* Claimed, by us or another, or cancelled: nobody needs to look at it again. */
+		atomic_compare_exchange_strong(&s->head, &head, head + 1);
+		*ret_word = taken;
+		if (is_ours)
+			return slot;
+	}
+}
+
+static void begin(struct ipk__worker *w, struct ipk__pool_slot *slot)
+{
+	struct ipk__pool_worker *place = w->place;
+	bool is_timed = slot->flags & IPK__SLOT_IS_TIMED;
+
+	w->task.slot = slot;
+	w->task.map = NULL;
+	w->task.index = slot->index;
+	w->task.attempt = slot->attempt;
+	w->task.arg =
+		slot->arg_offset != 0 ? (const char *)w->shared + slot->arg_offset : slot->arg;
+	w->task.arg_bytes = slot->arg_bytes;
+	w->task.result_kind = IPK__RESULT_INLINE;
+	w->task.result_bytes = 0;
+	w->task.max_result_bytes = slot->max_result_bytes;
+	w->task.text[0] = '\0';
+	atomic_store_explicit(&place->fn, slot->fn, memory_order_relaxed);
+	atomic_store_explicit(&place->since_ns, is_timed ? ipk__os_now_ns() : ipk__os_coarse_ns(),
+			      memory_order_relaxed);
+	atomic_store_explicit(&place->state, IPK__WORKER_BUSY, memory_order_relaxed);
+	/* Pairs with the supervisor's load: since_ns is then this task's. */
+	atomic_store_explicit(&place->slot, (uint32_t)(slot - w->slots) + 1, memory_order_release);
+	if (is_timed)
+		ipk__os_bell(w->bell_fd);
+}
+
+static void finish(struct ipk__worker *w, struct ipk__pool_slot *slot, uint64_t taken, int code)
+{
+	uint64_t done = ipk__slot_word(ipk__slot_generation(taken), w->number, IPK__SLOT_DONE);
+	uint64_t n_done = atomic_load_explicit(&w->place->n_done, memory_order_relaxed);
+
+	ipk__task_hand_over(&w->task, code);
+	atomic_store_explicit(&w->place->n_done, n_done + 1, memory_order_relaxed);
+	atomic_store_explicit(&w->place->slot, 0, memory_order_release);
+	/* Pairs with the creator's acquire load: the result is whole, the place says so. */
+	if (!atomic_compare_exchange_strong_explicit(&slot->word, &taken, done,
+						     memory_order_release, memory_order_relaxed)) {
+		ipk__worker_condemned(w);
+		free(w->task.result); /* a thread's, which nobody wants now */
+	}
+	w->task.result = NULL;
+	push_done(w, slot);
+}
+
+static bool do_task(struct ipk__worker *w)
+{
+	uint64_t taken;
+	struct ipk__pool_slot *slot = claim(w, &taken);
+	int code;
+
+	if (!slot)
+		return false;
+	w->n_left--;
+	begin(w, slot);
+	ipk__task_set_current(&w->task);
+	code = ((ipk_task_fn)(uintptr_t)slot->fn)(&w->task, w->task.arg, w->task.arg_bytes);
+	ipk__task_set_current(NULL);
+	ipk__worker_end_fork(w, code);
+	finish(w, slot, taken, code);
+	return true;
+}
+
+/* --- the loop --- */
+
+static int has_work(void *arg, bool slowly)
+{
+	struct ipk__worker *w = arg;
+	struct ipk__shm_pool *s = w->shared;
+
+	if (atomic_load_explicit(&s->tail, memory_order_acquire) !=
+		    atomic_load_explicit(&s->head, memory_order_relaxed) ||
+	    atomic_load_explicit(&s->maps_active, memory_order_acquire) != 0 ||
+	    atomic_load_explicit(&w->place->order, memory_order_relaxed) != IPK__ORDER_WORK)
+		return 1;
+	if (slowly && w->control_fd >= 0 && ipk__os_is_hung_up(w->control_fd) != 0)
+		return -EPIPE;
+	return 0;
+}
+
+/* 0 there may be something to do; -EPIPE the creator is gone. */
+static int wait_for_work(struct ipk__worker *w)
+{
+	const struct ipk__wait wait = {
+		.event = &w->shared->work,
+		.waiters = w->waiters,
+		.what = IPK__WAIT_WORK,
+		.patience = &w->patience,
+		.ready = has_work,
+		.arg = w,
+	};
+
+	atomic_store_explicit(&w->place->since_ns, ipk__os_coarse_ns(), memory_order_relaxed);
+	atomic_store_explicit(&w->place->state, IPK__WORKER_IDLE, memory_order_relaxed);
+	return ipk__wait(&wait, ipk_forever());
+}
+
+/* The supervisor hears of it either way. */
+static int initialize(struct ipk__worker *w)
+{
+	struct ipk__pool_worker *place = w->place;
+	int code = w->initializer ? w->initializer(w->initializer_arg) : 0;
+
+	ipk__worker_end_fork(w, code);
+	place->init_code = code;
+	/* Pairs with the crew's acquire load. */
+	atomic_store_explicit(&place->state, code == 0 ? IPK__WORKER_IDLE : IPK__WORKER_FAILED,
+			      memory_order_release);
+	ipk__os_bell(w->bell_fd);
+	return code;
+}
+
+static void work(struct ipk__worker *w)
+{
+	for (;;) {
+		/* Read first: what was to be done before the order came is done. */
+		uint32_t order = atomic_load_explicit(&w->place->order, memory_order_acquire);
+
+		if (order == IPK__ORDER_RETIRE || w->n_left == 0)
+			return;
+		if (do_task(w) || ipk__worker_do_maps(w))
+			continue;
+		if (order == IPK__ORDER_DRAIN || wait_for_work(w) < 0)
+			return;
+	}
+}
+
+int ipk__worker_run(struct ipk__worker *w)
+{
+	w->task.worker = w;
+	if (initialize(w) != 0)
+		return 1;
+	work(w);
+	/* Pairs with the crew's acquire load, once it sees the end. */
+	atomic_store_explicit(&w->place->state, IPK__WORKER_RETIRED, memory_order_release);
+	return 0;
+}
+
+int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+{
+	const struct ipk__worker_birth *birth = arg;
+	struct ipk__segment segment;
+	struct ipk__worker w;
+	int r = arg_bytes == sizeof *birth && n_fds == 3 ? 0 : -EPROTO;
+
+	if (r == 0)
+		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
+	if (r < 0)
+		return 255;
+	ipk__worker_init(&w, (struct ipk__shm_pool *)segment.header, birth->number);
+	w.control_fd = fds[1];
+	w.bell_fd = fds[2];
+	w.initializer = birth->initializer;
+	w.initializer_arg = birth->initializer_arg;
+	atomic_store_explicit(&w.place->owner, ipk__owner_of(w.pid), memory_order_relaxed);
+	if (birth->memory_bytes > 0 && ipk__os_limit_memory(birth->memory_bytes) < 0)
+		return 255;
+	return ipk__worker_run(&w);
+}

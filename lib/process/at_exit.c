@@ -1,0 +1,96 @@
+/*
+ * at_exit.c - what a process does when it ends in good order.
+ *
+ * The order is Python's: calls of priority 0 and above, daemons, the other children, the
+ * remaining calls. It is run by exit() of a program and after the function of a child of
+ * ours. exit() in a fork has the parent's entries in its memory: each knows whose it is,
+ * and runs only there.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+
+#include "os/os.h"
+#include "process/process_internal.h"
+
+struct entry {
+	struct entry *next; /* from the last one registered to the first */
+	ipk_exit_fn fn;
+	void *arg;
+	int priority;
+	pid_t pid;
+};
+
+/* Guarded by ipk__family_lock(). */
+static struct entry *entries;
+static bool is_hooked; /* in forks too */
+
+int ipk__at_exit_hook(void)
+{
+	int r = 0;
+
+	ipk__family_lock();
+	if (!is_hooked) {
+		r = ipk__os_at_exit(ipk__at_exit_run);
+		is_hooked = r == 0;
+	}
+	ipk__family_unlock();
+	return r;
+}
+
+int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority)
+{
+	struct entry *e;
+	int r = fn ? ipk__at_exit_hook() : -EINVAL;
+
+	if (r < 0)
+		return r;
+	e = ipk__os_malloc(sizeof *e);
+	if (!e)
+		return -ENOMEM;
+	*e = (struct entry){.fn = fn, .arg = arg, .priority = priority, .pid = ipk__os_pid()};
+	ipk__family_lock();
+	e->next = entries;
+	entries = e;
+	ipk__family_unlock();
+	return 0;
+}
+
+/* Removes the next one to run: the highest, of several the last one registered. */
+static struct entry *take(int at_least)
+{
+	struct entry **best = NULL;
+	struct entry *e = NULL;
+
+	ipk__family_lock();
+	for (struct entry **at = &entries; *at; at = &(*at)->next) {
+		if ((*at)->pid == ipk__os_pid() && (*at)->priority >= at_least &&
+		    (!best || (*at)->priority > (*best)->priority))
+			best = at;
+	}
+	if (best) {
+		e = *best;
+		*best = e->next;
+	}
+	ipk__family_unlock();
+	return e;
+}
+
+/* They may register more. */
+static void run(int at_least)
+{
+	struct entry *e;
+
+	while ((e = take(at_least)) != NULL) {
+		e->fn(e->arg);
+		free(e);
+	}
+}
+
+void ipk__at_exit_run(void)
+{
+	run(0);
+	ipk__family_end_daemons();
+	ipk__family_join_all();
+	run(INT_MIN);
+}

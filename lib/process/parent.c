@@ -1,0 +1,167 @@
+/*
+ * parent.c - what a process knows of itself: its name, and the process that started it.
+ *
+ * Invariant: the parent is named by a pidfd that was checked to be the parent's, so nobody
+ * who got its pid later is taken for it; where it is gone before there could be one, an fd
+ * that is always readable stands in. Another program learns of its parent, like of its
+ * handles, by an environment variable; it is taken out before main(), while there is one
+ * thread, so that no grandchild takes it for its own.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "process/process_internal.h"
+#include "shm/owner.h"
+
+#define BORN_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
+
+static struct ipk__child self = {.parent_fd = -1, .channel_fd = -1};
+static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
+
+/* A fork has another pid, so the word tells whether it is still right. */
+uint64_t ipk__self_owner(void)
+{
+	static _Atomic uint64_t known;
+	uint64_t owner = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (ipk__owner_id(owner) != (uint32_t)ipk__os_pid()) {
+		owner = ipk__owner_of(ipk__os_pid());
+		atomic_store_explicit(&known, owner, memory_order_relaxed);
+	}
+	return owner;
+}
+
+void ipk__born_format(const ipk_process_opts *opts, int channel_fd, char buf[IPK__BORN_BYTES])
+{
+	pid_t pid = ipk__os_pid();
+
+	snprintf(buf, IPK__BORN_BYTES, IPK__BORN_VARIABLE "=" BORN_FORMAT, (int)pid,
+		 ipk__self_owner(), opts->flags, channel_fd, opts->name ? opts->name : "");
+}
+
+/* A stranger's value is no harm: a pid is checked before it is used, and so is the fd. */
+__attribute__((constructor)) static void look_at_environment(void)
+{
+	char text[IPK__BORN_BYTES], name[IPK__NAME_MAX + 2] = "";
+	unsigned flags;
+	uint64_t owner;
+	int pid, channel_fd;
+
+	if (!ipk__os_take_environment(IPK__BORN_VARIABLE, text, sizeof text) ||
+	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &channel_fd, name) <
+		    4 ||
+	    pid <= 0 || ipk__owner_id(owner) != (uint32_t)pid)
+		return;
+	self.parent_pid = pid;
+	self.parent_owner = owner;
+	self.flags = flags;
+	if (ipk__name_check(name) == 0) {
+		memcpy(own_name, name, strlen(name) + 1);
+		self.name = own_name;
+	}
+	ipk__inherit_set(NULL, 0, channel_fd);
+}
+
+void ipk__self_set(const struct ipk__child *child)
+{
+	/* The parent's own parent, and what it has not looked at yet. */
+	ipk__os_close(self.parent_fd);
+	self = *child;
+	ipk__inherit_set(child->inherit, child->n_inherit, -1);
+}
+
+bool ipk__self_is_daemon(void)
+{
+	return self.flags & IPK_PROCESS_DAEMON;
+}
+
+const char *ipk__self_name(void)
+{
+	if (self.parent_pid == 0)
+		return "main";
+	if (!self.name) {
+		snprintf(own_name, sizeof own_name, "ipk-%d", (int)ipk__os_pid());
+		self.name = own_name;
+	}
+	return self.name;
+}
+
+const char *ipk_process_current_name(void)
+{
+	const char *name;
+
+	ipk__family_lock();
+	name = ipk__self_name();
+	ipk__family_unlock();
+	return name;
+}
+
+/* --- the parent --- */
+
+static bool is_parent_still(void)
+{
+	return self.parent_owner == 0 ? ipk__os_is_parent(self.parent_pid)
+				      : !ipk__owner_is_dead(self.parent_owner, true);
+}
+
+static int open_parent(int *ret_fd)
+{
+	int r = ipk__os_pidfd_open(self.parent_pid, ret_fd);
+
+	/* Only now: it may have been a stranger's by then. */
+	if (r == 0 && !is_parent_still()) {
+		ipk__os_close(*ret_fd);
+		r = -ESRCH;
+	}
+	if (r != -ESRCH)
+		return r;
+	r = ipk__os_eventfd(ret_fd);
+	if (r == 0)
+		ipk__os_bell(*ret_fd);
+	return r;
+}
+
+pid_t ipk_parent_pid(void)
+{
+	return self.parent_pid;
+}
+
+int ipk_parent_fd(int *ret_fd)
+{
+	int r = 0;
+
+	if (!ret_fd)
+		return -EINVAL;
+	if (self.parent_pid == 0)
+		return -ESRCH;
+	ipk__family_lock();
+	if (self.parent_fd < 0)
+		r = open_parent(&self.parent_fd);
+	if (r == 0)
+		*ret_fd = self.parent_fd;
+	ipk__family_unlock();
+	return r;
+}
+
+int ipk_parent_join(ipk_deadline deadline)
+{
+	int fd;
+	int r = ipk_parent_fd(&fd);
+
+	return r < 0 ? r : ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL);
+}
+
+bool ipk_parent_is_alive(void)
+{
+	int fd;
+	int r = ipk_parent_fd(&fd);
+
+	/* Without an fd to spare its pid must do. */
+	if (r < 0)
+		return r != -ESRCH && is_parent_still();
+	return ipk__os_poll1(fd, IPK__OS_IN, ipk_now(), NULL) != 0;
+}

@@ -1,0 +1,214 @@
+/*
+ * test_progress.c - counters that were put there by hand: what is made of them, also when
+ * they cannot all be true at once, and when on_progress is called.
+ */
+#include <string.h>
+
+#include "pool/pool_internal.h"
+#include "support/support.h"
+
+static struct ipk_pool pool;
+static struct ipk__pool_map maps[IPK__POOL_MAPS];
+static int n_calls;
+static ipk_progress last;
+
+static void make_pool(void)
+{
+	pool.shared = aligned_alloc(IPK__CACHE_LINE, sizeof *pool.shared);
+	ck_assert_ptr_nonnull(pool.shared);
+	memset(pool.shared, 0, sizeof *pool.shared);
+	pool.shared->header.created_boot_ns = 17;
+	pool.maps = maps;
+}
+
+static void free_pool(void)
+{
+	free(pool.shared);
+}
+
+static ipk_progress look(void)
+{
+	ipk_progress p;
+
+	ck_ok(ipk_pool_progress(&pool, &p));
+	ck_assert_uint_eq(p.n_done + p.n_failed + p.n_cancelled + p.n_running + p.n_queued,
+			  p.n_submitted);
+	return p;
+}
+
+static void set_busy(unsigned n)
+{
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
+		atomic_store(&pool.shared->workers[i].state,
+			     i < n ? IPK__WORKER_BUSY : IPK__WORKER_IDLE);
+}
+
+START_TEST(counters_are_told)
+{
+	struct ipk__pool_counts *c;
+	ipk_progress p;
+
+	make_pool();
+	c = &pool.shared->counts;
+	c->n_submitted = 1000;
+	c->n_done = 500;
+	c->n_failed = 21;
+	c->n_task_errors = 1;
+	c->n_died = 2;
+	c->n_timeouts = 3;
+	c->n_quarantined = 7;
+	c->n_too_large = 8;
+	c->n_cancelled = 40;
+	c->n_retried = 9;
+	c->n_workers = 4;
+	c->n_replaced = 5;
+	set_busy(3);
+	p = look();
+	ck_assert_uint_eq(p.n_submitted, 1000);
+	ck_assert_uint_eq(p.n_done, 500);
+	ck_assert_uint_eq(p.n_failed, 21);
+	ck_assert_uint_eq(p.n_task_errors, 1);
+	ck_assert_uint_eq(p.n_died, 2);
+	ck_assert_uint_eq(p.n_timeouts, 3);
+	ck_assert_uint_eq(p.n_quarantined, 7);
+	ck_assert_uint_eq(p.n_too_large, 8);
+	ck_assert_uint_eq(p.n_cancelled, 40);
+	ck_assert_uint_eq(p.n_retried, 9);
+	ck_assert_uint_eq(p.n_running, 3);
+	ck_assert_uint_eq(p.n_queued, 1000 - 500 - 21 - 40 - 3);
+	ck_assert_uint_eq(p.n_workers, 4);
+	ck_assert_uint_eq(p.n_replaced, 5);
+	ck_assert_int_eq(p.since_boot_ns, 17);
+	ck_assert_int_gt(p.now_boot_ns, 0);
+	free_pool();
+}
+END_TEST
+
+/* A worker that says busy of a task that is counted already; a map that is counted twice. */
+START_TEST(numbers_that_disagree_are_made_to_agree)
+{
+	make_pool();
+	pool.shared->counts.n_submitted = 10;
+	pool.shared->counts.n_done = 8;
+	set_busy(5);
+	ck_assert_uint_eq(look().n_running, 2);
+	ck_assert_uint_eq(look().n_queued, 0);
+	pool.shared->counts.n_done = 12;
+	ck_assert_uint_eq(look().n_done, 10);
+	ck_assert_uint_eq(look().n_running, 0);
+	pool.shared->counts.n_done = pool.shared->counts.n_failed = UINT64_MAX;
+	ck_assert_uint_eq(look().n_failed, 10);
+	free_pool();
+}
+END_TEST
+
+START_TEST(items_of_running_maps_count)
+{
+	make_pool();
+	pool.shared->counts.n_submitted = 100;
+	maps[2].n_items = 60;
+	atomic_store(&maps[2].n_done, 25);
+	atomic_store(&maps[2].n_failed, 5);
+	ck_assert_uint_eq(look().n_done, 0);
+	pool.shared->maps_active = 1u << 2;
+	ck_assert_uint_eq(look().n_done, 25);
+	ck_assert_uint_eq(look().n_failed, 5);
+	ck_assert_uint_eq(look().n_queued, 70);
+	/* Scribbled over: no more than it has. */
+	atomic_store(&maps[2].n_done, UINT64_MAX);
+	ck_assert_uint_eq(look().n_done, 60);
+	pool.shared->maps_active = UINT32_MAX;
+	look();
+	free_pool();
+}
+END_TEST
+
+START_TEST(bad_arguments_are_refused)
+{
+	ipk_progress p;
+
+	make_pool();
+	ck_err(ipk_pool_progress(NULL, &p), -EBADF);
+	ck_err(ipk_pool_progress(&pool, NULL), -EINVAL);
+	free_pool();
+}
+END_TEST
+
+/* --- on_progress --- */
+
+static void note(const ipk_progress *p, void *arg)
+{
+	ck_assert_ptr_eq(arg, &n_calls);
+	n_calls++;
+	last = *p;
+}
+
+START_TEST(nobody_is_called_who_did_not_ask)
+{
+	make_pool();
+	pool.shared->counts.n_submitted = 1;
+	ck_assert_int_eq(ipk__progress_tick(&pool, 5), INT64_MAX);
+	free_pool();
+}
+END_TEST
+
+START_TEST(called_while_there_is_work_and_once_after)
+{
+	const int64_t ms = 1000000;
+
+	make_pool();
+	pool.opts.on_progress = note;
+	pool.opts.on_progress_arg = &n_calls;
+	ck_assert_int_eq(ipk__progress_tick(&pool, ms), 201 * ms);
+	ck_assert_int_eq(n_calls, 0);
+	pool.opts.progress_interval_ms = 10;
+	pool.shared->counts.n_submitted = 2;
+	ck_assert_int_eq(ipk__progress_tick(&pool, 200 * ms), 201 * ms);
+	ck_assert_int_eq(n_calls, 0);
+	ck_assert_int_eq(ipk__progress_tick(&pool, 201 * ms), 211 * ms);
+	ck_assert_int_eq(n_calls, 1);
+	ck_assert_int_eq(ipk__progress_tick(&pool, 205 * ms), 211 * ms);
+	ck_assert_int_eq(n_calls, 1);
+	ck_assert_int_eq(ipk__progress_tick(&pool, 211 * ms), 221 * ms);
+	ck_assert_int_eq(n_calls, 2);
+	pool.shared->counts.n_done = 2;
+	ipk__progress_tick(&pool, 221 * ms);
+	ck_assert_int_eq(n_calls, 3);
+	ck_assert_uint_eq(last.n_done, 2);
+	ipk__progress_tick(&pool, 231 * ms);
+	ck_assert_int_eq(n_calls, 3);
+	free_pool();
+}
+END_TEST
+
+START_TEST(work_between_two_looks_is_told_too)
+{
+	make_pool();
+	pool.opts.on_progress = note;
+	pool.opts.on_progress_arg = &n_calls;
+	ipk__progress_tick(&pool, 1);
+	pool.shared->counts.n_submitted = 5;
+	pool.shared->counts.n_failed = 5;
+	ck_assert_int_eq(ipk__progress_tick(&pool, INT64_MAX), INT64_MAX);
+	ck_assert_int_eq(n_calls, 1);
+	ck_assert_uint_eq(last.n_failed, 5);
+	ipk__progress_tick(&pool, INT64_MAX);
+	ck_assert_int_eq(n_calls, 1);
+	free_pool();
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("progress");
+
+	add_test(s, counters_are_told);
+	add_test(s, numbers_that_disagree_are_made_to_agree);
+	add_test(s, items_of_running_maps_count);
+	add_test(s, bad_arguments_are_refused);
+	add_test(s, nobody_is_called_who_did_not_ask);
+	add_test(s, called_while_there_is_work_and_once_after);
+	add_test(s, work_between_two_looks_is_told_too);
+	return s;
+}
+IPK_TEST_MAIN(suite)
