@@ -1,0 +1,5 @@
+/* noop.c - the least program there is: what starting one costs besides is the starter's. */
+int main(void)
+{
+	return 0;
+}
