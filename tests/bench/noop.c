@@ -1,4 +1,4 @@
-/* noop.c - the least program there is: what starting one costs besides is the starter's. */
+/* noop.c - a program that does nothing, linked statically: the least that an exec can cost. */
 int main(void)
 {
 	return 0;
