@@ -26,13 +26,16 @@ static int writer(void *arg)
 static int reader(void *arg)
 {
 	ipk_queue *q = arg;
-	char word[16];
+	char word[16], all[16] = "";
 	size_t n;
 	int r;
 
-	while ((r = ipk_queue_get(q, word, sizeof word, ipk_forever(), &n)) == 0)
+	while ((r = ipk_queue_get(q, word, sizeof word, ipk_forever(), &n)) == 0) {
 		printf("%d got %.*s\n", (int)getpid(), (int)n, word);
-	return r == -ESHUTDOWN ? 0 : r;
+		strncat(all, word, n);
+	}
+	ipk_try(r == -ESHUTDOWN ? 0 : r);
+	return strcmp(all, "ABC") == 0 ? 0 : -EBADMSG;
 }
 
 int main(void)

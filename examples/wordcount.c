@@ -1,29 +1,28 @@
 /*
  * wordcount.c - the main job: count the words of real files on every core, and come out
- * exact although a worker is killed on the way.
+ * exact although workers are killed on the way.
  *
  *   wordcount FILE...
  *
- * The parent puts file names into a queue and takes results out of one pipe for each
- * worker. A worker takes a name on loan, counts, sends its counts, and acknowledges the
- * loan last: when it is killed before that, the name goes to another worker. The parent
- * takes each file's result once, whoever sends it.
+ * Each file is a task of a pool; the file names are read only as fast as results are taken. A
+ * task may be begun again after its worker's death, because what a killed worker counted is
+ * lost with it: each file's words come in once.
  *
  * Half way it shows itself with ipc-inspect (environment variable IPC_INSPECT) and kills
- * a worker with SIGKILL. In the end it counts again in one process and compares.
+ * the worker that began a task last with SIGKILL. In the end it counts again in one process
+ * and compares.
  */
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <ipk.h>
 
-#define WORKERS_MAX 64
 #define WORD_MAX 63
 
 /* --- a table of words --- */
@@ -77,17 +76,17 @@ static void add(struct table *t, const char *text, uint64_t count)
 	t->total += count;
 }
 
-static uint64_t count_file(struct table *t, const char *path)
+static int count_words(struct table *t, const char *path)
 {
 	FILE *file = fopen(path, "r");
 	char text[WORD_MAX + 1];
-	uint64_t n_bytes = 0;
 	size_t n = 0;
 	int c = 0;
 
-	while (file && c != EOF) {
+	if (!file)
+		return -errno;
+	while (c != EOF) {
 		c = getc(file);
-		n_bytes += c != EOF;
 		if (c != EOF && isalpha(c) && n < WORD_MAX) {
 			text[n++] = (char)tolower(c);
 		} else if (n > 0) {
@@ -96,209 +95,94 @@ static uint64_t count_file(struct table *t, const char *path)
 			n = 0;
 		}
 	}
-	if (file)
-		fclose(file);
-	return n_bytes;
+	return fclose(file) == 0 ? 0 : -EIO;
 }
 
-/* --- a worker --- */
+/* --- the task --- */
 
-struct result {
-	uint64_t job;
-	uint64_t n_bytes;
-	uint64_t n_words;
-	struct word words[];
-};
+static ipk_value *began_last; /* the worker's pid */
 
-static int send_result(ipk_pipe *to, uint64_t job, uint64_t n_bytes, const struct table *t)
+/* From a path to its words. */
+static int count_file(ipk_task *task, const void *path, size_t path_bytes)
 {
-	size_t len_bytes = sizeof(struct result) + t->n_words * sizeof(struct word);
-	struct result *result = malloc(len_bytes);
-	int r;
+	struct table t = {0};
+	int r, pid = getpid();
+	size_t n = 0;
 
-	if (!result)
-		return -1;
-	*result = (struct result){job, n_bytes, 0};
-	for (size_t i = 0; i < t->room; i++)
-		if (t->words[i].count > 0)
-			result->words[result->n_words++] = t->words[i];
-	r = ipk_pipe_send(to, result, len_bytes, ipk_forever());
-	free(result);
-	return r;
-}
-
-struct worker {
-	ipk_queue *jobs;
-	ipk_pipe *to_parent;
-	ipk_pipe *from_worker; /* the parent's end */
-	ipk_process *process;
-	char **paths;
-};
-
-static int work(void *arg)
-{
-	struct worker *w = arg;
-	int r;
-
-	w->from_worker = ipk_pipe_close(w->from_worker);
-	for (;;) {
-		IPK_AUTO(lease) *lease = NULL;
-		struct table t = {0};
-		uint64_t job;
-
-		r = ipk_queue_lease(w->jobs, ipk_forever(), &lease);
-		if (r < 0)
-			return r == -ESHUTDOWN ? 0 : 1;
-		memcpy(&job, ipk_lease_data(lease, NULL), sizeof job);
-		r = send_result(w->to_parent, job, count_file(&t, w->paths[job]), &t);
-		free(t.words);
-		if (r == 0)
-			r = ipk_lease_ack(lease);
-		if (r < 0)
-			return 1;
-	}
-}
-
-static int start_worker(struct worker *w)
-{
-	int r = ipk_pipe_create(IPK_PIPE(.label = "results", .flags = IPK_PIPE_ONE_WAY),
-				&w->from_worker, &w->to_parent);
-
+	(void)path_bytes;
+	ipk_try(ipk_value_store(began_last, &pid));
+	r = count_words(&t, path);
+	for (size_t i = 0; i < t.room; i++)
+		if (t.words[i].count > 0)
+			t.words[n++] = t.words[i];
 	if (r == 0)
-		r = ipk_process_start(work, w, IPK_PROCESS(.flags = IPK_PROCESS_DIE_WITH_PARENT),
-				      &w->process);
-	w->to_parent = ipk_pipe_close(w->to_parent);
+		r = ipk_task_return(task, t.words, n * sizeof *t.words);
+	else
+		ipk_task_fail(task, r, "cannot read %s", (const char *)path);
+	free(t.words);
 	return r;
 }
 
-static void end_worker(struct worker *w)
-{
-	ipk_process_status status = {0};
+/* --- the job --- */
 
-	if (w->process && ipk_process_join(w->process, ipk_forever(), &status) == 0 &&
-	    status.signal != 0)
-		printf("  worker %d was ended by signal %d; another takes its place\n",
-		       (int)ipk_process_pid(w->process), status.signal);
-	w->process = ipk_process_close(w->process);
-	w->from_worker = ipk_pipe_close(w->from_worker);
+static int next_path(void *arg, ipk_bytes *ret_item)
+{
+	char ***path = arg;
+
+	if (!**path)
+		return 0;
+	*ret_item = (ipk_bytes){**path, strlen(**path) + 1};
+	(*path)++;
+	return 1;
 }
 
-/* --- the parent --- */
-
-struct job_list {
-	char **paths;
-	bool *is_done;
-	size_t n_jobs;
-	size_t n_put;
-	size_t n_done;
-	uint64_t n_bytes;
-	struct table counts;
-};
-
-static void take_result(struct job_list *jobs, const struct result *result)
-{
-	if (result->job >= jobs->n_jobs || jobs->is_done[result->job])
-		return; /* a second worker counted it too: the first was killed before its ack */
-	jobs->is_done[result->job] = true;
-	jobs->n_done++;
-	jobs->n_bytes += result->n_bytes;
-	for (uint64_t i = 0; i < result->n_words; i++)
-		add(&jobs->counts, result->words[i].text, result->words[i].count);
-}
-
-/* Take what a worker sent; false when it is gone. */
-static bool take_results(struct job_list *jobs, struct worker *w)
+static int take(ipk_future *f, struct table *counts)
 {
 	size_t len_bytes;
-	void *data;
-	int r;
+	void *words;
 
-	while ((r = ipk_pipe_recv_alloc(w->from_worker, ipk_now(), &data, &len_bytes)) == 0) {
-		take_result(jobs, data);
-		free(data);
-	}
-	return r == -ETIMEDOUT;
+	ipk_try(ipk_future_get_alloc(f, ipk_now(), &words, &len_bytes));
+	for (struct word *w = words; (char *)w < (char *)words + len_bytes; w++)
+		add(counts, w->text, w->count);
+	free(words);
+	return 0;
 }
 
-static void show_progress(const struct job_list *jobs)
-{
-	static size_t shown;
-	size_t tenth = jobs->n_done * 10 / jobs->n_jobs;
-
-	if (tenth == shown)
-		return;
-	shown = tenth;
-	printf("  %3zu %%  %zu of %zu files, %" PRIu64 " words\n", tenth * 10, jobs->n_done,
-	       jobs->n_jobs, jobs->counts.total);
-	fflush(stdout);
-}
-
-static void show_ourselves(void)
+static int show_and_kill(void)
 {
 	const char *inspect = getenv("IPC_INSPECT");
-	pid_t pid;
+	char command[4096];
+	int pid;
 
-	printf("half way; this is what ipc-inspect ls sees:\n");
+	snprintf(command, sizeof command, "%s ls", inspect ? inspect : "ipc-inspect");
+	printf("\nhalf way; this is what ipc-inspect ls sees:\n");
 	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		execlp(inspect ? inspect : "ipc-inspect", "ipc-inspect", "ls", (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
+	if (system(command) != 0)
+		printf("(%s did not run)\n", command);
+	ipk_try(ipk_value_load(began_last, &pid));
+	printf("killing worker %d with SIGKILL\n", pid);
+	fflush(stdout);
+	return kill(pid, SIGKILL) == 0 ? 0 : -errno;
 }
 
-static int kill_one(struct worker *w)
+static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *counts)
 {
-	show_ourselves();
-	printf("killing worker %d with SIGKILL\n", (int)ipk_process_pid(w->process));
-	return ipk_process_kill(w->process);
-}
-
-/* Put names into the queue until it is full. */
-static int feed(struct job_list *jobs, ipk_queue *queue)
-{
+	IPK_AUTO(imap) *imap = NULL;
 	int r = 0;
 
-	while (r == 0 && jobs->n_put < jobs->n_jobs) {
-		uint64_t job = jobs->n_put;
+	ipk_try(ipk_pool_imap(pool, count_file, next_path, &paths,
+			      IPK_IMAP(.is_unordered = true, .task = IPK_TASK(.n_retries = 3)),
+			      &imap));
+	for (size_t n_done = 0; r == 0; n_done++) {
+		IPK_AUTO(future) *f = NULL;
 
-		r = ipk_queue_put(queue, &job, sizeof job, ipk_now());
-		jobs->n_put += r == 0;
+		if (n_done == n_files / 2)
+			ipk_try(show_and_kill());
+		r = ipk_imap_next(imap, ipk_forever(), &f);
+		if (r == 0)
+			r = take(f, counts);
 	}
-	return r == -ETIMEDOUT ? 0 : r;
-}
-
-static int run_job(struct job_list *jobs, ipk_queue *queue, struct worker *workers, size_t n)
-{
-	ipk_pipe *ends[WORKERS_MAX];
-	bool ready[WORKERS_MAX];
-	bool is_killed = false;
-
-	for (size_t i = 0; i < n; i++)
-		ipk_try(start_worker(&workers[i]));
-	while (jobs->n_done < jobs->n_jobs) {
-		ipk_try(feed(jobs, queue));
-		for (size_t i = 0; i < n; i++)
-			ends[i] = workers[i].from_worker;
-		ipk_try(ipk_pipe_wait(ends, n, ipk_forever(), ready));
-		for (size_t i = 0; i < n; i++) {
-			if (!ready[i] || take_results(jobs, &workers[i]))
-				continue;
-			end_worker(&workers[i]);
-			ipk_try(start_worker(&workers[i]));
-		}
-		show_progress(jobs);
-		if (!is_killed && jobs->n_done * 2 >= jobs->n_jobs) {
-			ipk_try(kill_one(&workers[0]));
-			is_killed = true;
-		}
-	}
-	ipk_try(ipk_queue_shutdown(queue, IPK_DRAIN));
-	for (size_t i = 0; i < n; i++)
-		end_worker(&workers[i]);
-	return 0;
+	return r == -ENOENT ? 0 : r;
 }
 
 /* --- the end --- */
@@ -321,55 +205,47 @@ static int by_count(const void *a, const void *b)
 				    : strcmp(x->text, y->text);
 }
 
-static int report(struct job_list *jobs, double seconds)
+static int compare(char **paths, struct table *counts)
 {
 	struct table plain = {0};
 	bool same;
 
-	for (size_t i = 0; i < jobs->n_jobs; i++)
-		count_file(&plain, jobs->paths[i]);
-	same = is_same(&plain, &jobs->counts);
+	for (; *paths; paths++)
+		ipk_try(count_words(&plain, *paths));
+	same = is_same(&plain, counts);
 	printf("one process counts %" PRIu64 " words, %zu different: %s\n", plain.total,
 	       plain.n_words, same ? "exactly the same" : "NOT the same");
-	qsort(jobs->counts.words, jobs->counts.room, sizeof(struct word), by_count);
-	for (size_t i = 0; i < 10 && i < jobs->counts.n_words; i++)
-		printf("  %8" PRIu64 "  %s\n", jobs->counts.words[i].count,
-		       jobs->counts.words[i].text);
-	printf("%zu files, %.1f MB, %" PRIu64 " words in %.2f s: %.1f MB/s\n", jobs->n_jobs,
-	       (double)jobs->n_bytes / 1e6, jobs->counts.total, seconds,
-	       (double)jobs->n_bytes / 1e6 / seconds);
+	qsort(counts->words, counts->room, sizeof(struct word), by_count);
+	for (size_t i = 0; i < 5 && i < counts->n_words; i++)
+		printf("  %8" PRIu64 "  %s\n", counts->words[i].count, counts->words[i].text);
 	free(plain.words);
-	free(jobs->counts.words);
-	return same ? 0 : 1;
+	return same ? 0 : -EBADMSG;
 }
 
 int main(int argc, char **argv)
 {
-	static struct worker workers[WORKERS_MAX];
-	struct job_list jobs = {.paths = argv + 1, .n_jobs = (size_t)(argc - 1)};
-	ipk_deadline hour = ipk_in_ms(3600000);
-	size_t n = (size_t)ipk_cpu_count();
-	IPK_AUTO(queue) *queue = NULL;
-	int r;
+	size_t n_files = (size_t)(argc - 1);
+	struct table counts = {0};
+	IPK_AUTO(value) *pid = NULL;
+	IPK_AUTO(pool) *pool = NULL;
+	ipk_progress progress;
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: wordcount FILE...\n");
 		return 2;
 	}
-	n = n < WORKERS_MAX ? n : WORKERS_MAX;
-	jobs.is_done = calloc(jobs.n_jobs, sizeof *jobs.is_done);
-	r = jobs.is_done ? ipk_queue_create(IPK_QUEUE(.label = "jobs", .max_items = 4), &queue)
-			 : -1;
-	printf("counting the words of %zu files with %zu workers\n", jobs.n_jobs, n);
-	for (size_t i = 0; i < n; i++)
-		workers[i] = (struct worker){.jobs = queue, .paths = jobs.paths};
-	if (r == 0)
-		r = run_job(&jobs, queue, workers, n);
-	if (r < 0) {
-		fprintf(stderr, "wordcount: %s\n", ipk_strerror(r));
-		return 1;
-	}
-	r = report(&jobs, 3600.0 - (double)ipk_deadline_left_ns(hour) / 1e9);
-	free(jobs.is_done);
-	return r;
+	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'i', .label = "began-last"), &pid));
+	began_last = pid;
+	ipk_try(ipk_pool_create(IPK_POOL(.label = "wordcount", .on_progress = ipk_progress_bar,
+					 .on_progress_arg = stderr),
+				&pool));
+	ipk_try(run(pool, argv + 1, n_files, &counts));
+	ipk_try(ipk_pool_shutdown(pool, IPK_DRAIN));
+	ipk_try(ipk_pool_join(pool, ipk_in_ms(10000)));
+	ipk_try(ipk_pool_progress(pool, &progress));
+	printf("%zu files counted; %u worker replaced, %" PRIu64 " task begun again\n", n_files,
+	       progress.n_replaced, progress.n_retried);
+	ipk_try(compare(argv + 1, &counts));
+	free(counts.words);
+	return 0;
 }

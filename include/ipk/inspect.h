@@ -17,6 +17,8 @@
 #ifndef IPK_INSPECT_H
 #define IPK_INSPECT_H
 
+#include "process.h"
+#include "progress.h"
 #include "queue.h"
 
 #ifdef __cplusplus
@@ -43,6 +45,9 @@ typedef enum ipk_inspect_kind {
 	IPK_INSPECT_VALUE = 12,
 	IPK_INSPECT_ARRAY = 13,
 	IPK_INSPECT_MANAGER = 14, /* a manager's store; since 0.3: ipk_manager_snapshot_take() */
+	/* Since 0.4: */
+	IPK_INSPECT_POOL = 15,
+	IPK_INSPECT_PROCESSES = 16, /* the children that a process has started */
 } ipk_inspect_kind;
 
 /* What a thread waits for, or holds. */
@@ -62,6 +67,9 @@ typedef enum ipk_inspect_what {
 	IPK_INSPECT_SET = 11,     /* an event to be set */
 	IPK_INSPECT_PARTIES = 12, /* the other parties of a barrier */
 	IPK_INSPECT_RUN = 13,     /* the run of a once, or of a barrier's action, to end */
+	/* Since 0.4: */
+	IPK_INSPECT_WORK = 14,   /* a worker of a pool: something to do */
+	IPK_INSPECT_RESULT = 15, /* a task of a pool to be over */
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {
@@ -123,6 +131,18 @@ typedef struct ipk_inspect_object {
 	uint64_t item_bytes; /* of each */
 	uint64_t size_bytes; /* of named shared memory */
 	size_t n_shown;      /* items that ipk_inspect_item_at() tells: the first ones */
+
+	/* Since 0.4: */
+	bool is_threads;  /* a pool of threads */
+	size_t n_workers; /* places of a pool that have a worker, or a dead one not yet replaced */
+	size_t n_alive;   /* of these, or of the children: those that live */
+	size_t n_busy;    /* workers that live and run a task */
+	uint64_t n_ready; /* tasks that workers can see and have not begun, about */
+	uint64_t n_backlog; /* and those that wait for room there */
+	size_t n_children;  /* that ipk_inspect_child_at() tells */
+	uint64_t n_started; /* children, ever */
+	uint64_t n_unseen;  /* children that no room was left for */
+	size_t n_hints;     /* of a pool, and of processes */
 } ipk_inspect_object;
 
 /* One way through an object. A duplex pipe's lane 0 goes from the first end to the second. */
@@ -156,6 +176,52 @@ typedef struct ipk_inspect_thread {
 	/* Since 0.2: how often it has a recursive lock, how many tokens its process has; or 1 */
 	uint32_t n_times;
 } ipk_inspect_thread;
+
+typedef enum ipk_inspect_worker_state {
+	IPK_INSPECT_STARTING = 1, /* runs the initializer */
+	IPK_INSPECT_FAILED = 2,   /* its initializer failed */
+	IPK_INSPECT_IDLE = 3,
+	IPK_INSPECT_BUSY = 4,
+} ipk_inspect_worker_state;
+
+/* A worker of a pool. Since 0.4. */
+typedef struct ipk_inspect_worker {
+	size_t size;
+	uint32_t number;
+	uint32_t pid; /* 0: a thread, or not known yet */
+	ipk_inspect_worker_state state;
+	bool is_gone;           /* it died; what it says is the last it did */
+	bool is_stopped;        /* by a signal or a debugger: it is not dead */
+	bool was_asked_to_stop; /* its task */
+	int code;               /* IPK_INSPECT_FAILED: what the initializer gave */
+	int64_t since_ns;   /* how long it has been in this state, or at this task; -1: not known */
+	int64_t age_ns;     /* since it was started; -1: not known */
+	uint64_t n_done;    /* tasks and items it did, failed ones too */
+	uint32_t n_started; /* how many workers there were in this place, with this one */
+	/* Of a busy one: */
+	uint32_t attempt;   /* of a task: how often it was begun; otherwise 0 */
+	uint64_t item;      /* of a map, the item it is at, about; IPK_INSPECT_UNKNOWN: no map */
+	uint64_t n_items;   /* of that map */
+	uint64_t arg_bytes; /* of a task's argument */
+	char function[96];  /* PROGRAM+0xOFFSET, for addr2line(1); "" when not known */
+	char comm[64];      /* name of its process; "" when it is gone */
+} ipk_inspect_worker;
+
+/* A child that a process has started. Since 0.4. */
+typedef struct ipk_inspect_child {
+	size_t size;
+	uint32_t pid;
+	int start_method; /* IPK_START_FORK, IPK_START_ZYGOTE or IPK_START_EXEC; others not known */
+	unsigned flags;   /* IPK_PROCESS_* */
+	bool is_running;  /* its parent has not seen it end */
+	bool is_zombie;   /* but it has ended */
+	bool is_stopped;  /* by a signal or a debugger */
+	bool is_known;    /* how it ended is in @status; false for one that runs, too */
+	int64_t age_ns;   /* since it was started; -1: not known */
+	int64_t ended_ns; /* since its parent saw it end; -1: it has not, or it is not known */
+	ipk_process_status status;
+	char name[256]; /* printable */
+} ipk_inspect_child;
 
 /**
  * ipk_inspect_scan() - take a snapshot
@@ -285,6 +351,71 @@ IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object
 IPK_API const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t i);
 
 /**
+ * ipk_inspect_progress_of() - how far a pool is
+ * @object: of a snapshot
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.4
+ *
+ * Return: as ipk_pool_progress(); NULL for other kinds, and a pool that cannot be read.
+ */
+IPK_API const ipk_progress *ipk_inspect_progress_of(const ipk_inspect_object *object);
+
+/**
+ * ipk_inspect_worker_at() - one worker of a pool
+ * @object: of a snapshot
+ * @i:      0 .. n_workers - 1; by number
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.4
+ *
+ * Return: the worker; NULL when there is none.
+ */
+IPK_API const ipk_inspect_worker *ipk_inspect_worker_at(const ipk_inspect_object *object, size_t i);
+
+/**
+ * ipk_inspect_child_at() - one child of a process
+ * @object: of a snapshot
+ * @i:      0 .. n_children - 1; in the order in which they were started
+ *
+ * Those that have ended are remembered until their room is needed.
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.4
+ *
+ * Return: the child; NULL when there is none.
+ */
+IPK_API const ipk_inspect_child *ipk_inspect_child_at(const ipk_inspect_object *object, size_t i);
+
+/**
+ * ipk_inspect_hint_at() - what is wrong with an object, and what to do about it
+ * @object: of a snapshot
+ * @i:      0 .. n_hints - 1; what matters most is first
+ *
+ * Source:  lib/inspect/inspect.c    Since: 0.4
+ *
+ * Return: a sentence for people, printable; NULL when there is none.
+ */
+IPK_API const char *ipk_inspect_hint_at(const ipk_inspect_object *object, size_t i);
+
+/**
+ * ipk_inspect_worker_state_name() - a word for what a worker does, as in "busy"
+ * @state: any
+ *
+ * Source:  lib/inspect/words.c      Since: 0.4
+ *
+ * Return: a static text: starting, failed, idle or busy; "?" for others.
+ */
+IPK_API const char *ipk_inspect_worker_state_name(ipk_inspect_worker_state state);
+
+/**
+ * ipk_inspect_start_method_name() - a word for how a child came to be, as in "fork"
+ * @start_method: any
+ *
+ * Source:  lib/inspect/words.c      Since: 0.4
+ *
+ * Return: a static text: fork, zygote or exec; "?" for others.
+ */
+IPK_API const char *ipk_inspect_start_method_name(int start_method);
+
+/**
  * ipk_inspect_kind_name() - a word for what an object is, as in "queue/fifo"
  * @object: of a snapshot
  *
@@ -292,8 +423,9 @@ IPK_API const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t
  *
  * Return: a static text: pipe, queue/fifo, queue/lifo, queue/priority, queue/mq, lock, rlock,
  * rwlock, semaphore/signal, semaphore/owned, cond, event, barrier, once, value/T and array/T
- * with a typecode T or struct, shm; arena, and queue, lock, semaphore, value, array without
- * more, for what cannot be read; "?" for NULL and IPK_INSPECT_OTHER.
+ * with a typecode T or struct, shm, manager, pool/processes, pool/threads, processes; arena, and
+ * queue, lock, semaphore, value, array, pool without more, for what cannot be read; "?" for NULL
+ * and IPK_INSPECT_OTHER.
  */
 IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
 
@@ -304,7 +436,7 @@ IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
  * Source:  lib/inspect/words.c      Since: 0.1
  *
  * Return: a static text: data, space, done, "put lock", "get lock", lock, "read lock", "write
- * lock", token, notice, set, parties, run; "?" for others.
+ * lock", token, notice, set, parties, run, work, result; "?" for others.
  */
 IPK_API const char *ipk_inspect_what_name(ipk_inspect_what what);
 

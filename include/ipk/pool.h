@@ -38,7 +38,8 @@ typedef struct ipk_task ipk_task; /* in a worker: the task it runs */
 
 /*
  * A task. 0: done, with what ipk_task_return() was given as its result. Anything else is the
- * task's own error code: the future fails with IPK_FAILURE_TASK.
+ * task's own error code: the future fails with IPK_FAILURE_TASK. @arg is aligned for any type, and
+ * good until the task returns.
  */
 typedef int (*ipk_task_fn)(ipk_task *task, const void *arg, size_t arg_bytes);
 

@@ -213,3 +213,25 @@ const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t i)
 {
 	return object && i < object->n_shown ? inside(object)->items[i].text : NULL;
 }
+
+const ipk_progress *ipk_inspect_progress_of(const ipk_inspect_object *object)
+{
+	bool has_one = object && object->kind == IPK_INSPECT_POOL && object->error == 0;
+
+	return has_one ? &inside(object)->progress : NULL;
+}
+
+const ipk_inspect_worker *ipk_inspect_worker_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_workers ? &inside(object)->workers[i] : NULL;
+}
+
+const ipk_inspect_child *ipk_inspect_child_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_children ? &inside(object)->children[i] : NULL;
+}
+
+const char *ipk_inspect_hint_at(const ipk_inspect_object *object, size_t i)
+{
+	return object && i < object->n_hints ? inside(object)->hints[i].text : NULL;
+}

@@ -4,6 +4,8 @@
  * sightings.c   where objects are seen        object.c      objects, from the sightings of a file
  * look.c        what its memory says          look_lanes.c  of pipes and queues
  * look_arena.c  of many small objects         look_kinds.c  of each kind of those
+ * look_pool.c   of pools                      look_processes.c of children
+ * functions.c   what a worker runs            hints.c       what is wrong, and what to do
  * items.c       what is in values and arrays  threads.c     who holds, who waits
  * words.c       words and printable text
  * inspect.c     the public calls
@@ -24,6 +26,12 @@ struct ipk__item {
 	char text[40];
 };
 
+/* What is wrong, and what to do about it. */
+#define IPK__HINTS_MAX 16
+struct ipk__hint {
+	char text[256];
+};
+
 struct ipk__object {
 	ipk_inspect_object pub; /* first: the public getters take a pointer to it */
 	char *name;
@@ -32,6 +40,10 @@ struct ipk__object {
 	ipk_inspect_thread *holders;
 	ipk_inspect_thread *waiters;
 	struct ipk__item *items;
+	ipk_progress progress;
+	ipk_inspect_worker *workers;
+	ipk_inspect_child *children;
+	struct ipk__hint *hints;
 	/* The objects in an anonymous arena; then the whole is none, unless it is damaged. */
 	struct ipk__object **parts;
 	size_t n_parts;
@@ -120,6 +132,22 @@ int ipk__note_guard(const struct ipk__shm_guard *guard, struct ipk__object *o);
 int ipk__look_at_value(const struct ipk__peek *peek, struct ipk__object *o);
 int ipk__look_at_array(const struct ipk__peek *peek, struct ipk__object *o);
 
+/* --- look_pool.c, look_processes.c: -ENOTRECOVERABLE as above --- */
+
+int ipk__look_at_pool(int fd, const struct ipk__shm_header *h, struct ipk__object *o);
+int ipk__look_at_processes(int fd, const struct ipk__shm_header *h, struct ipk__object *o);
+
+/* --- functions.c --- */
+
+/* PROGRAM+0xOFFSET of what lies at @address in process @pid; "" when it does not tell. */
+void ipk__name_function(pid_t pid, uint64_t address, char *buf, size_t buf_bytes);
+
+/* --- hints.c --- */
+
+enum ipk__maker { IPK__MAKER_LIVES = 0, IPK__MAKER_IS_STOPPED = 1, IPK__MAKER_IS_GONE = 2 };
+int ipk__hints_of_pool(struct ipk__object *o, enum ipk__maker creator);
+int ipk__hints_of_processes(struct ipk__object *o, enum ipk__maker parent);
+
 /* --- threads.c --- */
 
 int64_t ipk__since_ns(int64_t at_boot_ns); /* how long ago; -1: it cannot be */
@@ -134,6 +162,10 @@ void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_i
 /* Who is in the slot, unless it is free. */
 bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t);
 int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, size_t n);
+/* All in a table of one's own. */
+int ipk__note_waiters_in(struct ipk__object *o, const struct ipk__waiters *waiters);
+/* Whether the process of @owner (shm/owner.h; 0 counts as alive) goes on. */
+enum ipk__maker ipk__maker_of(uint64_t owner, bool is_foreign);
 
 /* --- words.c --- */
 

@@ -65,6 +65,10 @@ static ipk_inspect_kind kind_of(uint32_t segment_kind)
 		return IPK_INSPECT_SHM;
 	case IPK__KIND_MANAGER:
 		return IPK_INSPECT_MANAGER;
+	case IPK__KIND_POOL:
+		return IPK_INSPECT_POOL;
+	case IPK__KIND_PROCESSES:
+		return IPK_INSPECT_PROCESSES;
 	default:
 		return IPK_INSPECT_OTHER;
 	}
@@ -108,6 +112,10 @@ static int look_once(int fd, const struct ipk__shm_header *h, struct ipk__object
 		return look_at_shm(fd, h, o);
 	case IPK__KIND_MANAGER:
 		return 0; /* what is in it is told by ipk_manager_snapshot_take() */
+	case IPK__KIND_POOL:
+		return ipk__look_at_pool(fd, h, o);
+	case IPK__KIND_PROCESSES:
+		return ipk__look_at_processes(fd, h, o);
 	default:
 		return -EPROTONOSUPPORT;
 	}
@@ -141,7 +149,7 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 		return r;
 	memcpy(label, h.label, IPK__MIN(sizeof h.label, IPK__LABEL_BYTES));
 	o->pub.kind = kind_of(h.kind);
-	if (h.kind == IPK__KIND_MANAGER)
+	if (h.kind == IPK__KIND_MANAGER || h.kind == IPK__KIND_POOL)
 		o->pub.memory_bytes = st.used_bytes; /* the rest of it is holes */
 	/* First, so that what lies in it knows it too. */
 	note_creator(&h, o);

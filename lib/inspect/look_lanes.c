@@ -11,16 +11,6 @@
 #include "pipe/pipe_internal.h"
 #include "queue/queue_internal.h"
 
-static int note_waiters(struct ipk__object *o, const struct ipk__waiters *waiters)
-{
-	ipk_inspect_thread found[IPK__WAITERS_MAX];
-	size_t n = 0;
-
-	for (size_t i = 0; i < IPK__WAITERS_MAX; i++)
-		n += ipk__read_waiter(&waiters->slots[i], o->pub.is_foreign, &found[n]);
-	return ipk__note_waiters(o, found, n);
-}
-
 /* --- lanes --- */
 
 /* @copy is of memory at @offset of the file: bring the writer's line up to date. */
@@ -85,7 +75,7 @@ int ipk__look_at_pipe(int fd, const struct ipk__shm_header *h, struct ipk__objec
 	o->pub.n_lanes = n_lanes;
 	o->pub.max_message_bytes = shm.max_message_bytes;
 	o->pub.n_unfinished = IPK_INSPECT_UNKNOWN;
-	return note_waiters(o, &shm.waiters);
+	return ipk__note_waiters_in(o, &shm.waiters);
 }
 
 /* --- queues --- */
@@ -171,5 +161,5 @@ int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__obje
 		return r;
 	ipk__note_holder(o, &shm.put_lock, IPK_INSPECT_PUT_LOCK);
 	ipk__note_holder(o, &shm.get_lock, IPK_INSPECT_GET_LOCK);
-	return note_waiters(o, &shm.waiters);
+	return ipk__note_waiters_in(o, &shm.waiters);
 }

@@ -46,9 +46,10 @@ static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind 
 		const char *text;
 		ipk_inspect_kind kind;
 	} prefixes[] = {
-		{"ipk:queue:", IPK_INSPECT_QUEUE},     {"ipk:pipe:", IPK_INSPECT_PIPE},
-		{"ipk:arena:", IPK_INSPECT_ARENA},     {"ipk:shm:", IPK_INSPECT_SHM},
-		{"ipk:manager:", IPK_INSPECT_MANAGER},
+		{"ipk:queue:", IPK_INSPECT_QUEUE},         {"ipk:pipe:", IPK_INSPECT_PIPE},
+		{"ipk:arena:", IPK_INSPECT_ARENA},         {"ipk:shm:", IPK_INSPECT_SHM},
+		{"ipk:manager:", IPK_INSPECT_MANAGER},     {"ipk:pool:", IPK_INSPECT_POOL},
+		{"ipk:processes:", IPK_INSPECT_PROCESSES},
 	};
 	const char *name;
 
@@ -303,5 +304,8 @@ void ipk__object_free(struct ipk__object *o)
 	free(o->holders);
 	free(o->waiters);
 	free(o->items);
+	free(o->workers);
+	free(o->children);
+	free(o->hints);
 	free(o);
 }

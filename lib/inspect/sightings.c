@@ -25,7 +25,8 @@ static bool may_be_object(uint32_t place, const char *name)
 	case IPK__OS_IN_MEMORY:
 		return begins(name, "ipk:pipe:") || begins(name, "ipk:queue:") ||
 		       begins(name, "ipk:arena:") || begins(name, "ipk:shm:") ||
-		       begins(name, "ipk:manager:");
+		       begins(name, "ipk:manager:") || begins(name, "ipk:pool:") ||
+		       begins(name, "ipk:processes:");
 	case IPK__OS_IN_SHM:
 		/* Its maker's fd still has the number under which it was made nameless. */
 		return begins(name, "ipk.") || name[0] == '#';

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "inspect/inspect_internal.h"
+#include "shm/owner.h"
 
 #define CLOCK_SLACK_NS 20000000 /* start times come in steps of 10 ms */
 
@@ -95,6 +96,8 @@ _Static_assert(IPK__WAIT_COND == (int)IPK_INSPECT_NOTICE, "same numbers");
 _Static_assert(IPK__WAIT_EVENT == (int)IPK_INSPECT_SET, "same numbers");
 _Static_assert(IPK__WAIT_BARRIER == (int)IPK_INSPECT_PARTIES, "same numbers");
 _Static_assert(IPK__WAIT_ONCE == (int)IPK_INSPECT_RUN, "same numbers");
+_Static_assert(IPK__WAIT_WORK == (int)IPK_INSPECT_WORK, "same numbers");
+_Static_assert(IPK__WAIT_RESULT == (int)IPK_INSPECT_RESULT, "same numbers");
 
 bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t)
 {
@@ -127,4 +130,26 @@ int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, si
 	memcpy(o->waiters, found, n * sizeof *found);
 	o->pub.n_waiters = n;
 	return 0;
+}
+
+int ipk__note_waiters_in(struct ipk__object *o, const struct ipk__waiters *waiters)
+{
+	ipk_inspect_thread found[IPK__WAITERS_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; i < IPK__WAITERS_MAX; i++)
+		n += ipk__read_waiter(&waiters->slots[i], o->pub.is_foreign, &found[n]);
+	return ipk__note_waiters(o, found, n);
+}
+
+/* --- processes --- */
+
+enum ipk__maker ipk__maker_of(uint64_t owner, bool is_foreign)
+{
+	if (is_foreign || owner == 0)
+		return IPK__MAKER_LIVES;
+	if (ipk__owner_is_dead(owner, true))
+		return IPK__MAKER_IS_GONE;
+	return ipk__os_is_stopped((pid_t)ipk__owner_id(owner)) == 1 ? IPK__MAKER_IS_STOPPED
+								    : IPK__MAKER_LIVES;
 }

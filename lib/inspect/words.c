@@ -14,14 +14,23 @@
 
 /* Also of what cannot be read: its kind is known, its variety is not. */
 static const char *const plain_words[] = {
-	[IPK_INSPECT_OTHER] = "?",         [IPK_INSPECT_PIPE] = "pipe",
-	[IPK_INSPECT_QUEUE] = "queue",     [IPK_INSPECT_ARENA] = "arena",
-	[IPK_INSPECT_SHM] = "shm",         [IPK_INSPECT_LOCK] = "lock",
-	[IPK_INSPECT_RWLOCK] = "rwlock",   [IPK_INSPECT_SEMAPHORE] = "semaphore",
-	[IPK_INSPECT_COND] = "cond",       [IPK_INSPECT_EVENT] = "event",
-	[IPK_INSPECT_BARRIER] = "barrier", [IPK_INSPECT_ONCE] = "once",
-	[IPK_INSPECT_VALUE] = "value",     [IPK_INSPECT_ARRAY] = "array",
+	[IPK_INSPECT_OTHER] = "?",
+	[IPK_INSPECT_PIPE] = "pipe",
+	[IPK_INSPECT_QUEUE] = "queue",
+	[IPK_INSPECT_ARENA] = "arena",
+	[IPK_INSPECT_SHM] = "shm",
+	[IPK_INSPECT_LOCK] = "lock",
+	[IPK_INSPECT_RWLOCK] = "rwlock",
+	[IPK_INSPECT_SEMAPHORE] = "semaphore",
+	[IPK_INSPECT_COND] = "cond",
+	[IPK_INSPECT_EVENT] = "event",
+	[IPK_INSPECT_BARRIER] = "barrier",
+	[IPK_INSPECT_ONCE] = "once",
+	[IPK_INSPECT_VALUE] = "value",
+	[IPK_INSPECT_ARRAY] = "array",
 	[IPK_INSPECT_MANAGER] = "manager",
+	[IPK_INSPECT_POOL] = "pool",
+	[IPK_INSPECT_PROCESSES] = "processes",
 };
 
 static const char *queue_word(ipk_queue_kind kind)
@@ -72,6 +81,8 @@ const char *ipk_inspect_kind_name(const ipk_inspect_object *object)
 		return object->is_owned ? "semaphore/owned" : "semaphore/signal";
 	if (kind == IPK_INSPECT_LOCK && object->is_recursive)
 		return "rlock";
+	if (kind == IPK_INSPECT_POOL)
+		return object->is_threads ? "pool/threads" : "pool/processes";
 	return plain_words[kind];
 }
 
@@ -94,9 +105,38 @@ const char *ipk_inspect_what_name(ipk_inspect_what what)
 		[IPK_INSPECT_SET] = "set",
 		[IPK_INSPECT_PARTIES] = "parties",
 		[IPK_INSPECT_RUN] = "run",
+		[IPK_INSPECT_WORK] = "work",
+		[IPK_INSPECT_RESULT] = "result",
 	};
 
 	return (size_t)what < IPK__N_OF(words) ? words[what] : "?";
+}
+
+/* --- workers and children --- */
+
+const char *ipk_inspect_worker_state_name(ipk_inspect_worker_state state)
+{
+	static const char *const words[] = {
+		"?",
+		[IPK_INSPECT_STARTING] = "starting",
+		[IPK_INSPECT_FAILED] = "failed",
+		[IPK_INSPECT_IDLE] = "idle",
+		[IPK_INSPECT_BUSY] = "busy",
+	};
+
+	return (size_t)state < IPK__N_OF(words) ? words[state] : "?";
+}
+
+const char *ipk_inspect_start_method_name(int start_method)
+{
+	static const char *const words[] = {
+		"?",
+		[IPK_START_FORK] = "fork",
+		[IPK_START_ZYGOTE] = "zygote",
+		[IPK_START_EXEC] = "exec",
+	};
+
+	return (size_t)start_method < IPK__N_OF(words) ? words[start_method] : "?";
 }
 
 /* --- text --- */

@@ -47,10 +47,15 @@ static void *run(void *arg)
 
 	ipk__os_set_thread_name("ipk-timer");
 	atomic_store(&t->tid, ipk__os_tid());
-	while (atomic_load(&t->state) == PENDING && ipk_deadline_left_ns(t->at) > 0)
+	while (atomic_load(&t->state) == PENDING && ipk_deadline_left_ns(t->at) > 0) {
+		ipk__os_thread_quiet();
 		ipk__os_futex_wait(&t->state, PENDING, t->at);
+		ipk__os_thread_busy();
+	}
 	if (move(t, PENDING, RUNNING)) {
+		ipk__os_thread_loud();
 		t->fn(t->arg);
+		ipk__os_thread_busy();
 		/* A child that fn forked has come back from it: there it may be freed already. */
 		if (pid != ipk__os_pid())
 			return NULL;
@@ -76,7 +81,7 @@ int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, void *arg, ipk_timer **re
 	t->at = ipk_in_ns(delay_ns);
 	t->fn = fn;
 	t->arg = arg;
-	r = ipk__os_thread_start(run, t, &t->thread);
+	r = ipk__os_thread_start_quiet(run, t, &t->thread);
 	if (r < 0)
 		free(t);
 	else

@@ -160,8 +160,10 @@ static void *renewer(void *arg)
 	while (atomic_load(&r->renewer_word) == 0) {
 		ipk_deadline next = ipk_in_ms(r->address.lease_ms / 3);
 
+		ipk__os_thread_quiet();
 		while (atomic_load(&r->renewer_word) == 0 && ipk_deadline_left_ns(next) > 0)
 			ipk__os_futex_wait(&r->renewer_word, 0, next);
+		ipk__os_thread_loud(); /* the network may take long */
 		if (atomic_load(&r->renewer_word) == 0)
 			renew_all(r);
 	}
@@ -175,7 +177,7 @@ static int be_ready_to_hold(struct ipk__redis *r)
 
 	pthread_mutex_lock(&r->mutex);
 	if (!r->has_renewer) {
-		e = ipk__os_thread_start(renewer, r, &r->renewer);
+		e = ipk__os_thread_start_quiet(renewer, r, &r->renewer);
 		r->has_renewer = e == 0;
 	}
 	pthread_mutex_unlock(&r->mutex);

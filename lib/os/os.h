@@ -443,6 +443,15 @@ struct ipk__os_thread {
 };
 int ipk__os_thread(pid_t tid, struct ipk__os_thread *ret_thread); /* -ESRCH; -EACCES */
 
+/* --- mappings.c --- */
+
+/*
+ * The file that lies at @address in process @pid, without its directories, and where in
+ * memory its first byte is. -ENOENT no file; -ESRCH; -EACCES.
+ */
+int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes,
+			uint64_t *ret_start);
+
 #pragma GCC visibility pop
 
 #endif

@@ -256,6 +256,10 @@ struct ipk__progress_clock {
 	bool was_working;
 };
 
+/* What ipk_pool_progress() says, from memory that may be a copy, or scribbled over. */
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			ipk_progress *ret_progress);
+
 /*
  * By the supervisor, without the mutex: calls on_progress when that is due. When to come
  * again, INT64_MAX: nobody wants to hear. With @now_ns INT64_MAX, before the supervisor ends:

@@ -37,12 +37,13 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 }
 
 /* Items of maps that run: the creator counts them when their map is over. */
-static void add_maps(const ipk_pool *pool, ipk_progress *p)
+static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+		     ipk_progress *p)
 {
-	uint32_t active = atomic_load_explicit(&pool->shared->maps_active, memory_order_acquire);
+	uint32_t active = atomic_load_explicit(&shared->maps_active, memory_order_acquire);
 
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
-		const struct ipk__pool_map *map = &pool->maps[i];
+		const struct ipk__pool_map *map = &maps[i];
 
 		if (!(active & 1u << i))
 			continue;
@@ -69,28 +70,34 @@ static void take(uint64_t *n, uint64_t *left)
 	*left -= *n;
 }
 
-int ipk_pool_progress(const ipk_pool *pool, ipk_progress *ret_progress)
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			ipk_progress *ret_progress)
 {
 	ipk_progress p = {0};
 	uint64_t left;
 
-	if (!pool || !pool->shared)
-		return -EBADF;
-	if (!ret_progress)
-		return -EINVAL;
-	read_counts(&pool->shared->counts, &p);
-	add_maps(pool, &p);
-	p.n_running = count_busy(pool->shared);
-	p.n_submitted = load(&pool->shared->counts.n_submitted);
+	read_counts(&shared->counts, &p);
+	add_maps(shared, maps, &p);
+	p.n_running = count_busy(shared);
+	p.n_submitted = load(&shared->counts.n_submitted);
 	left = p.n_submitted;
 	take(&p.n_failed, &left);
 	take(&p.n_cancelled, &left);
 	take(&p.n_done, &left);
 	take(&p.n_running, &left);
 	p.n_queued = left;
-	p.since_boot_ns = pool->shared->header.created_boot_ns;
+	p.since_boot_ns = shared->header.created_boot_ns;
 	p.now_boot_ns = ipk__os_boot_ns();
 	*ret_progress = p;
+}
+
+int ipk_pool_progress(const ipk_pool *pool, ipk_progress *ret_progress)
+{
+	if (!pool || !pool->shared)
+		return -EBADF;
+	if (!ret_progress)
+		return -EINVAL;
+	ipk__progress_read(pool->shared, pool->maps, ret_progress);
 	return 0;
 }
 

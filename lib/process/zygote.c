@@ -24,6 +24,7 @@
 
 #define CLOSE_MS 1000   /* for a zygote to end by itself */
 #define STANDBY_MS 1000 /* for a standby to be born */
+#define ORPHAN_MS 100   /* for somebody to reap a child whose zygote is dead */
 #define BIRTHS_AGAIN 3  /* of a child that something killed before it was born */
 
 /* A zygote as its requester sees it. */
@@ -559,15 +560,28 @@ void ipk__zygote_pids(struct ipk__zygote *z, pid_t *ret_pid, pid_t *ret_standby_
 
 /* --- children -------------------------------------------------------------------------- */
 
-/* The zygote will not tell: perhaps the child is this process's by now, or the kernel knows. */
+/*
+ * The zygote will not tell: perhaps the child is this process's by now, or the kernel knows,
+ * once whoever got the child has reaped it. A zygote that was killed closes its fds a moment
+ * before it gives up its children, and nothing tells when.
+ */
 static int status_by_kernel(int pidfd, ipk_deadline deadline, ipk_process_status *ret_status)
 {
 	int r = ipk__os_poll1(pidfd, IPK__OS_IN, deadline, NULL);
 
 	if (r < 0)
 		return r;
-	r = ipk__os_pidfd_reap(pidfd, ret_status);
-	return r == 0 ? 0 : ipk__os_pidfd_epitaph(pidfd, ret_status);
+	for (int i = 0; i < ORPHAN_MS; i++) {
+		r = ipk__os_pidfd_reap(pidfd, ret_status);
+		if (r < 0)
+			r = ipk__os_pidfd_epitaph(pidfd, ret_status);
+		if (r == 0)
+			return 0;
+		if (ipk_deadline_left_ns(deadline) == 0)
+			return -ETIMEDOUT;
+		ipk__os_nap(1000000);
+	}
+	return -ECHILD;
 }
 
 int ipk__born_status(const struct ipk__born *born, ipk_deadline deadline,

@@ -27,9 +27,9 @@ static bool is_all_fine = true;
 static FILE *out; /* OUTPUT */
 
 static const struct bench_row *const families[] = {
-	bench_pipe_rtt_rows, bench_pipe_flow_rows, bench_queue_rows, bench_pack_rows,
-	bench_process_rows,  bench_idle_rows,      bench_lock_rows,  bench_sync_rows,
-	bench_value_rows,    bench_manager_rows,   bench_wire_rows,
+	bench_pipe_rtt_rows, bench_pipe_flow_rows, bench_queue_rows,   bench_pack_rows,
+	bench_process_rows,  bench_pool_rows,      bench_idle_rows,    bench_lock_rows,
+	bench_sync_rows,     bench_value_rows,     bench_manager_rows, bench_wire_rows,
 };
 
 /* What came of a contender. */

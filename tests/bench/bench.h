@@ -47,6 +47,7 @@ extern const struct bench_row bench_pipe_flow_rows[];
 extern const struct bench_row bench_queue_rows[];
 extern const struct bench_row bench_pack_rows[];
 extern const struct bench_row bench_process_rows[];
+extern const struct bench_row bench_pool_rows[];
 extern const struct bench_row bench_idle_rows[];
 extern const struct bench_row bench_lock_rows[];
 extern const struct bench_row bench_sync_rows[];

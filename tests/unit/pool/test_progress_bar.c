@@ -196,7 +196,10 @@ START_TEST(what_matters_least_is_left_out_first)
 		p.since_boot_ns = (int64_t)i + 100;
 		p.n_failed = 1;
 		line = draw(&p);
-		ck_assert_str_eq(line, cases[i].line);
+		/* Blanks may follow: what was drawn before was longer. */
+		ck_assert_int_eq(strncmp(line, cases[i].line, strlen(cases[i].line)), 0);
+		ck_assert_uint_eq(strspn(line + strlen(cases[i].line), " "),
+				  strlen(line) - strlen(cases[i].line));
 		close_terminal();
 	}
 }

@@ -1,0 +1,86 @@
+/*
+ * test_fault_zygote.c - making zygotes and births with their k-th system call or allocation
+ * failing on the requester's side: nothing is left, and what there is goes on working.
+ */
+#include <pthread.h>
+
+#include "fault/faults.h"
+#include "process/zygote.h"
+#include "support/support.h"
+
+#define BIG_BYTES 100000
+
+static struct ipk__zygote *zygote;
+static char big[BIG_BYTES];
+
+static int nothing(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+{
+	(void)arg, (void)arg_bytes, (void)fds, (void)n_fds;
+	return 0;
+}
+
+static int open_it(void)
+{
+	bool is_now;
+	int r = ipk__zygote_open(NULL, &zygote, &is_now);
+
+	fault_disarm(); /* closing can do nothing about an error */
+	if (r == 0)
+		zygote = ipk__zygote_close(zygote);
+	return r;
+}
+
+static void make_it(void)
+{
+	bool is_now;
+
+	ck_ok(ipk__zygote_open(NULL, &zygote, &is_now));
+}
+
+static int bear(size_t arg_bytes)
+{
+	const struct ipk__birth birth = {.fn = nothing, .arg = big, .arg_bytes = arg_bytes};
+	ipk_process_status status;
+	struct ipk__born born;
+	int r = ipk__zygote_bear(zygote, &birth, ipk_in_ms(WAIT_MS), &born);
+
+	if (r == 0) {
+		r = ipk__born_status(&born, ipk_in_ms(WAIT_MS), &status);
+		ipk__born_close(&born);
+	}
+	return r;
+}
+
+static int bear_one(void)
+{
+	return bear(100);
+}
+
+static int bear_with_file(void)
+{
+	return bear(BIG_BYTES);
+}
+
+static void still_works(void)
+{
+	ck_ok(bear(0));
+	zygote = ipk__zygote_close(zygote);
+}
+
+FAULT_TEST(opening, .run = open_it)
+FAULT_TEST(births, .run = bear_one, .prepare = make_it, .check = still_works)
+FAULT_TEST(births_with_a_file, .run = bear_with_file, .prepare = make_it, .check = still_works)
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("fault_zygote");
+
+	/* It is this side's calls that fail. */
+	pthread_atfork(NULL, NULL, fault_disarm);
+	add_test(s, opening);
+	add_test(s, births);
+	add_test(s, births_with_a_file);
+	return s;
+}
+
+IPK_TEST_MAIN(suite)

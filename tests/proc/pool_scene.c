@@ -1,0 +1,106 @@
+/*
+ * pool_scene.c - who belongs to a pool.
+ *
+ * A process is signalled by a pidfd that was compared with the owner word in the pool's
+ * segment after it was opened, so that a pid that is another's by now is never hit.
+ */
+#include "proc/pool_scene.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "pool/pool_internal.h"
+#include "shm/owner.h"
+
+/* State and session of a process, false: it is gone. */
+static bool look_at(const char *pid, char *ret_state, pid_t *ret_session)
+{
+	char path[64], line[512];
+	const char *after_name;
+	FILE *file;
+	int session;
+	bool ok;
+
+	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	ok = fgets(line, sizeof line, file) != NULL;
+	fclose(file);
+	after_name = ok ? strrchr(line, ')') : NULL;
+	if (!after_name || sscanf(after_name, ") %c %*d %*d %d", ret_state, &session) != 2)
+		return false;
+	*ret_session = session;
+	return true;
+}
+
+struct crowd crowd_of(pid_t session)
+{
+	struct crowd crowd = {0, 0};
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	ck_assert_ptr_nonnull(proc);
+	while ((entry = readdir(proc))) {
+		pid_t its_session;
+		char state;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
+		    atoi(entry->d_name) == getpid() ||
+		    !look_at(entry->d_name, &state, &its_session) || its_session != session)
+			continue;
+		crowd.n_zombies += state == 'Z';
+		crowd.n_alive += state != 'Z' && state != 'X';
+	}
+	closedir(proc);
+	return crowd;
+}
+
+static bool nobody_is_alive(void *session)
+{
+	return crowd_of(*(const pid_t *)session).n_alive == 0;
+}
+
+bool is_deserted(pid_t session, int ms)
+{
+	return wait_until(nobody_is_alive, &session, ms);
+}
+
+static bool signal_by_pidfd(pid_t pid, uint64_t owner, int sig)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	bool done = false;
+
+	if (fd < 0)
+		return false;
+	if (owner == 0 || ipk__owner_of(pid) == owner)
+		done = syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) == 0;
+	close(fd);
+	return done;
+}
+
+pid_t signal_worker(const ipk_pool *pool, unsigned number, int sig)
+{
+	uint64_t owner = atomic_load(&pool->shared->workers[number].owner);
+	pid_t pid = (pid_t)ipk__owner_id(owner);
+
+	return pid > 1 && signal_by_pidfd(pid, owner, sig) ? pid : 0;
+}
+
+pid_t signal_zygote(const ipk_pool *pool, int sig)
+{
+	pid_t pid = 0, standby = 0;
+
+	ipk__zygote_pids(pool->zygote, &pid, &standby);
+	return pid > 1 && signal_by_pidfd(pid, 0, sig) ? pid : 0;
+}
+
+uint32_t next_random(uint64_t *state)
+{
+	*state = *state * 6364136223846793005u + 1442695040888963407u;
+	return (uint32_t)(*state >> 33);
+}

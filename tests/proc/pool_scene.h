@@ -1,0 +1,30 @@
+/*
+ * pool_scene.h - a pool and everything that belongs to it, seen from outside: by the session
+ * that its processes are in, which /proc tells.
+ */
+#ifndef IPK_TESTS_POOL_SCENE_H
+#define IPK_TESTS_POOL_SCENE_H
+
+#include <stdint.h>
+
+#include "ipk/pool.h"
+#include "support/support.h"
+
+struct crowd {
+	int n_alive; /* running, sleeping or stopped; this process not counted */
+	int n_zombies;
+};
+
+struct crowd crowd_of(pid_t session);
+/* Nobody but this process is left in @session, no zombies of ours either; within @ms. */
+bool is_deserted(pid_t session, int ms);
+
+/* Signal worker @number, if the very process is still there. Returns its pid, 0: it was not. */
+pid_t signal_worker(const ipk_pool *pool, unsigned number, int sig);
+/* The same for the process that forks the workers. */
+pid_t signal_zygote(const ipk_pool *pool, int sig);
+
+/* A small generator: the same numbers for the same seed. */
+uint32_t next_random(uint64_t *state);
+
+#endif

@@ -1,0 +1,92 @@
+/* zygote_scene.c - see zygote_scene.h */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "proc/zygote_scene.h"
+#include "support/support.h"
+
+struct ipk__zygote *open_zygote(void)
+{
+	struct ipk__zygote *z = NULL;
+	bool is_now = false;
+
+	ck_ok(ipk__zygote_open(NULL, &z, &is_now));
+	ck_assert(is_now);
+	return z;
+}
+
+struct ipk__born bear(struct ipk__zygote *z, const struct ipk__birth *birth)
+{
+	struct ipk__born born = {-1, -1, -1};
+
+	ck_ok(ipk__zygote_bear(z, birth, ipk_in_ms(WAIT_MS), &born));
+	ck_assert_int_gt(born.pid, 0);
+	return born;
+}
+
+ipk_process_status end_of(struct ipk__born *born)
+{
+	ipk_process_status status = {.exit_code = -2};
+
+	ck_ok(ipk__born_status(born, ipk_in_ms(WAIT_MS), &status));
+	ipk__born_close(born);
+	return status;
+}
+
+int run_birth(struct ipk__zygote *z, const struct ipk__birth *birth)
+{
+	struct ipk__born born = bear(z, birth);
+
+	return end_of(&born).exit_code;
+}
+
+bool is_over(const struct ipk__born *born)
+{
+	return ipk__os_poll1(born->pidfd, IPK__OS_IN, ipk_now(), NULL) == 0;
+}
+
+void wait_over(const struct ipk__born *born)
+{
+	ck_ok(ipk__os_poll1(born->pidfd, IPK__OS_IN, ipk_in_ms(WAIT_MS), NULL));
+}
+
+pid_t zygote_pid(struct ipk__zygote *z)
+{
+	pid_t pid, standby;
+
+	ipk__zygote_pids(z, &pid, &standby);
+	return pid;
+}
+
+pid_t standby_pid(struct ipk__zygote *z)
+{
+	pid_t pid, standby;
+
+	ipk__zygote_pids(z, &pid, &standby);
+	return standby;
+}
+
+int open_pidfd(pid_t pid)
+{
+	int fd = -1;
+
+	ck_ok(ipk__os_pidfd_open(pid, &fd));
+	return fd;
+}
+
+void kill_by_pid(pid_t pid)
+{
+	int fd = open_pidfd(pid);
+
+	ck_ok(ipk__os_pidfd_signal(fd, SIGKILL));
+	ck_ok(ipk__os_poll1(fd, IPK__OS_IN, ipk_in_ms(WAIT_MS), NULL));
+	close(fd);
+}
+
+void reap_orphans(void)
+{
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}

@@ -1,0 +1,20 @@
+/* zygote_scene.h - what the tests of zygotes share. */
+#ifndef IPK_TESTS_ZYGOTE_SCENE_H
+#define IPK_TESTS_ZYGOTE_SCENE_H
+
+#include "process/zygote.h"
+
+struct ipk__zygote *open_zygote(void);
+struct ipk__born bear(struct ipk__zygote *z, const struct ipk__birth *birth);
+ipk_process_status end_of(struct ipk__born *born);                    /* closes it */
+int run_birth(struct ipk__zygote *z, const struct ipk__birth *birth); /* the exit code */
+bool is_over(const struct ipk__born *born);                           /* now */
+void wait_over(const struct ipk__born *born);
+pid_t zygote_pid(struct ipk__zygote *z);
+pid_t standby_pid(struct ipk__zygote *z);
+int open_pidfd(pid_t pid);
+/* Kills it and waits until the kernel says that it has ended. */
+void kill_by_pid(pid_t pid);
+void reap_orphans(void); /* all children of this process; they have ended, or will */
+
+#endif

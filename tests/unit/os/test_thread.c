@@ -1,0 +1,274 @@
+/* test_thread.c - the library's own threads, and forks that do not mind the quiet ones. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "support/support.h"
+
+enum stage { WAIT, WORK, CALL_OUT, END };
+
+/* A thread that is told what to do, and says when it does. */
+struct worker {
+	pthread_t thread;
+	_Atomic uint32_t wanted;
+	_Atomic uint32_t is;
+};
+
+static void obey(struct worker *w, uint32_t stage)
+{
+	if (stage == WAIT)
+		ipk__os_thread_quiet();
+	else if (stage == CALL_OUT)
+		ipk__os_thread_loud();
+	else
+		ipk__os_thread_busy();
+	atomic_store(&w->is, stage);
+	while (atomic_load(&w->wanted) == stage)
+		ipk__os_futex_wait(&w->wanted, stage, ipk_forever());
+}
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	uint32_t stage;
+
+	while ((stage = atomic_load(&w->wanted)) != END)
+		obey(w, stage);
+	return NULL;
+}
+
+static bool has_obeyed(void *arg)
+{
+	struct worker *w = arg;
+
+	return atomic_load(&w->is) == atomic_load(&w->wanted);
+}
+
+static void tell(struct worker *w, uint32_t stage)
+{
+	atomic_store(&w->wanted, stage);
+	ipk__os_futex_wake(&w->wanted, 1);
+	if (stage != END)
+		ck_assert(wait_until(has_obeyed, w, WAIT_MS));
+	else
+		ipk__os_thread_join(w->thread);
+}
+
+static void start(struct worker *w)
+{
+	*w = (struct worker){.wanted = WAIT, .is = END};
+	ck_ok(ipk__os_thread_start_quiet(work, w, &w->thread));
+	ck_assert(wait_until(has_obeyed, w, WAIT_MS));
+}
+
+static void ck_can_fork(void)
+{
+	pid_t pid = -1;
+
+	ck_ok(ipk__os_fork_alone(&pid));
+	if (pid == 0) {
+		struct worker w = {.wanted = END};
+		pid_t again;
+
+		/* Alone, and able to have quiet threads and children of its own. */
+		if (ipk__os_n_threads() != 1 ||
+		    ipk__os_thread_start_quiet(work, &w, &w.thread) != 0)
+			_exit(1);
+		ipk__os_thread_join(w.thread);
+		if (ipk__os_fork_alone(&again) != 0)
+			_exit(2);
+		if (again == 0)
+			_exit(3);
+		_exit(waitpid(again, NULL, 0) == again ? 0 : 4);
+	}
+	reap_ok(pid);
+}
+
+static void ck_cannot_fork(void)
+{
+	pid_t pid = 12345;
+
+	ck_err(ipk__os_fork_alone(&pid), -EDEADLK);
+	ck_assert_int_eq(pid, 12345);
+}
+
+START_TEST(alone_without_threads)
+{
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_can_fork();
+}
+END_TEST
+
+START_TEST(quiet_threads_do_not_count)
+{
+	struct worker w[3];
+
+	for (int i = 0; i < 3; i++)
+		start(&w[i]);
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_can_fork();
+	for (int i = 0; i < 3; i++)
+		tell(&w[i], END);
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_can_fork();
+}
+END_TEST
+
+START_TEST(loud_threads_count)
+{
+	struct worker w;
+
+	start(&w);
+	tell(&w, CALL_OUT);
+	ck_assert_int_eq(ipk__os_n_threads(), 2);
+	ck_cannot_fork();
+	tell(&w, WAIT);
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_can_fork();
+	tell(&w, CALL_OUT);
+	tell(&w, WORK);
+	tell(&w, END);
+	ck_can_fork();
+}
+END_TEST
+
+START_TEST(busy_threads_make_forks_wait)
+{
+	struct worker w;
+
+	start(&w);
+	tell(&w, WORK);
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_cannot_fork(); /* after a second */
+	tell(&w, WAIT);
+	ck_can_fork();
+	tell(&w, END);
+}
+END_TEST
+
+static void *obey_loudly(void *arg)
+{
+	struct worker *w = arg;
+
+	obey(w, WAIT); /* which says nothing in such a thread */
+	return NULL;
+}
+
+START_TEST(other_threads_count)
+{
+	struct worker host = {.is = END}, own = {.is = END};
+
+	ck_assert_int_eq(pthread_create(&host.thread, NULL, obey_loudly, &host), 0);
+	ck_assert_int_eq(ipk__os_n_threads(), 2);
+	ck_cannot_fork();
+	ck_ok(ipk__os_thread_start(obey_loudly, &own, &own.thread));
+	ck_assert_int_eq(ipk__os_n_threads(), 3);
+	ck_cannot_fork();
+	tell(&host, END);
+	ck_cannot_fork();
+	tell(&own, END);
+	/* However shortly ago they were joined. */
+	ck_assert_int_eq(ipk__os_n_threads(), 1);
+	ck_can_fork();
+}
+END_TEST
+
+static void *fork_in_it(void *arg)
+{
+	pid_t pid;
+
+	*(int *)arg = ipk__os_fork_alone(&pid);
+	return NULL;
+}
+
+START_TEST(own_threads_do_not_fork)
+{
+	pthread_t thread;
+	int r = 0;
+
+	ck_ok(ipk__os_thread_start_quiet(fork_in_it, &r, &thread));
+	ipk__os_thread_join(thread);
+	ck_err(r, -EDEADLK);
+	r = 0;
+	ck_ok(ipk__os_thread_start(fork_in_it, &r, &thread));
+	ipk__os_thread_join(thread);
+	ck_err(r, -EDEADLK);
+}
+END_TEST
+
+static void *no_work(void *arg)
+{
+	return arg;
+}
+
+START_TEST(joined_threads_are_gone_at_once)
+{
+	for (int i = 0; i < repeats(200); i++) {
+		pthread_t thread;
+
+		ck_assert_int_eq(pthread_create(&thread, NULL, no_work, NULL), 0);
+		pthread_join(thread, NULL);
+		ck_assert_int_eq(ipk__os_n_threads(), 1);
+	}
+}
+END_TEST
+
+static void *flicker(void *arg)
+{
+	struct worker *w = arg;
+
+	while (atomic_load(&w->wanted) != END) {
+		ipk__os_thread_busy();
+		free(malloc(100));
+		ipk__os_thread_quiet();
+	}
+	return NULL;
+}
+
+START_TEST(forks_while_a_thread_works)
+{
+	struct worker w = {.wanted = WAIT};
+
+	ck_ok(ipk__os_thread_start_quiet(flicker, &w, &w.thread));
+	for (int i = 0; i < repeats(50); i++)
+		ck_can_fork();
+	tell(&w, END);
+}
+END_TEST
+
+START_TEST(signals_are_blocked)
+{
+	struct worker w;
+	siginfo_t info;
+	sigset_t user;
+
+	start(&w);
+	sigemptyset(&user);
+	sigaddset(&user, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &user, NULL);
+	kill(getpid(), SIGUSR1);
+	ck_assert_int_eq(sigwaitinfo(&user, &info), SIGUSR1);
+	tell(&w, END);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("thread");
+
+	add_test(s, alone_without_threads);
+	add_test(s, quiet_threads_do_not_count);
+	add_test(s, loud_threads_count);
+	add_test(s, busy_threads_make_forks_wait);
+	add_test(s, other_threads_count);
+	add_test(s, own_threads_do_not_fork);
+	add_test(s, joined_threads_are_gone_at_once);
+	add_test(s, forks_while_a_thread_works);
+	add_test(s, signals_are_blocked);
+	return s;
+}
+
+IPK_TEST_MAIN(suite)
