@@ -5,7 +5,7 @@
 /* The numbers from 0 to n - 1; then the end, again and again. */
 struct source {
 	int64_t now, n;
-	int64_t fails_at; /* once, before that number; -1 never */
+	int64_t fails_at; /* once, before that number; INT64_MIN never */
 	int n_ends;
 	int64_t item;
 };
@@ -18,7 +18,7 @@ static int count_up(void *arg, ipk_bytes *ret_item)
 	struct source *s = arg;
 
 	if (s->now == s->fails_at) {
-		s->fails_at = -1;
+		s->fails_at = INT64_MIN;
 		return -EIO;
 	}
 	if (s->now == s->n) {
@@ -34,7 +34,7 @@ static void open_pool(int kind, int64_t n)
 {
 	board_open();
 	pool = pool_of((ipk_pool_kind)kind, 3);
-	source = (struct source){.n = n, .fails_at = -1};
+	source = (struct source){.n = n, .fails_at = INT64_MIN};
 }
 
 static void close_pool(void)
