@@ -365,12 +365,10 @@ static inline void ipk__pool_unlock(ipk_pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-/* Wake @n workers that sleep: after something was published. */
+/* Something for @n workers was published: wake who sleeps, as far as that helps (doze.h). */
 static inline void ipk__pool_wake_workers(ipk_pool *pool, unsigned n)
 {
-	ipk__os_fence_light();
-	if (ipk__event_has_sleepers(&pool->shared->work))
-		ipk__event_wake(&pool->shared->work, &pool->shared->waiters, n);
+	ipk__doze_wake(&pool->shared->work, n, ipk__shm_pool_has_work, pool->shared);
 }
 
 /* Add to a counter that only the creator writes, under the mutex. */
