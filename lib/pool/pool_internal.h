@@ -354,6 +354,9 @@ static inline bool ipk__pool_wants_workers(const ipk_pool *pool)
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
 int ipk__pool_check(const ipk_pool *pool);
 void ipk__pool_unref(ipk_pool *pool);
+/* A pool whole but for its workers and its thread; and the end of one that has none any more. */
+int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool);
+void ipk__pool_drop(ipk_pool *pool);
 
 static inline void ipk__pool_lock(ipk_pool *pool)
 {
