@@ -301,6 +301,7 @@ struct ipk_pool {
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers; /* how many there are to be */
+	bool is_barren;     /* the zygote is gone for good: whoever ends is not replaced */
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];
@@ -354,6 +355,9 @@ static inline bool ipk__pool_wants_workers(const ipk_pool *pool)
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
 int ipk__pool_check(const ipk_pool *pool);
 void ipk__pool_unref(ipk_pool *pool);
+/* A pool whole but for its workers and its thread; and the end of one that has none any more. */
+int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool);
+void ipk__pool_drop(ipk_pool *pool);
 
 static inline void ipk__pool_lock(ipk_pool *pool)
 {
