@@ -48,20 +48,15 @@ static void give_order(ipk_pool *pool, unsigned worker, uint32_t order)
 	atomic_store_explicit(&place_of(pool, worker)->order, order, memory_order_release);
 }
 
-static bool is_unfinished(ipk_pool *pool)
-{
-	return pool->n_unfinished > 0 || !ipk__maps_are_over(pool);
-}
-
 void ipk__crew_order(ipk_pool *pool, uint32_t order)
 {
-	if (order == IPK__ORDER_DRAIN && is_unfinished(pool))
+	if (order == IPK__ORDER_DRAIN && ipk__pool_has_work(pool))
 		return;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there)
 			give_order(pool, i, order);
 	}
-	ipk__pool_wake_workers(pool, IPK_POOL_WORKERS_MAX);
+	ipk__doze_wake_all(&pool->shared->work);
 }
 
 void ipk__crew_kill(ipk_pool *pool, unsigned worker)
@@ -171,6 +166,8 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker)
 	ipk__tasks_orphaned(pool, &death);
 	ipk__maps_orphaned(pool, &death);
 	ipk__member_clear(pool, worker);
+	/* It may have been woken for something that it did not take. */
+	ipk__doze_wake_all(&pool->shared->work);
 	m->has_died = state == IPK__WORKER_IDLE || state == IPK__WORKER_BUSY;
 	if (state == IPK__WORKER_STARTING || state == IPK__WORKER_FAILED)
 		delay_start(m);
@@ -215,8 +212,7 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 {
-	bool has_use = pool->phase == IPK__POOL_RUNS ||
-		       (pool->phase == IPK__POOL_DRAINS && is_unfinished(pool));
+	bool has_use = ipk__pool_wants_workers(pool);
 	int64_t next_ns = INT64_MAX;
 
 	if (pool->phase == IPK__POOL_DRAINS)
@@ -271,7 +267,7 @@ static int resize(ipk_pool *pool, unsigned n_workers)
 	while (n > n_workers)
 		retire(pool, --n);
 	pool->n_workers = n_workers;
-	ipk__pool_wake_workers(pool, IPK_POOL_WORKERS_MAX);
+	ipk__doze_wake_all(&pool->shared->work);
 	return r == -EPIPE ? -EAGAIN : r;
 }
 

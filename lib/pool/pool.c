@@ -160,8 +160,7 @@ void ipk__pool_unref(ipk_pool *pool)
 	free(pool);
 }
 
-/* The workers are gone, and nobody looks any more. */
-static void drop(ipk_pool *pool)
+void ipk__pool_drop(ipk_pool *pool)
 {
 	ipk__maps_end(pool);
 	if (pool->slots)
@@ -178,6 +177,7 @@ static void drop(ipk_pool *pool)
 
 /* --- create --- */
 
+/* All but the workers and the thread. */
 static int build(ipk_pool *pool)
 {
 	int r = make_segment(pool);
@@ -190,17 +190,10 @@ static int build(ipk_pool *pool)
 		r = ipk__maps_init(pool);
 	if (r == 0)
 		r = ipk__quarantine_init(pool);
-	if (r == 0)
-		r = ipk__crew_start(pool, pool->opts.n_workers, ipk_forever());
-	if (r < 0)
-		return r;
-	r = ipk__supervisor_start(pool);
-	if (r < 0)
-		ipk__crew_end(pool);
 	return r;
 }
 
-int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool)
+int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 {
 	ipk_pool_opts o;
 	ipk_pool *pool;
@@ -214,7 +207,34 @@ int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 	ipk__os_fence_start();
 	r = build(pool);
 	if (r < 0)
-		drop(pool);
+		ipk__pool_drop(pool);
+	else
+		*ret_pool = pool;
+	return r;
+}
+
+static int staff(ipk_pool *pool)
+{
+	int r = ipk__crew_start(pool, pool->opts.n_workers, ipk_forever());
+
+	if (r < 0)
+		return r;
+	r = ipk__supervisor_start(pool);
+	if (r < 0)
+		ipk__crew_end(pool);
+	return r;
+}
+
+int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool)
+{
+	ipk_pool *pool;
+	int r = ret_pool ? ipk__pool_build(opts, &pool) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	r = staff(pool);
+	if (r < 0)
+		ipk__pool_drop(pool);
 	else
 		*ret_pool = pool;
 	return r;
@@ -355,6 +375,6 @@ ipk_pool *ipk_pool_close(ipk_pool *pool)
 	ipk__supervisor_stop(pool);
 	send_away(pool);
 	ipk__crew_end(pool);
-	drop(pool);
+	ipk__pool_drop(pool);
 	return NULL;
 }

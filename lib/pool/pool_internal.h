@@ -354,6 +354,9 @@ static inline bool ipk__pool_wants_workers(const ipk_pool *pool)
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
 int ipk__pool_check(const ipk_pool *pool);
 void ipk__pool_unref(ipk_pool *pool);
+/* A pool whole but for its workers and its thread; and the end of one that has none any more. */
+int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool);
+void ipk__pool_drop(ipk_pool *pool);
 
 static inline void ipk__pool_lock(ipk_pool *pool)
 {
@@ -365,12 +368,10 @@ static inline void ipk__pool_unlock(ipk_pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-/* Wake @n workers that sleep: after something was published. */
+/* Something for @n workers was published: wake who sleeps, as far as that helps (doze.h). */
 static inline void ipk__pool_wake_workers(ipk_pool *pool, unsigned n)
 {
-	ipk__os_fence_light();
-	if (ipk__event_has_sleepers(&pool->shared->work))
-		ipk__event_wake(&pool->shared->work, &pool->shared->waiters, n);
+	ipk__doze_wake(&pool->shared->work, n, ipk__shm_pool_has_work, pool->shared);
 }
 
 /* Add to a counter that only the creator writes, under the mutex. */

@@ -128,7 +128,7 @@ static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
 	pool->next_look_ns = *next_ns;
 	if (!wants_bell)
 		return true;
-	/* Each time: a worker that has rung for the arming before may have yet to say so. */
+	/* Again also when it is armed: a worker may have rung and not noted it yet. */
 	ipk__event_arm(&pool->shared->finished);
 	ipk__maps_collect(pool);
 	return ipk__tasks_collect(pool) == 0 && !pool->called;

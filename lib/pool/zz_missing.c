@@ -70,3 +70,9 @@ MISSING void ipk__maps_greet(ipk_pool *pool, unsigned worker)
 	(void)pool;
 	(void)worker;
 }
+
+MISSING int ipk_future_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, size_t *ret_n)
+{
+	return f && f->kind == IPK__FUTURE_GROUP ? ipk__group_failures(f, ret_failures, max, ret_n)
+						 : -EOPNOTSUPP;
+}

@@ -156,7 +156,7 @@ static void print_child(const ipk_inspect_child *c)
 		print_end(c);
 	else
 		fputs(" nobody knows how it ended", stdout);
-	if (c->is_running)
+	if (c->is_running && !c->is_zombie)
 		print_since(c->age_ns);
 	if (c->ended_ns >= 0) {
 		fputs("; ", stdout);

@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,7 +55,8 @@ static void set_worker(unsigned number, pid_t pid, uint32_t state)
 	w->started_boot_ns = ipk__os_boot_ns() - S / 100;
 	w->n_started = 1;
 	w->n_done = 100 + number;
-	w->slot = w->map = 0;
+	w->slot = 1;
+	w->map = 0;
 	w->fn = 0;
 }
 
@@ -105,6 +107,7 @@ START_TEST(workers_and_their_work_are_told)
 	slots[7].arg_bytes = 33;
 	set_worker(1, child, IPK__WORKER_BUSY);
 	shm->workers[1].fn = (uint64_t)(uintptr_t)task;
+	shm->workers[1].slot = 0;
 	shm->workers[1].map = 2 + 1;
 	shm->workers[1].item = 17;
 	maps[2].n_items = 1000;
@@ -168,9 +171,15 @@ START_TEST(threads_have_no_process)
 	shm->kind = IPK_POOL_THREADS;
 	set_worker(0, 0, IPK__WORKER_BUSY);
 	shm->workers[0].fn = (uint64_t)(uintptr_t)task;
+	/* Between two tasks. */
+	set_worker(1, 0, IPK__WORKER_BUSY);
+	shm->workers[1].fn = (uint64_t)(uintptr_t)task;
+	shm->workers[1].slot = 0;
 	o = look(label, &snap);
 	ck_assert_str_eq(ipk_inspect_kind_name(o), "pool/threads");
-	ck_assert_uint_eq(o->n_alive, 1);
+	ck_assert_str_eq(ipk_inspect_worker_at(o, 1)->function, "");
+	ck_assert_int_eq(ipk_inspect_worker_at(o, 1)->since_ns, -1);
+	ck_assert_uint_eq(o->n_alive, 2);
 	ck_assert_uint_eq(ipk_inspect_worker_at(o, 0)->pid, 0);
 	ck_assert_ptr_nonnull(strstr(ipk_inspect_worker_at(o, 0)->function, "look_pool+0x"));
 	ipk_inspect_close(snap);
@@ -375,6 +384,7 @@ START_TEST(scribbled_pools_are_read_or_refused)
 	set_worker(0, getpid(), IPK__WORKER_BUSY);
 	shm->workers[0].slot = 1;
 	set_worker(1, getpid(), IPK__WORKER_BUSY);
+	shm->workers[1].slot = 0;
 	shm->workers[1].map = 1;
 	shm->workers[1].fn = (uint64_t)(uintptr_t)task;
 	shm->maps_active = 1;
@@ -507,6 +517,7 @@ START_TEST(child_that_ended_unseen_is_a_zombie)
 	struct ipk__shm_processes *p;
 	const ipk_inspect_object *o;
 	ipk_inspect *snap;
+	char pid[16];
 	pid_t child;
 
 	unique_name(label, "zombie");
@@ -518,6 +529,10 @@ START_TEST(child_that_ended_unseen_is_a_zombie)
 	ck_assert(ipk_inspect_child_at(o, 0)->is_zombie);
 	ck_assert_uint_eq(o->n_alive, 0);
 	ck_assert(has_hint(o, "zed, process "));
+	ipk_inspect_close(snap);
+	/* It is found by its maker, too. */
+	snprintf(pid, sizeof pid, "%d", (int)getpid());
+	look(pid, &snap);
 	ipk_inspect_close(snap);
 	/* One that is being changed for ever is left out. */
 	p->children[0].n_changes = 3;
