@@ -201,6 +201,7 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	if (m->not_before_ns > now_ns)
 		return m->not_before_ns;
 	r = ipk__member_start(pool, worker, ipk_in_ms(BEAR_MS));
+	pool->is_barren = r == -EPIPE;
 	if (r < 0) {
 		delay_start(m);
 		return m->not_before_ns;
@@ -208,6 +209,14 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	count_replaced(pool, m);
 	ipk__maps_greet(pool, worker);
 	return INT64_MAX;
+}
+
+/* Nobody is left to do anything, and nobody can be made. */
+static void give_up(ipk_pool *pool)
+{
+	pool->phase = IPK__POOL_TERMINATED;
+	ipk__tasks_fail_all(pool, "the pool's workers are dead, and so is what could start others");
+	ipk__maps_cancel_all(pool, true);
 }
 
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
@@ -220,12 +229,14 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there) {
 			note_ready(pool, i);
-		} else if (has_use && pool->members[i].is_wanted) {
+		} else if (has_use && pool->members[i].is_wanted && !pool->is_barren) {
 			int64_t again_ns = replace(pool, i, now_ns);
 
 			next_ns = IPK__MIN(next_ns, again_ns);
 		}
 	}
+	if (has_use && pool->is_barren && ipk__crew_n_alive(pool) == 0)
+		give_up(pool);
 	return next_ns;
 }
 

@@ -29,6 +29,7 @@
 #include "shm/segment.h"
 
 struct ipk__pool_map_job; /* map.c's own */
+struct ipk__map_books;    /* and this */
 struct ipk__group;        /* group.c's own */
 
 /* --- futures (future.c) --- */
@@ -200,10 +201,11 @@ void ipk__maps_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__maps_cancel(ipk_future *f);
 void ipk__maps_cancel_all(ipk_pool *pool, bool running_too);
 int64_t ipk__maps_tick(ipk_pool *pool, int64_t now_ns);
-void ipk__maps_count(const ipk_pool *pool, ipk_progress *progress); /* add what runs in maps */
 bool ipk__maps_are_over(const ipk_pool *pool);
+bool ipk__maps_have_waiting(const ipk_pool *pool); /* for others to be over */
 /* What a worker that was started meanwhile needs of the maps that run (arrays). */
 void ipk__maps_greet(ipk_pool *pool, unsigned worker);
+void ipk__map_unref(struct ipk__pool_map_job *job); /* its future is freed; with the mutex or not */
 
 /* --- quarantine.c: by function and argument --- */
 
@@ -301,6 +303,7 @@ struct ipk_pool {
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers; /* how many there are to be */
+	bool is_barren;     /* the zygote is gone for good: whoever ends is not replaced */
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];
@@ -317,7 +320,7 @@ struct ipk_pool {
 	_Atomic unsigned n_kept;         /* of both */
 
 	struct ipk__room room; /* the segment's heap */
-	struct ipk__pool_map_job *map_jobs;
+	struct ipk__map_books *map_books;
 	struct ipk__quarantine *quarantine;
 
 	pthread_t supervisor;
