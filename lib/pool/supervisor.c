@@ -118,7 +118,8 @@ struct rhythm {
 static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
 {
 	bool others_collect = pool->n_collected != rhythm->n_collected;
-	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS;
+	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS ||
+			  ipk__maps_have_waiting(pool);
 
 	if (pool->backlog.n > 0 && others_collect)
 		*next_ns = ipk__sooner_ns(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
