@@ -384,4 +384,13 @@ static inline void ipk__count(_Atomic uint64_t *counter, uint64_t n)
 			      memory_order_relaxed);
 }
 
+/* Before and after the items of a map go over to the counts: nobody sees them twice, or not. */
+static inline void ipk__counts_turn(ipk_pool *pool)
+{
+	/* Pairs with the fence of a reader of progress before it looks again. */
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_fetch_add(&pool->shared->counts.n_turns, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 #endif
