@@ -29,6 +29,7 @@
 #include "shm/segment.h"
 
 struct ipk__pool_map_job; /* map.c's own */
+struct ipk__map_books;    /* and this */
 struct ipk__group;        /* group.c's own */
 
 /* --- futures (future.c) --- */
@@ -201,10 +202,11 @@ void ipk__maps_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__maps_cancel(ipk_future *f);
 void ipk__maps_cancel_all(ipk_pool *pool, bool running_too);
 int64_t ipk__maps_tick(ipk_pool *pool, int64_t now_ns);
-void ipk__maps_count(const ipk_pool *pool, ipk_progress *progress); /* add what runs in maps */
 bool ipk__maps_are_over(const ipk_pool *pool);
+bool ipk__maps_have_waiting(const ipk_pool *pool); /* for others to be over */
 /* What a worker that was started meanwhile needs of the maps that run (arrays). */
 void ipk__maps_greet(ipk_pool *pool, unsigned worker);
+void ipk__map_unref(struct ipk__pool_map_job *job); /* its future is freed; with the mutex or not */
 
 /* --- quarantine.c: by function and argument --- */
 
@@ -319,7 +321,7 @@ struct ipk_pool {
 	_Atomic unsigned n_kept;         /* of both */
 
 	struct ipk__room room; /* the segment's heap */
-	struct ipk__pool_map_job *map_jobs;
+	struct ipk__map_books *map_books;
 	struct ipk__quarantine *quarantine;
 
 	pthread_t supervisor;

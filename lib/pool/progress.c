@@ -37,17 +37,14 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 }
 
 /* Items of maps that run: the creator counts them when their map is over. */
-static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
-		     ipk_progress *p)
+static void add_maps(const struct ipk__pool_map *maps, ipk_progress *p)
 {
-	uint32_t active = atomic_load_explicit(&shared->maps_active, memory_order_acquire);
-
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
 		uint64_t n_items = maps[i].n_items;
 		uint64_t n_over = IPK__MIN(load(&maps[i].n_done), n_items);
 		uint64_t n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 
-		if (!(active & 1u << i))
+		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
 		p->n_done += n_over - n_failed;
 		p->n_failed += n_failed;
@@ -85,7 +82,7 @@ void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__po
 	uint64_t left;
 
 	read_counts(&shared->counts, &p);
-	add_maps(shared, maps, &p);
+	add_maps(maps, &p);
 	p.n_running = count_busy(shared);
 	p.n_submitted = load(&shared->counts.n_submitted);
 	left = p.n_submitted;
