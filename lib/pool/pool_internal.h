@@ -118,11 +118,12 @@ int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), vo
 /* --- workers (crew.c) --- */
 
 struct ipk__member {
-	bool is_there;  /* a process or thread of this place was started and not yet seen to end */
-	bool is_ready;  /* its initializer is through */
-	bool is_wanted; /* it is to be replaced when it ends */
-	bool is_killed; /* by us */
-	bool has_died;  /* the one before: it did not end by an order */
+	bool is_there; /* a process or thread of this place was started and not yet seen to end */
+	bool is_starting; /* being born, without the mutex; not there yet */
+	bool is_ready;    /* its initializer is through */
+	bool is_wanted;   /* it is to be replaced when it ends */
+	bool is_killed;   /* by us */
+	bool has_died;    /* the one before: it did not end by an order */
 	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
