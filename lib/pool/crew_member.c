@@ -158,6 +158,7 @@ static void reset_place(struct ipk__pool_worker *place)
 	atomic_store(&place->state, IPK__WORKER_STARTING);
 	atomic_store(&place->slot, 0);
 	atomic_store(&place->map, 0);
+	atomic_store(&place->chunk, 0);
 	atomic_store(&place->item, 0);
 	atomic_store(&place->fn, 0);
 	atomic_store(&place->n_done, 0);
