@@ -367,9 +367,11 @@ void ipk__map_end(ipk_pool *pool, struct ipk__pool_map_job *job)
 {
 	ipk__map_gather(pool, job);
 	give_results(pool, job);
+	ipk__counts_turn(pool);
 	count(pool, job);
 	if (job->map)
 		close_map(pool, job);
+	ipk__counts_turn(pool);
 	free_resting(job);
 	job->phase = IPK__MAP_LINGERS;
 	tell_future(job);

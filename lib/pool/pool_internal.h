@@ -118,11 +118,12 @@ int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), vo
 /* --- workers (crew.c) --- */
 
 struct ipk__member {
-	bool is_there;  /* a process or thread of this place was started and not yet seen to end */
-	bool is_ready;  /* its initializer is through */
-	bool is_wanted; /* it is to be replaced when it ends */
-	bool is_killed; /* by us */
-	bool has_died;  /* the one before: it did not end by an order */
+	bool is_there; /* a process or thread of this place was started and not yet seen to end */
+	bool is_starting; /* being born, without the mutex; not there yet */
+	bool is_ready;    /* its initializer is through */
+	bool is_wanted;   /* it is to be replaced when it ends */
+	bool is_killed;   /* by us */
+	bool has_died;    /* the one before: it did not end by an order */
 	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
@@ -382,6 +383,15 @@ static inline void ipk__count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 			      memory_order_relaxed);
+}
+
+/* Before and after the items of a map go over to the counts: nobody sees them twice, or not. */
+static inline void ipk__counts_turn(ipk_pool *pool)
+{
+	/* Pairs with the fence of a reader of progress before it looks again. */
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_fetch_add(&pool->shared->counts.n_turns, 1);
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 #endif

@@ -157,6 +157,7 @@ struct ipk__pool_counts {
 	_Atomic uint32_t n_workers, n_replaced;
 	_Atomic uint32_t n_backlog; /* tasks that wait for a slot */
 	_Atomic uint32_t is_shut;   /* an ipk_shutdown */
+	_Atomic uint32_t n_turns;   /* odd while the items of a map go over to these */
 };
 
 struct ipk__shm_pool {

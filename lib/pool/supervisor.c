@@ -158,6 +158,9 @@ static int64_t call_user(ipk_pool *pool, int64_t now_ns)
 	ipk__pool_lock(pool);
 	ipk__futures_call(pool);
 	ipk__pool_unlock(pool);
+	/* Loud, it is in the way of whoever wants to fork. */
+	if (!pool->opts.on_progress)
+		return INT64_MAX;
 	ipk__os_thread_loud();
 	next_ns = ipk__progress_tick(pool, now_ns);
 	ipk__os_thread_busy();
