@@ -13,7 +13,7 @@
 
 #define OWNER_STEP_NS 10000000 /* as in shm/owner.c */
 
-static struct {
+IPK__AT_FORK_DATA static struct {
 	struct ipk__segment segment;
 	bool is_parents;
 	uint32_t next_slot;
@@ -24,7 +24,7 @@ static struct ipk__shm_processes *shared(void)
 	return (struct ipk__shm_processes *)registry.segment.header;
 }
 
-void ipk__registry_in_fork(void)
+IPK__AT_FORK_CODE void ipk__registry_in_fork(void)
 {
 	registry.is_parents = true;
 }
