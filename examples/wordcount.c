@@ -148,26 +148,41 @@ static int take(ipk_future *f, struct table *counts)
 	return 0;
 }
 
-static int show_and_kill(void)
+/* Looks at us while we go on; what it says is shown at the end. */
+static FILE *start_looking(void)
 {
 	const char *inspect = getenv("IPC_INSPECT");
 	char command[4096];
+
+	snprintf(command, sizeof command, "%s show wordcount", inspect ? inspect : "ipc-inspect");
+	fflush(stdout);
+	return popen(command, "r");
+}
+
+static void show_what_was_seen(FILE *seen)
+{
+	char line[512];
+
+	printf("half way, ipc-inspect show wordcount said:\n");
+	while (fgets(line, sizeof line, seen))
+		printf("    %s", line);
+	if (pclose(seen) != 0)
+		printf("    (it could not be run)\n");
+}
+
+static int kill_one(void)
+{
 	int pid;
 
-	snprintf(command, sizeof command, "%s ls", inspect ? inspect : "ipc-inspect");
-	printf("\nhalf way; this is what ipc-inspect ls sees:\n");
-	fflush(stdout);
-	if (system(command) != 0)
-		printf("(%s did not run)\n", command);
 	ipk_try(ipk_value_load(began_last, &pid));
 	printf("killing worker %d with SIGKILL\n", pid);
-	fflush(stdout);
 	return kill(pid, SIGKILL) == 0 ? 0 : -errno;
 }
 
 static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *counts)
 {
 	IPK_AUTO(imap) *imap = NULL;
+	FILE *seen = NULL;
 	int r = 0;
 
 	ipk_try(ipk_pool_imap(pool, count_file, next_path, &paths,
@@ -177,11 +192,15 @@ static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *count
 		IPK_AUTO(future) *f = NULL;
 
 		if (n_done == n_files / 2)
-			ipk_try(show_and_kill());
+			seen = start_looking();
+		if (n_done == n_files / 2 + 1)
+			ipk_try(kill_one());
 		r = ipk_imap_next(imap, ipk_forever(), &f);
 		if (r == 0)
 			r = take(f, counts);
 	}
+	if (seen)
+		show_what_was_seen(seen);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -222,30 +241,39 @@ static int compare(char **paths, struct table *counts)
 	return same ? 0 : -EBADMSG;
 }
 
-int main(int argc, char **argv)
+static int count_all(char **paths, size_t n_files)
 {
-	size_t n_files = (size_t)(argc - 1);
 	struct table counts = {0};
 	IPK_AUTO(value) *pid = NULL;
 	IPK_AUTO(pool) *pool = NULL;
 	ipk_progress progress;
 
-	if (argc < 2) {
-		fprintf(stderr, "usage: wordcount FILE...\n");
-		return 2;
-	}
 	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'i', .label = "began-last"), &pid));
 	began_last = pid;
 	ipk_try(ipk_pool_create(IPK_POOL(.label = "wordcount", .on_progress = ipk_progress_bar,
 					 .on_progress_arg = stderr),
 				&pool));
-	ipk_try(run(pool, argv + 1, n_files, &counts));
+	ipk_try(run(pool, paths, n_files, &counts));
 	ipk_try(ipk_pool_shutdown(pool, IPK_DRAIN));
 	ipk_try(ipk_pool_join(pool, ipk_in_ms(10000)));
 	ipk_try(ipk_pool_progress(pool, &progress));
 	printf("%zu files counted; %u worker replaced, %" PRIu64 " task begun again\n", n_files,
 	       progress.n_replaced, progress.n_retried);
-	ipk_try(compare(argv + 1, &counts));
+	ipk_try(compare(paths, &counts));
 	free(counts.words);
 	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int r;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: wordcount FILE...\n");
+		return 2;
+	}
+	r = count_all(argv + 1, (size_t)(argc - 1));
+	if (r < 0)
+		fprintf(stderr, "wordcount: %s\n", ipk_strerror(r));
+	return r < 0;
 }

@@ -73,8 +73,10 @@ typedef enum ipk_inspect_what {
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {
-	size_t size;       /* sizeof(ipk_inspect_opts) */
-	const char *match; /* only objects with this name, label or id (in decimal); NULL: all */
+	size_t size; /* sizeof(ipk_inspect_opts) */
+	/* Only objects with this name, label or id (in decimal); pools and processes also by the
+	 * pid they belong to. NULL: all. */
+	const char *match;
 } ipk_inspect_opts;
 
 #define IPK_INSPECT(...) IPK_OPTS(inspect, __VA_ARGS__)

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #include "inspect/inspect_internal.h"
-#include "ipk/error.h"
 
 #define LONG_NS ((int64_t)60 * 1000000000) /* for a task: worth a look */
 
@@ -64,9 +63,9 @@ static void hint_at_worker(struct ipk__object *o, const ipk_inspect_worker *w)
 		    w->number, w->pid, w->pid);
 	else if (w->state == IPK_INSPECT_FAILED)
 		add(o,
-		    "the initializer of worker %" PRIu32 " gave %d (%s): it is tried again, ever "
+		    "the initializer of worker %" PRIu32 " gave %d: it is tried again, ever "
 		    "more slowly",
-		    w->number, w->code, ipk_errname(w->code));
+		    w->number, w->code);
 	else if (w->state == IPK_INSPECT_BUSY && w->since_ns >= LONG_NS && w->pid != 0)
 		add(o,
 		    "worker %" PRIu32 " has been at its task for %" PRId64 " s: gdb -p %" PRIu32

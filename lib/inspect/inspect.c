@@ -48,15 +48,28 @@ static int push(struct list *list, struct ipk__object *o)
 	return 0;
 }
 
+/* Pools and children belong to one process, by which they are found too. */
+static bool has_number(const struct ipk__object *o, uint64_t n)
+{
+	bool is_of_process =
+		o->pub.kind == IPK_INSPECT_POOL || o->pub.kind == IPK_INSPECT_PROCESSES;
+
+	return n == o->pub.id || (is_of_process && n == o->pub.creator_pid);
+}
+
 static bool is_wanted(const struct ipk__object *o, const char *match)
 {
+	uint64_t n;
 	char *end;
 
 	if (!match)
 		return true;
 	if (strcmp(match, o->name) == 0)
 		return true;
-	return *match >= '0' && *match <= '9' && strtoull(match, &end, 10) == o->pub.id && !*end;
+	if (*match < '0' || *match > '9')
+		return false;
+	n = strtoull(match, &end, 10);
+	return !*end && has_number(o, n);
 }
 
 /* An anonymous arena is shown for itself only when it is damaged. */

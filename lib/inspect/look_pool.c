@@ -109,13 +109,15 @@ static void note_task(int fd, const struct copy *copy, uint32_t slot, ipk_inspec
 	w->was_asked_to_stop = load32(&s.stop) != 0 || ipk__slot_state(word) == IPK__SLOT_CONDEMNED;
 }
 
-/* What a busy one is at. */
+/* What a busy one is at; nothing, for a moment, when it is between two tasks. */
 static void note_work(int fd, const struct copy *copy, const struct ipk__pool_worker *place,
 		      ipk_inspect_worker *w)
 {
 	uint32_t map = load32(&place->map);
 	uint32_t slot = load32(&place->slot);
 
+	if (slot == 0 && map == 0)
+		w->since_ns = -1;
 	if (slot != 0)
 		note_task(fd, copy, slot - 1, w);
 	if (slot == 0 && map != 0 && map <= IPK__POOL_MAPS) {
@@ -165,7 +167,7 @@ static void name_functions(const struct copy *copy, struct ipk__object *o)
 		uint64_t fn = load64(&copy->shm.workers[w->number].fn);
 		bool has_memory = w->pid != 0 && !w->is_gone;
 
-		if (w->state != IPK_INSPECT_BUSY || fn == 0)
+		if (w->state != IPK_INSPECT_BUSY || w->since_ns < 0)
 			continue;
 		if (named && named_fn == fn) {
 			memcpy(w->function, named->function, sizeof w->function);

@@ -48,20 +48,15 @@ static void give_order(ipk_pool *pool, unsigned worker, uint32_t order)
 	atomic_store_explicit(&place_of(pool, worker)->order, order, memory_order_release);
 }
 
-static bool is_unfinished(ipk_pool *pool)
-{
-	return pool->n_unfinished > 0 || !ipk__maps_are_over(pool);
-}
-
 void ipk__crew_order(ipk_pool *pool, uint32_t order)
 {
-	if (order == IPK__ORDER_DRAIN && is_unfinished(pool))
+	if (order == IPK__ORDER_DRAIN && ipk__pool_has_work(pool))
 		return;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there)
 			give_order(pool, i, order);
 	}
-	ipk__pool_wake_workers(pool, IPK_POOL_WORKERS_MAX);
+	ipk__doze_wake_all(&pool->shared->work);
 }
 
 void ipk__crew_kill(ipk_pool *pool, unsigned worker)
@@ -171,6 +166,8 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker)
 	ipk__tasks_orphaned(pool, &death);
 	ipk__maps_orphaned(pool, &death);
 	ipk__member_clear(pool, worker);
+	/* It may have been woken for something that it did not take. */
+	ipk__doze_wake_all(&pool->shared->work);
 	m->has_died = state == IPK__WORKER_IDLE || state == IPK__WORKER_BUSY;
 	if (state == IPK__WORKER_STARTING || state == IPK__WORKER_FAILED)
 		delay_start(m);
@@ -204,6 +201,7 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	if (m->not_before_ns > now_ns)
 		return m->not_before_ns;
 	r = ipk__member_start(pool, worker, ipk_in_ms(BEAR_MS));
+	pool->is_barren = r == -EPIPE;
 	if (r < 0) {
 		delay_start(m);
 		return m->not_before_ns;
@@ -213,10 +211,17 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	return INT64_MAX;
 }
 
+/* Nobody is left to do anything, and nobody can be made. */
+static void give_up(ipk_pool *pool)
+{
+	pool->phase = IPK__POOL_TERMINATED;
+	ipk__tasks_fail_all(pool, "the pool's workers are dead, and so is what could start others");
+	ipk__maps_cancel_all(pool, true);
+}
+
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 {
-	bool has_use = pool->phase == IPK__POOL_RUNS ||
-		       (pool->phase == IPK__POOL_DRAINS && is_unfinished(pool));
+	bool has_use = ipk__pool_wants_workers(pool);
 	int64_t next_ns = INT64_MAX;
 
 	if (pool->phase == IPK__POOL_DRAINS)
@@ -224,12 +229,14 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there) {
 			note_ready(pool, i);
-		} else if (has_use && pool->members[i].is_wanted) {
+		} else if (has_use && pool->members[i].is_wanted && !pool->is_barren) {
 			int64_t again_ns = replace(pool, i, now_ns);
 
 			next_ns = IPK__MIN(next_ns, again_ns);
 		}
 	}
+	if (has_use && pool->is_barren && ipk__crew_n_alive(pool) == 0)
+		give_up(pool);
 	return next_ns;
 }
 
@@ -271,7 +278,7 @@ static int resize(ipk_pool *pool, unsigned n_workers)
 	while (n > n_workers)
 		retire(pool, --n);
 	pool->n_workers = n_workers;
-	ipk__pool_wake_workers(pool, IPK_POOL_WORKERS_MAX);
+	ipk__doze_wake_all(&pool->shared->work);
 	return r == -EPIPE ? -EAGAIN : r;
 }
 

@@ -164,6 +164,7 @@ static void put_away(ipk_pool *pool, unsigned worker)
 	ipk__member_init(m);
 	atomic_store(&pool->shared->workers[worker].owner, 0);
 	atomic_store(&pool->shared->workers[worker].state, IPK__WORKER_NONE);
+	ipk__doze_forget(&pool->shared->work, worker);
 	count_alive(pool);
 }
 

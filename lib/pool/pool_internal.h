@@ -99,6 +99,8 @@ void ipk__future_unref(ipk_future *f); /* without the mutex or with it */
  * group it is a member of. Drops the pool's reference. */
 void ipk__future_done(ipk_future *f); /* the result is in place */
 void ipk__future_failed(ipk_future *f, const ipk_failure *failure);
+void ipk__futures_call(ipk_pool *pool); /* callbacks that are due; unlocks meanwhile */
+void ipk__futures_end(ipk_pool *pool);  /* frees what was kept for the next ones */
 /* Why there is no result: of one that is over, also without the mutex. */
 void ipk__future_failure(const ipk_future *f, ipk_failure *ret_failure);
 int ipk__failure_errno(ipk_failure_cause cause); /* what ipk_future_get() gives for it */
@@ -177,6 +179,10 @@ unsigned ipk__tasks_collect(ipk_pool *pool);
 /* Of a worker that has ended: its tasks fail or are begun again. */
 void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__tasks_cancel(ipk_future *f);
+void ipk__tasks_want(ipk_future *f);       /* its worker wakes who waits, if anybody does */
+void ipk__tasks_take_early(ipk_future *f); /* it may be done while its worker stopped before
+					     saying so */
+void ipk__tasks_look_at(ipk_future *f);    /* its state is up to date then */
 /* No worker will ever come again: everything that is not over fails as DIED, with @text. */
 void ipk__tasks_fail_all(ipk_pool *pool, const char *text);
 void ipk__tasks_cancel_queued(ipk_pool *pool); /* what no worker has begun */
@@ -239,9 +245,6 @@ void ipk__supervisor_stop(ipk_pool *pool); /* without the mutex; it is joined */
 void ipk__supervisor_call(ipk_pool *pool);
 /* It wants to hear of what is done although nobody waits: n_heard and the like changed. */
 void ipk__supervisor_listen(ipk_pool *pool);
-/* Have it call ipk__crew_ended() once @fd, a pidfd, is readable. Also before it runs. */
-int ipk__supervisor_watch(ipk_pool *pool, unsigned worker, int fd);
-void ipk__supervisor_unwatch(ipk_pool *pool, int fd); /* before @fd is closed */
 /* Whether the caller is the pool's own thread: in a callback. */
 bool ipk__supervisor_is_me(const ipk_pool *pool);
 /* One look at all, by the pool's thread while it waits in a callback: no callbacks then. */
@@ -288,8 +291,9 @@ struct ipk_pool {
 	_Atomic uint64_t *cells;
 	struct ipk__pool_map *maps;
 	struct ipk__patience patience; /* of those who wait for results */
-	_Atomic unsigned n_waiting;    /* threads in ipk__pool_wait() */
+	unsigned n_waiting;            /* threads in ipk__pool_wait() */
 	unsigned n_any_waiting;        /* those of them that wait for just anything */
+	bool is_closed;                /* the segment is gone or about to go */
 	unsigned n_heard;              /* futures not over that have callbacks or an fd, and
 					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
@@ -297,6 +301,7 @@ struct ipk_pool {
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers; /* how many there are to be */
+	bool is_barren;     /* the zygote is gone for good: whoever ends is not replaced */
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];
@@ -329,6 +334,12 @@ struct ipk_pool {
 	struct ipk__progress_clock progress_clock;
 };
 
+/* The earlier of two times; unlike IPK__MIN, of calls too. */
+static inline int64_t ipk__sooner_ns(int64_t a_ns, int64_t b_ns)
+{
+	return a_ns < b_ns ? a_ns : b_ns;
+}
+
 /* Whether workers that end are to be replaced: false once there will be nothing to do. */
 static inline bool ipk__pool_has_work(const ipk_pool *pool)
 {
@@ -344,6 +355,9 @@ static inline bool ipk__pool_wants_workers(const ipk_pool *pool)
 /* In every public call: 0, -EBADF, -EPERM not the creator. */
 int ipk__pool_check(const ipk_pool *pool);
 void ipk__pool_unref(ipk_pool *pool);
+/* A pool whole but for its workers and its thread; and the end of one that has none any more. */
+int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool);
+void ipk__pool_drop(ipk_pool *pool);
 
 static inline void ipk__pool_lock(ipk_pool *pool)
 {
@@ -355,12 +369,10 @@ static inline void ipk__pool_unlock(ipk_pool *pool)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-/* Wake @n workers that sleep: after something was published. */
+/* Something for @n workers was published: wake who sleeps, as far as that helps (doze.h). */
 static inline void ipk__pool_wake_workers(ipk_pool *pool, unsigned n)
 {
-	ipk__os_fence_light();
-	if (ipk__event_has_sleepers(&pool->shared->work))
-		ipk__event_wake(&pool->shared->work, &pool->shared->waiters, n);
+	ipk__doze_wake(&pool->shared->work, n, ipk__shm_pool_has_work, pool->shared);
 }
 
 /* Add to a counter that only the creator writes, under the mutex. */

@@ -38,6 +38,7 @@
 #include <stdint.h>
 
 #include "ipk/pool.h"
+#include "pool/doze.h"
 #include "pool/map_shared.h"
 #include "shm/segment.h"
 #include "shm/wait.h"
@@ -171,10 +172,21 @@ struct ipk__shm_pool {
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* all workers' */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t done; /* the stack: slot + 1 */
 	_Atomic uint32_t any_wanted;                    /* somebody sleeps until anything is done */
-	struct ipk__event work;     /* workers sleep until there is something to do */
+	struct ipk__doze work;      /* workers sleep until there is something to do */
 	struct ipk__event finished; /* the creator's threads sleep until something is done */
 	struct ipk__waiters waiters;
 	struct ipk__pool_worker workers[IPK_POOL_WORKERS_MAX];
 };
+_Static_assert(IPK_POOL_WORKERS_MAX <= 64 * IPK__DOZE_WORDS, "a bit for each");
+
+/* Whether something lies there for a worker to take; @shared is a struct ipk__shm_pool. */
+static inline bool ipk__shm_pool_has_work(void *shared)
+{
+	struct ipk__shm_pool *s = shared;
+
+	return atomic_load_explicit(&s->tail, memory_order_acquire) !=
+		       atomic_load_explicit(&s->head, memory_order_relaxed) ||
+	       atomic_load_explicit(&s->maps_active, memory_order_acquire) != 0;
+}
 
 #endif

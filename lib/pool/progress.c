@@ -43,14 +43,23 @@ static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_
 	uint32_t active = atomic_load_explicit(&shared->maps_active, memory_order_acquire);
 
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
-		const struct ipk__pool_map *map = &maps[i];
+		uint64_t n_items = maps[i].n_items;
+		uint64_t n_over = IPK__MIN(load(&maps[i].n_done), n_items);
+		uint64_t n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 
 		if (!(active & 1u << i))
 			continue;
-		p->n_done += IPK__MIN(load(&map->n_done), map->n_items);
-		p->n_failed += IPK__MIN(load(&map->n_failed), map->n_items);
-		p->n_task_errors += IPK__MIN(load(&map->n_failed), map->n_items);
+		p->n_done += n_over - n_failed;
+		p->n_failed += n_failed;
+		p->n_task_errors += n_failed;
 	}
+}
+
+static bool is_at_work(const struct ipk__pool_worker *place)
+{
+	return atomic_load_explicit(&place->state, memory_order_acquire) == IPK__WORKER_BUSY &&
+	       (atomic_load_explicit(&place->slot, memory_order_relaxed) != 0 ||
+		atomic_load_explicit(&place->map, memory_order_relaxed) != 0);
 }
 
 static uint64_t count_busy(const struct ipk__shm_pool *shared)
@@ -58,8 +67,7 @@ static uint64_t count_busy(const struct ipk__shm_pool *shared)
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		n += atomic_load_explicit(&shared->workers[i].state, memory_order_acquire) ==
-		     IPK__WORKER_BUSY;
+		n += is_at_work(&shared->workers[i]);
 	return n;
 }
 

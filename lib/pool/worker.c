@@ -159,6 +159,15 @@ static void finish(struct ipk__worker *w, struct ipk__pool_slot *slot, uint64_t 
 	push_done(w, slot);
 }
 
+/* Having taken something, or been about to: there is more, for another. */
+static void pass_on(struct ipk__worker *w)
+{
+	if (!w->is_woken)
+		return;
+	w->is_woken = false;
+	ipk__doze_wake(&w->shared->work, 1, ipk__shm_pool_has_work, w->shared);
+}
+
 static bool do_task(struct ipk__worker *w)
 {
 	uint64_t taken;
@@ -168,6 +177,7 @@ static bool do_task(struct ipk__worker *w)
 	if (!slot)
 		return false;
 	w->n_left--;
+	pass_on(w);
 	begin(w, slot);
 	ipk__task_set_current(&w->task);
 	code = ((ipk_task_fn)(uintptr_t)slot->fn)(&w->task, w->task.arg, w->task.arg_bytes);
@@ -179,31 +189,44 @@ static bool do_task(struct ipk__worker *w)
 
 /* --- the loop --- */
 
+static bool has_reason(void *arg)
+{
+	struct ipk__worker *w = arg;
+
+	return ipk__shm_pool_has_work(w->shared) ||
+	       atomic_load_explicit(&w->place->order, memory_order_relaxed) != IPK__ORDER_WORK;
+}
+
 static int has_work(void *arg, bool slowly)
 {
 	struct ipk__worker *w = arg;
-	struct ipk__shm_pool *s = w->shared;
 
-	if (atomic_load_explicit(&s->tail, memory_order_acquire) !=
-		    atomic_load_explicit(&s->head, memory_order_relaxed) ||
-	    atomic_load_explicit(&s->maps_active, memory_order_acquire) != 0 ||
-	    atomic_load_explicit(&w->place->order, memory_order_relaxed) != IPK__ORDER_WORK)
+	if (has_reason(w))
 		return 1;
-	if (slowly && w->control_fd >= 0 && ipk__os_is_hung_up(w->control_fd) != 0)
-		return -EPIPE;
-	return 0;
+	return slowly && w->control_fd >= 0 && ipk__os_is_hung_up(w->control_fd) != 0 ? -EPIPE : 0;
+}
+
+static int sleep_for_work(void *arg)
+{
+	struct ipk__worker *w = arg;
+	int r;
+
+	do {
+		w->is_woken = ipk__doze(&w->shared->work, w->number, has_reason, w) != 0;
+		r = has_work(w, true);
+	} while (r == 0);
+	return r;
 }
 
 /* 0 there may be something to do; -EPIPE the creator is gone. */
 static int wait_for_work(struct ipk__worker *w)
 {
 	const struct ipk__wait wait = {
-		.event = &w->shared->work,
-		.waiters = w->waiters,
 		.what = IPK__WAIT_WORK,
 		.patience = &w->patience,
 		.ready = has_work,
 		.arg = w,
+		.sleep = sleep_for_work,
 	};
 
 	atomic_store_explicit(&w->place->since_ns, ipk__os_coarse_ns(), memory_order_relaxed);
@@ -234,7 +257,10 @@ static void work(struct ipk__worker *w)
 
 		if (order == IPK__ORDER_RETIRE || w->n_left == 0)
 			return;
-		if (do_task(w) || ipk__worker_do_maps(w))
+		if (do_task(w))
+			continue;
+		pass_on(w);
+		if (ipk__worker_do_maps(w))
 			continue;
 		if (order == IPK__ORDER_DRAIN || wait_for_work(w) < 0)
 			return;

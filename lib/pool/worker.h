@@ -42,6 +42,7 @@ struct ipk__worker {
 	int bell_fd;
 	int spill_fd; /* -1: nothing had to be spilled yet */
 	uint64_t spill_end;
+	bool is_woken;   /* and has yet to find work, or to wake another for what it leaves */
 	uint64_t n_left; /* tasks until it retires; UINT64_MAX: never */
 	int (*initializer)(void *arg);
 	void *initializer_arg;

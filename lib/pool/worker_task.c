@@ -124,8 +124,10 @@ static void hand_over_long(struct ipk_task *task)
 void ipk__task_hand_over(struct ipk_task *task, int code)
 {
 	struct ipk__pool_slot *slot = task->slot;
+	/* It only says what ipk_task_return() told it. */
+	bool gives_up = task->result_kind == IPK__RESULT_TOO_LARGE && code == -EFBIG;
 
-	if (code != 0) {
+	if (code != 0 && !gives_up) {
 		forget_result(task);
 		task->result_kind = IPK__RESULT_ERROR;
 		task->result_bytes = strlen(task->text);

@@ -71,25 +71,8 @@ MISSING void ipk__maps_greet(ipk_pool *pool, unsigned worker)
 	(void)worker;
 }
 
-/* Those of tasks. */
-MISSING unsigned ipk__tasks_collect(ipk_pool *pool)
+MISSING int ipk_future_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, size_t *ret_n)
 {
-	(void)pool;
-	return 0;
-}
-
-MISSING void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death)
-{
-	(void)pool;
-	(void)death;
-}
-
-MISSING int ipk__pool_check(const ipk_pool *pool)
-{
-	return pool ? 0 : -EBADF;
-}
-
-MISSING void ipk__supervisor_call(ipk_pool *pool)
-{
-	(void)pool;
+	return f && f->kind == IPK__FUTURE_GROUP ? ipk__group_failures(f, ret_failures, max, ret_n)
+						 : -EOPNOTSUPP;
 }

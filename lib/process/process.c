@@ -27,6 +27,16 @@ static int reap(ipk_process *p, ipk_process_status *ret_status)
 	return r;
 }
 
+static bool is_known(const ipk_process *p)
+{
+	bool is_known;
+
+	ipk__family_lock();
+	is_known = p->is_over;
+	ipk__family_unlock();
+	return is_known;
+}
+
 ipk_process *ipk_process_close(ipk_process *p)
 {
 	bool may_free = true;
@@ -69,10 +79,12 @@ int ipk_process_join(ipk_process *p, ipk_deadline deadline, ipk_process_status *
 		return -EBADF;
 	if (p->starter_pid != ipk__os_pid())
 		return -ECHILD;
-	r = ipk__os_poll1(p->fd, IPK__OS_IN, deadline, NULL);
-	/* A zygote tells how its child ended a moment after it has. */
-	if (r == 0 && p->status_fd >= 0)
-		r = ipk__os_poll1(p->status_fd, IPK__OS_IN, deadline, NULL);
+	if (is_known(p))
+		return reap(p, ret_status);
+	/* A zygote tells how its child ended a moment after it has, unless it is dead. */
+	r = p->status_fd < 0 ? 0 : ipk__os_poll1(p->status_fd, IPK__OS_IN, deadline, NULL);
+	if (r == 0)
+		r = ipk__os_poll1(p->fd, IPK__OS_IN, deadline, NULL);
 	if (r < 0)
 		return r;
 	while ((r = reap(p, ret_status)) == -EAGAIN) {

@@ -334,7 +334,7 @@ int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
 	}
 	if (r != 0)
 		return IPK__MIN(r, 0);
-	r = sleep_until(w, ipk__os_now_ns(), deadline);
+	r = w->sleep ? w->sleep(w->arg) : sleep_until(w, ipk__os_now_ns(), deadline);
 	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);
 	return r < 0 ? r : 0;
 }

@@ -107,6 +107,9 @@ struct ipk__wait {
 	 */
 	int (*ready)(void *arg, bool slowly);
 	void *arg;
+	/* Sleeps in its own way, until ready() says more than 0 or an error, and returns that. Then
+	 * @event and @waiters are of no use, and there can be no deadline. Mostly NULL. */
+	int (*sleep)(void *arg);
 };
 
 /* 0 when ready, -ETIMEDOUT, or the error that ready() gave. */

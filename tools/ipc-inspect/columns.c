@@ -201,7 +201,7 @@ static void waiting_text(const ipk_inspect_object *o, char *cell)
 {
 	size_t at = 0;
 
-	for (int what = IPK_INSPECT_DATA; what <= IPK_INSPECT_RUN; what++) {
+	for (int what = IPK_INSPECT_DATA; what <= IPK_INSPECT_RESULT; what++) {
 		size_t n = count_waiters(o, (ipk_inspect_what)what);
 
 		if (n > 0)
@@ -239,12 +239,14 @@ static const struct column {
 	bool is_right;  /* numbers stand to the right */
 	bool is_always; /* also of an object that cannot be read */
 } columns[] = {
-	{"kind", "KIND", "pipe, queue/ and fifo, lifo, priority or mq (POSIX), lock, value/, ...",
-	 kind_text, kind_json, false, true},
+	{"kind", "KIND",
+	 "pipe, queue/ and fifo, lifo, priority or mq (POSIX), lock, value/, pool/, ...", kind_text,
+	 kind_json, false, true},
 	{"name", "NAME", "the name, or the label of an object without one", name_text, name_json,
 	 false, true},
 	{"users", "USERS", "processes that have it open", users_text, users_json, true, true},
-	{"state", "STATE", "items inside / limit, and how full its memory is; held or free; value",
+	{"state", "STATE",
+	 "items inside / limit, and how full its memory is; held or free; value; workers",
 	 state_text, state_json, true, false},
 	{"put", "PUT", "messages ever put or sent", put_text, put_json, true, false},
 	{"get", "GET", "messages ever got or received", get_text, get_json, true, false},

@@ -27,7 +27,10 @@ struct command {
 static void print_help(FILE *out)
 {
 	fputs("usage: ipc-inspect ls [--json]            every ipk object on this machine\n"
-	      "       ipc-inspect show OBJECT [--json]   all about one, by name, label or id\n"
+	      "       ipc-inspect show OBJECT [--json]   all about one, by name, label or id; "
+	      "pools and\n"
+	      "                                          children also by the pid of their "
+	      "process\n"
 	      "       ipc-inspect manager [WHICH] [--json]\n"
 	      "                                          a manager's objects, clients and waiters; "
 	      "WHICH:\n"

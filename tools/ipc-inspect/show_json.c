@@ -15,8 +15,7 @@ static json_t *json_unless_0(uint64_t n)
 	return n ? json_number(n) : json_null();
 }
 
-/* In seconds; null when not known. */
-static json_t *json_seconds(int64_t ns)
+json_t *json_seconds(int64_t ns)
 {
 	return ns < 0 ? json_null() : json_real((double)ns / 1e9);
 }
@@ -82,7 +81,7 @@ static void add_lists(json_t *object, const ipk_inspect_object *o)
 	set(object, "waiters", waiters);
 }
 
-static json_t *json_shutdown(unsigned shutdown)
+json_t *json_shutdown(unsigned shutdown)
 {
 	if (shutdown == 0)
 		return json_null();
@@ -151,6 +150,12 @@ static void add_state(json_t *object, const ipk_inspect_object *o)
 		break;
 	case IPK_INSPECT_SHM:
 		set(object, "size_bytes", json_number(o->size_bytes));
+		break;
+	case IPK_INSPECT_POOL:
+		pool_json(object, o);
+		break;
+	case IPK_INSPECT_PROCESSES:
+		processes_json(object, o);
 		break;
 	default:
 		if (o->n_lanes > 0)

@@ -20,12 +20,12 @@ const char *trouble_name(int error)
 	}
 }
 
-static void line(const char *what)
+void print_word(const char *what)
 {
 	printf("  %-9s", what);
 }
 
-static void print_duration(int64_t ns)
+void print_duration(int64_t ns)
 {
 	double seconds = (double)ns / 1e9;
 
@@ -42,7 +42,7 @@ static void print_duration(int64_t ns)
 static void print_heading(const ipk_inspect_object *o)
 {
 	printf("%s %s\n", ipk_inspect_kind_name(o), o->name);
-	line("id");
+	print_word("id");
 	printf("%" PRIu64 ", of user %" PRIu32 "%s\n", o->id, o->uid,
 	       o->is_unlinked ? ", its name is gone: only its users have it"
 	       : o->is_named  ? ", named"
@@ -52,12 +52,12 @@ static void print_heading(const ipk_inspect_object *o)
 static void print_origin(const ipk_inspect_object *o)
 {
 	if (o->memory_bytes != IPK_INSPECT_UNKNOWN) {
-		line("memory");
+		print_word("memory");
 		print_bytes(o->memory_bytes);
 		putchar('\n');
 	}
 	if (o->creator_pid != 0) {
-		line("made");
+		print_word("made");
 		printf("by process %" PRIu32, o->creator_pid);
 		if (!o->is_foreign)
 			printf(" (%s)", *o->creator ? o->creator : "gone");
@@ -69,7 +69,7 @@ static void print_origin(const ipk_inspect_object *o)
 		putchar('\n');
 	}
 	if (o->is_foreign) {
-		line("");
+		print_word("");
 		puts("in another pid namespace: the pids it keeps are those of that one");
 	}
 }
@@ -80,7 +80,7 @@ static void print_lane(const ipk_inspect_object *o, size_t i)
 {
 	const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, i);
 
-	line(o->n_lanes == 1 ? "inside" : i == 0 ? "there" : "back");
+	print_word(o->n_lanes == 1 ? "inside" : i == 0 ? "there" : "back");
 	printf("%" PRIu64 " item%s", lane->n_items, lane->n_items == 1 ? "" : "s");
 	if (o->max_items > 0)
 		printf(" of %" PRIu64, o->max_items);
@@ -107,24 +107,24 @@ static void print_flow(const ipk_inspect_object *o)
 {
 	for (size_t i = 0; i < o->n_lanes; i++)
 		print_lane(o, i);
-	line("limit");
+	print_word("limit");
 	print_bytes(o->max_message_bytes);
 	puts(" a message");
 	if (o->n_leased > 0) {
-		line("loans");
+		print_word("loans");
 		printf("%" PRIu64 " out on loan\n", o->n_leased);
 	}
 	if (o->kind == IPK_INSPECT_QUEUE && o->n_unfinished != IPK_INSPECT_UNKNOWN) {
-		line("undone");
+		print_word("undone");
 		printf("%" PRIu64 " put and not marked done\n", o->n_unfinished);
 	}
 	if (o->shutdown != 0) {
-		line("shutdown");
+		print_word("shutdown");
 		puts(o->shutdown == IPK_DRAIN ? "draining: no more puts, gets until it is empty"
 					      : "now: no more puts and gets");
 	}
 	if (o->needs_repair) {
-		line("repair");
+		print_word("repair");
 		puts("a user died inside; the next call puts it in order");
 	}
 }
@@ -135,11 +135,15 @@ static void print_state(const ipk_inspect_object *o)
 		print_flow(o);
 		return;
 	}
-	line("state");
+	print_word("state");
 	state_print(o);
 	putchar('\n');
+	if (o->kind == IPK_INSPECT_POOL)
+		pool_text(o);
+	if (o->kind == IPK_INSPECT_PROCESSES)
+		processes_text(o);
 	if (o->needs_repair) {
-		line("repair");
+		print_word("repair");
 		puts("a writer died having it, and none has written since");
 	}
 }
@@ -174,7 +178,7 @@ static void print_holders(const ipk_inspect_object *o)
 	for (size_t i = 0; i < o->n_holders; i++) {
 		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
 
-		line(i == 0 ? "holds" : "");
+		print_word(i == 0 ? "holds" : "");
 		print_thread(t, t->what == IPK_INSPECT_TOKEN ? "process" : "thread");
 		print_held(t);
 	}
@@ -185,7 +189,7 @@ static void print_waiters(const ipk_inspect_object *o)
 	for (size_t i = 0; i < o->n_waiters; i++) {
 		const ipk_inspect_thread *t = ipk_inspect_waiter_at(o, i);
 
-		line(i == 0 ? "waits" : "");
+		print_word(i == 0 ? "waits" : "");
 		print_thread(t, "thread");
 		printf(" %s for %s", t->is_gone ? "waited" : "waits",
 		       ipk_inspect_what_name(t->what));
@@ -199,14 +203,14 @@ static void print_waiters(const ipk_inspect_object *o)
 
 static void print_users(const ipk_inspect_object *o)
 {
-	line("users");
+	print_word("users");
 	if (o->n_users == 0)
 		puts("none that can be seen");
 	for (size_t i = 0; i < o->n_users; i++) {
 		const ipk_inspect_user *user = ipk_inspect_user_at(o, i);
 
 		if (i > 0)
-			line("");
+			print_word("");
 		printf("process %" PRIu32 " (%s)", user->pid, *user->comm ? user->comm : "gone");
 		if (user->n_fds > 1)
 			printf(", %" PRIu32 " fds", user->n_fds);
@@ -219,7 +223,7 @@ void show_text(const ipk_inspect_object *o)
 	print_heading(o);
 	print_origin(o);
 	if (o->error) {
-		line(trouble_name(o->error));
+		print_word(trouble_name(o->error));
 		printf("%s: %s\n", ipk_errname(o->error), ipk_strerror(o->error));
 	} else {
 		print_state(o);
@@ -227,4 +231,5 @@ void show_text(const ipk_inspect_object *o)
 		print_waiters(o);
 	}
 	print_users(o);
+	hints_text(o);
 }

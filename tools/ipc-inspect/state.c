@@ -103,6 +103,12 @@ void state_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 	case IPK_INSPECT_SHM:
 		bytes_text(o->size_bytes, buf, buf_bytes);
 		break;
+	case IPK_INSPECT_POOL:
+		pool_word(o, buf, buf_bytes);
+		break;
+	case IPK_INSPECT_PROCESSES:
+		processes_word(o, buf, buf_bytes);
+		break;
 	default:
 		snprintf(buf, buf_bytes, "-");
 	}

@@ -501,12 +501,11 @@ START_TEST(each_task_is_run_by_one)
 	}
 	for (int i = 0; i < N; i++) {
 		publish(count_run, &i, sizeof i);
-		ipk__os_fence_light();
-		ipk__event_wake(&shared->work, &shared->waiters, 1);
+		ipk__doze_wake(&shared->work, 1, ipk__shm_pool_has_work, shared);
 	}
 	for (unsigned i = 0; i < WORKERS; i++)
 		atomic_store(&shared->workers[i].order, IPK__ORDER_DRAIN);
-	ipk__event_wake(&shared->work, &shared->waiters, WORKERS);
+	ipk__doze_wake_all(&shared->work);
 	for (unsigned i = 0; i < WORKERS; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < N; i++)
@@ -519,7 +518,7 @@ static bool is_idle(void *arg)
 {
 	(void)arg;
 	return atomic_load(&shared->workers[0].state) == IPK__WORKER_IDLE &&
-	       ipk__event_has_sleepers(&shared->work);
+	       ipk__doze_has_sleepers(&shared->work);
 }
 
 START_TEST(an_idle_one_sleeps_and_ends_when_the_creator_hangs_up)

@@ -1,0 +1,208 @@
+/*
+ * supervisor.c - the pool's own thread: what must happen although nobody waits.
+ *
+ * It sees workers end and has them replaced, keeps time limits, calls callbacks, and gives
+ * slots to the backlog when no other thread collects. It sleeps without a time while there is
+ * none of this. So that workers do not ring for each of a flood of tasks, it asks for the
+ * bell only for a reason, and looks less and less often when there is always something.
+ *
+ * It is one of the library's quiet threads: it holds the guard (os/thread.c) while it does
+ * anything, and so a fork never finds it with a lock in hand.
+ */
+#include <errno.h>
+
+#include "pool/pool_internal.h"
+
+#define READY_MAX 32
+#define QUICK_NS 200000    /* a look so soon after the last one is quick */
+#define QUICK_IN_A_ROW 8   /* then it waits a while before the next, so that more gathers */
+#define BACKLOG_NS 1000000 /* workers have enough in their slots for so long */
+
+static const uint64_t call_word = UINT64_MAX, bell_word = UINT64_MAX - 1;
+
+/* --- what it is told --- */
+
+void ipk__supervisor_call(ipk_pool *pool)
+{
+	if (pool->is_called)
+		return;
+	pool->is_called = true;
+	ipk__os_bell(pool->call_fd);
+}
+
+void ipk__supervisor_listen(ipk_pool *pool)
+{
+	ipk__supervisor_call(pool);
+}
+
+bool ipk__supervisor_is_me(const ipk_pool *pool)
+{
+	return pool->has_supervisor && pthread_equal(pool->supervisor, pthread_self());
+}
+
+/* --- one look --- */
+
+/* Shut down, with nothing left to do and nobody left to do it. */
+static void wind_up(ipk_pool *pool)
+{
+	if (pool->phase == IPK__POOL_RUNS)
+		return;
+	if (pool->phase == IPK__POOL_ENDED || pool->called || ipk__pool_has_work(pool) ||
+	    ipk__crew_n_alive(pool) > 0)
+		return;
+	pool->phase = IPK__POOL_ENDED;
+	pthread_cond_broadcast(&pool->changed);
+}
+
+/* With the mutex. When to look again. */
+static int64_t look(ipk_pool *pool)
+{
+	int64_t now_ns = ipk__os_now_ns();
+	int64_t next_ns;
+
+	pool->is_called = false;
+	ipk__tasks_collect(pool);
+	ipk__maps_collect(pool);
+	next_ns = ipk__tasks_tick(pool, now_ns);
+	next_ns = ipk__sooner_ns(next_ns, ipk__maps_tick(pool, now_ns));
+	next_ns = ipk__sooner_ns(next_ns, ipk__crew_tend(pool, now_ns));
+	wind_up(pool);
+	return next_ns;
+}
+
+/* Sleep until @until_ns or until something happens, and see who has ended. */
+static void attend(ipk_pool *pool, int64_t until_ns)
+{
+	struct ipk__os_ready ready[READY_MAX];
+	int64_t left_ns = until_ns == INT64_MAX ? -1 : until_ns - ipk__os_now_ns();
+	size_t n = 0;
+
+	if (until_ns != INT64_MAX && left_ns < 0)
+		left_ns = 0;
+	ipk__os_thread_quiet();
+	if (ipk__os_loop_wait(pool->epoll_fd, ready, READY_MAX, left_ns, &n) < 0)
+		ipk__os_nap(BACKLOG_NS);
+	ipk__os_thread_busy();
+	ipk__pool_lock(pool);
+	for (size_t i = 0; i < n; i++) {
+		if (ready[i].word == call_word)
+			ipk__os_bell_drain(pool->call_fd);
+		else if (ready[i].word == bell_word)
+			ipk__os_bell_drain(pool->bell_fd);
+		else if (ready[i].word < IPK_POOL_WORKERS_MAX)
+			ipk__crew_ended(pool, (unsigned)ready[i].word);
+	}
+	ipk__pool_unlock(pool);
+}
+
+void ipk__supervisor_look(ipk_pool *pool)
+{
+	attend(pool, 0);
+	ipk__pool_lock(pool);
+	look(pool);
+	ipk__pool_unlock(pool);
+}
+
+/* --- the loop --- */
+
+struct rhythm {
+	uint64_t n_collected; /* by anybody, at the last look */
+	int64_t looked_ns;
+	unsigned n_quick; /* quick looks in a row */
+};
+
+/*
+ * With the mutex: whether to sleep now, until *next_ns at most; if not, there is something to do
+ * already. A backlog for which somebody else collects needs no bell.
+ */
+static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
+{
+	bool others_collect = pool->n_collected != rhythm->n_collected;
+	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS;
+
+	if (pool->backlog.n > 0 && others_collect)
+		*next_ns = ipk__sooner_ns(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
+	else if (pool->backlog.n > 0)
+		wants_bell = true;
+	rhythm->n_collected = pool->n_collected;
+	pool->next_look_ns = *next_ns;
+	if (!wants_bell)
+		return true;
+	/* Again also when it is armed: a worker may have rung and not noted it yet. */
+	ipk__event_arm(&pool->shared->finished);
+	ipk__maps_collect(pool);
+	return ipk__tasks_collect(pool) == 0 && !pool->called;
+}
+
+static void pace(struct rhythm *rhythm)
+{
+	int64_t now_ns = ipk__os_now_ns();
+
+	if (now_ns - rhythm->looked_ns > QUICK_NS)
+		rhythm->n_quick = 0;
+	else if (++rhythm->n_quick > QUICK_IN_A_ROW) {
+		ipk__os_thread_quiet();
+		ipk__os_nap(QUICK_NS);
+		ipk__os_thread_busy();
+		now_ns = ipk__os_now_ns();
+	}
+	rhythm->looked_ns = now_ns;
+}
+
+/* What is the user's, and may take its time. When on_progress is due. */
+static int64_t call_user(ipk_pool *pool, int64_t now_ns)
+{
+	int64_t next_ns;
+
+	ipk__pool_lock(pool);
+	ipk__futures_call(pool);
+	ipk__pool_unlock(pool);
+	ipk__os_thread_loud();
+	next_ns = ipk__progress_tick(pool, now_ns);
+	ipk__os_thread_busy();
+	return next_ns;
+}
+
+static void *supervise(void *arg)
+{
+	ipk_pool *pool = arg;
+	struct rhythm rhythm = {0};
+
+	ipk__os_set_thread_name("ipk-pool");
+	while (!atomic_load(&pool->supervisor_stops)) {
+		int64_t progress_ns, next_ns;
+		bool sleeps;
+
+		pace(&rhythm);
+		progress_ns = call_user(pool, ipk__os_now_ns());
+		ipk__pool_lock(pool);
+		next_ns = ipk__sooner_ns(look(pool), progress_ns);
+		sleeps = may_sleep(pool, &rhythm, &next_ns);
+		ipk__pool_unlock(pool);
+		attend(pool, sleeps ? next_ns : 0);
+	}
+	call_user(pool, INT64_MAX);
+	return NULL;
+}
+
+int ipk__supervisor_start(ipk_pool *pool)
+{
+	int r = ipk__os_loop_add(pool->epoll_fd, pool->call_fd, IPK__OS_IN, call_word);
+
+	if (r == 0)
+		r = ipk__os_loop_add(pool->epoll_fd, pool->bell_fd, IPK__OS_IN, bell_word);
+	if (r == 0)
+		r = ipk__os_thread_start_quiet(supervise, pool, &pool->supervisor);
+	pool->has_supervisor = r == 0;
+	return r;
+}
+
+void ipk__supervisor_stop(ipk_pool *pool)
+{
+	if (!pool->has_supervisor)
+		return;
+	atomic_store(&pool->supervisor_stops, true);
+	ipk__os_bell(pool->call_fd);
+	ipk__os_thread_join(pool->supervisor);
+	pool->has_supervisor = false;
+}
