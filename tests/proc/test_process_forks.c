@@ -25,7 +25,7 @@
 #include "proc/process_roles.h"
 #include "support/support.h"
 
-enum { N_FORKS = 200, N_ITEMS = 100 };
+enum { N_ROUNDS = 5, N_FORKS = 40, N_ITEMS = 100 };
 
 const struct role roles[] = {{0}};
 
@@ -297,7 +297,7 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("process_forks");
 
-	add_test(s, forks_of_a_busy_process);
+	add_loop_test(s, forks_of_a_busy_process, 0, N_ROUNDS); /* a time limit each */
 	return s;
 }
 
