@@ -74,7 +74,8 @@ static inline void ipk_future_closep(ipk_future **f)
  * @deadline:      when to stop waiting; the task goes on
  * @ret_len_bytes: length of the result; may be NULL
  *
- * The result of a map is its array of results. May be called again, and gives the same.
+ * The result of a map is its array of results, which is copied also when some items failed: theirs
+ * are zeros then. May be called again, and gives the same.
  *
  * Blocks:  until the task is over.
  * Callers: any thread of the process that submitted it.
@@ -168,7 +169,7 @@ IPK_API IPK_MUST_CHECK int ipk_future_failure(ipk_future *f, ipk_failure *ret_fa
  * The words of the first 64 that failed in each map are kept.
  *
  * Blocks:  no.
- * Source:  lib/pool/map.c           Since: 0.4
+ * Source:  lib/pool/map_failures.c  Since: 0.4
  *
  * Return: 0; -EAGAIN it is not over yet; -EINVAL; -EBADF; -EPERM.
  */

@@ -625,6 +625,36 @@ START_TEST(there_may_be_as_many_as_there_are_places)
 }
 END_TEST
 
+START_TEST(idle_threads_are_not_in_the_way_of_a_fork)
+{
+	IPK_AUTO(pool) *threads = NULL;
+	IPK_AUTO(pool) *pool = NULL;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 3, .kind = IPK_POOL_THREADS), &threads));
+	ck_squares(threads, 100);
+	while (ipk__os_n_threads() > 1) /* it ends within a look of theirs */
+		ipk__os_yield();
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	ck_squares(pool, 100);
+	ck_squares(threads, 100);
+}
+END_TEST
+
+START_TEST(a_busy_thread_is_in_the_way_of_a_fork)
+{
+	IPK_AUTO(pool) *threads = NULL;
+	IPK_AUTO(future) *f = NULL;
+	ipk_pool *pool = NULL;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 3, .kind = IPK_POOL_THREADS), &threads));
+	ck_ok(ipk_pool_submit(threads, wait_for_end, NULL, 0, NULL, &f));
+	ck_assert(wait_until(is_running, NULL, WAIT_MS));
+	ck_err(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool), -EDEADLK);
+	atomic_store(&scene->may_end, 1);
+	ck_ok(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL));
+}
+END_TEST
+
 static TCase *scene_case(Suite *s, const char *name)
 {
 	TCase *c = support_case(s, name, TEST_SECONDS, true);
@@ -660,6 +690,8 @@ static Suite *suite(void)
 	add_loop(s, it_grows_and_shrinks_under_load, 2);
 	add(s, one_that_was_sent_home_finishes_its_task);
 	add(s, sixty_four_workers_take_little_memory);
+	add(s, idle_threads_are_not_in_the_way_of_a_fork);
+	add(s, a_busy_thread_is_in_the_way_of_a_fork);
 	add(s, there_may_be_as_many_as_there_are_places);
 	return s;
 }
