@@ -96,6 +96,7 @@ int ipk__os_fd_check(int fd);              /* 0 it is open, or -EBADF */
 /* @fd is @as_fd too, which an exec keeps; what that was is closed. */
 int ipk__os_put_fd(int fd, int as_fd);
 int ipk__os_stdin_from_nowhere(void); /* /dev/null */
+bool ipk__os_stdin_is_nowhere(void);  /* it is that already */
 /* The same file again, opened for its own: with locks and a position apart from @fd's. */
 int ipk__os_open_again(int fd, bool writable, int *ret_fd);
 /*

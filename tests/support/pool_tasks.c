@@ -146,3 +146,12 @@ int64_t get_int(ipk_future *f)
 	ck_assert_uint_eq(len_bytes, sizeof result);
 	return result;
 }
+
+int64_t run_int(ipk_pool *pool, ipk_task_fn fn, int64_t arg)
+{
+	ipk_future *f = submit_int(pool, fn, arg);
+	int64_t result = get_int(f);
+
+	ipk_future_close(f);
+	return result;
+}
