@@ -227,7 +227,9 @@ int ipk__os_fd_limit(void);                                /* how many fds it ma
 
 /* --- terminal.c ---------------------------------------------------------------------------- */
 
-int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
+/* @file is a FILE *. As wide as it is now, 80 when it does not know; -ENOTTY: none, -EBADF. */
+int ipk__os_terminal_columns(void *file);
+void ipk__os_print(void *file, const char *text); /* at once; what fails is passed over */
 
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 

@@ -236,6 +236,8 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 		undo(pool, worker);
 		return r;
 	}
+	if (m->is_killed)
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 	atomic_fetch_add(&place->n_started, 1);
 	count_alive(pool);
 	return 0;

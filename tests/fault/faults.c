@@ -28,6 +28,11 @@ void fault_disarm(void)
 	is_armed = false;
 }
 
+void fault_only_memory(bool only)
+{
+	only_memory = only;
+}
+
 long fault_n_calls(void)
 {
 	return n_calls;
