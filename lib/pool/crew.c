@@ -63,10 +63,12 @@ void ipk__crew_kill(ipk_pool *pool, unsigned worker)
 {
 	struct ipk__member *m = &pool->members[worker];
 
-	if (!m->is_there || pool->opts.kind == IPK_POOL_THREADS)
+	if ((!m->is_there && !m->is_starting) || pool->opts.kind == IPK_POOL_THREADS)
 		return;
 	m->is_killed = true;
-	ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
+	/* One that is being born may be at a task already: it is killed once its pid is known. */
+	if (m->is_there)
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 }
 
 void ipk__crew_kill_all(ipk_pool *pool)

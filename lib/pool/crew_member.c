@@ -47,6 +47,25 @@ static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ip
 	return r;
 }
 
+/*
+ * A birth may fail for this process when the child is there already (no fd was free for its
+ * pidfd, say). So a worker does nothing before it is told to; otherwise it might take a task,
+ * beside another worker of the same number.
+ */
+static int let_begin(struct ipk__born *born, int control_fd)
+{
+	char byte = 0;
+	const struct iovec part = {&byte, 1};
+	int r = ipk__os_send(control_fd, &part, 1, NULL, 0);
+
+	if (r < 0) {
+		ipk__os_pidfd_signal(born->pidfd, SIGKILL);
+		ipk__born_close(born);
+		*born = (struct ipk__born){.pidfd = -1, .status_fd = -1};
+	}
+	return r;
+}
+
 static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__member *m = &pool->members[worker];
@@ -77,6 +96,8 @@ static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_dead
 	fds[2] = pool->bell_fd;
 	r = bear(pool, &birth, lets_go, deadline, &m->born);
 	ipk__os_close(ends[1]);
+	if (r == 0)
+		r = let_begin(&m->born, ends[0]);
 	if (r < 0)
 		ipk__os_close(ends[0]);
 	else
@@ -215,6 +236,8 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 		undo(pool, worker);
 		return r;
 	}
+	if (m->is_killed)
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 	atomic_fetch_add(&place->n_started, 1);
 	count_alive(pool);
 	return 0;

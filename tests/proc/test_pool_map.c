@@ -471,6 +471,233 @@ START_TEST(items_count_as_tasks)
 }
 END_TEST
 
+/* --- shared arrays --- */
+
+enum { N_ARRAY = 20000 };
+
+/* One function for each typecode: y = x + 1, and that at the right place. */
+#define ADD_ONE(name, type)                                                                 \
+	static int add_one_##name(const void *items, void *results, size_t first, size_t n) \
+	{                                                                                   \
+		const type *xs = items;                                                     \
+		type *ys = results;                                                         \
+                                                                                            \
+		if (n == 0 || first + n > N_ARRAY)                                          \
+			return 1;                                                           \
+		for (size_t i = 0; i < n; i++)                                              \
+			ys[i] = (type)(xs[i] + 1);                                          \
+		return 0;                                                                   \
+	}
+ADD_ONE(char, char)
+ADD_ONE(schar, signed char)
+ADD_ONE(uchar, unsigned char)
+ADD_ONE(short, short)
+ADD_ONE(ushort, unsigned short)
+ADD_ONE(int, int)
+ADD_ONE(uint, unsigned)
+ADD_ONE(long, long)
+ADD_ONE(ulong, unsigned long)
+ADD_ONE(llong, long long)
+ADD_ONE(ullong, unsigned long long)
+ADD_ONE(float, float)
+ADD_ONE(double, double)
+
+static const struct {
+	char typecode;
+	ipk_slice_fn add_one;
+} types[] = {
+	{'c', add_one_char},   {'b', add_one_schar}, {'B', add_one_uchar},  {'h', add_one_short},
+	{'H', add_one_ushort}, {'i', add_one_int},   {'I', add_one_uint},   {'l', add_one_long},
+	{'L', add_one_ulong},  {'q', add_one_llong}, {'Q', add_one_ullong}, {'f', add_one_float},
+	{'d', add_one_double},
+};
+enum { N_TYPES = sizeof types / sizeof *types };
+
+static ipk_array *new_array(char typecode, size_t n)
+{
+	ipk_array *a;
+
+	ck_ok(ipk_array_create(IPK_ARRAY(.typecode = typecode, .n_items = n), &a));
+	return a;
+}
+
+static void ck_all_items_are(ipk_array *a, const void *item)
+{
+	const char *data = ipk_array_data(a);
+	size_t n_bytes = ipk_array_item_bytes(a);
+
+	for (size_t i = 0; i < ipk_array_len(a); i++)
+		if (memcmp(data + i * n_bytes, item, n_bytes) != 0)
+			ck_abort_msg("item %zu of '%c' is wrong", i, ipk_array_typecode(a));
+}
+
+/* In place, three times, and then into another. */
+static void add_ones(ipk_pool *pool, ipk_slice_fn add_one, ipk_array *a, size_t chunk)
+{
+	ipk_array *b = new_array(ipk_array_typecode(a), N_ARRAY);
+	uint64_t want[4] = {0};
+
+	for (int i = 0; i < 4; i++) {
+		ck_ok(ipk_pool_map_array(pool, add_one, a, i < 3 ? a : b, IPK_TASK(.chunk = chunk),
+					 ipk_in_ms(WAIT_MS)));
+		ck_ok(add_one(&want[i > 0 ? i - 1 : 3], &want[i], 0, 1));
+	}
+	ck_all_items_are(a, &want[2]);
+	ck_all_items_are(b, &want[3]);
+	ipk_array_close(b);
+}
+
+/* _i: 0 arrays from before the pool, 1 from after it, 2 threads. */
+START_TEST(arrays_of_every_type)
+{
+	ipk_array *arrays[N_TYPES];
+	ipk_pool *pool = NULL;
+
+	for (int i = 0; i < N_TYPES; i++) {
+		if (i == 0 && _i > 0)
+			pool = open_pool_with(&(ipk_pool_opts){
+				.kind = _i == 2 ? IPK_POOL_THREADS : IPK_POOL_PROCESSES});
+		arrays[i] = new_array(types[i].typecode, N_ARRAY);
+	}
+	if (_i == 0)
+		pool = open_pool();
+	for (int i = 0; i < N_TYPES; i++) {
+		add_ones(pool, types[i].add_one, arrays[i], (size_t)i * 100);
+		ipk_array_close(arrays[i]);
+	}
+	ipk_pool_close(pool);
+}
+END_TEST
+
+static int halve(const void *items, void *results, size_t first, size_t n)
+{
+	const double *xs = items;
+	float *ys = results;
+
+	for (size_t i = 0; i < n; i++) {
+		if (xs[i] != (double)(first + i))
+			return 1;
+		ys[i] = (float)(xs[i] / 2);
+	}
+	return 0;
+}
+
+static void halve_one(ipk_pool *pool, ipk_array *xs, ipk_array *ys, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		((double *)ipk_array_data(xs))[i] = (double)i;
+	ck_ok(ipk_pool_map_array(pool, halve, xs, ys, NULL, ipk_in_ms(WAIT_MS)));
+	for (size_t i = 0; i < n; i++)
+		ck_assert(((float *)ipk_array_data(ys))[i] == (float)i / 2);
+}
+
+/* More than workers can have at a time, of any length, some by name. */
+START_TEST(many_arrays)
+{
+	ipk_pool *pool = open_pool();
+
+	for (size_t i = 0; i < 100; i++) {
+		char name[UNIQUE_NAME_BYTES];
+		size_t n = i < 3 ? i : i * 997;
+		ipk_array *xs, *ys = new_array('f', n);
+
+		unique_name(name, "xs");
+		ck_ok(ipk_array_create(
+			IPK_ARRAY(.typecode = 'd', .n_items = n, .name = i % 3 ? NULL : name),
+			&xs));
+		halve_one(pool, xs, ys, n);
+		if (i % 3 == 0)
+			ck_ok(ipk_array_unlink(name));
+		ipk_array_close(xs);
+		ipk_array_close(ys);
+	}
+	ipk_pool_close(pool);
+}
+END_TEST
+
+static int read_only_sum(const void *items, void *results, size_t first, size_t n)
+{
+	const uint64_t *xs = items;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += xs[i];
+	return results == NULL && sum == n * 3 ? 0 : (int)first + 1;
+}
+
+START_TEST(arrays_that_cannot_be_mapped)
+{
+	ipk_array *xs = new_array('Q', 1000), *ys = new_array('d', 999);
+	uint64_t three = 3;
+	ipk_pool *pool = open_pool();
+
+	ck_ok(ipk_array_fill(xs, 0, 1000, &three, 8, ipk_in_ms(WAIT_MS), NULL));
+	ck_err(ipk_pool_map_array(NULL, halve, xs, NULL, NULL, ipk_now()), -EBADF);
+	ck_err(ipk_pool_map_array(pool, halve, NULL, NULL, NULL, ipk_now()), -EBADF);
+	ck_err(ipk_pool_map_array(pool, NULL, xs, NULL, NULL, ipk_now()), -EINVAL);
+	ck_err(ipk_pool_map_array(pool, halve, xs, ys, NULL, ipk_now()), -EINVAL);
+	ck_ok(ipk_pool_map_array(pool, read_only_sum, xs, NULL, NULL, ipk_in_ms(WAIT_MS)));
+	((uint64_t *)ipk_array_data(xs))[500] = 4;
+	ck_err(ipk_pool_map_array(pool, read_only_sum, xs, NULL, NULL, ipk_in_ms(WAIT_MS)),
+	       -EREMOTEIO);
+	ipk_pool_close(pool);
+	ipk_array_close(xs);
+	ipk_array_close(ys);
+}
+END_TEST
+
+static int count_slowly(const void *items, void *results, size_t first, size_t n)
+{
+	int64_t end_ns = ipk__os_now_ns() + 200000;
+
+	while (ipk__os_now_ns() < end_ns)
+		;
+	return halve(items, results, first, n);
+}
+
+/* Workers that were killed are replaced by others that have not heard of the arrays. */
+START_TEST(array_maps_survive_kills)
+{
+	ipk_pool *pool = open_pool();
+	ipk_array *xs = new_array('d', N_ARRAY), *ys = new_array('f', N_ARRAY);
+	struct killer k;
+
+	for (size_t i = 0; i < N_ARRAY; i++)
+		((double *)ipk_array_data(xs))[i] = (double)i;
+	begin_kills(&k, pool);
+	ck_ok(ipk_pool_map_array(pool, count_slowly, xs, ys,
+				 IPK_TASK(.chunk = 20, .n_retries = 1000), ipk_in_ms(WAIT_MS)));
+	end_kills(&k);
+	for (size_t i = 0; i < N_ARRAY; i++)
+		ck_assert(((float *)ipk_array_data(ys))[i] == (float)i / 2);
+	ipk_pool_close(pool);
+	ipk_array_close(xs);
+	ipk_array_close(ys);
+}
+END_TEST
+
+static int wait_until_told(const void *items, void *results, size_t first, size_t n)
+{
+	(void)first;
+	while (!ipk_task_should_stop(ipk_task_current()))
+		ipk__os_nap(1000000);
+	memset(results, *(const char *)items, n);
+	return 0;
+}
+
+/* _i: processes, threads. After it nobody is at the array any more. */
+START_TEST(array_maps_end_in_time)
+{
+	ipk_pool *pool = open_pool_with(&(ipk_pool_opts){.kind = (ipk_pool_kind)_i});
+	ipk_array *xs = new_array('b', N_ARRAY);
+
+	ck_err(ipk_pool_map_array(pool, wait_until_told, xs, xs, NULL, ipk_in_ms(20)), -ETIMEDOUT);
+	ipk_array_close(xs);
+	map_squares(pool, 1000, 1);
+	ipk_pool_close(pool);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("pool_map");
@@ -487,6 +714,11 @@ static Suite *suite(void)
 	add_test(s, stopped_is_not_dead);
 	add_test(s, a_stopped_one_can_be_cancelled);
 	add_loop_test(s, items_count_as_tasks, 1, 4);
+	add_loop_test(s, arrays_of_every_type, 0, 3);
+	add_test(s, many_arrays);
+	add_test(s, arrays_that_cannot_be_mapped);
+	add_test(s, array_maps_survive_kills);
+	add_loop_test(s, array_maps_end_in_time, 0, 2);
 	return s;
 }
 IPK_TEST_MAIN(suite)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "os/os.h"
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 static ipk_pool *pool;

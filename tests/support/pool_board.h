@@ -1,11 +1,11 @@
 /*
- * pool_tasks.h - tasks for tests of pools, and a blackboard that they share with the test.
+ * pool_board.h - tasks for tests of pools, and a blackboard that they share with the test.
  *
  * Tests run once with threads and once with processes as workers: the blackboard is memory
  * that both have, made before the pool.
  */
-#ifndef IPK_TESTS_POOL_TASKS_H
-#define IPK_TESTS_POOL_TASKS_H
+#ifndef IPK_TESTS_POOL_BOARD_H
+#define IPK_TESTS_POOL_BOARD_H
 
 #include <stdatomic.h>
 #include <stdint.h>

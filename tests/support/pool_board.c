@@ -1,5 +1,5 @@
-/* pool_tasks.c - tasks for tests of pools; see pool_tasks.h. */
-#include "support/pool_tasks.h"
+/* pool_board.c - tasks for tests of pools; see pool_board.h. */
+#include "support/pool_board.h"
 
 #include <signal.h>
 #include <sys/mman.h>
