@@ -34,6 +34,15 @@ static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BY
 
 /* --- processes --- */
 
+/* It waits for this. */
+static int give_go_ahead(const struct ipk__member *m)
+{
+	char byte = 0;
+	const struct iovec part = {&byte, 1};
+
+	return ipk__os_send(m->control_fd, &part, 1, NULL, 0);
+}
+
 static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ipk_deadline deadline,
 		struct ipk__born *ret_born)
 {
@@ -44,25 +53,6 @@ static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ip
 	r = ipk__zygote_bear(pool->zygote, birth, deadline, ret_born);
 	if (lets_go)
 		ipk__pool_lock(pool);
-	return r;
-}
-
-/*
- * A birth may fail for this process when the child is there already (no fd was free for its
- * pidfd, say). So a worker does nothing before it is told to; otherwise it might take a task,
- * beside another worker of the same number.
- */
-static int let_begin(struct ipk__born *born, int control_fd)
-{
-	char byte = 0;
-	const struct iovec part = {&byte, 1};
-	int r = ipk__os_send(control_fd, &part, 1, NULL, 0);
-
-	if (r < 0) {
-		ipk__os_pidfd_signal(born->pidfd, SIGKILL);
-		ipk__born_close(born);
-		*born = (struct ipk__born){.pidfd = -1, .status_fd = -1};
-	}
 	return r;
 }
 
@@ -94,15 +84,12 @@ static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_dead
 	fds[0] = pool->segment.fd;
 	fds[1] = ends[1];
 	fds[2] = pool->bell_fd;
+	m->control_fd = ends[0];
 	r = bear(pool, &birth, lets_go, deadline, &m->born);
 	ipk__os_close(ends[1]);
 	if (r == 0)
-		r = let_begin(&m->born, ends[0]);
-	if (r < 0)
-		ipk__os_close(ends[0]);
-	else
-		m->control_fd = ends[0];
-	return r;
+		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
+	return r < 0 ? r : give_go_ahead(m);
 }
 
 /* --- threads --- */
@@ -141,6 +128,8 @@ static int start_thread(ipk_pool *pool, unsigned worker)
 	struct thread_birth *b = ipk__os_calloc(1, sizeof *b);
 	int r = b ? ipk__os_eventfd(&m->born.pidfd) : -ENOMEM;
 
+	if (r == 0)
+		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
 	if (r == 0) {
 		ipk__worker_init(&b->worker, pool->shared, worker);
 		b->worker.is_thread = true;
@@ -169,6 +158,7 @@ static void reset_place(struct ipk__pool_worker *place)
 	atomic_store(&place->state, IPK__WORKER_STARTING);
 	atomic_store(&place->slot, 0);
 	atomic_store(&place->map, 0);
+	atomic_store(&place->chunk, 0);
 	atomic_store(&place->item, 0);
 	atomic_store(&place->fn, 0);
 	atomic_store(&place->n_done, 0);
@@ -204,20 +194,6 @@ static void put_away(ipk_pool *pool, unsigned worker)
 	count_alive(pool);
 }
 
-/* One that nobody has seen yet: it has claimed nothing that another would not do. */
-static void undo(ipk_pool *pool, unsigned worker)
-{
-	struct ipk__member *m = &pool->members[worker];
-
-	if (m->is_there && is_thread(pool)) {
-		atomic_store(&pool->shared->workers[worker].order, IPK__ORDER_RETIRE);
-		ipk__os_thread_join(m->thread);
-	} else if (m->is_there) {
-		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
-	}
-	put_away(pool, worker);
-}
-
 int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__pool_worker *place = &pool->shared->workers[worker];
@@ -229,13 +205,12 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 	r = is_thread(pool) ? start_thread(pool, worker)
 			    : start_process(pool, worker, lets_go, deadline);
 	m->is_starting = false;
-	m->is_there = r == 0;
-	if (r == 0)
-		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
 	if (r < 0) {
-		undo(pool, worker);
+		/* A process that was born nevertheless gets no go-ahead, and ends. */
+		put_away(pool, worker);
 		return r;
 	}
+	m->is_there = true;
 	if (m->is_killed)
 		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 	atomic_fetch_add(&place->n_started, 1);

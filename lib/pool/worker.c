@@ -138,8 +138,6 @@ static void begin(struct ipk__worker *w, struct ipk__pool_slot *slot)
 	atomic_store_explicit(&place->state, IPK__WORKER_BUSY, memory_order_relaxed);
 	/* Pairs with the supervisor's load: since_ns is then this task's. */
 	atomic_store_explicit(&place->slot, (uint32_t)(slot - w->slots) + 1, memory_order_release);
-	if (is_timed)
-		ipk__os_bell(w->bell_fd);
 }
 
 static void finish(struct ipk__worker *w, struct ipk__pool_slot *slot, uint64_t taken, int code)
@@ -281,13 +279,16 @@ int ipk__worker_run(struct ipk__worker *w)
 	return 0;
 }
 
-/* The creator has hold of this worker; otherwise it must not touch anything. */
-static int wait_to_begin(int control_fd)
+/*
+ * Until the creator says that it has us in its books: a birth may succeed here and fail there,
+ * and then this place may be another's.
+ */
+static int wait_for_go_ahead(int control_fd)
 {
 	char byte;
 	const struct iovec part = {&byte, 1};
-	size_t n_bytes, n_fds;
 	int fds[IPK__OS_FDS_MAX];
+	size_t n_bytes, n_fds;
 	int r = ipk__os_poll1(control_fd, IPK__OS_IN, ipk_forever(), NULL);
 
 	return r < 0 ? r : ipk__os_recv(control_fd, &part, 1, false, &n_bytes, fds, &n_fds);
@@ -301,7 +302,7 @@ int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 	int r = arg_bytes == sizeof *birth && n_fds == 3 ? 0 : -EPROTO;
 
 	if (r == 0)
-		r = wait_to_begin(fds[1]);
+		r = wait_for_go_ahead(fds[1]);
 	if (r == 0)
 		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
 	if (r < 0)
