@@ -71,10 +71,11 @@ static int read_letters(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	unsigned found = 0;
 	void *letter;
+	size_t n;
 	int r;
 
 	(void)arg, (void)arg_bytes;
-	while ((r = ipk_managed_queue_get_alloc(letters, soon(), &letter, NULL)) == 0) {
+	while ((r = ipk_managed_queue_get_alloc(letters, soon(), &letter, &n)) == 0) {
 		found |= 1u << (*(char *)letter - 'A');
 		free(letter);
 	}

@@ -74,7 +74,8 @@ static inline void ipk_future_closep(ipk_future **f)
  * @deadline:      when to stop waiting; the task goes on
  * @ret_len_bytes: length of the result; may be NULL
  *
- * The result of a map is its array of results. May be called again, and gives the same.
+ * The result of a map is its array of results, which is copied also when some items failed: theirs
+ * are zeros then. May be called again, and gives the same.
  *
  * Blocks:  until the task is over.
  * Callers: any thread of the process that submitted it.

@@ -453,7 +453,7 @@ typedef struct ipk_zygote_opts {
  * Callers: one thread, with no other but the library's own.
  * Crash:   this process killed: zygote and standby end. The zygote killed: the standby is
  *          the zygote, and gets a standby at the next start of a process.
- * Cost:    two forks; about half a megabyte of memory each, and what this process changes later.
+ * Cost:    two forks; some 150 KiB of memory each, and what this process changes later.
  * Source:  lib/process/zygote_start.c    Since: 0.4
  *
  * Return: 0; -EALREADY there is one; -EDEADLK this process has further threads; what the

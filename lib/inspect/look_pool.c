@@ -123,7 +123,7 @@ static void note_work(int fd, const struct copy *copy, const struct ipk__pool_wo
 	if (slot == 0 && map != 0 && map <= IPK__POOL_MAPS) {
 		const struct ipk__pool_map *m = &copy->maps[map - 1];
 
-		w->item = load64(&place->item);
+		w->item = load64(&place->item) - 1; /* 0, none yet, is IPK_INSPECT_UNKNOWN */
 		w->n_items = m->n_items;
 		w->was_asked_to_stop = load32(&m->stop) != 0;
 	}

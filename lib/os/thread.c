@@ -10,6 +10,9 @@
  * does anything else. Who forks has the write side. What a host's callback does is not known,
  * so while a thread runs one it counts as the host's.
  *
+ * The thread sanitizer has threads of its own, which it takes care of at a fork. Under it, and
+ * only there, a thread that has all signals blocked and is not ours is taken for one.
+ *
  * Invariant: @n_quiet is the number of running threads that wait quietly or hold the read
  * side, as seen by who has the write side.
  */
@@ -34,16 +37,29 @@
 
 #define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define IS_WATCHED true
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define IS_WATCHED true
+#endif
+#ifndef IS_WATCHED
+#define IS_WATCHED false
+#endif
+
 enum state { NOT_OURS, OURS, QUIET, BUSY, LOUD };
 
 static pthread_rwlock_t guard = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 static _Atomic int n_quiet;
+static _Atomic int n_ours; /* quiet or not; matters to IS_WATCHED alone */
 static _Thread_local enum state state;
 
 static void forget_threads(void)
 {
 	guard = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 	atomic_store_explicit(&n_quiet, 0, memory_order_relaxed);
+	atomic_store_explicit(&n_ours, 0, memory_order_relaxed);
 	state = NOT_OURS;
 }
 
@@ -71,6 +87,8 @@ static void *begin(void *arg)
 	result = b.fn(b.arg);
 	if (state != OURS)
 		ipk__os_thread_loud(); /* the C library's way out is not ours */
+	if (state != NOT_OURS)         /* in a fork it may have made */
+		atomic_fetch_sub(&n_ours, 1);
 	return result;
 }
 
@@ -84,14 +102,17 @@ static int start(void *(*fn)(void *arg), void *arg, enum state as, pthread_t *re
 	if (!b)
 		return -ENOMEM;
 	*b = (struct beginning){.fn = fn, .arg = arg, .state = as};
+	atomic_fetch_add(&n_ours, 1);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = pthread_create(&thread, NULL, begin, b);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r == 0)
+	if (r == 0) {
 		*ret_thread = thread;
-	else
+	} else {
+		atomic_fetch_sub(&n_ours, 1);
 		free(b);
+	}
 	return -r;
 }
 
@@ -145,11 +166,30 @@ void ipk__os_thread_loud(void)
 	change(LOUD);
 }
 
+/* The numbers of /proc/self/task/TID/stat behind the name, proc(5): flags and blocked signals. */
+static bool parse_task(const char *text, unsigned *ret_flags, unsigned long *ret_blocked)
+{
+	const char *at = strrchr(text, ')');
+	int field = 2;
+
+	while (at && field < 32) {
+		at = strchr(at + 1, ' ');
+		field++;
+		if (at && field == 9)
+			*ret_flags = (unsigned)strtoul(at, NULL, 10);
+		if (at && field == 32)
+			*ret_blocked = strtoul(at, NULL, 10);
+	}
+	return at != NULL;
+}
+
 /* Whether a thread of this process may still run anything of the program's. */
 static bool still_runs(const char *tid)
 {
+	const unsigned long usual = 1ul << (SIGINT - 1) | 1ul << (SIGTERM - 1) |
+				    1ul << (SIGUSR1 - 1) | 1ul << (SIGUSR2 - 1);
+	unsigned long blocked = 0;
 	char path[64], text[1024];
-	const char *after_name;
 	unsigned flags = 0;
 	ssize_t n;
 	int fd;
@@ -163,11 +203,10 @@ static bool still_runs(const char *tid)
 	if (n <= 0)
 		return false; /* -ESRCH: it went meanwhile */
 	text[n] = '\0';
-	after_name = strrchr(text, ')');
-	/* Field 9, proc(5). A joined thread is in this list for a moment yet. */
-	if (!after_name || sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) != 1)
+	if (!parse_task(text, &flags, &blocked))
 		return true;
-	return !(flags & IS_EXITING);
+	/* A joined thread is in this list for a moment yet. */
+	return !(flags & IS_EXITING) && !(IS_WATCHED && (blocked & usual) == usual);
 }
 
 /* All of them; where that cannot be told, enough to be careful. */
@@ -175,7 +214,7 @@ static int count_threads(void)
 {
 	DIR *tasks;
 	struct dirent *e;
-	int n = 0;
+	int n = IS_WATCHED ? atomic_load(&n_ours) : 0;
 
 	if (NEVER_HAD_THREADS)
 		return 1;

@@ -53,7 +53,7 @@ void ipk__crew_order(ipk_pool *pool, uint32_t order)
 	if (order == IPK__ORDER_DRAIN && ipk__pool_has_work(pool))
 		return;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
-		if (pool->members[i].is_there)
+		if (pool->members[i].is_there || pool->members[i].is_starting)
 			give_order(pool, i, order);
 	}
 	ipk__doze_wake_all(&pool->shared->work);
@@ -129,7 +129,7 @@ int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline)
 	if (pool->opts.kind == IPK_POOL_PROCESSES)
 		r = open_zygote(pool);
 	for (unsigned i = 0; r == 0 && i < n_workers; i++) {
-		r = ipk__member_start(pool, i, deadline);
+		r = ipk__member_start(pool, i, false, deadline);
 		pool->members[i].is_wanted = r == 0;
 	}
 	if (r == 0)
@@ -200,19 +200,32 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 
 	if (m->not_before_ns > now_ns)
 		return m->not_before_ns;
-	r = ipk__member_start(pool, worker, ipk_in_ms(BEAR_MS));
+	r = ipk__member_start(pool, worker, true, ipk_in_ms(BEAR_MS));
+	pool->is_barren = r == -EPIPE;
 	if (r < 0) {
 		delay_start(m);
 		return m->not_before_ns;
 	}
 	count_replaced(pool, m);
 	ipk__maps_greet(pool, worker);
-	return INT64_MAX;
+	if (pool->phase == IPK__POOL_RUNS)
+		return INT64_MAX;
+	/* Shut down meanwhile: it may have missed what was done to the others. */
+	if (!ipk__pool_wants_workers(pool))
+		ipk__crew_kill(pool, worker);
+	return now_ns;
+}
+
+/* Nobody is left to do anything, and nobody can be made. */
+static void give_up(ipk_pool *pool)
+{
+	pool->phase = IPK__POOL_TERMINATED;
+	ipk__tasks_fail_all(pool, "the pool's workers are dead, and so is what could start others");
+	ipk__maps_cancel_all(pool, true);
 }
 
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 {
-	bool has_use = ipk__pool_wants_workers(pool);
 	int64_t next_ns = INT64_MAX;
 
 	if (pool->phase == IPK__POOL_DRAINS)
@@ -220,12 +233,15 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there) {
 			note_ready(pool, i);
-		} else if (has_use && pool->members[i].is_wanted) {
+		} else if (pool->members[i].is_wanted && !pool->is_barren &&
+			   ipk__pool_wants_workers(pool)) {
 			int64_t again_ns = replace(pool, i, now_ns);
 
 			next_ns = IPK__MIN(next_ns, again_ns);
 		}
 	}
+	if (pool->is_barren && ipk__pool_wants_workers(pool) && ipk__crew_n_alive(pool) == 0)
+		give_up(pool);
 	return next_ns;
 }
 
@@ -242,10 +258,10 @@ static int engage(ipk_pool *pool, unsigned worker)
 {
 	int r = 0;
 
-	if (pool->members[worker].is_there) {
+	if (pool->members[worker].is_there || pool->members[worker].is_starting) {
 		give_order(pool, worker, IPK__ORDER_WORK);
 	} else {
-		r = ipk__member_start(pool, worker, ipk_in_ms(BEAR_MS));
+		r = ipk__member_start(pool, worker, false, ipk_in_ms(BEAR_MS));
 		if (r == 0)
 			ipk__maps_greet(pool, worker);
 	}

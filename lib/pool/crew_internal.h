@@ -10,8 +10,11 @@
 
 /* Nobody is in this place, and no fd is open. */
 void ipk__member_init(struct ipk__member *m);
-/* As ipk__zygote_bear(), or starting a thread. On failure the place is empty. */
-int ipk__member_start(ipk_pool *pool, unsigned worker, ipk_deadline deadline);
+/*
+ * As ipk__zygote_bear(), or starting a thread. On failure the place is empty. @lets_go: the mutex
+ * is given up while a process is born; orders may come meanwhile.
+ */
+int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline);
 /* It has ended, or ends this moment: how. */
 void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death);
 /* It has ended: fds are closed, its place is empty. */

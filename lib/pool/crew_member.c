@@ -19,7 +19,7 @@
 
 void ipk__member_init(struct ipk__member *m)
 {
-	m->is_there = m->is_ready = m->is_killed = false;
+	m->is_there = m->is_starting = m->is_ready = m->is_killed = false;
 	m->born = (struct ipk__born){.pidfd = -1, .status_fd = -1};
 	m->control_fd = m->spill_fd = -1;
 }
@@ -34,7 +34,20 @@ static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BY
 
 /* --- processes --- */
 
-static int start_process(ipk_pool *pool, unsigned worker, ipk_deadline deadline)
+static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ipk_deadline deadline,
+		struct ipk__born *ret_born)
+{
+	int r;
+
+	if (lets_go)
+		ipk__pool_unlock(pool);
+	r = ipk__zygote_bear(pool->zygote, birth, deadline, ret_born);
+	if (lets_go)
+		ipk__pool_lock(pool);
+	return r;
+}
+
+static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__member *m = &pool->members[worker];
 	const struct ipk__worker_birth arg = {
@@ -62,7 +75,7 @@ static int start_process(ipk_pool *pool, unsigned worker, ipk_deadline deadline)
 	fds[0] = pool->segment.fd;
 	fds[1] = ends[1];
 	fds[2] = pool->bell_fd;
-	r = ipk__zygote_bear(pool->zygote, &birth, deadline, &m->born);
+	r = bear(pool, &birth, lets_go, deadline, &m->born);
 	ipk__os_close(ends[1]);
 	if (r < 0)
 		ipk__os_close(ends[0]);
@@ -92,6 +105,8 @@ static void *thread_main(void *arg)
 {
 	struct thread_birth *b = arg;
 
+	/* Not quiet but while it sleeps: the rest may be the user's at any moment. */
+	ipk__os_thread_loud();
 	pthread_cleanup_push(thread_ends, b);
 	ipk__os_set_thread_name(b->name);
 	ipk__worker_run(&b->worker);
@@ -113,7 +128,7 @@ static int start_thread(ipk_pool *pool, unsigned worker)
 		b->worker.initializer_arg = pool->opts.initializer_arg;
 		b->end_fd = m->born.pidfd;
 		name_worker(pool, worker, b->name);
-		r = ipk__os_thread_start(thread_main, b, &m->thread);
+		r = ipk__os_thread_start_quiet(thread_main, b, &m->thread);
 	}
 	if (r < 0)
 		free(b);
@@ -182,14 +197,17 @@ static void undo(ipk_pool *pool, unsigned worker)
 	put_away(pool, worker);
 }
 
-int ipk__member_start(ipk_pool *pool, unsigned worker, ipk_deadline deadline)
+int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__pool_worker *place = &pool->shared->workers[worker];
 	struct ipk__member *m = &pool->members[worker];
 	int r;
 
 	reset_place(place);
-	r = is_thread(pool) ? start_thread(pool, worker) : start_process(pool, worker, deadline);
+	m->is_starting = true;
+	r = is_thread(pool) ? start_thread(pool, worker)
+			    : start_process(pool, worker, lets_go, deadline);
+	m->is_starting = false;
 	m->is_there = r == 0;
 	if (r == 0)
 		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);

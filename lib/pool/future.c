@@ -88,6 +88,8 @@ void ipk__future_unref(ipk_future *f)
 		return;
 	if (f->kind == IPK__FUTURE_GROUP && f->group)
 		ipk__group_free(f->group);
+	if (f->kind == IPK__FUTURE_MAP && f->map)
+		ipk__map_unref(f->map);
 	free_callbacks(f);
 	free(f->failure);
 	if (f->result != f->small)
@@ -385,7 +387,9 @@ int ipk_future_get(ipk_future *f, void *buf, size_t buf_bytes, ipk_deadline dead
 {
 	int r = buf_bytes > 0 && !buf ? -EINVAL : wait_for_result(f, deadline);
 
-	if (r < 0)
+	/* A map of which some items failed has the results of the others. */
+	if (r < 0 &&
+	    !(f && f->kind == IPK__FUTURE_MAP && has_ended(f) && r == ipk__failure_errno(f->cause)))
 		return r;
 	if (buf_bytes > 0 && buf_bytes < f->result_bytes)
 		return -EMSGSIZE;
@@ -393,7 +397,7 @@ int ipk_future_get(ipk_future *f, void *buf, size_t buf_bytes, ipk_deadline dead
 		memcpy(buf, f->result, f->result_bytes);
 	if (ret_len_bytes)
 		*ret_len_bytes = f->result_bytes;
-	return 0;
+	return r;
 }
 
 int ipk_future_get_alloc(ipk_future *f, ipk_deadline deadline, void **ret_data,

@@ -59,20 +59,32 @@ static size_t cancel_listed(struct ipk__group *group, ipk_future *list)
 	return n;
 }
 
-/* Those without a slot first, since they would get those that the others leave. */
+static size_t cancel_in_slots(struct ipk__group *group, bool only_ready)
+{
+	ipk_pool *pool = group->pool;
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++) {
+		ipk_future *f = pool->by_slot[i];
+
+		if (!f || f->group != group ||
+		    (only_ready && ipk__slot_state(pool->slots[i].word) != IPK__SLOT_READY))
+			continue;
+		if (ipk__tasks_cancel(f) == 0)
+			n++;
+	}
+	return n;
+}
+
+/* What would take the place of others goes before them: in slots, and in workers. */
 size_t ipk__group_cancel_members(struct ipk__group *group)
 {
 	ipk_pool *pool = group->pool;
 	size_t n = cancel_listed(group, pool->backlog.first) +
 		   cancel_listed(group, pool->resting.first);
 
-	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++) {
-		ipk_future *f = pool->by_slot[i];
-
-		if (f && f->group == group && ipk__tasks_cancel(f) == 0)
-			n++;
-	}
-	return n;
+	n += cancel_in_slots(group, true);
+	return n + cancel_in_slots(group, false);
 }
 
 /* --- starmap --------------------------------------------------------------------------------- */

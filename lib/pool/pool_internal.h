@@ -29,6 +29,7 @@
 #include "shm/segment.h"
 
 struct ipk__pool_map_job; /* map.c's own */
+struct ipk__map_books;    /* and this */
 struct ipk__group;        /* group.c's own */
 
 /* --- futures (future.c) --- */
@@ -117,11 +118,12 @@ int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), vo
 /* --- workers (crew.c) --- */
 
 struct ipk__member {
-	bool is_there;  /* a process or thread of this place was started and not yet seen to end */
-	bool is_ready;  /* its initializer is through */
-	bool is_wanted; /* it is to be replaced when it ends */
-	bool is_killed; /* by us */
-	bool has_died;  /* the one before: it did not end by an order */
+	bool is_there; /* a process or thread of this place was started and not yet seen to end */
+	bool is_starting; /* being born, without the mutex; not there yet */
+	bool is_ready;    /* its initializer is through */
+	bool is_wanted;   /* it is to be replaced when it ends */
+	bool is_killed;   /* by us */
+	bool has_died;    /* the one before: it did not end by an order */
 	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
@@ -200,10 +202,11 @@ void ipk__maps_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__maps_cancel(ipk_future *f);
 void ipk__maps_cancel_all(ipk_pool *pool, bool running_too);
 int64_t ipk__maps_tick(ipk_pool *pool, int64_t now_ns);
-void ipk__maps_count(const ipk_pool *pool, ipk_progress *progress); /* add what runs in maps */
 bool ipk__maps_are_over(const ipk_pool *pool);
+bool ipk__maps_have_waiting(const ipk_pool *pool); /* for others to be over */
 /* What a worker that was started meanwhile needs of the maps that run (arrays). */
 void ipk__maps_greet(ipk_pool *pool, unsigned worker);
+void ipk__map_unref(struct ipk__pool_map_job *job); /* its future is freed; with the mutex or not */
 
 /* --- quarantine.c: by function and argument --- */
 
@@ -301,6 +304,7 @@ struct ipk_pool {
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers; /* how many there are to be */
+	bool is_barren;     /* the zygote is gone for good: whoever ends is not replaced */
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];
@@ -317,7 +321,7 @@ struct ipk_pool {
 	_Atomic unsigned n_kept;         /* of both */
 
 	struct ipk__room room; /* the segment's heap */
-	struct ipk__pool_map_job *map_jobs;
+	struct ipk__map_books *map_books;
 	struct ipk__quarantine *quarantine;
 
 	pthread_t supervisor;
@@ -379,6 +383,15 @@ static inline void ipk__count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
 			      memory_order_relaxed);
+}
+
+/* Before and after the items of a map go over to the counts: nobody sees them twice, or not. */
+static inline void ipk__counts_turn(ipk_pool *pool)
+{
+	/* Pairs with the fence of a reader of progress before it looks again. */
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_fetch_add(&pool->shared->counts.n_turns, 1);
+	atomic_thread_fence(memory_order_seq_cst);
 }
 
 #endif

@@ -139,7 +139,8 @@ struct ipk__pool_worker {
 	_Atomic uint32_t slot; /* the task it runs, as slot + 1 */
 	_Atomic uint32_t map;  /* the map it looks at, as number + 1: its memory may not go */
 	int32_t init_code;
-	_Atomic uint64_t item;    /* of the map: the item it is at; see map_shared.h */
+	_Atomic uint64_t chunk;   /* of the map: what it is after, + 1; see map_shared.h */
+	_Atomic uint64_t item;    /* of the map: the item it is at, + 1; 0: none yet */
 	_Atomic int64_t since_ns; /* CLOCK_MONOTONIC: when it began with what it does, about */
 	_Atomic uint64_t fn;      /* what it runs, for inspection */
 	_Atomic uint64_t n_done;  /* tasks and items this worker did, failed ones too */
@@ -156,6 +157,7 @@ struct ipk__pool_counts {
 	_Atomic uint32_t n_workers, n_replaced;
 	_Atomic uint32_t n_backlog; /* tasks that wait for a slot */
 	_Atomic uint32_t is_shut;   /* an ipk_shutdown */
+	_Atomic uint32_t n_turns;   /* odd while the items of a map go over to these */
 };
 
 struct ipk__shm_pool {

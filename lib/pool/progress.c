@@ -5,7 +5,8 @@
  * whoever has the segment mapped can tell, without a lock and without asking anybody: a fork
  * child as well as the creator. The numbers are read one after the other while others write
  * them. So they are made to agree here: what is over, running and queued together is always
- * exactly what was submitted.
+ * exactly what was submitted. Only the end of a map moves many at a time, from its own counts
+ * to those of the pool: a look that met that is taken again.
  */
 #include <errno.h>
 
@@ -14,6 +15,7 @@
 
 #define NS_PER_MS 1000000
 #define INTERVAL_MS 200
+#define TURNS_MAX 1000 /* looks, for one between two turns; its creator may have died in one */
 
 static uint64_t load(const _Atomic uint64_t *n)
 {
@@ -37,21 +39,39 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 }
 
 /* Items of maps that run: the creator counts them when their map is over. */
-static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
-		     ipk_progress *p)
+static void add_maps(const struct ipk__pool_map *maps, ipk_progress *p)
 {
-	uint32_t active = atomic_load_explicit(&shared->maps_active, memory_order_acquire);
-
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
-		uint64_t n_items = maps[i].n_items;
-		uint64_t n_over = IPK__MIN(load(&maps[i].n_done), n_items);
-		uint64_t n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
+		uint64_t n_over, n_failed;
 
-		if (!(active & 1u << i))
+		/* First: what a place has that is not open is of a map that is over. */
+		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
+		n_over = IPK__MIN(load(&maps[i].n_done), maps[i].n_items);
+		n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 		p->n_done += n_over - n_failed;
 		p->n_failed += n_failed;
 		p->n_task_errors += n_failed;
+	}
+}
+
+static void read_what_is_over(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+			      ipk_progress *p)
+{
+	const struct ipk__pool_counts *counts = &shared->counts;
+
+	for (int n = 0; n < TURNS_MAX; n++) {
+		uint32_t turn = atomic_load_explicit(&counts->n_turns, memory_order_acquire);
+
+		*p = (ipk_progress){0};
+		read_counts(counts, p);
+		add_maps(maps, p);
+		/* Pairs with the fences of ipk__counts_turn(). */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (turn % 2 == 0 &&
+		    turn == atomic_load_explicit(&counts->n_turns, memory_order_relaxed))
+			break;
+		ipk__os_pause();
 	}
 }
 
@@ -81,11 +101,10 @@ static void take(uint64_t *n, uint64_t *left)
 void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
 			ipk_progress *ret_progress)
 {
-	ipk_progress p = {0};
+	ipk_progress p;
 	uint64_t left;
 
-	read_counts(&shared->counts, &p);
-	add_maps(shared, maps, &p);
+	read_what_is_over(shared, maps, &p);
 	p.n_running = count_busy(shared);
 	p.n_submitted = load(&shared->counts.n_submitted);
 	left = p.n_submitted;

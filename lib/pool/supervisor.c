@@ -118,7 +118,8 @@ struct rhythm {
 static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
 {
 	bool others_collect = pool->n_collected != rhythm->n_collected;
-	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS;
+	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS ||
+			  ipk__maps_have_waiting(pool);
 
 	if (pool->backlog.n > 0 && others_collect)
 		*next_ns = ipk__sooner_ns(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
@@ -157,6 +158,9 @@ static int64_t call_user(ipk_pool *pool, int64_t now_ns)
 	ipk__pool_lock(pool);
 	ipk__futures_call(pool);
 	ipk__pool_unlock(pool);
+	/* Loud, it is in the way of whoever wants to fork. */
+	if (!pool->opts.on_progress)
+		return INT64_MAX;
 	ipk__os_thread_loud();
 	next_ns = ipk__progress_tick(pool, now_ns);
 	ipk__os_thread_busy();

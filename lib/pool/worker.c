@@ -212,7 +212,9 @@ static int sleep_for_work(void *arg)
 	int r;
 
 	do {
+		ipk__os_thread_quiet();
 		w->is_woken = ipk__doze(&w->shared->work, w->number, has_reason, w) != 0;
+		ipk__os_thread_loud();
 		r = has_work(w, true);
 	} while (r == 0);
 	return r;

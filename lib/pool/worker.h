@@ -76,7 +76,8 @@ static inline void ipk__worker_end_fork(const struct ipk__worker *w, int code)
 		ipk__os_exit(code >= 0 && code <= 255 ? code : 255);
 }
 
-/* worker_map.c: do what there is to do in maps; whether there was anything. */
+/* worker_map.c: do what there is to do in maps, for a while; whether there was anything. */
 bool ipk__worker_do_maps(struct ipk__worker *w);
+bool ipk__map_should_stop(const struct ipk_task *task); /* of an item: ipk_task_should_stop() */
 
 #endif

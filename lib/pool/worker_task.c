@@ -148,7 +148,7 @@ bool ipk_task_should_stop(const ipk_task *task)
 		return false;
 	if (task->slot)
 		return atomic_load_explicit(&task->slot->stop, memory_order_relaxed) != 0;
-	return task->map && atomic_load_explicit(&task->map->stop, memory_order_relaxed) != 0;
+	return task->map && ipk__map_should_stop(task);
 }
 
 unsigned ipk_task_attempt(const ipk_task *task)

@@ -28,8 +28,14 @@ static int set_stdio(const struct ipk__child *child)
 
 static void *die_with_parent(void *arg)
 {
+	int fd;
+	int r = ipk_parent_fd(&fd);
+
 	(void)arg;
-	if (ipk_parent_join(ipk_forever()) == 0)
+	ipk__os_thread_quiet(); /* a zygote may be made all the same */
+	if (r == 0)
+		r = ipk__os_poll1(fd, IPK__OS_IN, ipk_forever(), NULL);
+	if (r == 0)
 		ipk__os_die();
 	return NULL;
 }
@@ -41,7 +47,7 @@ static int watch_parent(void)
 	int r = ipk_parent_fd(&fd);
 
 	if (r == 0)
-		r = ipk__os_thread_start(die_with_parent, NULL, &thread);
+		r = ipk__os_thread_start_quiet(die_with_parent, NULL, &thread);
 	if (r == 0)
 		ipk__os_thread_forget(thread);
 	return r;

@@ -283,6 +283,7 @@ void ipk__zygote_serve(const struct ipk__zygote_seat *seat)
 	struct server *s = &the_server;
 
 	/* What a standby has of its zygote's is the zygote's. */
+	free(s->children);
 	s->children = NULL;
 	s->n_children = s->n_room = 0;
 	s->seat = *seat;

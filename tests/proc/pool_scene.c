@@ -16,13 +16,18 @@
 #include "pool/pool_internal.h"
 #include "shm/owner.h"
 
-/* State and session of a process, false: it is gone. */
-static bool look_at(const char *pid, char *ret_state, pid_t *ret_session)
+struct look {
+	char state;
+	int parent;
+	int group;
+};
+
+/* False: it is gone. */
+static bool look_at(const char *pid, struct look *ret_look)
 {
 	char path[64], line[512];
 	const char *after_name;
 	FILE *file;
-	int session;
 	bool ok;
 
 	snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
@@ -32,13 +37,11 @@ static bool look_at(const char *pid, char *ret_state, pid_t *ret_session)
 	ok = fgets(line, sizeof line, file) != NULL;
 	fclose(file);
 	after_name = ok ? strrchr(line, ')') : NULL;
-	if (!after_name || sscanf(after_name, ") %c %*d %*d %d", ret_state, &session) != 2)
-		return false;
-	*ret_session = session;
-	return true;
+	return after_name && sscanf(after_name, ") %c %d %d", &ret_look->state, &ret_look->parent,
+				    &ret_look->group) == 3;
 }
 
-struct crowd crowd_of(pid_t session)
+struct crowd crowd_of(pid_t group)
 {
 	struct crowd crowd = {0, 0};
 	DIR *proc = opendir("/proc");
@@ -46,28 +49,27 @@ struct crowd crowd_of(pid_t session)
 
 	ck_assert_ptr_nonnull(proc);
 	while ((entry = readdir(proc))) {
-		pid_t its_session;
-		char state;
+		struct look look;
 
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-		    atoi(entry->d_name) == getpid() ||
-		    !look_at(entry->d_name, &state, &its_session) || its_session != session)
+		    atoi(entry->d_name) == getpid() || !look_at(entry->d_name, &look) ||
+		    look.group != group)
 			continue;
-		crowd.n_zombies += state == 'Z';
-		crowd.n_alive += state != 'Z' && state != 'X';
+		crowd.n_zombies += look.state == 'Z' && look.parent == getpid();
+		crowd.n_alive += look.state != 'Z' && look.state != 'X';
 	}
 	closedir(proc);
 	return crowd;
 }
 
-static bool nobody_is_alive(void *session)
+static bool nobody_is_alive(void *group)
 {
-	return crowd_of(*(const pid_t *)session).n_alive == 0;
+	return crowd_of(*(const pid_t *)group).n_alive == 0;
 }
 
-bool is_deserted(pid_t session, int ms)
+bool is_deserted(pid_t group, int ms)
 {
-	return wait_until(nobody_is_alive, &session, ms);
+	return wait_until(nobody_is_alive, &group, ms);
 }
 
 static bool signal_by_pidfd(pid_t pid, uint64_t owner, int sig)

@@ -1,6 +1,6 @@
 /*
- * pool_scene.h - a pool and everything that belongs to it, seen from outside: by the session
- * that its processes are in, which /proc tells.
+ * pool_scene.h - a pool and everything that belongs to it, seen from outside: by the process
+ * group that it is in, which /proc tells.
  */
 #ifndef IPK_TESTS_POOL_SCENE_H
 #define IPK_TESTS_POOL_SCENE_H
@@ -11,13 +11,13 @@
 #include "support/support.h"
 
 struct crowd {
-	int n_alive; /* running, sleeping or stopped; this process not counted */
-	int n_zombies;
+	int n_alive;   /* running, sleeping or stopped; this process not counted */
+	int n_zombies; /* children of this process: those that init got are its own */
 };
 
-struct crowd crowd_of(pid_t session);
-/* Nobody but this process is left in @session, no zombies of ours either; within @ms. */
-bool is_deserted(pid_t session, int ms);
+struct crowd crowd_of(pid_t group);
+/* Nobody but this process is left in @group, no zombies of ours either; within @ms. */
+bool is_deserted(pid_t group, int ms);
 
 /* Signal worker @number, if the very process is still there. Returns its pid, 0: it was not. */
 pid_t signal_worker(const ipk_pool *pool, unsigned number, int sig);

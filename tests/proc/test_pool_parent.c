@@ -4,8 +4,7 @@
  * left, whatever they were doing.
  */
 #include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,7 +36,8 @@ static int create_and_work(void *arg)
 	static int items[N_ITEMS], results[N_ITEMS];
 
 	(void)arg;
-	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
 	for (;;) {
 		IPK_AUTO(pool) *pool = NULL;
 		IPK_AUTO(future) *f = NULL;
@@ -71,9 +71,9 @@ START_TEST(killed_at_random)
 }
 END_TEST
 
-static bool has_crowd(void *session)
+static bool has_crowd(void *group)
 {
-	return crowd_of(*(const pid_t *)session).n_alive >= 4; /* fork server, 3 workers */
+	return crowd_of(*(const pid_t *)group).n_alive >= 4; /* fork server, 3 workers */
 }
 
 /* Certainly in the middle of work: a worker in a task that never ends, others in a map. */
@@ -90,9 +90,9 @@ START_TEST(killed_at_work)
 }
 END_TEST
 
-static void stop_all(pid_t session)
+static void stop_all(pid_t group)
 {
-	ck_assert_int_eq(kill(-session, SIGSTOP), 0);
+	ck_assert_int_eq(kill(-group, SIGSTOP), 0);
 }
 
 /* Stopped workers cannot see that their creator has gone: the kernel tells them. */

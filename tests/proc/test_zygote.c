@@ -3,7 +3,6 @@
  *
  * The leak check around each test also fails it for a zombie or an fd that is left.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -458,45 +457,16 @@ END_TEST
 
 /* --- many ------------------------------------------------------------------------------ */
 
-static int count_fds_of(pid_t pid)
-{
-	char path[64];
-	DIR *dir;
-	int n = 0;
-
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-	dir = opendir(path);
-	ck_assert_ptr_nonnull(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
-struct fd_count {
-	pid_t pid;
-	int n;
-};
-
-static bool has_as_many_fds(void *arg)
-{
-	const struct fd_count *count = arg;
-
-	return count_fds_of(count->pid) == count->n;
-}
-
 START_TEST(fds_stay_constant_over_many_births)
 {
 	const struct ipk__birth birth = {.fn = return_big};
 	struct ipk__zygote *z = open_zygote();
-	struct fd_count its = {zygote_pid(z), count_fds_of(zygote_pid(z))};
-	int own = count_fds();
+	int own = count_fds(), its = count_fds_of(zygote_pid(z));
 
 	for (int i = 0; i < repeats(1000); i++)
 		ck_assert_int_eq(run_birth(z, &birth), 255);
 	ck_assert_int_eq(count_fds(), own);
-	/* It tells the end first and closes the channel then. */
-	ck_assert(wait_until(has_as_many_fds, &its, WAIT_MS));
+	ck_assert(wait_fds_of(zygote_pid(z), its));
 	ipk__zygote_close(z);
 }
 END_TEST

@@ -47,9 +47,11 @@ static void adopt_orphans(void)
 START_TEST(standby_takes_over)
 {
 	struct ipk__zygote *z = open_zygote();
+	int n_fds = count_fds() + 1; /* a standby tells on a channel how it ends */
+	int n_its = count_fds_of(zygote_pid(z));
 
 	adopt_orphans();
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 20; i++) {
 		pid_t standby = standby_pid(z);
 
 		ck_assert_int_gt(standby, 0);
@@ -57,6 +59,8 @@ START_TEST(standby_takes_over)
 		kill_by_pid(zygote_pid(z));
 		ck_assert_int_eq(run_birth(z, &(struct ipk__birth){.fn = nothing}), 0);
 		ck_assert_int_eq(zygote_pid(z), standby);
+		ck_assert(wait_fds_of(standby, n_its));
+		ck_assert_int_eq(count_fds(), n_fds);
 	}
 	ipk__zygote_close(z);
 }

@@ -1,5 +1,7 @@
 /* zygote_scene.c - see zygote_scene.h */
+#include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +85,38 @@ void kill_by_pid(pid_t pid)
 	ck_ok(ipk__os_pidfd_signal(fd, SIGKILL));
 	ck_ok(ipk__os_poll1(fd, IPK__OS_IN, ipk_in_ms(WAIT_MS), NULL));
 	close(fd);
+}
+
+int count_fds_of(pid_t pid)
+{
+	char path[64];
+	DIR *dir;
+	int n = 0;
+
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+struct fd_count {
+	pid_t pid;
+	int n;
+};
+
+static bool has_as_many_fds(void *arg)
+{
+	const struct fd_count *count = arg;
+
+	return count_fds_of(count->pid) == count->n;
+}
+
+bool wait_fds_of(pid_t pid, int n)
+{
+	return wait_until(has_as_many_fds, &(struct fd_count){pid, n}, WAIT_MS);
 }
 
 void reap_orphans(void)

@@ -15,6 +15,9 @@ pid_t standby_pid(struct ipk__zygote *z);
 int open_pidfd(pid_t pid);
 /* Kills it and waits until the kernel says that it has ended. */
 void kill_by_pid(pid_t pid);
+int count_fds_of(pid_t pid);
+/* Until it has @n: a zygote tells the end of a child first and closes its channel then. */
+bool wait_fds_of(pid_t pid, int n);
 void reap_orphans(void); /* all children of this process; they have ended, or will */
 
 #endif

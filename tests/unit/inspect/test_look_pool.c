@@ -109,7 +109,7 @@ START_TEST(workers_and_their_work_are_told)
 	shm->workers[1].fn = (uint64_t)(uintptr_t)task;
 	shm->workers[1].slot = 0;
 	shm->workers[1].map = 2 + 1;
-	shm->workers[1].item = 17;
+	shm->workers[1].item = 17 + 1;
 	maps[2].n_items = 1000;
 	set_worker(3, child, IPK__WORKER_IDLE);
 	set_worker(4, child, IPK__WORKER_RETIRED);

@@ -115,14 +115,54 @@ START_TEST(items_of_running_maps_count)
 	atomic_store(&maps[2].n_done, 25);
 	atomic_store(&maps[2].n_failed, 5);
 	ck_assert_uint_eq(look().n_done, 0);
-	pool.shared->maps_active = 1u << 2;
+	atomic_store(&maps[2].is_open, 1);
 	ck_assert_uint_eq(look().n_done, 20);
 	ck_assert_uint_eq(look().n_failed, 5);
 	ck_assert_uint_eq(look().n_queued, 75);
 	/* Scribbled over: no more than it has. */
 	atomic_store(&maps[2].n_done, UINT64_MAX);
 	ck_assert_uint_eq(look().n_done, 55);
-	pool.shared->maps_active = UINT32_MAX;
+	look();
+	free_pool();
+}
+END_TEST
+
+/* As the creator ends a map, again and again: nobody may see its items twice, or not at all. */
+static void *end_maps(void *is_over)
+{
+	for (int i = 0; i < repeats(20000); i++) {
+		atomic_store(&maps[0].n_done, 50);
+		ipk__counts_turn(&pool);
+		atomic_fetch_add(&pool.shared->counts.n_done, 50);
+		atomic_store(&maps[0].is_open, 0);
+		ipk__counts_turn(&pool);
+		atomic_store(&maps[0].n_done, 0);
+		atomic_store(&maps[0].is_open, 1);
+	}
+	atomic_store((_Atomic bool *)is_over, true);
+	return NULL;
+}
+
+START_TEST(items_are_seen_once_at_the_end_of_a_map)
+{
+	_Atomic bool is_over = false;
+	uint64_t before = 0, now;
+	pthread_t thread;
+
+	make_pool();
+	pool.shared->counts.n_submitted = UINT64_MAX / 2;
+	maps[0].n_items = 50;
+	maps[0].is_open = 1;
+	ck_assert_int_eq(pthread_create(&thread, NULL, end_maps, &is_over), 0);
+	while (!atomic_load(&is_over)) {
+		now = look().n_done;
+		ck_assert_uint_eq(now % 50, 0);
+		ck_assert_uint_ge(now, before);
+		before = now;
+	}
+	pthread_join(thread, NULL);
+	/* A creator that was killed in between holds nobody up. */
+	ipk__counts_turn(&pool);
 	look();
 	free_pool();
 }
@@ -210,6 +250,7 @@ static Suite *suite(void)
 	add_test(s, counters_are_told);
 	add_test(s, numbers_that_disagree_are_made_to_agree);
 	add_test(s, items_of_running_maps_count);
+	add_test(s, items_are_seen_once_at_the_end_of_a_map);
 	add_test(s, bad_arguments_are_refused);
 	add_test(s, nobody_is_called_who_did_not_ask);
 	add_test(s, called_while_there_is_work_and_once_after);
