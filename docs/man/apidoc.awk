@@ -102,6 +102,7 @@ state == "decl" {
 	decl = decl " " trim($0)
 	if (decl ~ /[;]$/ || $0 ~ /^{/) {
 		sub(/ ?[;{]$/, "", decl)
+		sub(/ *__attribute__\(\(.*\)\)$/, "", decl)
 		state = $0 ~ /^{/ ? "body" : "code"
 		declared(trim(decl))
 	}

@@ -169,7 +169,7 @@ IPK_API IPK_MUST_CHECK int ipk_future_failure(ipk_future *f, ipk_failure *ret_fa
  * The words of the first 64 that failed in each map are kept.
  *
  * Blocks:  no.
- * Source:  lib/pool/map.c           Since: 0.4
+ * Source:  lib/pool/map_failures.c  Since: 0.4
  *
  * Return: 0; -EAGAIN it is not over yet; -EINVAL; -EBADF; -EPERM.
  */

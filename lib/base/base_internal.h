@@ -20,6 +20,13 @@
 #define IPK__MAX(a, b) ((a) > (b) ? (a) : (b))
 #define IPK__N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
+/*
+ * What every fork touches, in parent and child, lies together: a page that both write to
+ * is copied, and of one that was not used yet the first use is a fault.
+ */
+#define IPK__AT_FORK_DATA __attribute__((section("ipk_at_fork")))
+#define IPK__AT_FORK_CODE __attribute__((hot))
+
 /* 0 when @name is [A-Za-z0-9._-]{1,200}, otherwise -EINVAL. */
 int ipk__name_check(const char *name);
 

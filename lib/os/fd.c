@@ -8,10 +8,13 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/base_internal.h"
 #include "os/os.h"
 
 void ipk__os_close(int fd)
@@ -52,13 +55,22 @@ int ipk__os_put_fd(int fd, int as_fd)
 	return dup2(fd, as_fd) < 0 ? -errno : 0;
 }
 
-int ipk__os_stdin_from_nowhere(void)
+bool ipk__os_stdin_is_nowhere(void)
 {
+	struct stat st;
+
+	/* The kernel's numbers for it: devices.txt. */
+	return fstat(STDIN_FILENO, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
+}
+
+IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
+{
+	IPK__AT_FORK_DATA static char path[] = "/dev/null"; /* not const: see the section */
 	int fd, r;
 
 	/* The lowest free number is what open() gives: one call less than dup2(). */
 	close(STDIN_FILENO);
-	fd = open("/dev/null", O_RDONLY);
+	fd = open(path, O_RDONLY);
 	if (fd < 0)
 		return -errno;
 	if (fd == STDIN_FILENO)

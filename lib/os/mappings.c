@@ -8,6 +8,8 @@
 
 #include "os/os.h"
 
+#define DELETED " (deleted)" /* behind the path of a file that has none any more */
+
 /* A line of it: addresses, and the path, which is "" where no file is. */
 struct mapping {
 	uint64_t start, end;
@@ -28,6 +30,15 @@ static bool read_mapping(FILE *file, struct mapping *m)
 	line[strcspn(line, "\n")] = '\0';
 	snprintf(m->path, sizeof m->path, "%s", line + path_at);
 	return true;
+}
+
+static void copy_name(char *path, char *buf, size_t buf_bytes)
+{
+	size_t n = strlen(path), n_deleted = strlen(DELETED);
+
+	if (n > n_deleted && strcmp(path + n - n_deleted, DELETED) == 0)
+		path[n - n_deleted] = '\0';
+	snprintf(buf, buf_bytes, "%s", strrchr(path, '/') + 1);
 }
 
 static int find(FILE *file, uint64_t address, struct mapping *m, uint64_t *ret_start)
@@ -64,7 +75,7 @@ int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes
 		return errno == ENOENT ? -ESRCH : -errno;
 	r = find(file, address, &m, ret_start);
 	if (r == 0)
-		snprintf(buf, buf_bytes, "%s", strrchr(m.path, '/') + 1);
+		copy_name(m.path, buf, buf_bytes);
 	fclose(file);
 	return r;
 }

@@ -96,6 +96,7 @@ int ipk__os_fd_check(int fd);              /* 0 it is open, or -EBADF */
 /* @fd is @as_fd too, which an exec keeps; what that was is closed. */
 int ipk__os_put_fd(int fd, int as_fd);
 int ipk__os_stdin_from_nowhere(void); /* /dev/null */
+bool ipk__os_stdin_is_nowhere(void);  /* it is that already */
 /* The same file again, opened for its own: with locks and a position apart from @fd's. */
 int ipk__os_open_again(int fd, bool writable, int *ret_fd);
 /*
@@ -226,7 +227,9 @@ int ipk__os_fd_limit(void);                                /* how many fds it ma
 
 /* --- terminal.c ---------------------------------------------------------------------------- */
 
-int ipk__os_terminal_columns(int fd); /* now; 80 when it does not know; -ENOTTY it is none */
+/* @file is a FILE *. As wide as it is now, 80 when it does not know; -ENOTTY: none, -EBADF. */
+int ipk__os_terminal_columns(void *file);
+void ipk__os_print(void *file, const char *text); /* at once; what fails is passed over */
 
 /* --- mq.c: POSIX message queues, "/NAME"; never block: -EAGAIN ------------------------ */
 

@@ -27,14 +27,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/base_internal.h"
 #include "ipk/process.h"
 #include "os/os.h"
 
-_Atomic pid_t ipk__os_cached_pid;
+IPK__AT_FORK_DATA _Atomic pid_t ipk__os_cached_pid;
 _Thread_local struct ipk__os_self ipk__os_self;
-static bool may_cache;
+IPK__AT_FORK_DATA static bool may_cache;
 
-static void forget_ids(void)
+IPK__AT_FORK_CODE static void forget_ids(void)
 {
 	atomic_store_explicit(&ipk__os_cached_pid, 0, memory_order_relaxed);
 	ipk__os_self = (struct ipk__os_self){0};
@@ -45,7 +46,7 @@ __attribute__((constructor)) static void watch_forks(void)
 	may_cache = pthread_atfork(NULL, NULL, forget_ids) == 0;
 }
 
-pid_t ipk__os_ask_pid(void)
+IPK__AT_FORK_CODE pid_t ipk__os_ask_pid(void)
 {
 	pid_t pid = getpid();
 
@@ -182,7 +183,7 @@ void ipk__os_flush_stdio(void)
 	funlockfile(stdin);
 }
 
-int ipk__os_fork(pid_t *ret_pid)
+IPK__AT_FORK_CODE int ipk__os_fork(pid_t *ret_pid)
 {
 	pid_t pid;
 
@@ -321,7 +322,7 @@ int ipk__os_limit_memory(uint64_t more_bytes)
 	return setrlimit(RLIMIT_DATA, &limit) < 0 ? -errno : 0;
 }
 
-void ipk__os_exit(int code)
+IPK__AT_FORK_CODE void ipk__os_exit(int code)
 {
 	fflush(NULL);
 	_exit(code);

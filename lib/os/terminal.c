@@ -1,5 +1,6 @@
-/* terminal.c - how wide the terminal is that a file leads to, if it does. */
+/* terminal.c - lines for people: writing them, and how wide the terminal is if there is one. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -7,9 +8,10 @@
 
 #define COLUMNS_USUAL 80
 
-int ipk__os_terminal_columns(int fd)
+int ipk__os_terminal_columns(void *file)
 {
 	struct winsize size;
+	int fd = fileno(file);
 
 	if (!isatty(fd))
 		return -ENOTTY;
@@ -17,4 +19,10 @@ int ipk__os_terminal_columns(int fd)
 	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
 		return COLUMNS_USUAL;
 	return size.ws_col;
+}
+
+void ipk__os_print(void *file, const char *text)
+{
+	fputs(text, file);
+	fflush(file);
 }

@@ -33,6 +33,7 @@
 #define NEVER_HAD_THREADS false
 #endif
 
+#include "base/base_internal.h"
 #include "os/os.h"
 
 #define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
@@ -50,12 +51,12 @@
 
 enum state { NOT_OURS, OURS, QUIET, BUSY, LOUD };
 
-static pthread_rwlock_t guard = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-static _Atomic int n_quiet;
-static _Atomic int n_ours; /* quiet or not; matters to IS_WATCHED alone */
+IPK__AT_FORK_DATA static pthread_rwlock_t guard = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+IPK__AT_FORK_DATA static _Atomic int n_quiet;
+IPK__AT_FORK_DATA static _Atomic int n_ours; /* quiet or not; matters to IS_WATCHED alone */
 static _Thread_local enum state state;
 
-static void forget_threads(void)
+IPK__AT_FORK_CODE static void forget_threads(void)
 {
 	guard = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 	atomic_store_explicit(&n_quiet, 0, memory_order_relaxed);
@@ -241,7 +242,7 @@ int ipk__os_n_threads(void)
 	return n;
 }
 
-int ipk__os_fork_alone(pid_t *ret_pid)
+IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 {
 	struct timespec until;
 	pid_t pid = -1;

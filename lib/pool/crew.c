@@ -63,10 +63,12 @@ void ipk__crew_kill(ipk_pool *pool, unsigned worker)
 {
 	struct ipk__member *m = &pool->members[worker];
 
-	if (!m->is_there || pool->opts.kind == IPK_POOL_THREADS)
+	if ((!m->is_there && !m->is_starting) || pool->opts.kind == IPK_POOL_THREADS)
 		return;
 	m->is_killed = true;
-	ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
+	/* One that is being born may be at a task already: it is killed once its pid is known. */
+	if (m->is_there)
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 }
 
 void ipk__crew_kill_all(ipk_pool *pool)
@@ -160,7 +162,11 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker)
 
 	if (!m->is_there)
 		return;
+	/* How it ended is the zygote's to tell, in its own time: meanwhile everything goes on. */
+	ipk__doze_wake_all(&pool->shared->work);
+	ipk__pool_unlock(pool);
 	ipk__member_read_end(pool, worker, &death);
+	ipk__pool_lock(pool);
 	state = state_of(pool, worker);
 	ipk__tasks_collect(pool);
 	ipk__tasks_orphaned(pool, &death);

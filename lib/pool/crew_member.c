@@ -34,6 +34,15 @@ static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BY
 
 /* --- processes --- */
 
+/* It waits for this. */
+static int give_go_ahead(const struct ipk__member *m)
+{
+	char byte = 0;
+	const struct iovec part = {&byte, 1};
+
+	return ipk__os_send(m->control_fd, &part, 1, NULL, 0);
+}
+
 static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ipk_deadline deadline,
 		struct ipk__born *ret_born)
 {
@@ -75,13 +84,12 @@ static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_dead
 	fds[0] = pool->segment.fd;
 	fds[1] = ends[1];
 	fds[2] = pool->bell_fd;
+	m->control_fd = ends[0];
 	r = bear(pool, &birth, lets_go, deadline, &m->born);
 	ipk__os_close(ends[1]);
-	if (r < 0)
-		ipk__os_close(ends[0]);
-	else
-		m->control_fd = ends[0];
-	return r;
+	if (r == 0)
+		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
+	return r < 0 ? r : give_go_ahead(m);
 }
 
 /* --- threads --- */
@@ -120,6 +128,8 @@ static int start_thread(ipk_pool *pool, unsigned worker)
 	struct thread_birth *b = ipk__os_calloc(1, sizeof *b);
 	int r = b ? ipk__os_eventfd(&m->born.pidfd) : -ENOMEM;
 
+	if (r == 0)
+		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
 	if (r == 0) {
 		ipk__worker_init(&b->worker, pool->shared, worker);
 		b->worker.is_thread = true;
@@ -148,6 +158,7 @@ static void reset_place(struct ipk__pool_worker *place)
 	atomic_store(&place->state, IPK__WORKER_STARTING);
 	atomic_store(&place->slot, 0);
 	atomic_store(&place->map, 0);
+	atomic_store(&place->chunk, 0);
 	atomic_store(&place->item, 0);
 	atomic_store(&place->fn, 0);
 	atomic_store(&place->n_done, 0);
@@ -183,20 +194,6 @@ static void put_away(ipk_pool *pool, unsigned worker)
 	count_alive(pool);
 }
 
-/* One that nobody has seen yet: it has claimed nothing that another would not do. */
-static void undo(ipk_pool *pool, unsigned worker)
-{
-	struct ipk__member *m = &pool->members[worker];
-
-	if (m->is_there && is_thread(pool)) {
-		atomic_store(&pool->shared->workers[worker].order, IPK__ORDER_RETIRE);
-		ipk__os_thread_join(m->thread);
-	} else if (m->is_there) {
-		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
-	}
-	put_away(pool, worker);
-}
-
 int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__pool_worker *place = &pool->shared->workers[worker];
@@ -208,13 +205,14 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 	r = is_thread(pool) ? start_thread(pool, worker)
 			    : start_process(pool, worker, lets_go, deadline);
 	m->is_starting = false;
-	m->is_there = r == 0;
-	if (r == 0)
-		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);
 	if (r < 0) {
-		undo(pool, worker);
+		/* A process that was born nevertheless gets no go-ahead, and ends. */
+		put_away(pool, worker);
 		return r;
 	}
+	m->is_there = true;
+	if (m->is_killed)
+		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
 	atomic_fetch_add(&place->n_started, 1);
 	count_alive(pool);
 	return 0;

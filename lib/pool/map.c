@@ -252,7 +252,7 @@ bool ipk__map_is_looked_at(const ipk_pool *pool, const struct ipk__pool_map_job 
 	if (!job->map || pool->map_books->by_number[job->number] != job)
 		return false;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		if (pool->members[i].is_there &&
+		if (ipk__map_has_worker(pool, i) &&
 		    atomic_load(&pool->shared->workers[i].map) == job->number + 1)
 			return true;
 	return false;

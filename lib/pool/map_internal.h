@@ -120,6 +120,12 @@ void ipk__map_news(ipk_pool *pool, struct ipk__pool_map_job *job); /* chunks wen
 void ipk__map_see(ipk_pool *pool, struct ipk__pool_map_job *job);  /* ends it if it is over */
 void ipk__map_end(ipk_pool *pool, struct ipk__pool_map_job *job);  /* it is over */
 
+/* One that is being born may be at a chunk before we know its pid. */
+static inline bool ipk__map_has_worker(const ipk_pool *pool, unsigned worker)
+{
+	return pool->members[worker].is_there || pool->members[worker].is_starting;
+}
+
 static inline uint64_t ipk__map_chunk_end(const struct ipk__pool_map_job *job, uint32_t c)
 {
 	return IPK__MIN((c + (uint64_t)1) * job->plan.chunk, job->plan.n_items);

@@ -231,7 +231,7 @@ static int64_t tick_limits(ipk_pool *pool, struct ipk__pool_map_job *job, int64_
 		uint64_t word = 0;
 		int64_t at_ns;
 
-		if (!pool->members[i].is_there)
+		if (!ipk__map_has_worker(pool, i))
 			continue;
 		at_ns = due_ns(job, &pool->shared->workers[i], i, &c, &word);
 		if (at_ns <= now_ns)

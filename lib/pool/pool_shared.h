@@ -139,11 +139,12 @@ struct ipk__pool_worker {
 	_Atomic uint32_t slot; /* the task it runs, as slot + 1 */
 	_Atomic uint32_t map;  /* the map it looks at, as number + 1: its memory may not go */
 	int32_t init_code;
-	_Atomic uint64_t chunk;   /* of the map: what it is after, + 1; see map_shared.h */
-	_Atomic uint64_t item;    /* of the map: the item it is at, + 1; 0: none yet */
-	_Atomic int64_t since_ns; /* CLOCK_MONOTONIC: when it began with what it does, about */
-	_Atomic uint64_t fn;      /* what it runs, for inspection */
-	_Atomic uint64_t n_done;  /* tasks and items this worker did, failed ones too */
+	_Atomic uint64_t chunk;    /* of the map: what it is after, + 1; see map_shared.h */
+	_Atomic uint64_t item;     /* of the map: the item it is at, + 1; 0: none yet */
+	_Atomic uint64_t n_unsaid; /* of the map: items it did that n_done does not count yet */
+	_Atomic int64_t since_ns;  /* CLOCK_MONOTONIC: when it began with what it does, about */
+	_Atomic uint64_t fn;       /* what it runs, for inspection */
+	_Atomic uint64_t n_done;   /* tasks and items this worker did, failed ones too */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t order;
 	_Atomic uint32_t n_started; /* how many workers there were in this place */
 	_Atomic int64_t started_boot_ns;

@@ -38,8 +38,20 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 	p->n_replaced = atomic_load_explicit(&counts->n_replaced, memory_order_relaxed);
 }
 
+/* What workers did in the map and have not told yet: they tell now and then. */
+static uint64_t count_unsaid(const struct ipk__shm_pool *shared, unsigned map)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
+		if (atomic_load_explicit(&shared->workers[i].map, memory_order_relaxed) == map + 1)
+			n += load(&shared->workers[i].n_unsaid);
+	return n;
+}
+
 /* Items of maps that run: the creator counts them when their map is over. */
-static void add_maps(const struct ipk__pool_map *maps, ipk_progress *p)
+static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+		     ipk_progress *p)
 {
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
 		uint64_t n_over, n_failed;
@@ -48,6 +60,7 @@ static void add_maps(const struct ipk__pool_map *maps, ipk_progress *p)
 		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
 		n_over = IPK__MIN(load(&maps[i].n_done), maps[i].n_items);
+		n_over += IPK__MIN(count_unsaid(shared, i), maps[i].n_items - n_over);
 		n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 		p->n_done += n_over - n_failed;
 		p->n_failed += n_failed;
@@ -65,7 +78,7 @@ static void read_what_is_over(const struct ipk__shm_pool *shared, const struct i
 
 		*p = (ipk_progress){0};
 		read_counts(counts, p);
-		add_maps(maps, p);
+		add_maps(shared, maps, p);
 		/* Pairs with the fences of ipk__counts_turn(). */
 		atomic_thread_fence(memory_order_seq_cst);
 		if (turn % 2 == 0 &&

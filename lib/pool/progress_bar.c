@@ -237,49 +237,54 @@ static size_t write_bar(double share, int room, char *buf)
 	return (size_t)n + 2;
 }
 
-static size_t join_parts(const struct line *line, const char *between, char *buf)
+/* Those that there are, with two blanks between them; how long that is. */
+static size_t join_parts(const struct line *line, char *buf, size_t buf_bytes)
 {
 	size_t at = 0;
 
 	for (int i = 0; i < N_PARTS; i++) {
 		if (*line->parts[i])
-			at += (size_t)sprintf(buf + at, "%s%s", at > 0 ? between : "",
-					      line->parts[i]);
+			at += (size_t)snprintf(buf + at, buf_bytes - at, "%s%s", at > 0 ? "  " : "",
+					       line->parts[i]);
 	}
 	return at;
 }
 
 /* The last column stays free: what is written there may begin a new line. */
-static void draw(struct drawing *d, struct line *line, int n_columns, FILE *file)
+static void draw(struct drawing *d, struct line *line, int n_columns, void *file)
 {
-	char text[LINE_BYTES] = "";
+	char text[LINE_BYTES + 8] = "\r";
 	int room = IPK__MIN(n_columns, LINE_BYTES) - 1;
-	int n = choose_parts(line, room);
+	int n_parts = choose_parts(line, room);
+	size_t at = 1;
 	int n_blank;
-	size_t at = 0;
 
-	if (room - n >= BAR_MIN + 2) {
-		at = write_bar(line->share, room - n - 2, text);
-		at += (size_t)sprintf(text + at, "  ");
+	if (room - n_parts >= BAR_MIN + 2) {
+		at += write_bar(line->share, room - n_parts - 2, text + at);
+		text[at++] = ' ';
+		text[at++] = ' ';
 	}
-	at += join_parts(line, "  ", text + at);
+	at += join_parts(line, text + at, sizeof text - at);
 	/* What was drawn before and is longer is wiped, as far as the terminal still has it. */
-	n_blank = IPK__MAX(IPK__MIN(d->n_drawn, room) - (int)at, 0);
-	fprintf(file, "\r%s%*s%s", text, n_blank, "", line->is_over ? "\n" : "");
-	d->n_drawn = line->is_over ? 0 : (int)at;
+	n_blank = IPK__MAX(IPK__MIN(d->n_drawn, room) - (int)(at - 1), 0);
+	d->n_drawn = line->is_over ? 0 : (int)(at - 1);
+	snprintf(text + at, sizeof text - at, "%*s%s", n_blank, "", line->is_over ? "\n" : "");
+	ipk__os_print(file, text);
 }
 
 /* --- elsewhere --- */
 
-static void print_tenth(struct drawing *d, const struct line *line, FILE *file)
+static void print_tenth(struct drawing *d, const struct line *line, void *file)
 {
 	unsigned tenths = line->is_over ? 10 : (unsigned)(line->share * 10);
 	char text[N_PARTS * (PART_BYTES + 2)] = "";
+	size_t n;
 
 	if (tenths <= d->tenths && !line->is_over)
 		return;
-	join_parts(line, "  ", text);
-	fprintf(file, "%s\n", text);
+	n = join_parts(line, text, sizeof text);
+	snprintf(text + n, sizeof text - n, "\n");
+	ipk__os_print(file, text);
 	d->tenths = tenths;
 }
 
@@ -306,12 +311,11 @@ void ipk_progress_bar(const ipk_progress *progress, void *file)
 	}
 	add_sample(d, progress->now_boot_ns, over(progress));
 	write_line(d, progress, &line);
-	n_columns = ipk__os_terminal_columns(fileno(file));
+	n_columns = ipk__os_terminal_columns(file);
 	if (n_columns > 0)
 		draw(d, &line, n_columns, file);
 	else
 		print_tenth(d, &line, file);
-	fflush(file);
 	if (!d->is_working)
 		begin(d, progress, -1);
 }

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 
 #include "pool/worker.h"
 #include "process/zygote.h"
@@ -280,6 +281,21 @@ int ipk__worker_run(struct ipk__worker *w)
 	return 0;
 }
 
+/*
+ * Until the creator says that it has us in its books: a birth may succeed here and fail there,
+ * and then this place may be another's.
+ */
+static int wait_for_go_ahead(int control_fd)
+{
+	char byte;
+	const struct iovec part = {&byte, 1};
+	int fds[IPK__OS_FDS_MAX];
+	size_t n_bytes, n_fds;
+	int r = ipk__os_poll1(control_fd, IPK__OS_IN, ipk_forever(), NULL);
+
+	return r < 0 ? r : ipk__os_recv(control_fd, &part, 1, false, &n_bytes, fds, &n_fds);
+}
+
 int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 {
 	const struct ipk__worker_birth *birth = arg;
@@ -287,6 +303,8 @@ int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 	struct ipk__worker w;
 	int r = arg_bytes == sizeof *birth && n_fds == 3 ? 0 : -EPROTO;
 
+	if (r == 0)
+		r = wait_for_go_ahead(fds[1]);
 	if (r == 0)
 		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
 	if (r < 0)

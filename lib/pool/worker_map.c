@@ -140,6 +140,7 @@ static void flush(struct look *l)
 		atomic_fetch_add_explicit(&l->map->n_failed, l->n_failed, memory_order_relaxed);
 	/* Pairs with the creator's look: who sees the count sees results, codes and n_failed. */
 	before = atomic_fetch_add_explicit(&l->map->n_done, l->n_done, memory_order_acq_rel);
+	atomic_store_explicit(&place->n_unsaid, 0, memory_order_relaxed);
 	l->is_last = before + l->n_done == l->map->n_items;
 	l->n_done = l->n_failed = 0;
 }
@@ -261,6 +262,9 @@ static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 		return false;
 	}
 	l->n_done += i - first;
+	atomic_store_explicit(&l->w->place->n_unsaid, l->n_done, memory_order_relaxed);
+	if (l->n_failed > 0)
+		flush(l); /* failures are known at once, and never counted as results */
 	if (i != end)
 		announce_news(l);
 	return true;
@@ -363,6 +367,7 @@ static bool enter(struct ipk__worker *w, uint32_t m)
 
 	atomic_store_explicit(&place->chunk, 0, memory_order_relaxed);
 	atomic_store_explicit(&place->item, 0, memory_order_relaxed);
+	atomic_store_explicit(&place->n_unsaid, 0, memory_order_relaxed);
 	atomic_store(&place->map, m + 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	n_news = atomic_load(&map->n_news);

@@ -22,8 +22,8 @@ struct entry {
 };
 
 /* Guarded by ipk__family_lock(). */
-static struct entry *entries;
-static bool is_hooked; /* in forks too */
+IPK__AT_FORK_DATA static struct entry *entries;
+IPK__AT_FORK_DATA static bool is_hooked; /* in forks too */
 
 int ipk__at_exit_hook(void)
 {
@@ -57,7 +57,7 @@ int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority)
 }
 
 /* Removes the next one to run: the highest, of several the last one registered. */
-static struct entry *take(int at_least)
+IPK__AT_FORK_CODE static struct entry *take(int at_least)
 {
 	struct entry **best = NULL;
 	struct entry *e = NULL;
@@ -77,7 +77,7 @@ static struct entry *take(int at_least)
 }
 
 /* They may register more. */
-static void run(int at_least)
+IPK__AT_FORK_CODE static void run(int at_least)
 {
 	struct entry *e;
 
@@ -87,10 +87,12 @@ static void run(int at_least)
 	}
 }
 
-void ipk__at_exit_run(void)
+IPK__AT_FORK_CODE void ipk__at_exit_run(void)
 {
 	run(0);
-	ipk__family_end_daemons();
-	ipk__family_join_all();
+	if (!ipk__family_is_empty()) {
+		ipk__family_end_daemons();
+		ipk__family_join_all();
+	}
 	run(INT_MIN);
 }

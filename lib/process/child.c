@@ -13,7 +13,7 @@
 #include "os/os.h"
 #include "process/process_internal.h"
 
-static int set_stdio(const struct ipk__child *child)
+IPK__AT_FORK_CODE static int set_stdio(const struct ipk__child *child)
 {
 	int r = 0;
 
@@ -21,7 +21,8 @@ static int set_stdio(const struct ipk__child *child)
 		if (child->stdio_fds[i] >= 0)
 			r = ipk__os_put_fd(child->stdio_fds[i], i);
 	}
-	if (r == 0 && child->stdio_fds[0] < 0 && !(child->flags & IPK_PROCESS_KEEP_STDIN))
+	if (r == 0 && child->stdio_fds[0] < 0 && !child->stdin_is_nowhere &&
+	    !(child->flags & IPK_PROCESS_KEEP_STDIN))
 		r = ipk__os_stdin_from_nowhere();
 	return r;
 }
@@ -53,7 +54,7 @@ static int watch_parent(void)
 	return r;
 }
 
-static int become(const struct ipk__child *child)
+IPK__AT_FORK_CODE static int become(const struct ipk__child *child)
 {
 	int r = 0;
 
@@ -71,7 +72,7 @@ static int become(const struct ipk__child *child)
 	return r;
 }
 
-int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg)
+IPK__AT_FORK_CODE int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg)
 {
 	int r = become(child);
 

@@ -24,7 +24,7 @@
 #define DAEMON_TERM_NS 1000000000 /* from SIGTERM to SIGKILL */
 #define DAEMON_KILL_NS 5000000000 /* a process that cannot die even then is left */
 
-static struct {
+IPK__AT_FORK_DATA static struct {
 	pthread_mutex_t mutex;
 	ipk_process *first;
 	size_t n_closed; /* that are kept */
@@ -33,17 +33,17 @@ static struct {
 	bool knows_oom;
 } family = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
-void ipk__family_lock(void)
+IPK__AT_FORK_CODE void ipk__family_lock(void)
 {
 	pthread_mutex_lock(&family.mutex);
 }
 
-void ipk__family_unlock(void)
+IPK__AT_FORK_CODE void ipk__family_unlock(void)
 {
 	pthread_mutex_unlock(&family.mutex);
 }
 
-static void begin_anew_in_child(void)
+IPK__AT_FORK_CODE static void begin_anew_in_child(void)
 {
 	family.first = NULL;
 	family.n_closed = 0;
@@ -247,6 +247,16 @@ static void signal_daemons(int sig)
 			(void)ipk__os_pidfd_signal(p->fd, sig);
 	}
 	ipk__family_unlock();
+}
+
+IPK__AT_FORK_CODE bool ipk__family_is_empty(void)
+{
+	bool is_empty;
+
+	ipk__family_lock();
+	is_empty = !family.first;
+	ipk__family_unlock();
+	return is_empty;
 }
 
 void ipk__family_end_daemons(void)

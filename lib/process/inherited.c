@@ -200,7 +200,7 @@ void ipk__inherit_done(const ipk_inherit *inherit, size_t n)
 
 /* --- the child --- */
 
-static struct {
+IPK__AT_FORK_DATA static struct {
 	const ipk_inherit *table;
 	size_t n;
 	_Atomic uint64_t given[(IPK_INHERIT_MAX + 63) / 64];
@@ -208,7 +208,7 @@ static struct {
 	pthread_once_t once;
 } here = {.channel_fd = -1, .once = PTHREAD_ONCE_INIT};
 
-void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int channel_fd)
+IPK__AT_FORK_CODE void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int channel_fd)
 {
 	here.table = inherit;
 	here.n = n;

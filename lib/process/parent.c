@@ -19,7 +19,7 @@
 
 #define BORN_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
 
-static struct ipk__child self = {.parent_fd = -1, .channel_fd = -1};
+IPK__AT_FORK_DATA static struct ipk__child self = {.parent_fd = -1, .channel_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
 
 /* A fork has another pid, so the word tells whether it is still right. */
@@ -66,7 +66,7 @@ __attribute__((constructor)) static void look_at_environment(void)
 	ipk__inherit_set(NULL, 0, channel_fd);
 }
 
-void ipk__self_set(const struct ipk__child *child)
+IPK__AT_FORK_CODE void ipk__self_set(const struct ipk__child *child)
 {
 	/* The parent's own parent, and what it has not looked at yet. */
 	ipk__os_close(self.parent_fd);

@@ -50,6 +50,7 @@ struct ipk__child {
 	unsigned flags;        /* IPK_PROCESS_* */
 	const char *name;      /* NULL: ipk-PID */
 	int stdio_fds[3];      /* -1: as it is, but see IPK_PROCESS_KEEP_STDIN */
+	bool stdin_is_nowhere; /* it is /dev/null already */
 	bool watches_parent;   /* a daemon: see child.c */
 	/* Its handles: in memory after a fork, or to come from a socket (owned). */
 	const ipk_inherit *inherit;
@@ -100,6 +101,7 @@ void ipk__family_add(ipk_process *p, int64_t before_ns, int64_t after_ns);
 int ipk__family_reap(ipk_process *p);
 /* Under the lock: the handle is given up; whether it can be freed now. */
 bool ipk__family_close(ipk_process *p);
+bool ipk__family_is_empty(void);
 void ipk__family_end_daemons(void);
 void ipk__family_join_all(void);
 

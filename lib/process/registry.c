@@ -13,7 +13,7 @@
 
 #define OWNER_STEP_NS 10000000 /* as in shm/owner.c */
 
-static struct {
+IPK__AT_FORK_DATA static struct {
 	struct ipk__segment segment;
 	bool is_parents;
 	uint32_t next_slot;
@@ -24,7 +24,7 @@ static struct ipk__shm_processes *shared(void)
 	return (struct ipk__shm_processes *)registry.segment.header;
 }
 
-void ipk__registry_in_fork(void)
+IPK__AT_FORK_CODE void ipk__registry_in_fork(void)
 {
 	registry.is_parents = true;
 }
@@ -58,13 +58,14 @@ static bool make(void)
 
 /*
  * The child's owner word. Asking the kernel costs as much as a start; but it began between
- * two looks at the clock, and these mostly agree as far as the word is exact.
+ * two looks at the clock, and these mostly agree as far as the word is exact. Otherwise it
+ * has no start time, and agrees with any.
  */
 static uint64_t owner_of(pid_t pid, int64_t before_ns, int64_t after_ns)
 {
-	if (before_ns / OWNER_STEP_NS == after_ns / OWNER_STEP_NS)
-		return (uint64_t)pid << 32 | (uint32_t)(before_ns / OWNER_STEP_NS);
-	return ipk__owner_of(pid);
+	bool is_known = before_ns / OWNER_STEP_NS == after_ns / OWNER_STEP_NS;
+
+	return (uint64_t)pid << 32 | (is_known ? (uint32_t)(before_ns / OWNER_STEP_NS) : 0);
 }
 
 /* One that is free, otherwise the oldest of those that have ended; -1 all run. */

@@ -12,7 +12,6 @@
  * So the handle is filled in after the fork, and the child leaves its copy of it alone.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,6 +62,8 @@ static struct ipk__child describe(const ipk_process_opts *o)
 	child.stdio_fds[0] = fd_or_none(o->stdin_fd);
 	child.stdio_fds[1] = fd_or_none(o->stdout_fd);
 	child.stdio_fds[2] = fd_or_none(o->stderr_fd);
+	/* Asked here, where the code for it is in place: see above. */
+	child.stdin_is_nowhere = ipk__os_stdin_is_nowhere();
 	child.inherit = o->inherit;
 	child.n_inherit = o->n_inherit;
 	if ((o->flags & IPK_PROCESS_DAEMON) && is_main_thread)
@@ -72,8 +73,9 @@ static struct ipk__child describe(const ipk_process_opts *o)
 	return child;
 }
 
-static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
-			 int (*do_fork)(pid_t *ret_pid))
+IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg,
+					   const ipk_process_opts *opts,
+					   int (*do_fork)(pid_t *ret_pid))
 {
 	const struct ipk__child child = describe(opts);
 	pid_t pid;
@@ -206,6 +208,22 @@ static int start_with_copies(ipk_process *p, ipk_process_fn fn, void *arg, ipk_p
 	return r;
 }
 
+/* "ipk-PID"; snprintf() would take longer than the rest. */
+static void name_by_pid(ipk_process *p)
+{
+	char digits[16];
+	size_t n = 0;
+	char *at = p->name;
+
+	for (unsigned pid = (unsigned)p->pid; pid > 0; pid /= 10)
+		digits[n++] = (char)('0' + pid % 10);
+	memcpy(at, "ipk-", 4);
+	at += 4;
+	while (n > 0)
+		*at++ = digits[--n];
+	*at = '\0';
+}
+
 int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts,
 		      ipk_process **ret_proc)
 {
@@ -235,7 +253,7 @@ int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts
 	if (o.name)
 		memcpy(p->name, o.name, strlen(o.name) + 1);
 	else
-		snprintf(p->name, sizeof p->name, "ipk-%d", (int)p->pid);
+		name_by_pid(p);
 	ipk__family_add(p, before_ns, ipk__os_boot_ns());
 	ipk__inherit_done(o.inherit, o.n_inherit);
 	*ret_proc = p;

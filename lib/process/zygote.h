@@ -54,9 +54,10 @@ int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *re
  */
 struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z);
 /*
- * A child. Any thread; one at a time. When the zygote is found dead its standby is asked. -EAGAIN
- * fork said so; -EPIPE zygote and standby are both gone; -ETIMEDOUT (it is stopped, say: the child
- * may be born yet, and then ends at once).
+ * A child. Any thread, several at once too. When the zygote is found dead its standby is asked;
+ * exactly one child comes of it, or none and an error: -EAGAIN fork said so, or something
+ * kills each child as it is born; -EPIPE zygote and standby are both gone; -ETIMEDOUT (it is
+ * stopped, say); -EMFILE here or in the zygote. After an error nothing runs later either.
  */
 int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_deadline deadline,
 		     struct ipk__born *ret_born);

@@ -23,25 +23,25 @@
 #define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
 #define OBJECTS_MAX_BYTES (IPK__SEGMENT_FIXED_MAX - ((size_t)1 << 20))
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static struct ipk__arena *arenas;
-static _Atomic uint32_t n_forks;
+IPK__AT_FORK_DATA static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+IPK__AT_FORK_DATA static struct ipk__arena *arenas;
+IPK__AT_FORK_DATA static _Atomic uint32_t n_forks;
 
 /* --- forks --- */
 
-static void before_fork(void)
+IPK__AT_FORK_CODE static void before_fork(void)
 {
 	pthread_mutex_lock(&mutex);
 	atomic_fetch_add(&n_forks, 1);
 }
 
-static void after_fork(void)
+IPK__AT_FORK_CODE static void after_fork(void)
 {
 	pthread_mutex_unlock(&mutex);
 }
 
 /* Its pid may be its parent's: as the first of a pid namespace, or long after its end. */
-static void after_fork_in_child(void)
+IPK__AT_FORK_CODE static void after_fork_in_child(void)
 {
 	for (struct ipk__arena *a = arenas; a; a = a->next) {
 		a->maker = 0;

@@ -2,8 +2,9 @@
  * hold_pool.c - for the scripts here: a pool at work. hold_pool PREFIX makes PREFIX-pool with
  * three workers; of its tasks one is done, one failed, one was the death of its worker, two
  * run, one is stopped (SIGSTOP) and two are queued. PREFIX-threads is a pool of two threads
- * with nothing to do. It says "ready PID" with the pid of a fork that has both open too and
- * does nothing, and keeps all that until its standard input ends.
+ * with nothing to do, PREFIX-map one of one worker that is at item 17 of 100. It says "ready PID"
+ * with the pid of a fork that has both open too and does nothing, and keeps all that until its
+ * standard input ends.
  */
 #include <errno.h>
 #include <ipk/error.h>
@@ -56,6 +57,14 @@ static int stop(ipk_task *task, const void *arg, size_t arg_bytes)
 	return raise(SIGSTOP);
 }
 
+static int stay_at_17(const void *item, void *ret_result)
+{
+	(void)ret_result;
+	while (*(const int *)item == 17)
+		pause();
+	return 0;
+}
+
 static int wait_for(ipk_pool *pool, ipk_task_fn fn, int expected)
 {
 	IPK_AUTO(future) *f = NULL;
@@ -88,6 +97,34 @@ static int wait_for_scene(const char *label)
 	return -ETIMEDOUT;
 }
 
+static int wait_for_item(const char *label)
+{
+	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
+
+	while (ipk_deadline_left_ns(deadline) > 0) {
+		IPK_AUTO(inspect) *snap = NULL;
+		const ipk_inspect_worker *w;
+
+		ipk_try(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+		w = ipk_inspect_worker_at(ipk_inspect_object_at(snap, 0), 0);
+		if (w && w->item == 17)
+			return 0;
+	}
+	return -ETIMEDOUT;
+}
+
+static int begin_map(const char *label, ipk_pool **ret_pool)
+{
+	IPK_AUTO(future) *f = NULL;
+	int items[100];
+
+	for (int i = 0; i < 100; i++)
+		items[i] = i;
+	ipk_try(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 1), ret_pool));
+	ipk_try(ipk_pool_map_async(*ret_pool, stay_at_17, items, sizeof(*items), 0, 100, NULL, &f));
+	return wait_for_item(label);
+}
+
 static int wait_for_end(void)
 {
 	while (getchar() != EOF)
@@ -97,12 +134,13 @@ static int wait_for_end(void)
 
 static int hold(const char *prefix)
 {
-	IPK_AUTO(pool) *pool = NULL, *threads = NULL;
-	char label[200], other[200];
+	IPK_AUTO(pool) *pool = NULL, *threads = NULL, *map = NULL;
+	char label[200], other[200], third[200];
 	pid_t bystander;
 
 	snprintf(label, sizeof(label), "%s-pool", prefix);
 	snprintf(other, sizeof(other), "%s-threads", prefix);
+	snprintf(third, sizeof(third), "%s-map", prefix);
 	ipk_try(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 3), &pool));
 	ipk_try(ipk_pool_create(IPK_POOL(.label = other, .n_workers = 2, .kind = IPK_POOL_THREADS),
 				&threads));
@@ -113,6 +151,7 @@ static int hold(const char *prefix)
 	for (int i = 0; i < 4; i++)
 		ipk_try(ipk_pool_submit(pool, run, "argument", 8, NULL, NULL));
 	ipk_try(wait_for_scene(label));
+	ipk_try(begin_map(third, &map));
 	bystander = fork();
 	if (bystander == 0)
 		_exit(wait_for_end());

@@ -17,8 +17,9 @@ plain() {
 
 exits 0 ipc-inspect ls
 is "nothing on stderr" "$err" ""
-is "rows" "$(echo "$out" | grep -F "$prefix" | plain | tr -s ' ' | sed 's/P-\([a-z]*\) [0-9]*/P-\1 N/')" \
-	"pool/processes P-pool N 3 workers, 3 busy, 2 queued - - -
+is "rows" "$(echo "$out" | grep -F "$prefix" | plain | tr -s ' ' | sed -e 's/P-\([a-z]*\) [0-9]*/P-\1 N/' -e 's/[0-9][0-9] queued/NN queued/')" \
+	"pool/processes P-map N 1 worker, 1 busy, NN queued - - -
+pool/processes P-pool N 3 workers, 3 busy, 2 queued - - -
 pool/threads P-threads N 2 workers, 0 busy, 0 queued - - -"
 
 exits 0 ipc-inspect show "$prefix-pool"
@@ -55,9 +56,14 @@ is "a pool of threads" "$(echo "$out" | plain | grep -Ev '^  (id|memory|users) |
   workers  0: idle since T s; did 0
            1: idle since T s; did 0"
 
-# Both are found by the pid of their creator.
+exits 0 ipc-inspect show "$prefix-map"
+has "a map" "$(echo "$out" | plain)" \
+	'^  workers  0: process PID \([^)]*\) busy at hold_pool\+0xN, item 17 of 100 since T s; did [0-9]*$'
+has "JSON: the item" "$(ipc-inspect show --json "$prefix-map")" '^ *"item": 17,$'
+
+# All are found by the pid of their creator.
 exits 0 ipc-inspect show "$holder"
-is "by pid" "$(echo "$out" | grep -c '^pool/')" 2
+is "by pid" "$(echo "$out" | grep -c '^pool/')" 3
 
 # member KEY: its first value in show --json, without white space.
 json=$(ipc-inspect show --json "$prefix-pool" | tr -d ' \n')

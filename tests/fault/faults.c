@@ -9,10 +9,10 @@
 #include "support/support.h"
 #include "os/os.h"
 
-static bool is_armed;
+static _Atomic bool is_armed;
 static bool only_memory;
 static long fail_at;
-static long n_calls;
+static _Atomic long n_calls; /* of all threads */
 static const char *hit;
 
 void fault_arm(long at_call)
@@ -26,6 +26,11 @@ void fault_arm(long at_call)
 void fault_disarm(void)
 {
 	is_armed = false;
+}
+
+void fault_only_memory(bool only)
+{
+	only_memory = only;
 }
 
 long fault_n_calls(void)
@@ -89,6 +94,8 @@ WRAP_INT(ipk__os_seal, (int fd), (fd))
 WRAP_INT(ipk__os_allocate, (int fd, uint64_t at, uint64_t n), (fd, at, n))
 WRAP_INT(ipk__os_deallocate, (int fd, uint64_t at, uint64_t n), (fd, at, n))
 WRAP_INT(ipk__os_map, (int fd, size_t n, bool w, void **r), (fd, n, w, r))
+WRAP_INT(ipk__os_map_sparse, (int fd, size_t n, bool w, void **r), (fd, n, w, r))
+WRAP_INT(ipk__os_set_size, (int fd, uint64_t n), (fd, n))
 WRAP_INT(ipk__os_map_mirrored, (int fd, size_t f, size_t g, int n, void **r), (fd, f, g, n, r))
 WRAP_INT(ipk__os_pwrite, (int fd, const void *d, size_t n, uint64_t at), (fd, d, n, at))
 WRAP_INT(ipk__os_pread, (int fd, void *d, size_t n, uint64_t at), (fd, d, n, at))
@@ -145,7 +152,9 @@ WRAP_INT(ipk__os_mq_send, (int fd, const void *d, size_t n, unsigned p), (fd, d,
 WRAP_INT(ipk__os_mq_receive, (int fd, void *d, size_t n, size_t *r), (fd, d, n, r))
 WRAP_INT(ipk__os_start_time_ns, (pid_t p, int64_t *r), (p, r))
 WRAP_INT(ipk__os_thread_start, (void *(*f)(void *), void *a, pthread_t *r), (f, a, r))
+WRAP_INT(ipk__os_thread_start_quiet, (void *(*f)(void *), void *a, pthread_t *r), (f, a, r))
 WRAP_INT(ipk__os_fork, (pid_t * r), (r))
+WRAP_INT(ipk__os_fork_alone, (pid_t * r), (r))
 WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
 WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
 WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))

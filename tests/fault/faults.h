@@ -15,6 +15,7 @@
 
 void fault_arm(long at_call); /* 0: only count */
 void fault_disarm(void);
+void fault_only_memory(bool only); /* scenarios say so themselves */
 long fault_n_calls(void);
 const char *fault_hit(void); /* the function that failed, NULL when none did */
 

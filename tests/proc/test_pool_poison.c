@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "os/os.h"
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 static ipk_pool *pool;
@@ -112,7 +112,7 @@ START_TEST(too_often_is_quarantined)
 	/* Another argument is another task, and so is another function. */
 	failure = fail_of(submit_poison(3, NULL), -EOWNERDEAD);
 	ck_assert_int_eq(failure.cause, IPK_FAILURE_DIED);
-	ck_assert_int_eq(get_int(submit_int(pool, task_square, 2)), 4);
+	ck_assert_int_eq(run_int(pool, task_square, 2), 4);
 	close_pool();
 }
 END_TEST
@@ -220,7 +220,7 @@ START_TEST(a_poisoned_map_reduce_ends)
 					   ipk_in_ms(WAIT_MS), &data, NULL),
 		       -EOWNERDEAD);
 	ck_assert_ptr_null(data);
-	ck_assert_int_eq(get_int(submit_int(pool, task_square, 2)), 4);
+	ck_assert_int_eq(run_int(pool, task_square, 2), 4);
 	close_pool();
 }
 END_TEST

@@ -1,5 +1,5 @@
 /* test_futures.c - waiting for several futures, of one pool and of two. */
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 static ipk_pool *pools[2];

@@ -1,7 +1,7 @@
 /* test_group.c - starmaps, and one task in one call. */
 #include <string.h>
 
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 enum { N = 100 };

@@ -1,5 +1,5 @@
 /* test_imap.c - maps over lazy input: order, the window, errors of the input, giving up. */
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 /* The numbers from 0 to n - 1; then the end, again and again. */

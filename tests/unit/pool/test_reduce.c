@@ -1,7 +1,7 @@
 /* test_reduce.c - map-reduce: sums, texts of any length, failures, deadlines. */
 #include <string.h>
 
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 enum { N = 5000 };

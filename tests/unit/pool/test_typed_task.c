@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "ipk/pack.h"
-#include "support/pool_tasks.h"
+#include "support/pool_board.h"
 #include "support/support.h"
 
 static ipk_pool *pool;

@@ -1,11 +1,11 @@
 /*
- * pool_tasks.h - tasks for tests of pools, and a blackboard that they share with the test.
+ * pool_board.h - tasks for tests of pools, and a blackboard that they share with the test.
  *
  * Tests run once with threads and once with processes as workers: the blackboard is memory
  * that both have, made before the pool.
  */
-#ifndef IPK_TESTS_POOL_TASKS_H
-#define IPK_TESTS_POOL_TASKS_H
+#ifndef IPK_TESTS_POOL_BOARD_H
+#define IPK_TESTS_POOL_BOARD_H
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -39,6 +39,7 @@ int task_kill_self(ipk_task *task, const void *arg, size_t arg_bytes);
 ipk_pool *pool_of(ipk_pool_kind kind, unsigned n_workers);
 ipk_future *submit_int(ipk_pool *pool, ipk_task_fn fn, int64_t arg);
 int64_t get_int(ipk_future *f); /* the result must be there, or come */
+int64_t run_int(ipk_pool *pool, ipk_task_fn fn, int64_t arg);
 
 /* Each test once with each kind, in _i. */
 #define add_kinds_test(suite, test) add_loop_test(suite, test, 0, 2)

@@ -1,5 +1,5 @@
-/* pool_tasks.c - tasks for tests of pools; see pool_tasks.h. */
-#include "support/pool_tasks.h"
+/* pool_board.c - tasks for tests of pools; see pool_board.h. */
+#include "support/pool_board.h"
 
 #include <signal.h>
 #include <sys/mman.h>
@@ -144,5 +144,14 @@ int64_t get_int(ipk_future *f)
 
 	ck_ok(ipk_future_get(f, &result, sizeof result, ipk_in_ms(WAIT_MS), &len_bytes));
 	ck_assert_uint_eq(len_bytes, sizeof result);
+	return result;
+}
+
+int64_t run_int(ipk_pool *pool, ipk_task_fn fn, int64_t arg)
+{
+	ipk_future *f = submit_int(pool, fn, arg);
+	int64_t result = get_int(f);
+
+	ipk_future_close(f);
 	return result;
 }
