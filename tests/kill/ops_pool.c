@@ -19,7 +19,7 @@
 #include "pool/worker.h"
 #include "scene.h"
 
-enum { N_TASKS = 3, N_ITEMS = 7, LONG_BYTES = 300 };
+enum { N_TASKS = 3, N_ITEMS = 7, N_WORKERS = 3, LONG_BYTES = 300 };
 enum what { SHORT, LONG, ERROR, RETRY, LAST, MAP_1, MAP_3, MAP_RETRY };
 
 static const struct {
@@ -38,7 +38,7 @@ struct runs {
 static struct {
 	ipk_pool *pool;
 	struct runs *runs;
-	int victim_fd; /* its end of the control socket */
+	int worker_fds[N_WORKERS]; /* their ends of the control sockets */
 	struct ipk__worker worker;
 	ipk_future *futures[N_TASKS]; /* the first: the map's */
 } stage;
@@ -120,43 +120,50 @@ static int submit_map(const struct scene *s)
 		&stage.futures[0]);
 }
 
-static int make(struct scene *s)
+static int make_member(unsigned number)
 {
+	struct ipk__member *m = &stage.pool->members[number];
 	int ends[2];
 
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	m->is_there = true;
+	m->control_fd = ends[0];
+	stage.worker_fds[number] = ends[1];
+	atomic_store(&stage.pool->shared->workers[number].order, IPK__ORDER_DRAIN);
+	return 0;
+}
+
+static int make(struct scene *s)
+{
 	stage.runs = mmap(NULL, sizeof *stage.runs, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (stage.runs == MAP_FAILED || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+	if (stage.runs == MAP_FAILED)
 		return -errno;
-	ipk_try(ipk__pool_build(
-		IPK_POOL(.n_workers = 2, .max_tasks_per_worker = s->op->variant == LAST ? 2 : 0),
-		&stage.pool));
+	ipk_try(ipk__pool_build(IPK_POOL(.n_workers = N_WORKERS,
+					 .max_tasks_per_worker = s->op->variant == LAST ? 2 : 0),
+				&stage.pool));
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
 		ipk__member_init(&stage.pool->members[i]);
-	stage.pool->n_workers = 2;
-	stage.pool->members[0].is_there = true;
-	stage.pool->members[0].control_fd = ends[0];
-	stage.victim_fd = ends[1];
-	atomic_store(&stage.pool->shared->workers[0].order, IPK__ORDER_DRAIN);
-	atomic_store(&stage.pool->shared->workers[1].order, IPK__ORDER_DRAIN);
+	stage.pool->n_workers = N_WORKERS;
+	for (unsigned i = 0; i < N_WORKERS; i++)
+		ipk_try(make_member(i));
 	memset(stage.futures, 0, sizeof stage.futures);
 	return is_map(s) ? submit_map(s) : submit_tasks(s);
 }
 
+/* The harness's books say what they said in the beginning: the survivor had a copy of them. */
 static void unmake(struct scene *s)
 {
-	struct ipk__member *m = &stage.pool->members[0];
-
 	(void)s;
-	ipk__pool_lock(stage.pool);
-	ipk__tasks_cancel_all(stage.pool);
-	ipk__maps_cancel_all(stage.pool, true);
-	ipk__pool_unlock(stage.pool);
-	for (size_t i = 0; i < N_TASKS; i++)
+	for (size_t i = 0; i < N_TASKS && stage.futures[i]; i++) {
+		ipk__future_unref(stage.futures[i]); /* the pool's own, for it is not over */
 		stage.futures[i] = ipk_future_close(stage.futures[i]);
-	ipk__os_close(m->control_fd);
-	ipk__os_close(m->spill_fd);
-	ipk__os_close(stage.victim_fd);
+	}
+	for (unsigned i = 0; i < N_WORKERS; i++) {
+		ipk__os_close(stage.pool->members[i].control_fd);
+		ipk__os_close(stage.worker_fds[i]);
+	}
 	ipk__pool_drop(stage.pool);
 	munmap(stage.runs, sizeof *stage.runs);
 }
@@ -165,7 +172,7 @@ static void ready(struct scene *s)
 {
 	(void)s;
 	ipk__worker_init(&stage.worker, stage.pool->shared, 0);
-	stage.worker.control_fd = stage.victim_fd;
+	stage.worker.control_fd = stage.worker_fds[0];
 	stage.worker.bell_fd = stage.pool->bell_fd;
 }
 
@@ -200,12 +207,11 @@ static void learn_of_death(const struct scene *s)
 /* Two at most: the second where each may do two tasks only. */
 static void do_the_rest(void)
 {
-	for (unsigned number = 1; number <= 2; number++) {
+	for (unsigned number = 1; number < N_WORKERS; number++) {
 		struct ipk__worker next;
 
-		atomic_store(&stage.pool->shared->workers[number].order, IPK__ORDER_DRAIN);
 		ipk__worker_init(&next, stage.pool->shared, number);
-		next.is_thread = true;
+		next.control_fd = stage.worker_fds[number];
 		next.bell_fd = stage.pool->bell_fd;
 		ipk__worker_run(&next);
 		ipk__pool_lock(stage.pool);
