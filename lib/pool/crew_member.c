@@ -34,13 +34,14 @@ static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BY
 
 /* --- processes --- */
 
-/* It waits for this. */
+/* It waits for this. If it is dead by now, that is a death like any other: its pidfd says so. */
 static int give_go_ahead(const struct ipk__member *m)
 {
 	char byte = 0;
 	const struct iovec part = {&byte, 1};
+	int r = ipk__os_send(m->control_fd, &part, 1, NULL, 0);
 
-	return ipk__os_send(m->control_fd, &part, 1, NULL, 0);
+	return r == -EPIPE ? 0 : r;
 }
 
 static int bear(ipk_pool *pool, const struct ipk__birth *birth, bool lets_go, ipk_deadline deadline,

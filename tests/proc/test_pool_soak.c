@@ -149,7 +149,8 @@ static void check_failures(size_t n_failed)
 	memset(has_failed, 0, sizeof has_failed);
 	for (size_t k = 0; k < n_failed; k++) {
 		ck_assert_uint_lt(failures[k].index, N_ITEMS);
-		ck_assert_int_eq(failures[k].cause, IPK_FAILURE_DIED);
+		ck_assert_msg(failures[k].cause == IPK_FAILURE_DIED, "item %zu: %s",
+			      failures[k].index, failures[k].text);
 		ck_assert_int_eq(failures[k].code, -EOWNERDEAD);
 		ck_assert_msg(k == 0 || failures[k - 1].index < failures[k].index,
 			      "item %zu is in the list twice or in the wrong place",
