@@ -172,7 +172,8 @@ IPK_API IPK_MUST_CHECK int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode);
  * Blocks:  until all tasks are over, all callbacks have returned and all workers have ended.
  * Source:  lib/pool/pool.c          Since: 0.4
  *
- * Return: 0; -ETIMEDOUT; -EBUSY it was not shut down; -EBADF; -EPERM.
+ * Return: 0; -ETIMEDOUT; -EBUSY it was not shut down; -EDEADLK in a callback of its futures;
+ * -EBADF; -EPERM.
  */
 IPK_API IPK_MUST_CHECK int ipk_pool_join(ipk_pool *pool, ipk_deadline deadline);
 

@@ -162,7 +162,11 @@ void ipk__crew_ended(ipk_pool *pool, unsigned worker)
 
 	if (!m->is_there)
 		return;
+	/* How it ended is the zygote's to tell, in its own time: meanwhile everything goes on. */
+	ipk__doze_wake_all(&pool->shared->work);
+	ipk__pool_unlock(pool);
 	ipk__member_read_end(pool, worker, &death);
+	ipk__pool_lock(pool);
 	state = state_of(pool, worker);
 	ipk__tasks_collect(pool);
 	ipk__tasks_orphaned(pool, &death);

@@ -34,7 +34,7 @@ static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BY
 
 /* --- processes --- */
 
-/* It waits for this. One that is dead already will be seen to have ended. */
+/* It waits for this. If it is dead by now, that is a death like any other: its pidfd says so. */
 static int give_go_ahead(const struct ipk__member *m)
 {
 	char byte = 0;

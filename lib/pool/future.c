@@ -252,6 +252,9 @@ void ipk__futures_call(ipk_pool *pool)
 		ipk__pool_lock(pool);
 	}
 	pool->is_calling = false;
+	/* Found to be so while a callback waited. */
+	if (pool->phase == IPK__POOL_ENDED)
+		pthread_cond_broadcast(&pool->changed);
 }
 
 /* --- waiting --- */

@@ -80,8 +80,7 @@ static inline uint32_t ipk__slot_state(uint64_t word)
 }
 
 enum {
-	IPK__SLOT_IS_TIMED =
-		1u << 0, /* has a time limit: its worker rings the bell when it begins */
+	IPK__SLOT_IS_TIMED = 1u << 0, /* has a time limit: since_ns is exact */
 };
 
 /* What the result is; the worker's. */

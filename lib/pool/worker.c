@@ -138,8 +138,6 @@ static void begin(struct ipk__worker *w, struct ipk__pool_slot *slot)
 	atomic_store_explicit(&place->state, IPK__WORKER_BUSY, memory_order_relaxed);
 	/* Pairs with the supervisor's load: since_ns is then this task's. */
 	atomic_store_explicit(&place->slot, (uint32_t)(slot - w->slots) + 1, memory_order_release);
-	if (is_timed)
-		ipk__os_bell(w->bell_fd);
 }
 
 static void finish(struct ipk__worker *w, struct ipk__pool_slot *slot, uint64_t taken, int code)

@@ -281,7 +281,7 @@ static bool is_channel(int fd, struct hello *hello)
 
 int ipk__inherit_take(int channel_fd)
 {
-	struct hello hello;
+	struct hello hello = {0};
 	int r;
 
 	here.channel_fd = -1;

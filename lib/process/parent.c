@@ -149,7 +149,7 @@ int ipk_parent_fd(int *ret_fd)
 
 int ipk_parent_join(ipk_deadline deadline)
 {
-	int fd;
+	int fd = -1;
 	int r = ipk_parent_fd(&fd);
 
 	return r < 0 ? r : ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL);
@@ -157,7 +157,7 @@ int ipk_parent_join(ipk_deadline deadline)
 
 bool ipk_parent_is_alive(void)
 {
-	int fd;
+	int fd = -1;
 	int r = ipk_parent_fd(&fd);
 
 	/* Without an fd to spare its pid must do. */

@@ -66,7 +66,7 @@ static void leave_zygote(const struct server *s)
 static int be_born(const struct server *s, const struct ipk__zygote_request *request, int channel)
 {
 	struct ipk__zygote_note note = {.kind = IPK__ZYGOTE_BORN, .pid = ipk__os_pid()};
-	int pidfd;
+	int pidfd = -1;
 	int r = 0;
 
 	if (request->flags & IPK__BIRTH_DIES_ALONG)
@@ -152,7 +152,7 @@ static bool is_whole(const struct server *s)
 static int bear(struct server *s)
 {
 	const struct ipk__zygote_request *request = (const void *)s->packet;
-	pid_t pid;
+	pid_t pid = -1;
 	int r;
 
 	if (!is_whole(s))

@@ -154,7 +154,7 @@ int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk
 	if (opts->name)
 		memcpy(o->name, opts->name, strlen(opts->name) + 1);
 	o->arg_bytes = opts->arg_bytes;
-	if (opts->arg_bytes > 0)
+	if (arg && opts->arg_bytes > 0)
 		memcpy(o->arg, arg, opts->arg_bytes);
 	r = bear(z, o, opts, &born);
 	free(o);

@@ -82,6 +82,31 @@ START_TEST(fd_that_became_another_file_is_not_opened)
 }
 END_TEST
 
+/* A name for the memory comes first, then the memory, then what is in it. */
+START_TEST(what_is_being_made_is_not_there_yet)
+{
+	ipk_inspect *snap = NULL;
+	char label[UNIQUE_NAME_BYTES], name[UNIQUE_NAME_BYTES + 16];
+	int fd;
+
+	unique_name(label, "unborn");
+	snprintf(name, sizeof name, "ipk:queue:%s", label);
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, 8192), 0);
+	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+	ck_assert_uint_eq(ipk_inspect_len(snap), 0);
+	ipk_inspect_close(snap);
+	/* It is as it will stay: something else that has our name. */
+	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+	ck_assert_uint_eq(ipk_inspect_len(snap), 1);
+	ck_assert_int_eq(ipk_inspect_object_at(snap, 0)->error, -EPROTO);
+	ipk_inspect_close(snap);
+	close(fd);
+}
+END_TEST
+
 START_TEST(process_that_ended_after_it_was_seen_is_passed_over)
 {
 	char label[UNIQUE_NAME_BYTES];
@@ -140,6 +165,7 @@ static Suite *suite(void)
 
 	add_test(s, object_closed_after_it_was_seen_is_gone);
 	add_test(s, fd_that_became_another_file_is_not_opened);
+	add_test(s, what_is_being_made_is_not_there_yet);
 	add_test(s, process_that_ended_after_it_was_seen_is_passed_over);
 	add_test(s, name_replaced_after_it_was_seen_is_not_opened);
 	return s;
