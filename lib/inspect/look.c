@@ -40,13 +40,13 @@ static int check_header(const struct ipk__shm_header *header, uint64_t file_byte
 }
 
 /* A file without the magic number is none of ours, however short or long it is. */
-static int read_header(int fd, uint64_t file_bytes, struct ipk__shm_header *ret_header)
+static int read_header(int fd, struct ipk__shm_header *ret_header)
 {
 	uint64_t magic = 0;
 	int r = ipk__os_pread(fd, &magic, sizeof magic, 0);
 
 	/* Its maker has yet to write it: there is no object so far. */
-	if (magic == 0 && (r == 0 || file_bytes == 0) && !ipk__os_is_sealed(fd))
+	if (r == 0 && magic == 0 && !ipk__os_is_sealed(fd))
 		return -ENOENT;
 	if (r == -ENODATA || (r == 0 && magic != IPK__SEGMENT_MAGIC))
 		return -EPROTO;
@@ -145,7 +145,7 @@ int ipk__look_at_segment(int fd, struct ipk__object *o, char *label)
 		return r;
 	o->pub.uid = st.uid;
 	o->pub.memory_bytes = st.size_bytes;
-	r = read_header(fd, st.size_bytes, &h);
+	r = read_header(fd, &h);
 	if (r == 0)
 		r = check_header(&h, st.size_bytes, &o->pub.is_foreign);
 	if (r < 0)

@@ -15,6 +15,8 @@
 
 #include "pool/group.h"
 
+#define LOOK_MS 5
+
 struct watcher {
 	struct ipk__watch watch; /* first: the watch is the watcher */
 	struct ipk_as_completed *all;
@@ -23,7 +25,9 @@ struct watcher {
 };
 
 struct ipk_as_completed {
-	ipk_pool *only_pool; /* NULL: there are several */
+	ipk_pool *pool; /* of the first one */
+	bool has_several_pools;
+	ipk_pool *own; /* the one whose thread waits here, in a callback; usually NULL */
 	size_t n, n_given;
 	_Atomic size_t n_over, n_failed;
 	_Atomic uint32_t news; /* changes with each that is over: a futex */
@@ -42,7 +46,7 @@ static void one_over(struct ipk__watch *watch, ipk_future *f)
 	atomic_store_explicit(&all->watchers[place].over, (size_t)(w - all->watchers) + 1,
 			      memory_order_release);
 	atomic_fetch_add(&all->news, 1);
-	if (!all->only_pool)
+	if (all->has_several_pools)
 		ipk__os_futex_wake(&all->news, 1);
 }
 
@@ -99,16 +103,16 @@ static void listen_to(ipk_pool *pool, bool is_on)
 /* --- as they are completed ----------------------------------------------------------------------
  */
 
-static int check(ipk_future *const *futures, size_t n, bool *ret_have_one_pool)
+static int check(ipk_future *const *futures, size_t n, bool *ret_has_several_pools)
 {
-	*ret_have_one_pool = true;
+	*ret_has_several_pools = false;
 	for (size_t i = 0; i < n; i++) {
 		int r = futures[i] ? ipk__pool_check(futures[i]->pool) : -EINVAL;
 
 		if (r < 0)
 			return r;
 		if (futures[i]->pool != futures[0]->pool)
-			*ret_have_one_pool = false;
+			*ret_has_several_pools = true;
 	}
 	return 0;
 }
@@ -116,12 +120,12 @@ static int check(ipk_future *const *futures, size_t n, bool *ret_have_one_pool)
 int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed **ret_iter)
 {
 	ipk_as_completed *all;
-	bool have_one_pool;
+	bool has_several_pools;
 	int r;
 
 	if (!ret_iter || (n && !futures))
 		return -EINVAL;
-	r = check(futures, n, &have_one_pool);
+	r = check(futures, n, &has_several_pools);
 	if (r < 0)
 		return r;
 	if (n > (SIZE_MAX - sizeof *all) / sizeof all->watchers[0])
@@ -130,13 +134,16 @@ int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed
 	if (!all)
 		return -ENOMEM;
 	all->n = n;
-	all->only_pool = n && have_one_pool ? futures[0]->pool : NULL;
+	all->pool = n ? futures[0]->pool : NULL;
+	all->has_several_pools = has_several_pools;
 	for (size_t i = 0; i < n; i++) {
 		struct watcher *w = &all->watchers[i];
 
 		w->all = all;
 		w->future = futures[i];
-		if (!all->only_pool)
+		if (has_several_pools && ipk__supervisor_is_me(w->future->pool))
+			all->own = w->future->pool;
+		if (all->has_several_pools)
 			listen_to(w->future->pool, true);
 		watch_set(&w->watch, w->future);
 	}
@@ -147,7 +154,7 @@ int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed
 static void let_go(ipk_as_completed *all, struct watcher *w)
 {
 	watch_end(&w->watch, w->future);
-	if (!all->only_pool)
+	if (all->has_several_pools)
 		listen_to(w->future->pool, false);
 	ipk__future_unref(w->future);
 	w->future = NULL;
@@ -165,20 +172,31 @@ static bool goal_is_reached(void *arg)
 	return goal->is_reached(goal->all);
 }
 
+/* The thread that would collect is this one: so it has to look itself, between naps. */
+static int wait_and_look(ipk_as_completed *all, uint32_t news, ipk_deadline deadline)
+{
+	ipk_deadline nap = ipk_in_ms(LOOK_MS);
+	int r = ipk__os_futex_wait(&all->news, news, nap.at_ns < deadline.at_ns ? nap : deadline);
+
+	ipk__supervisor_look(all->own);
+	return r == -ETIMEDOUT && nap.at_ns < deadline.at_ns ? 0 : r;
+}
+
 static int wait_for_goal(ipk_as_completed *all, bool (*is_reached)(const ipk_as_completed *all),
 			 ipk_deadline deadline)
 {
 	struct goal goal = {all, is_reached};
 	int r = 0;
 
-	if (all->only_pool)
-		return ipk__pool_wait(all->only_pool, NULL, goal_is_reached, &goal, deadline);
+	if (!all->has_several_pools)
+		return ipk__pool_wait(all->pool, NULL, goal_is_reached, &goal, deadline);
 	while (r == 0) {
 		uint32_t news = atomic_load(&all->news);
 
 		if (is_reached(all))
 			return 0;
-		r = ipk__os_futex_wait(&all->news, news, deadline);
+		r = all->own ? wait_and_look(all, news, deadline)
+			     : ipk__os_futex_wait(&all->news, news, deadline);
 	}
 	return is_reached(all) ? 0 : r;
 }

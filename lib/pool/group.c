@@ -138,8 +138,8 @@ static void starmap_free(struct ipk__group *group)
 	free(s);
 }
 
-/* Nothing is under way yet. */
-static int starmap_new(ipk_pool *pool, size_t n, struct starmap **ret_starmap)
+/* Nothing is under way yet. NULL: no memory. */
+static struct starmap *starmap_new(ipk_pool *pool, size_t n)
 {
 	struct starmap *s = ipk__os_calloc(1, sizeof *s);
 	ipk_future *f = NULL;
@@ -154,29 +154,29 @@ static int starmap_new(ipk_pool *pool, size_t n, struct starmap **ret_starmap)
 	if (!f) {
 		free(s ? s->members : NULL);
 		free(s);
-		return -ENOMEM;
+		return NULL;
 	}
 	ipk__group_init(&s->group, pool, starmap_over, starmap_free);
 	s->n_left = 1;
 	s->future = f;
 	f->group = &s->group;
-	*ret_starmap = s;
-	return 0;
+	return s;
 }
 
 int ipk_pool_starmap(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *args, size_t n,
 		     const ipk_task_opts *opts, ipk_future **ret_future)
 {
 	ipk_future *f;
-	struct starmap *s = NULL;
+	struct starmap *s;
 	int r = ipk__pool_check(pool);
 
-	if (r == 0 && (!fn || !ret_future || (n && !args)))
-		r = -EINVAL;
-	if (r == 0)
-		r = starmap_new(pool, n, &s);
 	if (r < 0)
 		return r;
+	if (!fn || !ret_future || (n && !args))
+		return -EINVAL;
+	s = starmap_new(pool, n);
+	if (!s)
+		return -ENOMEM;
 	f = s->future;
 	while (r == 0 && s->n < n) {
 		ipk__pool_lock(pool);

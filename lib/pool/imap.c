@@ -87,7 +87,7 @@ int ipk_pool_imap(ipk_pool *pool, ipk_task_fn fn, ipk_next_fn next, void *next_a
 	ipk__pool_unlock(pool);
 	if (r < 0)
 		return r;
-	m = ipk__os_calloc(1, sizeof *m + known.window * sizeof m->ring[0]);
+	m = ipk__os_calloc(1, sizeof *m + known.window * sizeof(ipk_future *));
 	if (!m)
 		return -ENOMEM;
 	ipk__group_init(&m->group, pool, known.is_unordered ? unordered_over : NULL, imap_free);

@@ -561,7 +561,7 @@ int ipk_pool_map_items(ipk_pool *pool, ipk_map_fn fn, const void *items, size_t 
 	ipk_task_opts copy = {0};
 	struct ipk__map_request request = {IPK__MAP_ITEMS, (void *)(uintptr_t)fn, items, n,
 					   item_bytes,     result_bytes};
-	ipk_future *f;
+	ipk_future *f = NULL;
 	int r = opts ? ipk__opts_copy(&copy, sizeof copy, opts) : 0;
 
 	request.opts = &copy;
@@ -573,7 +573,7 @@ int ipk_pool_map_items(ipk_pool *pool, ipk_map_fn fn, const void *items, size_t 
 		r = -EINVAL;
 	if (r == 0)
 		r = ipk__map_submit(pool, &request, &f);
-	if (r < 0)
+	if (!f)
 		return r;
 	r = ipk__map_wait(f, deadline);
 	ipk_future_close(f);

@@ -127,10 +127,7 @@ static void orphan_chunk(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t
 	uint32_t n_begun = (i == base + ipk__chunk_from(word) ? ipk__chunk_n_begun(word) : 0) + 1;
 
 	/* A code is there: it was over, or not to be begun. */
-	if (job->codes[i] != 0) {
-		i++;
-		n_begun = 0;
-	} else if (!try_again(pool, job, i, n_begun, death)) {
+	if (job->codes[i] != 0 || !try_again(pool, job, i, n_begun, death)) {
 		i++;
 		n_begun = 0;
 	}

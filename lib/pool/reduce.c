@@ -190,7 +190,8 @@ static int run(struct reduce *m, ipk_deadline deadline)
 	return r;
 }
 
-static int reduce_new(ipk_pool *pool, size_t n, struct reduce **ret_reduce)
+/* NULL: no memory. */
+static struct reduce *reduce_new(ipk_pool *pool, size_t n)
 {
 	struct reduce *m;
 	size_t window;
@@ -199,14 +200,13 @@ static int reduce_new(ipk_pool *pool, size_t n, struct reduce **ret_reduce)
 	window = IPK__MIN((size_t)WINDOW_PER_WORKER * pool->n_workers, n + 1);
 	ipk__pool_unlock(pool);
 	window = IPK__MAX(window, 2u);
-	m = ipk__os_calloc(1, sizeof *m + window * sizeof m->ready[0]);
+	m = ipk__os_calloc(1, sizeof *m + window * sizeof(ipk_future *));
 	if (!m)
-		return -ENOMEM;
+		return NULL;
 	ipk__group_init(&m->group, pool, task_over, reduce_free);
 	m->n = n;
 	m->window = window;
-	*ret_reduce = m;
-	return 0;
+	return m;
 }
 
 /* What is left is not wanted any more. */
@@ -227,15 +227,16 @@ int ipk_pool_map_reduce(ipk_pool *pool, ipk_task_fn map, ipk_combine_fn combine,
 			const ipk_bytes *args, size_t n, const ipk_task_opts *opts,
 			ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
 {
-	struct reduce *m = NULL;
+	struct reduce *m;
 	int r = ipk__pool_check(pool);
 
-	if (r == 0 && (!map || !combine || !args || n == 0 || !ret_data))
-		r = -EINVAL;
-	if (r == 0)
-		r = reduce_new(pool, n, &m);
 	if (r < 0)
 		return r;
+	if (!map || !combine || !args || n == 0 || !ret_data)
+		return -EINVAL;
+	m = reduce_new(pool, n);
+	if (!m)
+		return -ENOMEM;
 	m->map = map;
 	m->combine = combine;
 	m->args = args;
