@@ -15,6 +15,8 @@
 
 #include "pool/group.h"
 
+#define LOOK_MS 5
+
 struct watcher {
 	struct ipk__watch watch; /* first: the watch is the watcher */
 	struct ipk_as_completed *all;
@@ -25,6 +27,7 @@ struct watcher {
 struct ipk_as_completed {
 	ipk_pool *pool; /* of the first one */
 	bool has_several_pools;
+	ipk_pool *own; /* the one whose thread waits here, in a callback; usually NULL */
 	size_t n, n_given;
 	_Atomic size_t n_over, n_failed;
 	_Atomic uint32_t news; /* changes with each that is over: a futex */
@@ -138,6 +141,8 @@ int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed
 
 		w->all = all;
 		w->future = futures[i];
+		if (has_several_pools && ipk__supervisor_is_me(w->future->pool))
+			all->own = w->future->pool;
 		if (all->has_several_pools)
 			listen_to(w->future->pool, true);
 		watch_set(&w->watch, w->future);
@@ -167,6 +172,16 @@ static bool goal_is_reached(void *arg)
 	return goal->is_reached(goal->all);
 }
 
+/* The thread that would collect is this one: so it has to look itself, between naps. */
+static int wait_and_look(ipk_as_completed *all, uint32_t news, ipk_deadline deadline)
+{
+	ipk_deadline nap = ipk_in_ms(LOOK_MS);
+	int r = ipk__os_futex_wait(&all->news, news, nap.at_ns < deadline.at_ns ? nap : deadline);
+
+	ipk__supervisor_look(all->own);
+	return r == -ETIMEDOUT && nap.at_ns < deadline.at_ns ? 0 : r;
+}
+
 static int wait_for_goal(ipk_as_completed *all, bool (*is_reached)(const ipk_as_completed *all),
 			 ipk_deadline deadline)
 {
@@ -180,7 +195,8 @@ static int wait_for_goal(ipk_as_completed *all, bool (*is_reached)(const ipk_as_
 
 		if (is_reached(all))
 			return 0;
-		r = ipk__os_futex_wait(&all->news, news, deadline);
+		r = all->own ? wait_and_look(all, news, deadline)
+			     : ipk__os_futex_wait(&all->news, news, deadline);
 	}
 	return is_reached(all) ? 0 : r;
 }

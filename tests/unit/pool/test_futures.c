@@ -1,4 +1,6 @@
 /* test_futures.c - waiting for several futures, of one pool and of two. */
+#include <pthread.h>
+
 #include "support/pool_board.h"
 #include "support/support.h"
 
@@ -206,6 +208,103 @@ START_TEST(each_of_many_once)
 }
 END_TEST
 
+struct told {
+	_Atomic int r;
+	_Atomic bool is_there;
+};
+
+static void wait_for_both(ipk_future *f, void *arg)
+{
+	struct told *told = arg;
+
+	(void)f;
+	told->r = ipk_futures_wait(fs, 2, IPK_WAIT_FIRST_ERROR, ipk_in_ms(WAIT_MS));
+	told->is_there = true;
+}
+
+static bool was_told(void *arg)
+{
+	return ((struct told *)arg)->is_there;
+}
+
+/* The pool's own thread waits for what it would have to collect itself. */
+START_TEST(in_a_callback_too)
+{
+	struct told told = {.is_there = false};
+
+	open_pools(_i);
+	submit_waiting(3, 2);
+	ck_ok(ipk_future_on_done(fs[2], wait_for_both, &told));
+	board_raise(2);
+	ck_ok(ipk_future_wait(fs[2], ipk_in_ms(WAIT_MS)));
+	board_raise(0);
+	board_raise(1);
+	ck_assert(wait_until(was_told, &told, WAIT_MS));
+	ck_ok(told.r);
+	close_all();
+}
+END_TEST
+
+enum { N_CROWD = 400 };
+
+static void *go_over_all(void *arg)
+{
+	ipk_as_completed *iter = NULL;
+	bool given[N_CROWD] = {false};
+	long n_given = 0;
+	size_t index;
+
+	if (ipk_as_completed_open(arg, N_CROWD, &iter) < 0)
+		return (void *)-1;
+	while (ipk_as_completed_next(iter, ipk_in_ms(WAIT_MS), &index) == 0 && !given[index]) {
+		given[index] = true;
+		n_given++;
+	}
+	ipk_as_completed_close(iter);
+	return (void *)n_given;
+}
+
+static void *wait_for_error(void *arg)
+{
+	return (void *)(long)ipk_futures_wait(arg, N_CROWD, IPK_WAIT_FIRST_ERROR,
+					      ipk_in_ms(WAIT_MS));
+}
+
+/* Threads wait for the same futures, which end, are cancelled, and go with their pools. */
+START_TEST(a_crowd_waits)
+{
+	ipk_future *many[N_CROWD];
+	pthread_t threads[4];
+	void *result;
+
+	open_pools(_i);
+	for (int i = 0; i < N_CROWD; i++) {
+		bool waits = i % 10 == 9;
+
+		many[i] = submit_int(pools[i % 2], waits ? task_when_raised : task_square,
+				     waits ? 1 + i % 2 : i);
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, go_over_all, many), 0);
+	ck_assert_int_eq(pthread_create(&threads[3], NULL, wait_for_error, many), 0);
+	for (int i = 3; i < N_CROWD; i += 7) {
+		int r = ipk_future_cancel(many[i]);
+
+		ck_assert(r == 0 || r == -EALREADY);
+	}
+	board_raise(1);
+	pools[0] = ipk_pool_close(pools[0]);
+	board_raise(2);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &result), 0);
+		ck_assert_int_eq((long)result, i < 3 ? N_CROWD : 0);
+	}
+	for (int i = 0; i < N_CROWD; i++)
+		ipk_future_close(many[i]);
+	close_all();
+}
+END_TEST
+
 START_TEST(bad_calls)
 {
 	ipk_as_completed *iter = NULL;
@@ -236,6 +335,8 @@ static Suite *suite(void)
 	add_kinds_test(s, completed_in_the_order_of_their_ends);
 	add_kinds_test(s, completed_before_and_given_up);
 	add_kinds_test(s, each_of_many_once);
+	add_kinds_test(s, in_a_callback_too);
+	add_kinds_test(s, a_crowd_waits);
 	add_test(s, bad_calls);
 	return s;
 }
