@@ -57,6 +57,11 @@ static bool has_number(const struct ipk__object *o, uint64_t n)
 	return n == o->pub.id || (is_of_process && n == o->pub.creator_pid);
 }
 
+static bool is_number(const char *match)
+{
+	return *match >= '0' && *match <= '9';
+}
+
 static bool is_wanted(const struct ipk__object *o, const char *match)
 {
 	uint64_t n;
@@ -66,7 +71,7 @@ static bool is_wanted(const struct ipk__object *o, const char *match)
 		return true;
 	if (strcmp(match, o->name) == 0)
 		return true;
-	if (*match < '0' || *match > '9')
+	if (!is_number(match))
 		return false;
 	n = strtoull(match, &end, 10);
 	return !*end && has_number(o, n);
@@ -94,8 +99,11 @@ static int add_file(ipk_inspect *snap, const struct ipk__os_sighting *sightings,
 {
 	size_t n_before = snap->objects.n;
 	struct ipk__object *o;
-	int r = ipk__object_make(sightings, n, &o);
+	int r;
 
+	if (match && !is_number(match) && !ipk__object_may_be_called(sightings, match))
+		return 0;
+	r = ipk__object_make(sightings, n, &o);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = push_wanted(snap, o, match);

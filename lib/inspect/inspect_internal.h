@@ -70,6 +70,9 @@ bool ipk__sightings_same(const struct ipk__os_sighting *a, const struct ipk__os_
 /* From all @n sightings of one file. -ENOENT: it is gone, or no ipk object after all. */
 int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
 		     struct ipk__object **ret_object);
+/* Whether the object of @s, or one in it, can have that name: so far as is told without opening it.
+ */
+bool ipk__object_may_be_called(const struct ipk__os_sighting *s, const char *name);
 void ipk__object_free(struct ipk__object *o); /* NULL is fine; its parts too */
 /* One more part of @whole, that knows of itself what the whole knows. */
 int ipk__object_add_part(struct ipk__object *whole, struct ipk__object **ret_part);

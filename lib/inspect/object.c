@@ -71,6 +71,18 @@ static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind 
 	return s->name;
 }
 
+bool ipk__object_may_be_called(const struct ipk__os_sighting *s, const char *name)
+{
+	char text[NAME_BYTES];
+	ipk_inspect_kind kind;
+	const char *own = read_name(s, &kind);
+
+	if (s->place != IPK__OS_IN_MEMORY || kind == IPK_INSPECT_ARENA)
+		return true;
+	ipk__printable(own, false, text, sizeof text);
+	return strcmp(text, name) == 0;
+}
+
 int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *name)
 {
 	char text[NAME_BYTES];

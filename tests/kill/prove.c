@@ -146,6 +146,8 @@ int main(int argc, char **argv)
 	ops_shm(&list);
 	ops_object(&list);
 	ops_manager(&list);
+	ops_pool(&list);
+	ops_creator(&list);
 	ops_client(&list);
 	ops_broken(&list);
 	signal(SIGINT, on_signal);

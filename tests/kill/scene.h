@@ -76,6 +76,7 @@ struct op {
 	bool meet_keeps;              /* what meet() took: the victim may wait in vain for it */
 	bool is_minor;                /* much like another row: not in the quick run */
 	bool is_stop_minor;           /* its stop_ twin is */
+	bool has_threads;             /* or children: no breakpoints, they would hit those too */
 	int (*make)(struct scene *s); /* 0 or -errno */
 	void (*ready)(struct scene *s);
 	int (*act)(struct scene *s);
@@ -107,6 +108,8 @@ void ops_value(struct op_list *list);
 void ops_shm(struct op_list *list);
 void ops_client(struct op_list *list);
 void ops_manager(struct op_list *list);
+void ops_pool(struct op_list *list);
+void ops_creator(struct op_list *list);
 void ops_object(struct op_list *list);
 void ops_broken(struct op_list *list);
 bool broken_is_caught(const struct op *op, const struct faults *f);

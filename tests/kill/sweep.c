@@ -174,12 +174,12 @@ static bool is_done(const struct scene *s)
  * The way to a point: by breakpoint to the n-th time that the victim comes to some
  * instruction not long before it, then in single steps.
  */
-static uint32_t best_stop(const struct plan *plan, uint32_t at)
+static uint32_t best_stop(const struct op *op, const struct plan *plan, uint32_t at)
 {
 	uint32_t best = 0;
 	uint32_t lowest = at;
 
-	for (uint32_t i = at; i > 0 && at - i < LOOK_BACK_STEPS; i--) {
+	for (uint32_t i = at; i > 0 && at - i < LOOK_BACK_STEPS && !op->has_threads; i--) {
 		uint32_t cost = at - i + HIT_COST * plan->times[i];
 
 		if (plan->rips[i] == 0 || cost >= lowest)
@@ -233,7 +233,7 @@ static pid_t meet_stopped(struct scene *s, struct victim *v)
 /* The scene with the victim at the point. */
 static bool open_at(struct scene *s, struct victim *v, const struct plan *plan, uint32_t at)
 {
-	uint32_t stop = best_stop(plan, at);
+	uint32_t stop = best_stop(s->op, plan, at);
 
 	s->wait_ms = at > plan->last_sleep ? WAIT_SHORT_MS : WAIT_MS;
 	if (!open_scene(s, v))

@@ -1,0 +1,340 @@
+/*
+ * ops_pool.c - a pool's worker, killed in its loop of taking, running and returning.
+ *
+ * The victim is worker 0, which finds work and ends when there is no more. The survivor is
+ * the pool's creator: it learns of the death, has worker 1 do what is left, and then every
+ * task must be over exactly once: with the right result; or with the death as its failure, at
+ * most one and only without retries, and then it must not have been done. The pool is one
+ * without a thread of its own, so the creator's part is called by hand.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pool/crew_internal.h"
+#include "pool/worker.h"
+#include "scene.h"
+
+enum { N_TASKS = 3, N_ITEMS = 7, N_WORKERS = 3, LONG_BYTES = 300 };
+enum what { SHORT, LONG, ERROR, RETRY, LAST, MAP_1, MAP_3, MAP_RETRY };
+
+static const struct {
+	const char *kind;
+	enum what what;
+} kinds[] = {
+	{"short", SHORT}, {"long", LONG},         {"error", ERROR},       {"retry", RETRY},
+	{"last", LAST},   {"map-chunk-1", MAP_1}, {"map-chunk-3", MAP_3}, {"map-retry", MAP_RETRY},
+};
+
+/* How often each task or item was begun and ended, by whomever. */
+struct runs {
+	_Atomic uint32_t begun[N_ITEMS], ended[N_ITEMS];
+};
+
+static struct {
+	ipk_pool *pool;
+	struct runs *runs;
+	int worker_fds[N_WORKERS]; /* their ends of the control sockets */
+	struct ipk__worker worker;
+	ipk_future *futures[N_TASKS]; /* the first: the map's */
+} stage;
+
+static bool is_map(const struct scene *s)
+{
+	return s->op->variant >= MAP_1;
+}
+
+static bool has_retry(const struct scene *s)
+{
+	return s->op->variant == RETRY || s->op->variant == MAP_RETRY;
+}
+
+/* --- the tasks --- */
+
+static void fill_result(char result[LONG_BYTES], uint64_t x)
+{
+	for (size_t i = 0; i < LONG_BYTES; i++)
+		result[i] = (char)(x * 31 + i);
+}
+
+static size_t result_bytes(const struct scene *s)
+{
+	return s->op->variant == LONG ? LONG_BYTES : sizeof(uint64_t);
+}
+
+static int run_task(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	const uint64_t *order = arg; /* which, and what */
+	char result[LONG_BYTES];
+	int r = 0;
+
+	atomic_fetch_add(&stage.runs->begun[order[0]], 1);
+	fill_result(result, order[0]);
+	if (order[1] == ERROR)
+		r = ipk_task_fail(task, 7, "task %d fails", (int)order[0]);
+	else
+		r = ipk_task_return(task, result, order[1] == LONG ? LONG_BYTES : sizeof(uint64_t));
+	atomic_fetch_add(&stage.runs->ended[order[0]], 1);
+	return arg_bytes < 2 * sizeof *order ? -EPROTO : r;
+}
+
+static int run_item(const void *item, void *result)
+{
+	uint64_t x = *(const uint64_t *)item;
+
+	atomic_fetch_add(&stage.runs->begun[x], 1);
+	*(uint64_t *)result = x * x + 1;
+	atomic_fetch_add(&stage.runs->ended[x], 1);
+	return 0;
+}
+
+/* --- the scene --- */
+
+static int submit_tasks(const struct scene *s)
+{
+	uint64_t order[LONG_BYTES / 8] = {0};
+	size_t order_bytes = s->op->variant == LONG ? sizeof order : 2 * sizeof order[0];
+
+	for (uint64_t i = 0; i < N_TASKS; i++) {
+		order[0] = i;
+		order[1] = (uint64_t)s->op->variant;
+		ipk_try(ipk_pool_submit(stage.pool, run_task, order, order_bytes,
+					IPK_TASK(.n_retries = has_retry(s)), &stage.futures[i]));
+	}
+	return 0;
+}
+
+static int submit_map(const struct scene *s)
+{
+	uint64_t items[N_ITEMS];
+
+	for (uint64_t i = 0; i < N_ITEMS; i++)
+		items[i] = i;
+	return ipk_pool_map_async(
+		stage.pool, run_item, items, sizeof items[0], sizeof(uint64_t), N_ITEMS,
+		IPK_TASK(.n_retries = has_retry(s), .chunk = s->op->variant == MAP_1 ? 1 : 3),
+		&stage.futures[0]);
+}
+
+static int make_member(unsigned number)
+{
+	struct ipk__member *m = &stage.pool->members[number];
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return -errno;
+	m->is_there = true;
+	m->control_fd = ends[0];
+	stage.worker_fds[number] = ends[1];
+	atomic_store(&stage.pool->shared->workers[number].order, IPK__ORDER_DRAIN);
+	return 0;
+}
+
+static int make(struct scene *s)
+{
+	stage.runs = mmap(NULL, sizeof *stage.runs, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (stage.runs == MAP_FAILED)
+		return -errno;
+	ipk_try(ipk__pool_build(IPK_POOL(.n_workers = N_WORKERS,
+					 .max_tasks_per_worker = s->op->variant == LAST ? 2 : 0),
+				&stage.pool));
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
+		ipk__member_init(&stage.pool->members[i]);
+	stage.pool->n_workers = N_WORKERS;
+	for (unsigned i = 0; i < N_WORKERS; i++)
+		ipk_try(make_member(i));
+	memset(stage.futures, 0, sizeof stage.futures);
+	return is_map(s) ? submit_map(s) : submit_tasks(s);
+}
+
+/* The harness's books say what they said in the beginning: the survivor had a copy of them. */
+static void unmake(struct scene *s)
+{
+	(void)s;
+	for (size_t i = 0; i < N_TASKS && stage.futures[i]; i++) {
+		ipk__future_unref(stage.futures[i]); /* the pool's own, for it is not over */
+		stage.futures[i] = ipk_future_close(stage.futures[i]);
+	}
+	for (unsigned i = 0; i < N_WORKERS; i++) {
+		ipk__os_close(stage.pool->members[i].control_fd);
+		ipk__os_close(stage.worker_fds[i]);
+	}
+	ipk__pool_drop(stage.pool);
+	munmap(stage.runs, sizeof *stage.runs);
+}
+
+static void ready(struct scene *s)
+{
+	(void)s;
+	ipk__worker_init(&stage.worker, stage.pool->shared, 0);
+	stage.worker.control_fd = stage.worker_fds[0];
+	stage.worker.bell_fd = stage.pool->bell_fd;
+}
+
+static int act(struct scene *s)
+{
+	(void)s;
+	return ipk__worker_run(&stage.worker);
+}
+
+/* --- the survivor --- */
+
+static void learn_of_death(const struct scene *s)
+{
+	struct ipk__death death = {
+		.worker = 0,
+		.pid = (pid_t)atomic_load(&s->ledger->victim_pid),
+		.status = {.exit_code = -1, .signal = SIGKILL},
+		.is_known = true,
+		.item = atomic_load(&stage.pool->shared->workers[0].item),
+	};
+
+	ipk__pool_lock(stage.pool);
+	ipk__tasks_collect(stage.pool);
+	ipk__maps_collect(stage.pool);
+	ipk__tasks_orphaned(stage.pool, &death);
+	ipk__maps_orphaned(stage.pool, &death);
+	ipk__tasks_tick(stage.pool, ipk__os_now_ns());
+	ipk__maps_tick(stage.pool, ipk__os_now_ns());
+	ipk__pool_unlock(stage.pool);
+}
+
+/* Two at most: the second where each may do two tasks only. */
+static void do_the_rest(void)
+{
+	for (unsigned number = 1; number < N_WORKERS; number++) {
+		struct ipk__worker next;
+
+		ipk__worker_init(&next, stage.pool->shared, number);
+		next.control_fd = stage.worker_fds[number];
+		next.bell_fd = stage.pool->bell_fd;
+		ipk__worker_run(&next);
+		ipk__pool_lock(stage.pool);
+		ipk__tasks_collect(stage.pool);
+		ipk__maps_collect(stage.pool);
+		ipk__pool_unlock(stage.pool);
+	}
+}
+
+/* What one task or item came to, against what is known of who ran it. */
+static void judge(struct scene *s, size_t i, const ipk_failure *failure, bool is_right)
+{
+	struct ledger *l = s->ledger;
+	uint32_t begun = atomic_load(&stage.runs->begun[i]);
+	uint32_t ended = atomic_load(&stage.runs->ended[i]);
+
+	if (begun > 1u + has_retry(s))
+		ledger_fault(l, &l->faults.dup, "%zu was begun %u times", i, begun);
+	if (failure->cause == IPK_FAILURE_DIED) {
+		atomic_fetch_add(&l->notes[0], 1);
+		if (has_retry(s) || atomic_load(&l->is_done))
+			ledger_fault(l, &l->faults.lost, "%zu failed with its worker", i);
+		return;
+	}
+	if (ended == 0)
+		ledger_fault(l, &l->faults.wrong, "%zu is done, and nobody did it", i);
+	if (failure->cause == IPK_FAILURE_TASK && s->op->variant == ERROR) {
+		if (failure->code != 7 || strncmp(failure->text, "task ", 5) != 0)
+			ledger_fault(l, &l->faults.torn, "%zu: %d %s", i, failure->code,
+				     failure->text);
+		return;
+	}
+	if (failure->cause != IPK_FAILURE_NONE || !is_right)
+		ledger_fault(l, &l->faults.torn, "%zu: cause %d, %s", i, (int)failure->cause,
+			     failure->text);
+}
+
+static void judge_tasks(struct scene *s)
+{
+	char expected[LONG_BYTES], result[LONG_BYTES];
+
+	for (size_t i = 0; i < N_TASKS; i++) {
+		ipk_future *f = stage.futures[i];
+		ipk_failure failure;
+		size_t n = 0;
+		int r = ipk_future_get(f, result, sizeof result, ipk_now(), &n);
+
+		if (!ipk_future_is_done(f) || ipk_future_failure(f, &failure) < 0) {
+			ledger_fault(s->ledger, &s->ledger->faults.lost, "%zu is not over", i);
+			continue;
+		}
+		fill_result(expected, i);
+		judge(s, i, &failure,
+		      r == 0 && n == result_bytes(s) && memcmp(result, expected, n) == 0);
+	}
+}
+
+static void judge_items(struct scene *s)
+{
+	uint64_t results[N_ITEMS] = {0};
+	ipk_failure failures[N_ITEMS];
+	size_t n_failures = 0, at = 0;
+
+	if (!ipk_future_is_done(stage.futures[0]) ||
+	    ipk_future_failures(stage.futures[0], failures, N_ITEMS, &n_failures) < 0) {
+		ledger_fault(s->ledger, &s->ledger->faults.lost, "the map is not over");
+		return;
+	}
+	if (ipk_future_get(stage.futures[0], results, sizeof results, ipk_now(), NULL) == 0 &&
+	    n_failures > 0)
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no error, and failures");
+	for (size_t i = 0; i < N_ITEMS; i++) {
+		ipk_failure none = {.cause = IPK_FAILURE_NONE};
+		bool is_failed = at < n_failures && failures[at].index == i;
+
+		/* Results of a map with failures are only in its memory, not in get(). */
+		judge(s, i, is_failed ? &failures[at] : &none,
+		      n_failures > 0 || results[i] == i * i + 1);
+		at += is_failed;
+	}
+	if (at != n_failures)
+		ledger_fault(s->ledger, &s->ledger->faults.wrong, "failures are not by index");
+}
+
+static void check(struct scene *s)
+{
+	struct ledger *l = s->ledger;
+	ipk_progress progress;
+
+	stage.pool->creator_pid =
+		getpid(); /* it is a fork of the harness, and knows all that did */
+	learn_of_death(s);
+	do_the_rest();
+	atomic_store(&l->notes[0], 0);
+	if (is_map(s))
+		judge_items(s);
+	else
+		judge_tasks(s);
+	if (atomic_load(&l->notes[0]) > 1)
+		ledger_fault(l, &l->faults.lost, "one death, and several failed of it");
+	if (ipk_pool_progress(stage.pool, &progress) == 0 &&
+	    progress.n_submitted != progress.n_done + progress.n_failed)
+		ledger_fault(l, &l->faults.wrong, "%u submitted, %u done, %u failed",
+			     (unsigned)progress.n_submitted, (unsigned)progress.n_done,
+			     (unsigned)progress.n_failed);
+}
+
+/* --- the rows --- */
+
+void ops_pool(struct op_list *list)
+{
+	struct op op = {.name = "pool_worker",
+			.state = FULL,
+			.make = make,
+			.ready = ready,
+			.act = act,
+			.check = check,
+			.unmake = unmake};
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		op.kind = kinds[i].kind;
+		op.variant = (int)kinds[i].what;
+		op.is_minor = kinds[i].what == ERROR || kinds[i].what == LAST;
+		op_add(list, &op);
+	}
+}
