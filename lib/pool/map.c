@@ -302,6 +302,19 @@ static void copy_results(const ipk_pool *pool, struct ipk__pool_map_job *job, ui
 		memcpy(at + from * n, results + from * n, (to - from) * n);
 }
 
+/* There was no memory to list those that failed. */
+static void give_results_one_by_one(const ipk_pool *pool, struct ipk__pool_map_job *job)
+{
+	size_t n = job->plan.result_bytes;
+
+	for (uint64_t i = 0; i < job->plan.n_items; i++) {
+		if (!ipk__map_is_lost(job, i))
+			copy_results(pool, job, i, i + 1);
+		else if (job->result)
+			memset(job->result + i * n, 0, n);
+	}
+}
+
 static void give_results(const ipk_pool *pool, struct ipk__pool_map_job *job)
 {
 	size_t n = job->plan.result_bytes;
@@ -309,6 +322,10 @@ static void give_results(const ipk_pool *pool, struct ipk__pool_map_job *job)
 
 	if (job->plan.kind != IPK__MAP_ITEMS)
 		return;
+	if (job->losses.n_unlisted > 0) {
+		give_results_one_by_one(pool, job);
+		return;
+	}
 	for (size_t i = 0; i < job->losses.n; i++) {
 		const struct ipk__map_loss *loss = &job->losses.list[i];
 
@@ -332,6 +349,8 @@ static void count(const ipk_pool *pool, const struct ipk__pool_map_job *job)
 	};
 	const struct ipk__map_losses *losses = &job->losses;
 
+	ipk__count(&counts->n_task_errors, losses->n_unlisted);
+	ipk__count(&counts->n_failed, losses->n_unlisted);
 	ipk__count(&counts->n_done, job->plan.n_items - losses->n_items);
 	for (size_t i = 0; i < losses->n; i++) {
 		ipk__count(by_cause[losses->list[i].cause], losses->list[i].n);
@@ -355,11 +374,7 @@ static void tell_future(struct ipk__pool_map_job *job)
 		ipk__future_done(f);
 		return;
 	}
-	if (job->losses.n > 0)
-		ipk__map_loss_failure(job, &job->losses.list[0], job->losses.list[0].first,
-				      &failure);
-	else
-		ipk__failure_init(&failure, IPK_FAILURE_DIED, NULL);
+	ipk__map_first_failure(job, &failure);
 	ipk__future_failed(f, &failure);
 }
 

@@ -44,21 +44,27 @@ static bool extends(const struct ipk__map_losses *losses, uint64_t first,
 {
 	const struct ipk__map_loss *last = losses->n > 0 ? &losses->list[losses->n - 1] : NULL;
 
-	return last && failure->cause != IPK_FAILURE_TASK && last->detail == 0 &&
-	       last->first + last->n == first && last->cause == failure->cause &&
-	       last->code == failure->code && last->n_attempts == failure->n_attempts;
+	return last && last->detail == 0 && last->first + last->n == first &&
+	       last->cause == failure->cause && last->code == failure->code &&
+	       last->n_attempts == failure->n_attempts;
 }
 
 static struct ipk__map_loss *add_loss(struct ipk__map_losses *losses)
 {
 	void *list = losses->list;
 
-	if (grow(&list, losses->n, &losses->n_max, sizeof *losses->list) < 0) {
-		losses->is_incomplete = true;
+	if (grow(&list, losses->n, &losses->n_max, sizeof *losses->list) < 0)
 		return NULL;
-	}
 	losses->list = list;
 	return &losses->list[losses->n++];
+}
+
+/* Without memory: as if the function had given this. */
+static void lose_in_codes(struct ipk__pool_map_job *job, uint64_t first, uint64_t n, int code)
+{
+	job->losses.is_in_codes = true;
+	for (uint64_t i = first; i < first + n; i++)
+		job->codes[i] = code;
 }
 
 void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
@@ -69,14 +75,17 @@ void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
 
 	if (n == 0)
 		return;
-	losses->n_items += n;
 	if (!has_detail && extends(losses, first, failure)) {
+		losses->n_items += n;
 		losses->list[losses->n - 1].n += n;
 		return;
 	}
 	loss = add_loss(losses);
-	if (!loss)
+	if (!loss) {
+		lose_in_codes(job, first, n, failure->code);
 		return;
+	}
+	losses->n_items += n;
 	*loss = (struct ipk__map_loss){
 		.first = first,
 		.n = n,
@@ -103,22 +112,30 @@ static void sort(struct ipk__map_losses *losses)
 		qsort(losses->list, losses->n, sizeof *losses->list, compare);
 }
 
+static void add_code(struct ipk__map_losses *losses, uint64_t i, int code)
+{
+	struct ipk__map_loss loss = {
+		.first = i, .n = 1, .code = code, .cause = IPK_FAILURE_TASK, .n_attempts = 1};
+	struct ipk__map_loss *listed = add_loss(losses);
+
+	losses->n_items++;
+	if (listed)
+		*listed = loss;
+	else if (losses->n_unlisted++ == 0)
+		losses->unlisted = loss;
+}
+
 /* Items whose function failed, among those that were not lost otherwise. */
 static void add_codes(struct ipk__pool_map_job *job)
 {
-	const struct ipk__map_losses *losses = &job->losses;
+	struct ipk__map_losses *losses = &job->losses;
 	size_t n_noted = losses->n, at = 0;
 
 	for (uint64_t i = 0; i < job->plan.n_items; i++) {
-		ipk_failure failure = {.cause = IPK_FAILURE_TASK, .n_attempts = 1};
-
-		if (at < n_noted && i == losses->list[at].first) {
+		if (at < n_noted && i == losses->list[at].first)
 			i += losses->list[at++].n - 1;
-			continue;
-		}
-		failure.code = job->codes[i];
-		if (failure.code != 0)
-			ipk__map_lose(job, i, 1, &failure, false);
+		else if (job->codes[i] != 0)
+			add_code(losses, i, job->codes[i]);
 	}
 }
 
@@ -161,7 +178,8 @@ static void add_texts(ipk_pool *pool, struct ipk__pool_map_job *job)
 
 void ipk__map_gather(ipk_pool *pool, struct ipk__pool_map_job *job)
 {
-	bool has_codes = job->map && (job->has_deaths || atomic_load(&job->map->n_failed) > 0);
+	bool has_codes = job->losses.is_in_codes ||
+			 (job->map && (job->has_deaths || atomic_load(&job->map->n_failed) > 0));
 
 	sort(&job->losses);
 	if (!has_codes)
@@ -169,7 +187,8 @@ void ipk__map_gather(ipk_pool *pool, struct ipk__pool_map_job *job)
 	job->is_dirty = true;
 	add_codes(job);
 	sort(&job->losses);
-	add_texts(pool, job);
+	if (job->map)
+		add_texts(pool, job);
 }
 
 /* --- asking --- */
@@ -190,13 +209,28 @@ void ipk__map_loss_failure(const struct ipk__pool_map_job *job, const struct ipk
 	ret_failure->index = index;
 }
 
+bool ipk__map_is_lost(const struct ipk__pool_map_job *job, uint64_t index)
+{
+	return job->codes[index] != 0 || loss_of(&job->losses, index);
+}
+
+void ipk__map_first_failure(const struct ipk__pool_map_job *job, ipk_failure *ret_failure)
+{
+	const struct ipk__map_losses *losses = &job->losses;
+	const struct ipk__map_loss *first = losses->n > 0 ? losses->list : &losses->unlisted;
+
+	if (losses->n_unlisted > 0 && losses->unlisted.first < first->first)
+		first = &losses->unlisted;
+	ipk__map_loss_failure(job, first, first->first, ret_failure);
+}
+
 static int list_failures(const struct ipk__pool_map_job *job, ipk_failure *ret_failures, size_t max,
 			 size_t *ret_n)
 {
 	const struct ipk__map_losses *losses = &job->losses;
 	size_t n = 0;
 
-	if (max > 0 && losses->is_incomplete)
+	if (max > 0 && losses->n_unlisted > 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < losses->n && n < max; i++)
 		for (uint64_t k = 0; k < losses->list[i].n && n < max; k++)

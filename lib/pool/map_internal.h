@@ -43,7 +43,10 @@ struct ipk__map_losses {
 	ipk_failure *details;
 	size_t n_details, n_details_max;
 	uint64_t n_items;
-	bool is_incomplete; /* there was no memory to note them all */
+	/* When there is no memory for the list: */
+	bool is_in_codes;    /* some have their -errno as their code instead */
+	uint64_t n_unlisted; /* at the end: so many are failed functions not in the list */
+	struct ipk__map_loss unlisted; /* the first of them */
 };
 
 /* --- map.c --- */
@@ -148,6 +151,9 @@ void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
 		   const ipk_failure *failure, bool has_detail);
 /* At its end: those whose function failed too, all by index. */
 void ipk__map_gather(ipk_pool *pool, struct ipk__pool_map_job *job);
+bool ipk__map_is_lost(const struct ipk__pool_map_job *job, uint64_t index);
+/* The one with the smallest index, of a map that has any. */
+void ipk__map_first_failure(const struct ipk__pool_map_job *job, ipk_failure *ret_failure);
 void ipk__map_loss_failure(const struct ipk__pool_map_job *job, const struct ipk__map_loss *loss,
 			   uint64_t index, ipk_failure *ret_failure);
 

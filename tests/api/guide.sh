@@ -1,8 +1,19 @@
 #!/bin/sh
 # guide.sh TOP: the C code in docs/guide/ is code that runs: each block stands in one of the
-# examples, line by line, but for indentation and what "..." leaves out.
+# examples, line by line, but for indentation and what "..." leaves out. And what the guide and the
+# README name is there.
 set -eu
 cd "$1"
+grep -ohwE '(ipk_[a-z_0-9]+|IPK_[A-Z_0-9]+)' README.md docs/guide/*.md | sort -u | {
+	bad=0
+	while read -r name; do
+		grep -rqw -e "$name" include examples || {
+			echo "$name is named in README.md or docs/guide/, and nowhere declared"
+			bad=1
+		}
+	done
+	exit $bad
+}
 awk '
 	function trimmed(s) {
 		sub(/^[ \t]+/, "", s)

@@ -155,6 +155,8 @@ WRAP_INT(ipk__os_thread_start, (void *(*f)(void *), void *a, pthread_t *r), (f, 
 WRAP_INT(ipk__os_thread_start_quiet, (void *(*f)(void *), void *a, pthread_t *r), (f, a, r))
 WRAP_INT(ipk__os_fork, (pid_t * r), (r))
 WRAP_INT(ipk__os_fork_alone, (pid_t * r), (r))
+WRAP_INT(ipk__os_spawn, (const struct ipk__os_spawn *s, pid_t *r), (s, r))
+WRAP_INT(ipk__os_dup_high, (int fd, int *r), (fd, r))
 WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
 WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
 WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))

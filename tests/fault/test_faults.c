@@ -330,6 +330,35 @@ static int run_process(void)
 	return r;
 }
 
+static void prepare_program(void)
+{
+	start_first();
+	ck_ok(ipk_queue_create(NULL, &queue));
+}
+
+static void end_program(void)
+{
+	queue = ipk_queue_close(queue);
+}
+
+/* Another program, given a queue, with its stdout at stderr. */
+static int run_program(void)
+{
+	ipk_inherit given[1] = {IPK_INHERIT(queue, "q", queue)};
+	ipk_process *p = NULL;
+	int r = ipk_process_start(NULL, NULL,
+				  IPK_PROCESS(.start_method = IPK_START_EXEC, .program = "true",
+					      .inherit = given, .n_inherit = 1, .stdout_fd = 2),
+				  &p);
+
+	if (r == 0) {
+		fault_disarm();
+		ck_ok(ipk_process_join(p, ipk_in_ms(WAIT_MS), NULL));
+	}
+	ipk_process_close(p);
+	return r;
+}
+
 /* --- shared memory --- */
 
 static ipk_shm *memory;
@@ -450,6 +479,7 @@ FAULT_TEST(passing_an_fd, pass_fd, make_pipe, drop_pipe)
 FAULT_TEST(polling_a_pipe, poll_fd, make_pipe, drop_pipe)
 FAULT_TEST(listening, listen_there, make_folder, drop_folder)
 FAULT_TEST(a_process, run_process, .prepare = start_first)
+FAULT_TEST(a_program, run_program, .prepare = prepare_program, .check = end_program)
 FAULT_TEST(creating_memory, create_shm)
 FAULT_TEST(opening_memory, open_shm, make_named_shm, drop_shm)
 FAULT_TEST(opening_raw_memory, open_raw_shm, make_raw_shm, drop_shm)
@@ -485,6 +515,7 @@ static Suite *suite(void)
 	add_test(s, polling_a_pipe);
 	add_test(s, listening);
 	add_test(s, a_process);
+	add_test(s, a_program);
 	add_test(s, creating_memory);
 	add_test(s, opening_memory);
 	add_test(s, opening_raw_memory);

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { ITEMS_MAX = 2048, CREW_MAX = 8, N_NOTES = 8 };
+enum { ITEMS_MAX = 2048, CAST_MAX = 8, N_NOTES = 8 };
 
 enum fate { MUST, MAY, GONE };
 
@@ -43,10 +43,10 @@ struct faults {
 	uint32_t wrong;  /* an answer that the header does not allow, or a crash */
 };
 
-/* Another process of the scene (crew.h). */
+/* Another process of the scene (cast.h). */
 struct member {
 	_Atomic uint32_t pid;
-	_Atomic uint32_t stage; /* as crew.h lists them */
+	_Atomic uint32_t stage; /* as cast.h lists them */
 	int result;
 	int outcome; /* the ops file's own */
 };
@@ -67,12 +67,12 @@ struct ledger {
 	struct faults faults;
 	char why[160]; /* the first complaint */
 
-	/* Of those who are in a lock, and of the crew. */
+	/* Of those who are in a lock, and of the cast. */
 	_Atomic uint32_t inside; /* pid of who is, as those say themselves */
 	_Atomic uint32_t n_told; /* how often an owner's death was told, the victim apart */
 	_Atomic uint32_t is_victim_ready;
-	uint32_t n_crew;
-	struct member crew[CREW_MAX];
+	uint32_t n_cast;
+	struct member cast[CAST_MAX];
 	struct member elsewhere;         /* for one call */
 	_Atomic uint64_t notes[N_NOTES]; /* the ops file's own */
 

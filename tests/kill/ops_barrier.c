@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/barrier.h"
 
 enum { N_ACTED, INDICES }; /* notes: how often the action ran to its end; a bit for each index */
@@ -44,13 +44,13 @@ static int arrive_with_time(struct scene *s)
 	return arrive(s, ipk_in_ms(3 * CALL_MS));
 }
 
-/* The crew. The outcome is told apart later: see check_outcome(). */
+/* The cast. The outcome is told apart later: see check_outcome(). */
 static int arrive_in_crew(struct scene *s, struct member *me)
 {
-	crew_say(me, READY);
+	cast_say(me, READY);
 	if (s->op->state == FREE)
-		crew_await_victim_asleep(s);
-	crew_say(me, IN_CALL);
+		cast_await_victim_asleep(s);
+	cast_say(me, IN_CALL);
 	me->outcome = arrive_with_time(s);
 	return ipk_barrier_unregister(s->object);
 }
@@ -65,12 +65,12 @@ static int make(struct scene *s)
 	s->object = barrier;
 	atomic_store(&s->ledger->notes[N_ACTED], 0);
 	atomic_store(&s->ledger->notes[INDICES], 0);
-	return r < 0 ? r : crew_start(s, n_parties(s) - 1, arrive_in_crew);
+	return r < 0 ? r : cast_start(s, n_parties(s) - 1, arrive_in_crew);
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_barrier_close(s->object);
 }
 
@@ -80,7 +80,7 @@ static void ready(struct scene *s)
 {
 	expect(s, "register", ipk_barrier_register(s->object), 0);
 	if (s->op->state == TAKEN)
-		crew_await_asleep(s);
+		cast_await_asleep(s);
 }
 
 static int act_wait(struct scene *s)
@@ -98,7 +98,7 @@ static void after_wait(struct scene *s)
 /* Beside a stopped party that has not arrived nobody goes on, and nothing is broken. */
 static void meet_barrier(struct scene *s)
 {
-	(void)crew_count_ended(s, 1, MEET_MS);
+	(void)cast_count_ended(s, 1, MEET_MS);
 	if (ipk_barrier_is_broken(s->object))
 		ledger_fault(s->ledger, &s->ledger->faults.wrong, "broken by a stopped one");
 }
@@ -110,13 +110,13 @@ static void check_outcome(struct scene *s)
 	bool is_done = atomic_load(&l->is_done);
 	uint32_t n_through = 0, n_broken = 0;
 
-	for (uint32_t i = 0; i < l->n_crew; i++) {
-		n_through += l->crew[i].outcome == 0;
-		n_broken += l->crew[i].outcome == -ECANCELED;
+	for (uint32_t i = 0; i < l->n_cast; i++) {
+		n_through += l->cast[i].outcome == 0;
+		n_broken += l->cast[i].outcome == -ECANCELED;
 	}
 	if (is_done)
 		expect(s, "wait (the victim's)", l->result, 0);
-	if (n_through + n_broken != l->n_crew)
+	if (n_through + n_broken != l->n_cast)
 		ledger_fault(l, &l->faults.hang, "neither complete nor broken");
 	if (n_through != 0 && n_broken != 0)
 		ledger_fault(l, &l->faults.torn, "complete for %u, broken for %u", n_through,
@@ -131,7 +131,7 @@ static void check_outcome(struct scene *s)
 /* One more round, of all new parties. */
 static void check_new_round(struct scene *s)
 {
-	pid_t pids[CREW_MAX] = {0};
+	pid_t pids[CAST_MAX] = {0};
 
 	expect(s, "reset", ipk_barrier_reset(s->object), 0);
 	atomic_store(&s->ledger->notes[INDICES], 0);
@@ -153,11 +153,11 @@ static void check(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 
-	if (crew_count_ended(s, l->n_crew, 2 * CALL_MS) < l->n_crew) {
+	if (cast_count_ended(s, l->n_cast, 2 * CALL_MS) < l->n_cast) {
 		ledger_fault(l, &l->faults.hang, "one that waited is not let go");
 		return;
 	}
-	crew_check_ended(s);
+	cast_check_ended(s);
 	check_outcome(s);
 	check_new_round(s);
 	if (ipk_barrier_waiters(s->object, NULL, 0) != 0)

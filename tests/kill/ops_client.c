@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/manager.h"
 #include "ipk/manager_batch.h"
 #include "ipk/manager_dict.h"

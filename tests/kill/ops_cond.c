@@ -8,7 +8,7 @@
  */
 #include <errno.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/cond.h"
 
 enum { IS_CHANGED }; /* notes: guarded by the lock */
@@ -48,7 +48,7 @@ static int change(struct scene *s)
 	return 0;
 }
 
-/* The crew: waits for the change. */
+/* The cast: waits for the change. */
 static int wait_for_change(struct scene *s, struct member *me)
 {
 	int r = ipk_lock_lock(s->lock, ipk_in_ms(CALL_MS), NULL);
@@ -56,8 +56,8 @@ static int wait_for_change(struct scene *s, struct member *me)
 
 	if (r < 0)
 		return r;
-	crew_say(me, READY);
-	crew_say(me, IN_CALL);
+	cast_say(me, READY);
+	cast_say(me, IN_CALL);
 	r = ipk_cond_wait_for(s->object, s->lock, is_changed, s, ipk_in_ms(3 * CALL_MS), &was_told);
 	if (r < 0)
 		return r;
@@ -65,13 +65,13 @@ static int wait_for_change(struct scene *s, struct member *me)
 	return unlock(s);
 }
 
-/* The crew: changes it when the victim sleeps; in the state "dead" its last act. */
+/* The cast: changes it when the victim sleeps; in the state "dead" its last act. */
 static int change_later(struct scene *s, struct member *me)
 {
 	int r;
 
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	r = change(s);
 	/* As many as live: a dead one must not be counted among those that are woken. */
 	if (r == 0)
@@ -97,9 +97,9 @@ static int make_wait(struct scene *s)
 	int r = make(s);
 
 	if (r == 0 && s->op->state == TAKEN)
-		r = crew_start(s, 1, wait_for_change);
+		r = cast_start(s, 1, wait_for_change);
 	if (r == 0 && s->op->state != EMPTY)
-		r = crew_start(s, 1, change_later);
+		r = cast_start(s, 1, change_later);
 	return r;
 }
 
@@ -107,12 +107,12 @@ static int make_notify(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, SLEEPERS, wait_for_change) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, wait_for_change) : r;
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_cond_close(s->object);
 	s->lock = ipk_lock_close(s->lock);
 }
@@ -122,7 +122,7 @@ static void unmake(struct scene *s)
 static void ready_wait(struct scene *s)
 {
 	if (s->op->state == TAKEN)
-		crew_await_member_asleep(&s->ledger->crew[0]);
+		cast_await_member_asleep(&s->ledger->cast[0]);
 	expect(s, "lock", ipk_lock_lock(s->lock, ipk_in_ms(CALL_MS), NULL), 0);
 }
 
@@ -139,7 +139,7 @@ static void after_wait(struct scene *s)
 
 static void ready_notify(struct scene *s)
 {
-	crew_await_asleep(s);
+	cast_await_asleep(s);
 	expect(s, "change", change(s), 0);
 	expect(s, "unlock", unlock(s), 0);
 }
@@ -213,7 +213,7 @@ static bool notify_the_rest(struct scene *s)
 	expect(s, "change", change(s), 0);
 	expect(s, "unlock", unlock(s), 0);
 	expect(s, "notify_all", ipk_cond_notify_all(s->object), 0);
-	return crew_check_ended(s);
+	return cast_check_ended(s);
 }
 
 static void check_wait(struct scene *s)
@@ -226,7 +226,7 @@ static void check_wait(struct scene *s)
 		expect(s, "wait (the victim's)", l->result, s->op->state == EMPTY ? -ETIMEDOUT : 0);
 	if (is_done && !s->op->is_stop && l->was_told != is_dead)
 		ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
-	if (crew_count_ended(s, l->n_crew, UNAIDED_MS) < l->n_crew)
+	if (cast_count_ended(s, l->n_cast, UNAIDED_MS) < l->n_cast)
 		ledger_fault(l, &l->faults.lost, "notified, but not woken");
 	if (!notify_the_rest(s))
 		return;
@@ -241,11 +241,11 @@ static void check_notify(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 	bool is_done = atomic_load(&l->is_done);
-	uint32_t n_due = s->op->act == act_notify_all ? l->n_crew : l->n_crew > 0;
+	uint32_t n_due = s->op->act == act_notify_all ? l->n_cast : l->n_cast > 0;
 
 	if (is_done)
 		expect(s, "notify (the victim's)", l->result, 0);
-	if (is_done && crew_count_ended(s, n_due, UNAIDED_MS) < n_due)
+	if (is_done && cast_count_ended(s, n_due, UNAIDED_MS) < n_due)
 		ledger_fault(l, &l->faults.lost, "notified, but not woken");
 	if (!notify_the_rest(s))
 		return;

@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/event.h"
 
 #define SLEEPERS 2
@@ -14,15 +14,15 @@
 
 static int set_later(struct scene *s, struct member *me)
 {
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	return ipk_event_set(s->object);
 }
 
 static int sleep_for_it(struct scene *s, struct member *me)
 {
-	crew_say(me, READY);
-	crew_say(me, IN_CALL);
+	cast_say(me, READY);
+	cast_say(me, IN_CALL);
 	return ipk_event_wait(s->object, ipk_in_ms(3 * CALL_MS));
 }
 
@@ -41,7 +41,7 @@ static int make_set(struct scene *s)
 {
 	int r = make(s, false);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
 static int make_clear(struct scene *s)
@@ -54,12 +54,12 @@ static int make_wait(struct scene *s)
 {
 	int r = make(s, s->op->state == FREE);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, 1, set_later) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, set_later) : r;
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_event_close(s->object);
 }
 
@@ -67,7 +67,7 @@ static void unmake(struct scene *s)
 
 static void ready_set(struct scene *s)
 {
-	crew_await_asleep(s);
+	cast_await_asleep(s);
 }
 
 static int act_set(struct scene *s)
@@ -127,10 +127,10 @@ static void check_set(struct scene *s)
 	check_result(s, 0);
 	if (atomic_load(&l->is_done) && !is_set)
 		ledger_fault(l, &l->faults.lost, "it is not set");
-	if (is_set && crew_count_ended(s, l->n_crew, UNAIDED_MS) < l->n_crew)
+	if (is_set && cast_count_ended(s, l->n_cast, UNAIDED_MS) < l->n_cast)
 		ledger_fault(l, &l->faults.hang, "it is set, and one still waits");
 	expect(s, "set", ipk_event_set(s->object), 0);
-	if (crew_check_ended(s))
+	if (cast_check_ended(s))
 		check_use(s);
 }
 
@@ -147,7 +147,7 @@ static void check_clear(struct scene *s)
 static void check_wait(struct scene *s)
 {
 	check_result(s, s->op->state == EMPTY ? -ETIMEDOUT : 0);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	if (ipk_event_is_set(s->object) != (s->op->state != EMPTY))
 		ledger_fault(s->ledger, &s->ledger->faults.wrong, "a waiter changed it");

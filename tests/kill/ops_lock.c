@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 
 enum { PLAIN, RECURSIVE, NESTED };
 #define SLEEPERS 2
@@ -29,7 +29,7 @@ static int take_at_once(struct scene *s)
 	return ipk_lock_lock(s->lock, ipk_now(), NULL);
 }
 
-/* The crew: holds it until the victim sleeps for it. */
+/* The cast: holds it until the victim sleeps for it. */
 static int hold(struct scene *s, struct member *me)
 {
 	int r = take(s);
@@ -37,21 +37,21 @@ static int hold(struct scene *s, struct member *me)
 	if (r < 0)
 		return r;
 	go_inside(s, false);
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	go_outside(s);
 	return ipk_lock_unlock(s->lock);
 }
 
-/* The crew: sleeps for what the victim holds. */
+/* The cast: sleeps for what the victim holds. */
 static int sleep_for_it(struct scene *s, struct member *me)
 {
 	bool was_told = false;
 	int r;
 
-	crew_say(me, READY);
-	crew_await_victim(s);
-	crew_say(me, IN_CALL);
+	cast_say(me, READY);
+	cast_await_victim(s);
+	cast_say(me, IN_CALL);
 	r = ipk_lock_lock(s->lock, ipk_in_ms(2 * CALL_MS), &was_told);
 	if (r < 0)
 		return r;
@@ -75,19 +75,19 @@ static int make_lock(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, 1, hold) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, hold) : r;
 }
 
 static int make_unlock(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->lock = ipk_lock_close(s->lock);
 }
 
@@ -121,7 +121,7 @@ static void ready_unlock(struct scene *s)
 	if (s->op->variant == NESTED)
 		expect(s, "lock", take(s), 0);
 	atomic_store(&s->ledger->is_victim_ready, 1);
-	crew_await_asleep(s);
+	cast_await_asleep(s);
 }
 
 static int act_unlock(struct scene *s)
@@ -208,7 +208,7 @@ static void check_lock(struct scene *s)
 		if (l->was_told != is_dead && !s->op->is_stop)
 			ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
 	}
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	check_use(s);
 	if (s->op->is_stop)
@@ -225,7 +225,7 @@ static void check_unlock(struct scene *s)
 	leave_meeting(s);
 	if (is_done)
 		expect(s, "unlock (the victim's)", s->ledger->result, 0);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	check_use(s);
 	check_told(s, is_left, is_left || !is_done);

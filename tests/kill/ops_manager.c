@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "server/server.h"
 #include "store/view.h"
 

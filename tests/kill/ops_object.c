@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/barrier.h"
 #include "ipk/cond.h"
 #include "ipk/event.h"

@@ -6,7 +6,7 @@
  */
 #include <errno.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/once.h"
 
 enum { N_BEGUN, N_ENDED }; /* notes */
@@ -30,8 +30,8 @@ static int run_until_victim_sleeps(void *arg)
 {
 	struct scene *s = arg;
 
-	crew_say(&s->ledger->crew[0], READY);
-	crew_await_victim_asleep(s);
+	cast_say(&s->ledger->cast[0], READY);
+	cast_await_victim_asleep(s);
 	return run_it(s);
 }
 
@@ -67,7 +67,7 @@ static int make(struct scene *s)
 	atomic_store(&s->ledger->notes[N_BEGUN], 0);
 	atomic_store(&s->ledger->notes[N_ENDED], 0);
 	if (r == 0 && s->op->state == TAKEN)
-		r = crew_start(s, 1, call_later);
+		r = cast_start(s, 1, call_later);
 	if (r == 0 && s->op->state == FULL)
 		r = ipk_once_run(once, run_it, s, ipk_now(), NULL);
 	if (r == 0 && s->op->state == DEAD)
@@ -77,7 +77,7 @@ static int make(struct scene *s)
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_once_close(s->object);
 }
 
@@ -136,7 +136,7 @@ static void check(struct scene *s)
 		expect(s, "run (the victim's)", l->result, fails ? -ECANCELED : 0);
 	if (is_done && !s->op->is_stop && l->was_told != (s->op->state == DEAD))
 		ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	if (is_done && ipk_once_is_done(s->object) == fails)
 		ledger_fault(l, &l->faults.lost, "it was run, and is not done");

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/rwlock.h"
 
 enum { NOBODY, READER, WRITER };
@@ -51,7 +51,7 @@ static bool other_writes(const struct scene *s)
 	return s->op->variant == WRITER;
 }
 
-/* The crew: has it until the victim sleeps for it. */
+/* The cast: has it until the victim sleeps for it. */
 static int hold(struct scene *s, struct member *me)
 {
 	int r = other_writes(s) ? take_to_write(s) : take_to_read(s);
@@ -59,8 +59,8 @@ static int hold(struct scene *s, struct member *me)
 	if (r < 0)
 		return r;
 	go_inside(s, false);
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	go_outside(s);
 	return other_writes(s) ? ipk_rwlock_write_unlock(s->object)
 			       : ipk_rwlock_read_unlock(s->object);
@@ -89,12 +89,12 @@ static int go_in_to_read(struct scene *s, ipk_deadline deadline)
 	return ipk_rwlock_read_unlock(s->object);
 }
 
-/* The crew: sleeps for what the victim has. */
+/* The cast: sleeps for what the victim has. */
 static int sleep_for_it(struct scene *s, struct member *me)
 {
-	crew_say(me, READY);
-	crew_await_victim(s);
-	crew_say(me, IN_CALL);
+	cast_say(me, READY);
+	cast_await_victim(s);
+	cast_say(me, IN_CALL);
 	return other_writes(s) ? go_in_to_write(s, ipk_in_ms(2 * CALL_MS))
 			       : go_in_to_read(s, ipk_in_ms(2 * CALL_MS));
 }
@@ -116,19 +116,19 @@ static int make_lock(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, 1, hold) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, hold) : r;
 }
 
 static int make_unlock(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_rwlock_close(s->object);
 }
 
@@ -190,7 +190,7 @@ static void after_write_lock(struct scene *s)
 static void await_sleepers(struct scene *s)
 {
 	atomic_store(&s->ledger->is_victim_ready, 1);
-	crew_await_asleep(s);
+	cast_await_asleep(s);
 }
 
 static void ready_read_unlock(struct scene *s)
@@ -331,7 +331,7 @@ static void check(struct scene *s)
 
 	leave_meeting(s);
 	check_result(s);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	check_use(s);
 	if (s->op->is_stop)

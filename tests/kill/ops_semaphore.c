@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/semaphore.h"
 
 #define TOKENS 2
@@ -34,26 +34,26 @@ static int acquire_all(struct scene *s)
 	return r;
 }
 
-/* The crew: gives one back when the victim sleeps for it, the others by its end. */
+/* The cast: gives one back when the victim sleeps for it, the others by its end. */
 static int hold(struct scene *s, struct member *me)
 {
 	int r = acquire_all(s);
 
 	if (r < 0)
 		return r;
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	return ipk_semaphore_release(s->object);
 }
 
-/* The crew: sleeps for a token, and passes it on. */
+/* The cast: sleeps for a token, and passes it on. */
 static int sleep_for_it(struct scene *s, struct member *me)
 {
 	int r;
 
-	crew_say(me, READY);
-	crew_await_victim(s);
-	crew_say(me, IN_CALL);
+	cast_say(me, READY);
+	cast_await_victim(s);
+	cast_say(me, IN_CALL);
 	r = ipk_semaphore_acquire(s->object, ipk_in_ms(2 * CALL_MS));
 	return r < 0 ? r : ipk_semaphore_release(s->object);
 }
@@ -77,19 +77,19 @@ static int make_acquire(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, 1, hold) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, hold) : r;
 }
 
 static int make_release(struct scene *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? crew_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
 static void unmake(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_semaphore_close(s->object);
 }
 
@@ -118,7 +118,7 @@ static void ready_release(struct scene *s)
 {
 	expect(s, "acquire", acquire_all(s), 0);
 	atomic_store(&s->ledger->is_victim_ready, 1);
-	crew_await_asleep(s);
+	cast_await_asleep(s);
 }
 
 static int act_release(struct scene *s)
@@ -196,7 +196,7 @@ static void check_acquire(struct scene *s)
 	uint32_t n = s->op->state == TAKEN ? 1 : TOKENS;
 
 	check_result(s);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	if (is_owned(s))
 		check_tokens(s, TOKENS, TOKENS);
@@ -212,11 +212,11 @@ static void check_release(struct scene *s)
 	check_result(s);
 	/* What was not given back nobody can get: then another one does it. */
 	if (!is_owned(s) && !is_done && s->op->state == TAKEN &&
-	    crew_count_ended(s, 1, UNAIDED_MS) == 0) {
+	    cast_count_ended(s, 1, UNAIDED_MS) == 0) {
 		expect(s, "release", ipk_semaphore_release(s->object), 0);
 		n_added = 1;
 	}
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	if (is_owned(s))
 		check_tokens(s, TOKENS, TOKENS);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/shm.h"
 
 enum { ANONYMOUS, NAMED, RAW, LAST };

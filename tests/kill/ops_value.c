@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "ipk/value.h"
 #include "step.h"
 
@@ -227,15 +227,15 @@ static int take_lock(struct scene *s)
 	return ipk_lock_lock(ipk_array_get_lock(s->object), ipk_in_ms(CALL_MS), NULL);
 }
 
-/* The crew: has the lock until the victim sleeps for it. */
+/* The cast: has the lock until the victim sleeps for it. */
 static int hold(struct scene *s, struct member *me)
 {
 	int r = take_lock(s);
 
 	if (r < 0)
 		return r;
-	crew_say(me, READY);
-	crew_await_victim_asleep(s);
+	cast_say(me, READY);
+	cast_await_victim_asleep(s);
 	return ipk_lock_unlock(ipk_array_get_lock(s->object));
 }
 
@@ -248,7 +248,7 @@ static int make_array(struct scene *s)
 	r = ipk_array_create(IPK_ARRAY(.typecode = 'Q', .n_items = n_items(s), .items = items), &a);
 	s->object = a;
 	if (r == 0 && s->op->state == TAKEN)
-		r = crew_start(s, 1, hold);
+		r = cast_start(s, 1, hold);
 	if (r == 0 && s->op->state == DEAD)
 		r = let_die(s, take_lock);
 	return r;
@@ -256,7 +256,7 @@ static int make_array(struct scene *s)
 
 static void unmake_array(struct scene *s)
 {
-	crew_end(s);
+	cast_end(s);
 	s->object = ipk_array_close(s->object);
 }
 
@@ -349,7 +349,7 @@ static void check_array(struct scene *s)
 		expect(s, "write (the victim's)", l->result, 0);
 	if (is_done && !s->op->is_stop && l->was_told != is_dead)
 		ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
-	if (!crew_check_ended(s))
+	if (!cast_check_ended(s))
 		return;
 	expect(s, "read",
 	       ipk_array_read(s->object, 0, n_items(s), items, s->op->len_bytes, ipk_in_ms(CALL_MS),

@@ -98,7 +98,8 @@ pid_t signal_zygote(const ipk_pool *pool, int sig)
 	pid_t pid = 0, standby = 0;
 
 	ipk__zygote_pids(pool->zygote, &pid, &standby);
-	return pid > 1 && signal_by_pidfd(pid, 0, sig) ? pid : 0;
+	/* Both killed at once is another story: then nobody can start workers any more. */
+	return pid > 1 && standby > 1 && signal_by_pidfd(pid, 0, sig) ? pid : 0;
 }
 
 uint32_t next_random(uint64_t *state)

@@ -21,7 +21,7 @@ bool is_deserted(pid_t group, int ms);
 
 /* Signal worker @number, if the very process is still there. Returns its pid, 0: it was not. */
 pid_t signal_worker(const ipk_pool *pool, unsigned number, int sig);
-/* The same for the process that forks the workers. */
+/* The same for the process that forks the workers, if it has a standby now. */
 pid_t signal_zygote(const ipk_pool *pool, int sig);
 
 /* A small generator: the same numbers for the same seed. */

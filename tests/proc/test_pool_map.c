@@ -130,7 +130,7 @@ static int square_slowly(const void *item, void *ret_result)
 	return square(item, ret_result);
 }
 
-enum { N_KILLED = 100000 };
+enum { N_KILLED = 40000 };
 static uint64_t xs_killed[N_KILLED], ys_killed[N_KILLED];
 
 static void ck_killed(size_t i)

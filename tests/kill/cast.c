@@ -1,5 +1,5 @@
 /*
- * crew.c - see crew.h. Who waits for a fact asks each half millisecond: the facts are about
+ * cast.c - see cast.h. Who waits for a fact asks each half millisecond: the facts are about
  * processes that are asleep, stopped or dead, and none of those could tell.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crew.h"
+#include "cast.h"
 #include "step.h"
 
 #define ASK_EVERY_NS 500000
@@ -39,7 +39,7 @@ static void run_member(struct scene *s, struct member *me,
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	unpin();
 	me->result = body(s, me);
-	crew_say(me, ENDED);
+	cast_say(me, ENDED);
 	_exit(0);
 }
 
@@ -53,7 +53,7 @@ static int start_member(struct scene *s, struct member *me,
 	if (pid < 0)
 		return -errno;
 	atomic_store(&me->pid, (uint32_t)pid);
-	s->ledger->n_crew++;
+	s->ledger->n_cast++;
 	while (atomic_load(&me->stage) < READY) {
 		if (!is_alive(pid))
 			return -ECHILD;
@@ -62,25 +62,25 @@ static int start_member(struct scene *s, struct member *me,
 	return 0;
 }
 
-int crew_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me))
+int cast_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me))
 {
 	int r = 0;
 
 	for (uint32_t i = 0; i < n && r == 0; i++)
-		r = start_member(s, &s->ledger->crew[s->ledger->n_crew], body);
+		r = start_member(s, &s->ledger->cast[s->ledger->n_cast], body);
 	return r;
 }
 
-void crew_end(struct scene *s)
+void cast_end(struct scene *s)
 {
-	for (uint32_t i = 0; i < s->ledger->n_crew; i++) {
-		pid_t pid = (pid_t)atomic_load(&s->ledger->crew[i].pid);
+	for (uint32_t i = 0; i < s->ledger->n_cast; i++) {
+		pid_t pid = (pid_t)atomic_load(&s->ledger->cast[i].pid);
 
 		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
 	}
-	memset(s->ledger->crew, 0, sizeof s->ledger->crew);
-	s->ledger->n_crew = 0;
+	memset(s->ledger->cast, 0, sizeof s->ledger->cast);
+	s->ledger->n_cast = 0;
 }
 
 void die_here(void)
@@ -141,7 +141,7 @@ int let_die_midway(struct scene *s, void (*body)(void *arg), int (*renew)(struct
 
 /* --- waiting for each other --- */
 
-void crew_say(struct member *me, enum stage stage)
+void cast_say(struct member *me, enum stage stage)
 {
 	atomic_store(&me->stage, (uint32_t)stage);
 }
@@ -156,18 +156,18 @@ bool victim_is_alive(const struct scene *s)
 	return is_alive(victim_of(s));
 }
 
-void crew_await_victim(struct scene *s)
+void cast_await_victim(struct scene *s)
 {
 	while (!atomic_load(&s->ledger->is_victim_ready) &&
 	       (victim_of(s) == 0 || is_alive(victim_of(s))))
 		pass_time();
 }
 
-void crew_await_victim_asleep(struct scene *s)
+void cast_await_victim_asleep(struct scene *s)
 {
 	int n = 0;
 
-	crew_await_victim(s);
+	cast_await_victim(s);
 	while (n < SETTLED_ASKS && !atomic_load(&s->ledger->is_done)) {
 		char state = process_state(victim_of(s));
 
@@ -178,7 +178,7 @@ void crew_await_victim_asleep(struct scene *s)
 	}
 }
 
-void crew_await_member_asleep(const struct member *m)
+void cast_await_member_asleep(const struct member *m)
 {
 	while (atomic_load(&m->stage) < IN_CALL ||
 	       (atomic_load(&m->stage) == IN_CALL &&
@@ -186,13 +186,13 @@ void crew_await_member_asleep(const struct member *m)
 		pass_time();
 }
 
-void crew_await_asleep(struct scene *s)
+void cast_await_asleep(struct scene *s)
 {
-	for (uint32_t i = 0; i < s->ledger->n_crew; i++)
-		crew_await_member_asleep(&s->ledger->crew[i]);
+	for (uint32_t i = 0; i < s->ledger->n_cast; i++)
+		cast_await_member_asleep(&s->ledger->cast[i]);
 }
 
-uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms)
+uint32_t cast_count_ended(struct scene *s, uint32_t n, int ms)
 {
 	struct ledger *l = s->ledger;
 	ipk_deadline end = ipk_in_ms(ms);
@@ -200,8 +200,8 @@ uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms)
 	for (;;) {
 		uint32_t n_ended = 0;
 
-		for (uint32_t i = 0; i < l->n_crew; i++)
-			n_ended += atomic_load(&l->crew[i].stage) == ENDED;
+		for (uint32_t i = 0; i < l->n_cast; i++)
+			n_ended += atomic_load(&l->cast[i].stage) == ENDED;
 		atomic_fetch_add(&l->progress, 1);
 		if (n_ended >= n || ipk_deadline_left_ns(end) <= 0)
 			return n_ended;
@@ -209,12 +209,12 @@ uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms)
 	}
 }
 
-bool crew_check_ended(struct scene *s)
+bool cast_check_ended(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 
-	for (uint32_t i = 0; i < l->n_crew; i++) {
-		const struct member *m = &l->crew[i];
+	for (uint32_t i = 0; i < l->n_cast; i++) {
+		const struct member *m = &l->cast[i];
 		ipk_deadline end = ipk_in_ms(CALL_MS);
 
 		while (atomic_load(&m->stage) < ENDED && ipk_deadline_left_ns(end) > 0)
@@ -224,7 +224,7 @@ bool crew_check_ended(struct scene *s)
 			ledger_fault(l, &l->faults.hang, "one that waited is not let go");
 			return false;
 		}
-		expect(s, "call of the crew", m->result, 0);
+		expect(s, "call of the cast", m->result, 0);
 	}
 	return true;
 }

@@ -1,12 +1,12 @@
 /*
- * crew.h - the other living processes of a scene: who holds what the victim wants, who
+ * cast.h - the other living processes of a scene: who holds what the victim wants, who
  * waits for what it has.
  *
  * They are started by make() and end by themselves, or with the scene. What they find is in
- * the ledger: the survivor asks crew_check_ended().
+ * the ledger: the survivor asks cast_check_ended().
  */
-#ifndef IPK_KILL_CREW_H
-#define IPK_KILL_CREW_H
+#ifndef IPK_KILL_CAST_H
+#define IPK_KILL_CAST_H
 
 #include "scene.h"
 
@@ -18,23 +18,23 @@ enum stage {
 };
 
 /* @n processes that run @body; on return each one has said that it is READY. */
-int crew_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me));
-void crew_end(struct scene *s); /* harness, in unmake() */
+int cast_start(struct scene *s, uint32_t n, int (*body)(struct scene *s, struct member *me));
+void cast_end(struct scene *s); /* harness, in unmake() */
 
 /* A member: what it has to say, and waiting for the others. */
-void crew_say(struct member *me, enum stage stage);
-void crew_await_victim(struct scene *s);        /* it is about to make its call, or dead */
-void crew_await_victim_asleep(struct scene *s); /* for a while already, or dead */
+void cast_say(struct member *me, enum stage stage);
+void cast_await_victim(struct scene *s);        /* it is about to make its call, or dead */
+void cast_await_victim_asleep(struct scene *s); /* for a while already, or dead */
 bool victim_is_alive(const struct scene *s);
 /* The victim, in ready(): all members sleep in their calls. */
-void crew_await_asleep(struct scene *s);
-void crew_await_member_asleep(const struct member *m);
+void cast_await_asleep(struct scene *s);
+void cast_await_member_asleep(const struct member *m);
 
 /* The survivor: each member ended, with 0, within CALL_MS. */
-bool crew_check_ended(struct scene *s);
+bool cast_check_ended(struct scene *s);
 
 /* How many have ended, as soon as there are @n, or after @ms. */
-uint32_t crew_count_ended(struct scene *s, uint32_t n, int ms);
+uint32_t cast_count_ended(struct scene *s, uint32_t n, int ms);
 
 /* A process that runs @body and dies behind it, or in it by die_here(); on return it is gone. */
 int let_die(struct scene *s, int (*body)(struct scene *s));
