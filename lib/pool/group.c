@@ -80,9 +80,12 @@ static size_t cancel_in_slots(struct ipk__group *group, bool only_ready)
 size_t ipk__group_cancel_members(struct ipk__group *group)
 {
 	ipk_pool *pool = group->pool;
-	size_t n = cancel_listed(group, pool->backlog.first) +
-		   cancel_listed(group, pool->resting.first);
+	size_t n;
 
+	if (atomic_load_explicit(&group->n_refs, memory_order_relaxed) <= 1)
+		return 0; /* all are over */
+	n = cancel_listed(group, pool->backlog.first);
+	n += cancel_listed(group, pool->resting.first);
 	n += cancel_in_slots(group, true);
 	return n + cancel_in_slots(group, false);
 }
@@ -157,7 +160,7 @@ static struct starmap *starmap_new(ipk_pool *pool, size_t n)
 		return NULL;
 	}
 	ipk__group_init(&s->group, pool, starmap_over, starmap_free);
-	s->n_left = 1;
+	s->n_left = n + 1;
 	s->future = f;
 	f->group = &s->group;
 	return s;
@@ -179,16 +182,13 @@ int ipk_pool_starmap(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *args, size
 		return -ENOMEM;
 	f = s->future;
 	while (r == 0 && s->n < n) {
-		ipk__pool_lock(pool);
-		s->n_left++;
-		ipk__pool_unlock(pool);
 		r = ipk__group_submit(&s->group, fn, &args[s->n], opts, s->n, &s->members[s->n]);
 		if (r == 0)
 			s->n++;
 	}
 	ipk__pool_lock(pool);
 	if (r < 0) {
-		s->n_left--;
+		s->n_left -= n - s->n;
 		s->is_cancelled = true;
 		ipk__group_cancel_members(&s->group);
 	}

@@ -225,6 +225,134 @@ START_TEST(a_poisoned_map_reduce_ends)
 }
 END_TEST
 
+enum { N_SHAKY = 300 };
+
+/* Every 17th kills its worker when it is begun first. */
+static int task_shaky(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	if (*(const int64_t *)arg % 17 == 3 && ipk_task_attempt(task) == 1)
+		kill(ipk__os_pid(), SIGKILL);
+	return task_square(task, arg, arg_bytes);
+}
+
+static int add_shaky(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
+{
+	int64_t sum = *(const int64_t *)a->data + *(const int64_t *)b->data;
+
+	if (sum % 13 == 1 && ipk_task_attempt(task) == 1)
+		kill(ipk__os_pid(), SIGKILL);
+	return ipk_task_return(task, &sum, sizeof sum);
+}
+
+static int64_t shaky[N_SHAKY];
+static ipk_bytes shaky_args[N_SHAKY];
+
+static int next_shaky(void *arg, ipk_bytes *ret_item)
+{
+	size_t *i = arg;
+
+	if (*i == N_SHAKY)
+		return 0;
+	*ret_item = shaky_args[(*i)++];
+	return 1;
+}
+
+static void open_shaky(void)
+{
+	open_pool(IPK_POOL(.n_workers = 3));
+	for (int i = 0; i < N_SHAKY; i++) {
+		shaky[i] = i;
+		shaky_args[i] = (ipk_bytes){&shaky[i], sizeof shaky[i]};
+	}
+}
+
+START_TEST(with_retries_a_starmap_is_exact)
+{
+	ipk_future *f;
+
+	open_shaky();
+	ck_ok(ipk_pool_starmap(pool, task_shaky, shaky_args, N_SHAKY, IPK_TASK(.n_retries = 1),
+			       &f));
+	ck_ok(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL));
+	for (size_t i = 0; i < N_SHAKY; i++) {
+		ipk_future *item;
+
+		ck_ok(ipk_future_item(f, i, &item));
+		ck_assert_int_eq(get_int(item), (int64_t)(i * i));
+		ipk_future_close(item);
+	}
+	ck_assert_uint_eq(progress_now().n_retried, (N_SHAKY - 4) / 17 + 1);
+	ipk_future_close(f);
+	close_pool();
+}
+END_TEST
+
+START_TEST(without_retries_its_failures_are)
+{
+	ipk_failure failures[N_SHAKY];
+	ipk_future *f;
+	size_t n;
+
+	open_shaky();
+	ck_ok(ipk_pool_starmap(pool, task_shaky, shaky_args, N_SHAKY, NULL, &f));
+	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -EOWNERDEAD);
+	ck_ok(ipk_future_failures(f, failures, N_SHAKY, &n));
+	ck_assert_uint_eq(n, (N_SHAKY - 4) / 17 + 1);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_uint_eq(failures[i].index, i * 17 + 3);
+		ck_assert_int_eq(failures[i].cause, IPK_FAILURE_DIED);
+	}
+	ipk_future_close(f);
+	close_pool();
+}
+END_TEST
+
+START_TEST(with_retries_an_imap_is_exact)
+{
+	for (int is_unordered = 0; is_unordered < 2; is_unordered++) {
+		bool given[N_SHAKY] = {false};
+		ipk_future *f;
+		ipk_imap *m;
+		size_t i = 0;
+
+		open_shaky();
+		ck_ok(ipk_pool_imap(
+			pool, task_shaky, next_shaky, &i,
+			IPK_IMAP(.is_unordered = is_unordered, .task = IPK_TASK(.n_retries = 1)),
+			&m));
+		for (size_t n = 0; n < N_SHAKY; n++) {
+			size_t index;
+
+			ck_ok(ipk_imap_next(m, ipk_in_ms(WAIT_MS), &f));
+			index = ipk_future_index(f);
+			ck_assert(is_unordered || index == n);
+			ck_assert(!given[index]);
+			given[index] = true;
+			ck_assert_int_eq(get_int(f), (int64_t)(index * index));
+			ipk_future_close(f);
+		}
+		ck_err(ipk_imap_next(m, ipk_in_ms(WAIT_MS), &f), -ENOENT);
+		ipk_imap_close(m);
+		close_pool();
+	}
+}
+END_TEST
+
+START_TEST(with_retries_a_map_reduce_is_exact)
+{
+	int64_t *sum = NULL, n = N_SHAKY;
+
+	open_shaky();
+	ck_ok(ipk_pool_map_reduce(pool, task_shaky, add_shaky, shaky_args, N_SHAKY,
+				  IPK_TASK(.n_retries = 1), ipk_in_ms(WAIT_MS), (void **)&sum,
+				  NULL));
+	ck_assert_int_eq(*sum, (n - 1) * n * (2 * n - 1) / 6);
+	ck_assert_uint_ge(progress_now().n_retried, (N_SHAKY - 4) / 17 + 1);
+	free(sum);
+	close_pool();
+}
+END_TEST
+
 enum { N_WAITING = 1000, N_WORKERS = 4 };
 
 static pid_t pids[N_WORKERS];
@@ -285,6 +413,10 @@ static Suite *suite(void)
 	add_test(s, groups_bear_quarantined_members);
 	add_test(s, imaps_bear_quarantined_items);
 	add_test(s, a_poisoned_map_reduce_ends);
+	add_test(s, with_retries_a_starmap_is_exact);
+	add_test(s, without_retries_its_failures_are);
+	add_test(s, with_retries_an_imap_is_exact);
+	add_test(s, with_retries_a_map_reduce_is_exact);
 	add_test(s, every_worker_killed);
 	return s;
 }
