@@ -1,9 +1,9 @@
 /*
  * look_processes.c - which children a process has started, and what became of them.
  *
- * The parent alone writes there, and waits for nobody: a slot is read twice, and believed
- * when both times say the same and no change was under way. What runs may have ended without
- * its parent having looked: that is asked of the kernel.
+ * The parent alone writes there, and waits for nobody: a slot is believed when its count of
+ * changes is the same before and after, and no change was under way. What runs may have ended
+ * without its parent having looked: that is asked of the kernel.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,18 +16,26 @@
 
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
+static int read_n_changes(int fd, uint64_t slot_offset, uint32_t *ret_n)
+{
+	uint64_t offset = slot_offset + offsetof(struct ipk__shm_child, n_changes);
+
+	return ipk__os_pread(fd, ret_n, sizeof *ret_n, offset);
+}
+
 static int read_slot(int fd, size_t i, struct ipk__shm_child *ret)
 {
 	uint64_t offset = offsetof(struct ipk__shm_processes, children) + i * sizeof *ret;
-	struct ipk__shm_child again;
+	uint32_t before = 1, after = 0;
 	int r = 0;
 
 	for (int n = 0; r == 0 && n < IPK__LOOK_TRIES; n++) {
-		r = ipk__os_pread(fd, ret, sizeof *ret, offset);
+		r = read_n_changes(fd, offset, &before);
 		if (r == 0)
-			r = ipk__os_pread(fd, &again, sizeof again, offset);
-		if (r == 0 && LOAD(ret->n_changes) % 2 == 0 &&
-		    memcmp(ret, &again, sizeof again) == 0)
+			r = ipk__os_pread(fd, ret, sizeof *ret, offset);
+		if (r == 0)
+			r = read_n_changes(fd, offset, &after);
+		if (r == 0 && before == after && before % 2 == 0)
 			return 0;
 	}
 	return r < 0 ? r : -ENOTRECOVERABLE;

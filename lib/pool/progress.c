@@ -15,6 +15,7 @@
 
 #define NS_PER_MS 1000000
 #define INTERVAL_MS 200
+#define MAP_MAX (UINT64_MAX / 32) /* more is nonsense; so few that they never sum up to 2^64 */
 #define TURNS_MAX 1000 /* looks, for one between two turns; its creator may have died in one */
 
 static uint64_t load(const _Atomic uint64_t *n)
@@ -59,7 +60,7 @@ static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_
 		/* First: what a place has that is not open is of a map that is over. */
 		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
-		n_over = IPK__MIN(load(&maps[i].n_done), maps[i].n_items);
+		n_over = IPK__MIN(load(&maps[i].n_done), MAP_MAX);
 		n_over += IPK__MIN(count_unsaid(shared, i), maps[i].n_items - n_over);
 		n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 		p->n_done += n_over - n_failed;

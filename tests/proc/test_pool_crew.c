@@ -398,6 +398,35 @@ START_TEST(when_the_zygote_is_killed_its_standby_takes_over)
 }
 END_TEST
 
+START_TEST(while_the_zygote_is_stopped_the_others_go_on)
+{
+	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(future) *f = NULL;
+	int how = SIGKILL;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	ck_assert_int_ne(signal_zygote(pool, SIGSTOP), 0);
+	ck_ok(ipk_pool_submit(pool, end_by, &how, sizeof how, NULL, &f));
+	ck_squares(pool, 500);
+	ck_assert_int_eq(failure_of(f).cause, IPK_FAILURE_DIED);
+	ck_squares(pool, 500);
+	ck_assert_int_ne(signal_zygote(pool, SIGCONT), 0);
+	ck_assert(wait_until(is_recovered, pool, WAIT_MS));
+	ck_squares(pool, 500);
+}
+END_TEST
+
+START_TEST(a_pool_may_end_while_its_zygote_is_stopped)
+{
+	ipk_pool *pool;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	ck_assert_int_ne(signal_zygote(pool, SIGSTOP), 0);
+	ck_assert_int_ne(signal_worker(pool, 0, SIGKILL), 0);
+	ipk_pool_close(pool);
+}
+END_TEST
+
 static void kill_for_good(ipk_pool *pool)
 {
 	pid_t pid, standby;
@@ -565,6 +594,20 @@ START_TEST(it_grows_and_shrinks_under_load)
 }
 END_TEST
 
+static int resize_in_a_fork(void *arg)
+{
+	return ipk_pool_resize(arg, 5) == -EPERM ? 0 : 1;
+}
+
+START_TEST(only_its_creator_may_resize_it)
+{
+	IPK_AUTO(pool) *pool = NULL;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
+	reap_ok(spawn(resize_in_a_fork, pool));
+}
+END_TEST
+
 START_TEST(one_that_was_sent_home_finishes_its_task)
 {
 	IPK_AUTO(pool) *pool = NULL;
@@ -683,11 +726,14 @@ static Suite *suite(void)
 	add(s, a_stopped_worker_is_not_dead);
 	add(s, a_pool_may_end_while_a_worker_is_stopped);
 	add(s, when_the_zygote_is_killed_its_standby_takes_over);
+	add(s, while_the_zygote_is_stopped_the_others_go_on);
+	add(s, a_pool_may_end_while_its_zygote_is_stopped);
 	add(s, with_nobody_left_to_start_workers_every_task_fails);
 	add_loop(s, a_fork_of_a_task_does_not_become_a_worker, 2);
 	add(s, memory_beyond_the_limit_is_refused_to_the_task);
 	add(s, a_worker_ends_after_so_many_tasks);
 	add_loop(s, it_grows_and_shrinks_under_load, 2);
+	add(s, only_its_creator_may_resize_it);
 	add(s, one_that_was_sent_home_finishes_its_task);
 	add(s, sixty_four_workers_take_little_memory);
 	add(s, idle_threads_are_not_in_the_way_of_a_fork);
