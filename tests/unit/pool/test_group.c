@@ -1,4 +1,5 @@
 /* test_group.c - starmaps, and one task in one call. */
+#include <pthread.h>
 #include <string.h>
 
 #include "support/pool_board.h"
@@ -192,6 +193,113 @@ START_TEST(a_group_is_a_future)
 }
 END_TEST
 
+enum { N_ROUNDS = 10 };
+
+static int next_arg(void *arg, ipk_bytes *ret_item)
+{
+	size_t *i = arg;
+
+	if (*i == N)
+		return 0;
+	*ret_item = args[(*i)++];
+	return 1;
+}
+
+static int sum_up(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
+{
+	int64_t sum = *(const int64_t *)a->data + *(const int64_t *)b->data;
+
+	return ipk_task_return(task, &sum, sizeof sum);
+}
+
+static int64_t sum_of_starmap(void)
+{
+	int64_t sum = 0, square = 0;
+	ipk_future *f, *item;
+
+	if (ipk_pool_starmap(pool, task_square, args, N, NULL, &f) < 0)
+		return -1;
+	for (size_t i = 0; i < N; i++) {
+		if (ipk_future_item(f, i, &item) < 0 ||
+		    ipk_future_get(item, &square, sizeof square, ipk_in_ms(WAIT_MS), NULL) < 0)
+			return -1;
+		sum += square;
+		ipk_future_close(item);
+	}
+	ipk_future_close(f);
+	return sum;
+}
+
+static int64_t sum_of_imap(bool is_unordered)
+{
+	int64_t sum = 0, square = 0;
+	ipk_future *f;
+	ipk_imap *m;
+	size_t i = 0;
+
+	if (ipk_pool_imap(pool, task_square, next_arg, &i, IPK_IMAP(.is_unordered = is_unordered),
+			  &m) < 0)
+		return -1;
+	while (ipk_imap_next(m, ipk_in_ms(WAIT_MS), &f) == 0) {
+		if (ipk_future_get(f, &square, sizeof square, ipk_now(), NULL) < 0)
+			return -1;
+		sum += square;
+		ipk_future_close(f);
+	}
+	ipk_imap_close(m);
+	return sum;
+}
+
+static int64_t sum_of_map_reduce(void)
+{
+	int64_t *data, sum;
+
+	if (ipk_pool_map_reduce(pool, task_square, sum_up, args, N, NULL, ipk_in_ms(WAIT_MS),
+				(void **)&data, NULL) < 0)
+		return -1;
+	sum = *data;
+	free(data);
+	return sum;
+}
+
+/* Which sums were right, of all rounds. */
+static void *sum_by_turns(void *arg)
+{
+	const int64_t right = (int64_t)(N - 1) * N * (2 * N - 1) / 6;
+	long n_right = 0;
+
+	for (long i = 0; i < N_ROUNDS; i++) {
+		switch (((long)arg + i) % 4) {
+		case 0:
+			n_right += sum_of_starmap() == right;
+			break;
+		case 1:
+			n_right += sum_of_map_reduce() == right;
+			break;
+		default:
+			n_right += sum_of_imap(i % 2) == right;
+			break;
+		}
+	}
+	return (void *)n_right;
+}
+
+START_TEST(threads_share_a_pool)
+{
+	pthread_t threads[4];
+	void *n_right;
+
+	open_pool(_i);
+	for (long i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, sum_by_turns, (void *)i), 0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &n_right), 0);
+		ck_assert_int_eq((long)n_right, N_ROUNDS);
+	}
+	close_pool();
+}
+END_TEST
+
 START_TEST(nothing_and_bad_calls)
 {
 	ipk_future *f = NULL;
@@ -251,6 +359,7 @@ static Suite *suite(void)
 	add_kinds_test(s, cancelled_items_are_not_begun);
 	add_kinds_test(s, done_is_not_cancelled);
 	add_kinds_test(s, a_group_is_a_future);
+	add_kinds_test(s, threads_share_a_pool);
 	add_kinds_test(s, nothing_and_bad_calls);
 	add_kinds_test(s, apply_waits);
 	return s;
