@@ -182,8 +182,12 @@ int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)
 		return INT64_MAX;
 	n_over = p.n_done + p.n_failed + p.n_cancelled;
 	is_working = n_over < p.n_submitted;
-	if (is_working || clock->was_working || n_over != clock->n_over)
+	if (is_working || clock->was_working || n_over != clock->n_over) {
+		/* What it does is not known, so it is no quiet thread meanwhile. */
+		ipk__os_thread_loud();
 		pool->opts.on_progress(&p, pool->opts.on_progress_arg);
+		ipk__os_thread_busy();
+	}
 	clock->was_working = is_working;
 	clock->n_over = n_over;
 	clock->due_ns = now_ns == INT64_MAX ? now_ns : now_ns + interval_ns(pool);

@@ -153,18 +153,10 @@ static void pace(struct rhythm *rhythm)
 /* What is the user's, and may take its time. When on_progress is due. */
 static int64_t call_user(ipk_pool *pool, int64_t now_ns)
 {
-	int64_t next_ns;
-
 	ipk__pool_lock(pool);
 	ipk__futures_call(pool);
 	ipk__pool_unlock(pool);
-	/* Loud, it is in the way of whoever wants to fork. */
-	if (!pool->opts.on_progress)
-		return INT64_MAX;
-	ipk__os_thread_loud();
-	next_ns = ipk__progress_tick(pool, now_ns);
-	ipk__os_thread_busy();
-	return next_ns;
+	return ipk__progress_tick(pool, now_ns);
 }
 
 static void *supervise(void *arg)

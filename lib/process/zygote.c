@@ -100,6 +100,9 @@ static void succeed(struct ipk__zygote *z, struct server *dead)
 	}
 	pthread_mutex_unlock(&z->mutex);
 	if (is_first) {
+		/* Its socket may have gone a moment before itself; unreaped it would stay a zombie.
+		 */
+		(void)ipk__os_poll1(dead->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
 		reap(dead);
 		drop(dead);
 	}
