@@ -94,7 +94,8 @@ typedef struct ipk_task_opts {
 	int64_t soft_timeout_ns;
 	int64_t timeout_ns;
 	/* How often it may be begun again after its worker died: only for tasks that may be done
-	 * twice. Waits @retry_delay_ns (0: at once) before, twice as long each time. */
+	 * twice. Waits @retry_delay_ns (0: at once) before, twice as long each time;
+	 * of a map, what is left of the item's chunk waits along. */
 	unsigned n_retries;
 	int64_t retry_delay_ns;
 	/* Results over this fail the task; 0: 1 GiB. */
@@ -310,7 +311,7 @@ typedef int (*ipk_map_fn)(const void *item, void *ret_result);
  * Order:   results are in the order of the items, whoever did them when.
  * Blocks:  until all items are over, failed ones too.
  * Crash:   a killed worker costs the item it was at; the rest of its chunk goes to others.
- * Cost:    about 30 ns an item.
+ * Cost:    about 20 ns an item in chunks of one, less otherwise; items and results are copied.
  * Source:  lib/pool/map.c           Since: 0.4
  *
  * Return: 0 all are done; the first failed item's error as in ipk_future_get() (see
@@ -360,7 +361,8 @@ typedef int (*ipk_slice_fn)(const void *items, void *results, size_t first, size
  * Nothing is copied. A stretch whose worker was killed is partly written; with n_retries it is
  * done again, so @fn must bear that when it works in place.
  *
- * Blocks:  until all stretches are over.
+ * Blocks:  until all stretches are over; with thread workers, after the deadline too, until
+ *          those that are at a stretch have returned, for the arrays are theirs as long.
  * Source:  lib/pool/map_array.c     Since: 0.4
  *
  * Return: as ipk_pool_map_items(); -EINVAL lengths differ.

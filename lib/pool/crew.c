@@ -36,7 +36,7 @@ unsigned ipk__crew_n_alive(const ipk_pool *pool)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		n += pool->members[i].is_there;
+		n += pool->members[i].is_there || pool->members[i].is_starting;
 	return n;
 }
 
@@ -126,6 +126,7 @@ int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline)
 {
 	int r = 0;
 
+	pthread_mutex_init(&pool->resizing, NULL);
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
 		ipk__member_init(&pool->members[i]);
 	if (pool->opts.kind == IPK_POOL_PROCESSES)
@@ -230,6 +231,14 @@ static void give_up(ipk_pool *pool)
 	ipk__maps_cancel_all(pool, true);
 }
 
+static bool is_missing(const ipk_pool *pool, unsigned worker)
+{
+	const struct ipk__member *m = &pool->members[worker];
+
+	return m->is_wanted && !m->is_there && !m->is_starting && !pool->is_barren &&
+	       ipk__pool_wants_workers(pool);
+}
+
 int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 {
 	int64_t next_ns = INT64_MAX;
@@ -239,8 +248,7 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		if (pool->members[i].is_there) {
 			note_ready(pool, i);
-		} else if (pool->members[i].is_wanted && !pool->is_barren &&
-			   ipk__pool_wants_workers(pool)) {
+		} else if (is_missing(pool, i)) {
 			int64_t again_ns = replace(pool, i, now_ns);
 
 			next_ns = IPK__MIN(next_ns, again_ns);
@@ -267,7 +275,7 @@ static int engage(ipk_pool *pool, unsigned worker)
 	if (pool->members[worker].is_there || pool->members[worker].is_starting) {
 		give_order(pool, worker, IPK__ORDER_WORK);
 	} else {
-		r = ipk__member_start(pool, worker, false, ipk_in_ms(BEAR_MS));
+		r = ipk__member_start(pool, worker, true, ipk_in_ms(BEAR_MS));
 		if (r == 0)
 			ipk__maps_greet(pool, worker);
 	}
@@ -283,6 +291,8 @@ static int resize(ipk_pool *pool, unsigned n_workers)
 	while (n < n_workers && r == 0) {
 		r = engage(pool, n);
 		n += r == 0;
+		if (r == 0 && pool->phase != IPK__POOL_RUNS)
+			r = -ESHUTDOWN; /* meanwhile */
 	}
 	if (r < 0)
 		n_workers = pool->n_workers;
@@ -303,10 +313,13 @@ int ipk_pool_resize(ipk_pool *pool, unsigned n_workers)
 		return -EINVAL;
 	if (n_workers == 0)
 		n_workers = IPK__MIN((unsigned)ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
+	/* One at a time: the pool's mutex is given up while a worker is started. */
+	pthread_mutex_lock(&pool->resizing);
 	ipk__pool_lock(pool);
 	r = pool->phase == IPK__POOL_RUNS ? resize(pool, n_workers) : -ESHUTDOWN;
 	ipk__supervisor_call(pool);
 	ipk__pool_unlock(pool);
+	pthread_mutex_unlock(&pool->resizing);
 	return r;
 }
 

@@ -12,7 +12,7 @@
 void ipk__member_init(struct ipk__member *m);
 /*
  * As ipk__zygote_bear(), or starting a thread. On failure the place is empty. @lets_go: the mutex
- * is given up while a process is born; orders may come meanwhile.
+ * is given up while it is born; orders may come meanwhile.
  */
 int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline);
 /* It has ended, or ends this moment: how. */

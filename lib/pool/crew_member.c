@@ -123,7 +123,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static int start_thread(ipk_pool *pool, unsigned worker)
+static int start_thread(ipk_pool *pool, unsigned worker, bool lets_go)
 {
 	struct ipk__member *m = &pool->members[worker];
 	struct thread_birth *b = ipk__os_calloc(1, sizeof *b);
@@ -139,7 +139,12 @@ static int start_thread(ipk_pool *pool, unsigned worker)
 		b->worker.initializer_arg = pool->opts.initializer_arg;
 		b->end_fd = m->born.pidfd;
 		name_worker(pool, worker, b->name);
+		/* The guard of quiet threads comes before the mutex (the supervisor has both). */
+		if (lets_go)
+			ipk__pool_unlock(pool);
 		r = ipk__os_thread_start_quiet(thread_main, b, &m->thread);
+		if (lets_go)
+			ipk__pool_lock(pool);
 	}
 	if (r < 0)
 		free(b);
@@ -203,7 +208,7 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 
 	reset_place(place);
 	m->is_starting = true;
-	r = is_thread(pool) ? start_thread(pool, worker)
+	r = is_thread(pool) ? start_thread(pool, worker, lets_go)
 			    : start_process(pool, worker, lets_go, deadline);
 	m->is_starting = false;
 	if (r < 0) {

@@ -303,8 +303,9 @@ struct ipk_pool {
 
 	struct ipk__zygote *zygote; /* NULL: threads */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
-	unsigned n_workers; /* how many there are to be */
-	bool is_barren;     /* the zygote is gone for good: whoever ends is not replaced */
+	unsigned n_workers;       /* how many there are to be */
+	pthread_mutex_t resizing; /* taken before the mutex */
+	bool is_barren;           /* the zygote is gone for good: whoever ends is not replaced */
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];

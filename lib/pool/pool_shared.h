@@ -130,6 +130,8 @@ enum ipk__worker_order {
 	IPK__ORDER_DRAIN = 2,  /* end when there is nothing left to do */
 };
 
+#define IPK__UNSAID_MOVES ((uint64_t)1 << 63) /* in n_unsaid: they go over to n_done */
+
 /* A worker's place. The worker writes it; order is the creator's. */
 struct ipk__pool_worker {
 	alignas(IPK__CACHE_LINE) _Atomic uint64_t

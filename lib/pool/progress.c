@@ -15,7 +15,7 @@
 
 #define NS_PER_MS 1000000
 #define INTERVAL_MS 200
-#define MAP_MAX (UINT64_MAX / 32) /* more is nonsense; so few that they never sum up to 2^64 */
+#define MAP_MAX (UINT64_MAX / 8192) /* more is nonsense; so few that they never sum up to 2^64 */
 #define TURNS_MAX 1000 /* looks, for one between two turns; its creator may have died in one */
 
 static uint64_t load(const _Atomic uint64_t *n)
@@ -39,34 +39,45 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 	p->n_replaced = atomic_load_explicit(&counts->n_replaced, memory_order_relaxed);
 }
 
-/* What workers did in the map and have not told yet: they tell now and then. */
-static uint64_t count_unsaid(const struct ipk__shm_pool *shared, unsigned map)
+/* What workers did of a map and have not said yet; false: one of them says it right now. */
+static bool count_unsaid(const struct ipk__shm_pool *shared, uint32_t map, uint64_t *ret_n)
 {
-	uint64_t n = 0;
+	*ret_n = 0;
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
+		const struct ipk__pool_worker *place = &shared->workers[i];
+		uint64_t n = load(&place->n_unsaid);
 
-	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		if (atomic_load_explicit(&shared->workers[i].map, memory_order_relaxed) == map + 1)
-			n += load(&shared->workers[i].n_unsaid);
-	return n;
+		if (atomic_load_explicit(&place->map, memory_order_relaxed) != map + 1)
+			continue;
+		if (n & IPK__UNSAID_MOVES)
+			return false;
+		*ret_n += IPK__MIN(n, MAP_MAX);
+	}
+	return true;
 }
 
-/* Items of maps that run: the creator counts them when their map is over. */
-static void add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+/* Items of maps that run: the creator counts them when their map is over. Whether it is exact. */
+static bool add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
 		     ipk_progress *p)
 {
+	bool is_exact = true;
+
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
-		uint64_t n_over, n_failed;
+		uint64_t n_said, n_unsaid, n_over, n_failed;
 
 		/* First: what a place has that is not open is of a map that is over. */
 		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
-		n_over = IPK__MIN(load(&maps[i].n_done), MAP_MAX);
-		n_over += IPK__MIN(count_unsaid(shared, i), maps[i].n_items - n_over);
+		n_said = load(&maps[i].n_done);
+		is_exact &= count_unsaid(shared, i, &n_unsaid);
+		is_exact &= load(&maps[i].n_done) == n_said;
+		n_over = IPK__MIN(n_said, MAP_MAX) + IPK__MIN(n_unsaid, MAP_MAX);
 		n_failed = IPK__MIN(load(&maps[i].n_failed), n_over);
 		p->n_done += n_over - n_failed;
 		p->n_failed += n_failed;
 		p->n_task_errors += n_failed;
 	}
+	return is_exact;
 }
 
 static void read_what_is_over(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
@@ -76,13 +87,14 @@ static void read_what_is_over(const struct ipk__shm_pool *shared, const struct i
 
 	for (int n = 0; n < TURNS_MAX; n++) {
 		uint32_t turn = atomic_load_explicit(&counts->n_turns, memory_order_acquire);
+		bool is_exact;
 
 		*p = (ipk_progress){0};
 		read_counts(counts, p);
-		add_maps(shared, maps, p);
+		is_exact = add_maps(shared, maps, p);
 		/* Pairs with the fences of ipk__counts_turn(). */
 		atomic_thread_fence(memory_order_seq_cst);
-		if (turn % 2 == 0 &&
+		if (is_exact && turn % 2 == 0 &&
 		    turn == atomic_load_explicit(&counts->n_turns, memory_order_relaxed))
 			break;
 		ipk__os_pause();

@@ -17,6 +17,8 @@
 #include "process/zygote.h"
 #include "shm/owner.h"
 
+#define TELL_NS 100000000
+
 void ipk__worker_init(struct ipk__worker *w, struct ipk__shm_pool *shared, unsigned number)
 {
 	char *base = (char *)shared;
@@ -71,6 +73,20 @@ static void push_done(struct ipk__worker *w, struct ipk__pool_slot *slot)
 	ipk__worker_tell(
 		w, atomic_load_explicit(&slot->wanted, memory_order_relaxed) ||
 			   atomic_load_explicit(&w->shared->any_wanted, memory_order_relaxed));
+}
+
+/*
+ * Now and then have the creator collect, although nobody waits: what is done is only counted
+ * then (progress.c). By the clock of the task's beginning, which has been read already.
+ */
+static void tell_sometimes(struct ipk__worker *w)
+{
+	int64_t begun_ns = atomic_load_explicit(&w->place->since_ns, memory_order_relaxed);
+
+	if (begun_ns - w->told_ns < TELL_NS)
+		return;
+	w->told_ns = begun_ns;
+	ipk__os_bell(w->bell_fd);
 }
 
 void ipk__worker_condemned(struct ipk__worker *w)
@@ -156,6 +172,7 @@ static void finish(struct ipk__worker *w, struct ipk__pool_slot *slot, uint64_t 
 	}
 	w->task.result = NULL;
 	push_done(w, slot);
+	tell_sometimes(w);
 }
 
 /* Having taken something, or been about to: there is more, for another. */
@@ -202,6 +219,9 @@ static int has_work(void *arg, bool slowly)
 
 	if (has_reason(w))
 		return 1;
+	/* Nobody has come for what is done: nobody waits for it, but it is to be counted. */
+	if (slowly && atomic_load_explicit(&w->shared->done, memory_order_relaxed) != 0)
+		ipk__os_bell(w->bell_fd);
 	return slowly && w->control_fd >= 0 && ipk__os_is_hung_up(w->control_fd) != 0 ? -EPIPE : 0;
 }
 
@@ -297,7 +317,7 @@ static int wait_for_go_ahead(int control_fd)
 int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 {
 	const struct ipk__worker_birth *birth = arg;
-	struct ipk__segment segment;
+	struct ipk__segment segment = {.fd = -1};
 	struct ipk__worker w;
 	int r = arg_bytes == sizeof *birth && n_fds == 3 ? 0 : -EPROTO;
 
@@ -305,7 +325,7 @@ int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 		r = wait_for_go_ahead(fds[1]);
 	if (r == 0)
 		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
-	if (r < 0)
+	if (r != 0)
 		return 255;
 	ipk__worker_init(&w, (struct ipk__shm_pool *)segment.header, birth->number);
 	w.control_fd = fds[1];

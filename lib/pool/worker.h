@@ -46,6 +46,7 @@ struct ipk__worker {
 	uint64_t n_left; /* tasks until it retires; UINT64_MAX: never */
 	int (*initializer)(void *arg);
 	void *initializer_arg;
+	int64_t told_ns;      /* when it last saw to it that what is done gets counted */
 	struct ipk_task task; /* the one it runs */
 };
 

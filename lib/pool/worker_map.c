@@ -138,6 +138,9 @@ static void flush(struct look *l)
 			      memory_order_relaxed);
 	if (l->n_failed > 0)
 		atomic_fetch_add_explicit(&l->map->n_failed, l->n_failed, memory_order_relaxed);
+	/* A reader of progress that sees this looks again. */
+	atomic_store_explicit(&place->n_unsaid, l->n_done | IPK__UNSAID_MOVES,
+			      memory_order_relaxed);
 	/* Pairs with the creator's look: who sees the count sees results, codes and n_failed. */
 	before = atomic_fetch_add_explicit(&l->map->n_done, l->n_done, memory_order_acq_rel);
 	atomic_store_explicit(&place->n_unsaid, 0, memory_order_relaxed);

@@ -113,13 +113,14 @@ static bool all_are_idle(void *arg)
 	return n == pool->n_workers;
 }
 
-/* @n squares, all of them right. */
+/* @n squares, all of them right, also when a worker that is being killed takes one. */
 static void ck_squares(ipk_pool *pool, int n)
 {
 	ipk_future **futures = calloc((size_t)n, sizeof(ipk_future *));
 
 	for (int i = 0; i < n; i++)
-		ck_ok(ipk_pool_submit(pool, square, &i, sizeof i, NULL, &futures[i]));
+		ck_ok(ipk_pool_submit(pool, square, &i, sizeof i, IPK_TASK(.n_retries = 5),
+				      &futures[i]));
 	for (int i = 0; i < n; i++) {
 		int x = -1;
 
@@ -183,9 +184,19 @@ START_TEST(each_worker_is_initialized_before_the_pool_is_there)
 }
 END_TEST
 
+static unsigned n_alive(ipk_pool *pool)
+{
+	unsigned n;
+
+	ipk__pool_lock(pool);
+	n = ipk__crew_n_alive(pool);
+	ipk__pool_unlock(pool);
+	return n;
+}
+
 static bool is_recovered(void *pool)
 {
-	return ipk__crew_n_alive(pool) == 2 && all_are_idle(pool);
+	return n_alive(pool) == 2 && all_are_idle(pool);
 }
 
 START_TEST(an_initializer_that_fails_later_is_tried_ever_more_slowly)
@@ -585,7 +596,7 @@ START_TEST(it_grows_and_shrinks_under_load)
 	for (unsigned n = 1; n < 10; n += 4) {
 		ck_ok(ipk_pool_resize(pool, n));
 		ck_assert(wait_until(has_as_many_as_wanted, pool, WAIT_MS));
-		ck_assert_uint_eq(ipk__crew_n_alive(pool), n);
+		ck_assert_uint_eq(n_alive(pool), n);
 	}
 	ck_err(ipk_pool_resize(pool, IPK_POOL_WORKERS_MAX + 1), -EINVAL);
 	ck_err(ipk_pool_resize(NULL, 1), -EBADF);

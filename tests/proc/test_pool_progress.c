@@ -102,6 +102,62 @@ START_TEST(creator_and_others_see_it_live)
 }
 END_TEST
 
+/* --- maps --- */
+
+#define N_ITEMS 2000
+#define N_MAPS 50
+
+static int negate(const void *item, void *ret_result)
+{
+	int n;
+
+	memcpy(&n, item, sizeof n);
+	n = -n;
+	memcpy(ret_result, &n, sizeof n);
+	return n == -7;
+}
+
+/* Its items are counted in the map while it runs, in the pool when it is over: never twice. */
+static int watch_maps(void *arg)
+{
+	uint64_t n_over = 0, n_failed = 0;
+
+	gate_open(arg);
+	while (n_over < (uint64_t)N_MAPS * N_ITEMS) {
+		ipk_progress p = progress();
+
+		ck_assert_uint_ge(p.n_done + p.n_failed, n_over);
+		ck_assert_uint_ge(p.n_failed, n_failed);
+		ck_assert_uint_le(p.n_failed, N_MAPS);
+		n_over = p.n_done + p.n_failed;
+		n_failed = p.n_failed;
+	}
+	ck_assert_uint_eq(n_failed, N_MAPS);
+	return 0;
+}
+
+START_TEST(items_of_maps_never_go_back)
+{
+	int items[N_ITEMS], results[N_ITEMS];
+	struct gate watching;
+	pid_t child;
+
+	for (int i = 0; i < N_ITEMS; i++)
+		items[i] = i;
+	gate_init(&watching);
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .kind = (ipk_pool_kind)_i), &pool));
+	child = spawn(watch_maps, &watching);
+	gate_wait(&watching);
+	for (int i = 0; i < N_MAPS; i++)
+		ck_err(ipk_pool_map(pool, negate, items, results, N_ITEMS, ipk_in_ms(WAIT_MS)),
+		       -EREMOTEIO);
+	reap_ok(child);
+	ck_assert_uint_eq(progress().n_task_errors, N_MAPS);
+	pool = ipk_pool_close(pool);
+	gate_fini(&watching);
+}
+END_TEST
+
 /* --- on_progress --- */
 
 static int n_calls;
@@ -163,6 +219,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("pool_progress");
 
 	add_loop_test(s, creator_and_others_see_it_live, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
+	add_loop_test(s, items_of_maps_never_go_back, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
 	add_loop_test(s, callback_hears_of_the_end, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
 	add_test(s, bar_of_a_pool_ends_with_all);
 	return s;
