@@ -317,7 +317,7 @@ static int wait_for_go_ahead(int control_fd)
 int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 {
 	const struct ipk__worker_birth *birth = arg;
-	struct ipk__segment segment;
+	struct ipk__segment segment = {.fd = -1};
 	struct ipk__worker w;
 	int r = arg_bytes == sizeof *birth && n_fds == 3 ? 0 : -EPROTO;
 
@@ -325,7 +325,7 @@ int ipk__worker_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 		r = wait_for_go_ahead(fds[1]);
 	if (r == 0)
 		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
-	if (r < 0)
+	if (r != 0)
 		return 255;
 	ipk__worker_init(&w, (struct ipk__shm_pool *)segment.header, birth->number);
 	w.control_fd = fds[1];

@@ -35,8 +35,8 @@ static ipk_pool *make(unsigned n_workers, ipk_pool_kind kind)
 static int give_and_get(ipk_pool *pool, size_t n_bytes)
 {
 	IPK_AUTO(future) *f = NULL;
-	size_t len_bytes;
-	void *data;
+	size_t len_bytes = 0;
+	void *data = NULL;
 	int r = ipk_pool_submit(pool, give, &n_bytes, sizeof n_bytes, NULL, &f);
 
 	if (r == 0)

@@ -150,10 +150,19 @@ static int fail_at_length(ipk_task *task, const void *arg, size_t arg_bytes)
 
 /* --- one worker --- */
 
+/* Tasks that note 'a' and so on. */
+static void publish_letters(int last)
+{
+	for (int i = 'a'; i <= last; i++) {
+		char c = (char)i;
+
+		publish(note, &c, 1);
+	}
+}
+
 START_TEST(tasks_run_in_their_order)
 {
-	for (char c = 'a'; c <= 'z'; c++)
-		publish(note, &c, 1);
+	publish_letters('z');
 	drain();
 	ck_assert_str_eq(seen, "abcdefghijklmnopqrstuvwxyz");
 	ck_assert_int_eq(n_in_stack(), 26);
@@ -273,8 +282,7 @@ END_TEST
 
 START_TEST(what_was_cancelled_is_passed_over)
 {
-	for (char c = 'a'; c <= 'd'; c++)
-		publish(note, &c, 1);
+	publish_letters('d');
 	atomic_store(&slots[0].word, ipk__slot_word(2, 0, IPK__SLOT_FREE));
 	atomic_store(&slots[2].word, ipk__slot_word(2, 0, IPK__SLOT_READY)); /* in no cell yet */
 	drain();
@@ -343,8 +351,7 @@ START_TEST(it_ends_after_so_many_tasks)
 	struct ipk__worker w;
 
 	shared->max_tasks_per_worker = 3;
-	for (char c = 'a'; c <= 'e'; c++)
-		publish(note, &c, 1);
+	publish_letters('e');
 	init_worker(&w, 0);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
 	ck_assert_str_eq(seen, "abc");
