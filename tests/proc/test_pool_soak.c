@@ -34,16 +34,22 @@ static uint64_t answer(uint32_t i)
 	return (uint64_t)i * i + 7;
 }
 
-static int do_item(const void *item, void *ret_result)
+static uint64_t do_slowly(uint32_t i, int n_turns)
 {
-	uint32_t i = *(const uint32_t *)item;
 	uint64_t y;
 
 	truth->n_begun[i]++;
 	y = answer(i);
-	for (int k = 0; k < 10000; k++)
+	for (int k = 0; k < n_turns; k++)
 		__asm__ volatile("" : "+r"(y));
-	*(uint64_t *)ret_result = y;
+	return y;
+}
+
+static int do_item(const void *item, void *ret_result)
+{
+	uint32_t i = *(const uint32_t *)item;
+
+	*(uint64_t *)ret_result = do_slowly(i, 10000);
 	truth->n_ended[i]++;
 	return 0;
 }
@@ -241,13 +247,12 @@ static bool is_cancelled[N_TASKS];
 
 static int do_task(ipk_task *task, const void *arg, size_t arg_bytes)
 {
-	uint64_t y;
-	int r;
+	uint32_t i = *(const uint32_t *)arg;
+	uint64_t y = do_slowly(i, 100000);
+	int r = ipk_task_return(task, &y, sizeof y);
 
-	if (arg_bytes != sizeof(uint32_t))
-		return -EINVAL;
-	r = do_item(arg, &y);
-	return r < 0 ? r : ipk_task_return(task, &y, sizeof y);
+	truth->n_ended[i]++;
+	return arg_bytes == sizeof i ? r : -EINVAL;
 }
 
 static void was_done(ipk_future *f, void *arg)
