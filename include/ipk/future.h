@@ -40,7 +40,9 @@ typedef enum ipk_failure_cause {
 
 typedef struct ipk_failure {
 	ipk_failure_cause cause;
-	int code; /* IPK_FAILURE_TASK: what the function returned; otherwise -errno as above */
+	/* IPK_FAILURE_TASK: what the function returned, or -ENOMEM when there was no memory for its
+	 * result; otherwise -errno as above. */
+	int code;
 	unsigned n_attempts;       /* how often it was begun */
 	size_t index;              /* of a map: which item; otherwise 0 */
 	pid_t pid;                 /* of the worker that ran it last, 0 none did or a thread */

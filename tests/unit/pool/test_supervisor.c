@@ -335,6 +335,27 @@ START_TEST(progress_is_told_to_the_end)
 }
 END_TEST
 
+/* The thread of the one does not keep the other from being forked, nor from being told. */
+START_TEST(pools_beside_each_other)
+{
+	ipk_pool *pools[4] = {NULL};
+	ipk_future *fs[IPK__N_OF(pools)];
+
+	for (uint64_t i = 0; i < IPK__N_OF(pools); i++) {
+		pools[i] = pool_of(IPK_POOL_PROCESSES, 1);
+		ck_ok(ipk_pool_submit(pools[i], square, &i, sizeof i, NULL, &fs[i]));
+	}
+	for (uint64_t i = 0; i < IPK__N_OF(pools); i++) {
+		uint64_t y;
+
+		pools[i ^ 1] = ipk_pool_close(pools[i ^ 1]);
+		if (ipk_future_get(fs[i], &y, sizeof y, ipk_in_ms(WAIT_MS), NULL) == 0)
+			ck_assert_uint_eq(y, i * i);
+		ipk_future_close(fs[i]);
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("supervisor");
@@ -352,6 +373,7 @@ static Suite *suite(void)
 	add_test_of_both(s, a_child_may_only_look_and_drop);
 	add_test(s, no_pool_is_no_crash);
 	add_test_of_both(s, progress_is_told_to_the_end);
+	add_test(s, pools_beside_each_other);
 	return s;
 }
 IPK_TEST_MAIN(suite)
