@@ -46,20 +46,29 @@ void ipk__doze_wake_all(struct ipk__doze *d)
 		ipk__os_futex_wake(&d->turn, INT32_MAX);
 }
 
-int ipk__doze(struct ipk__doze *d, unsigned worker, bool (*is_left)(void *arg), void *arg)
+static _Atomic uint64_t *word_of(struct ipk__doze *d, unsigned worker)
 {
-	_Atomic uint64_t *word = &d->asleep[worker / 64 % IPK__DOZE_WORDS];
-	uint64_t bit = (uint64_t)1 << worker % 64;
-	uint32_t turn = atomic_load(&d->turn);
-	bool is_woken = true;
+	return &d->asleep[worker / 64 % IPK__DOZE_WORDS];
+}
 
+void ipk__doze_enter(struct ipk__doze *d, unsigned worker)
+{
 	/* Pairs with the waker's light fence between what it published and its look at the bits. */
-	atomic_fetch_or(word, bit);
+	atomic_fetch_or(word_of(d, worker), (uint64_t)1 << worker % 64);
 	ipk__os_fence_heavy();
-	if (!is_left(arg))
-		is_woken = ipk__os_futex_wait(&d->turn, turn, ipk_in_ns(IPK__SLICE_NS)) == 0;
-	atomic_fetch_and(word, ~bit);
-	if (!is_woken)
+}
+
+void ipk__doze_leave(struct ipk__doze *d, unsigned worker)
+{
+	atomic_fetch_and(word_of(d, worker), ~((uint64_t)1 << worker % 64));
+}
+
+int ipk__doze_slice(struct ipk__doze *d, bool (*is_left)(void *arg), void *arg)
+{
+	/* Before the look: what the look misses is published before the turn changes again. */
+	uint32_t turn = atomic_load(&d->turn);
+
+	if (!is_left(arg) && ipk__os_futex_wait(&d->turn, turn, ipk_in_ns(IPK__SLICE_NS)) != 0)
 		return 0;
 	/* Before the caller's look: what is published until here is the caller's business. */
 	atomic_store(&d->waking_ns, 0);
@@ -68,5 +77,5 @@ int ipk__doze(struct ipk__doze *d, unsigned worker, bool (*is_left)(void *arg), 
 
 void ipk__doze_forget(struct ipk__doze *d, unsigned worker)
 {
-	atomic_fetch_and(&d->asleep[worker / 64 % IPK__DOZE_WORDS], ~((uint64_t)1 << worker % 64));
+	ipk__doze_leave(d, worker);
 }

@@ -7,7 +7,8 @@
  * it leaves more than it takes. What is published while a wake-up is under way is its business.
  *
  *   waker:   publish; light fence; is anybody asleep, and no wake-up under way? note it, wake
- *   sleeper: set its bit; heavy fence; look; sleep; when woken: none is under way; look
+ *   sleeper: set its bit; heavy fence; note the turn; look; sleep while the turn is the same;
+ *            when woken: none is under way; look
  *
  * The kernel chooses among those that do sleep, so that the dead are in nobody's way; their bits
  * are the creator's to clear, and cost a system call in vain until then. A wake-up whose
@@ -48,10 +49,13 @@ static inline bool ipk__doze_has_sleepers(const struct ipk__doze *d)
 void ipk__doze_wake(struct ipk__doze *d, unsigned n, bool (*is_left)(void *arg), void *arg);
 void ipk__doze_wake_all(struct ipk__doze *d); /* for news that are not work */
 /*
- * Sleep for a slice (100 ms) at most, unless is_left(arg): -EINTR it was woken, and now has to
- * see to what there is; 0 not.
+ * From entering to leaving a worker counts as asleep, and sleeps in slices, each of which begins
+ * with a look whether is_left(arg): only entering costs a heavy fence.
  */
-int ipk__doze(struct ipk__doze *d, unsigned worker, bool (*is_left)(void *arg), void *arg);
+void ipk__doze_enter(struct ipk__doze *d, unsigned worker);
+/* 100 ms at most. -EINTR it was woken, and now has to see to what there is; 0 not. */
+int ipk__doze_slice(struct ipk__doze *d, bool (*is_left)(void *arg), void *arg);
+void ipk__doze_leave(struct ipk__doze *d, unsigned worker);
 void ipk__doze_forget(struct ipk__doze *d, unsigned worker); /* it is dead */
 
 #endif

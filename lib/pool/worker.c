@@ -230,12 +230,14 @@ static int sleep_for_work(void *arg)
 	struct ipk__worker *w = arg;
 	int r;
 
+	ipk__os_thread_quiet();
+	ipk__doze_enter(&w->shared->work, w->number);
 	do {
-		ipk__os_thread_quiet();
-		w->is_woken = ipk__doze(&w->shared->work, w->number, has_reason, w) != 0;
-		ipk__os_thread_loud();
+		w->is_woken = ipk__doze_slice(&w->shared->work, has_reason, w) != 0;
 		r = has_work(w, true);
 	} while (r == 0);
+	ipk__doze_leave(&w->shared->work, w->number);
+	ipk__os_thread_loud();
 	return r;
 }
 

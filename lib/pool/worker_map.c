@@ -239,6 +239,13 @@ static void announce_news(struct look *l)
 	atomic_fetch_or(&l->w->shared->maps_active, bit);
 }
 
+/* Before the next item: it was cancelled, or this worker is to end after its present task. */
+static bool is_to_stop(const struct look *l)
+{
+	return atomic_load_explicit(&l->map->stop, memory_order_relaxed) ||
+	       atomic_load_explicit(&l->w->place->order, memory_order_relaxed) == IPK__ORDER_RETIRE;
+}
+
 /* The items of a chunk, as many as this worker may do; false: the creator has given it up. */
 static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 {
@@ -250,7 +257,7 @@ static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 	uint32_t attempt = ipk__chunk_n_begun(word) + 1;
 
 	for (; i < stop; i++) {
-		if (atomic_load_explicit(&map->stop, memory_order_relaxed))
+		if (is_to_stop(l))
 			break;
 		do_item(l, i, attempt);
 		attempt = 1;

@@ -45,8 +45,11 @@ static void *work(void *arg)
 		if (is_woken)
 			ipk__doze_wake(&doze, 1, is_left, NULL);
 		is_woken = false;
-		if (!took)
-			is_woken = ipk__doze(&doze, number, is_left_or_over, NULL) != 0;
+		if (took)
+			continue;
+		ipk__doze_enter(&doze, number);
+		is_woken = ipk__doze_slice(&doze, is_left_or_over, NULL) != 0;
+		ipk__doze_leave(&doze, number);
 	}
 	return NULL;
 }
@@ -74,14 +77,19 @@ static bool three_sleep(void *arg)
 START_TEST(with_something_left_it_does_not_sleep)
 {
 	atomic_store(&n_left, 1);
-	ck_assert_int_ne(ipk__doze(&doze, 7, is_left, NULL), 0);
+	ipk__doze_enter(&doze, 7);
+	ck_assert_int_eq(n_asleep(), 1);
+	ck_assert_int_ne(ipk__doze_slice(&doze, is_left, NULL), 0);
+	ipk__doze_leave(&doze, 7);
 	ck_assert_int_eq(n_asleep(), 0);
 }
 END_TEST
 
 START_TEST(a_slice_ends_alone)
 {
-	ck_assert_int_eq(ipk__doze(&doze, 255, is_left, NULL), 0);
+	ipk__doze_enter(&doze, 255);
+	ck_assert_int_eq(ipk__doze_slice(&doze, is_left, NULL), 0);
+	ipk__doze_leave(&doze, 255);
 	ck_assert_int_eq(n_asleep(), 0);
 }
 END_TEST

@@ -270,10 +270,12 @@ END_TEST
 
 static struct gate gate;
 static _Atomic unsigned n_begun;
+static _Atomic unsigned n_begun_by[N_WORKERS];
 
 static int wait_for_gate(const void *item, void *ret_result)
 {
 	atomic_fetch_add(&n_begun, 1);
+	atomic_fetch_add(&n_begun_by[ipk_task_worker(ipk_task_current())], 1);
 	gate_wait(&gate);
 	*(char *)ret_result = *(const char *)item;
 	return 0;
@@ -285,10 +287,12 @@ static bool all_workers_are_in(void *arg)
 	return atomic_load(&n_begun) >= N_WORKERS;
 }
 
-static void begin_waiting(ipk_pool *pool, const char *xs, size_t n, ipk_future **ret_f)
+static void begin_waiting(ipk_pool *pool, const char *xs, size_t n, size_t chunk,
+			  ipk_future **ret_f)
 {
 	gate_init(&gate);
-	ck_ok(ipk_pool_map_async(pool, wait_for_gate, xs, 1, 1, n, IPK_TASK(.chunk = 1), ret_f));
+	ck_ok(ipk_pool_map_async(pool, wait_for_gate, xs, 1, 1, n, IPK_TASK(.chunk = chunk),
+				 ret_f));
 	ck_assert(wait_until(all_workers_are_in, NULL, WAIT_MS));
 }
 
@@ -301,7 +305,7 @@ START_TEST(what_is_cancelled_is_not_begun)
 	ipk_future *f;
 	size_t n;
 
-	begin_waiting(pool, xs, N, &f);
+	begin_waiting(pool, xs, N, 1, &f);
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_RUNNING);
 	ck_err(ipk_future_failures(f, NULL, 0, &n), -EAGAIN);
 	ck_ok(ipk_future_cancel(f));
@@ -331,7 +335,7 @@ START_TEST(what_runs_at_a_shutdown_is_done)
 	ipk_future *f;
 	size_t n;
 
-	begin_waiting(pool, xs, N, &f);
+	begin_waiting(pool, xs, N, 1, &f);
 	ck_ok(ipk_pool_shutdown(pool, IPK_NOW));
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_RUNNING);
 	gate_open(&gate);
@@ -342,6 +346,28 @@ START_TEST(what_runs_at_a_shutdown_is_done)
 	ipk_pool_close(pool);
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_CANCELLED);
 	ipk_future_close(f);
+	gate_fini(&gate);
+}
+END_TEST
+
+/* They give back what is left of their chunks. */
+START_TEST(retired_workers_end_after_an_item)
+{
+	enum { N = 300 };
+	static const char xs[N];
+	char ys[N];
+	ipk_pool *pool = open_pool();
+	ipk_future *f;
+
+	begin_waiting(pool, xs, N, N / N_WORKERS, &f);
+	ck_ok(ipk_pool_resize(pool, 1));
+	gate_open(&gate);
+	ck_ok(ipk_future_get(f, ys, N, ipk_in_ms(WAIT_MS), NULL));
+	ck_assert_uint_eq(atomic_load(&n_begun), N);
+	for (int i = 1; i < N_WORKERS; i++)
+		ck_assert_uint_eq(atomic_load(&n_begun_by[i]), 1);
+	ipk_future_close(f);
+	ipk_pool_close(pool);
 	gate_fini(&gate);
 }
 END_TEST
@@ -503,6 +529,7 @@ static Suite *suite(void)
 	add_test(s, all_items_fail);
 	add_test(s, what_is_cancelled_is_not_begun);
 	add_test(s, what_runs_at_a_shutdown_is_done);
+	add_test(s, retired_workers_end_after_an_item);
 	add_test(s, time_limits);
 	add_test(s, who_waits_too_long_cancels);
 	add_test(s, more_maps_than_places);
