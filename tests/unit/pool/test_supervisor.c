@@ -87,12 +87,15 @@ static void wait_inside(ipk_future *f, void *arg)
 
 static void ck_wait_inside(ipk_pool_kind kind, ipk_task_fn fn, int result)
 {
+	IPK_AUTO(shm) *shm = NULL;
+	struct task_gate *gate = task_gate_new(&shm);
 	IPK_AUTO(pool) *pool = pool_of(kind, 1);
 	struct inner inner = {.tally = {.want = 1, .pool = pool}, .fn = fn};
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
 
-	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
+	/* It is not over yet, so it is the pool's thread that calls. */
 	ck_ok(ipk_future_on_done(f, wait_inside, &inner));
+	atomic_store(&gate->is_open, 1);
 	ck_assert(wait_until(is_full, &inner.tally, WAIT_MS));
 	ck_err(inner.result, result);
 }
