@@ -73,6 +73,7 @@ int bench_team(const struct bench_side *sides, size_t n_sides, void *arg, size_t
  * all of them, the median.
  */
 void bench_measured(int64_t ns);
+void bench_forget(void); /* what was measured so far */
 
 int bench_cpu_count(void);     /* how many we may use */
 int bench_cpu_number(int nth); /* what the kernel calls the nth of them; -1 for none */

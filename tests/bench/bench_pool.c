@@ -74,11 +74,25 @@ static int map_chunks(void *arg, size_t n)
 	return map(n, 0);
 }
 
+/* What counts is the second of two: by then all workers have the map's memory in their tables. */
+static int map_twice(unsigned n_workers, size_t n)
+{
+	ipk_try(need_pool(n_workers));
+	ipk_try(map(n, 1));
+	bench_forget();
+	return map(n, 1);
+}
+
 static int map_many(void *arg, size_t n)
 {
 	(void)arg;
-	ipk_try(need_pool(MANY_WORKERS));
-	return map(n, 1);
+	return map_twice(MANY_WORKERS, n);
+}
+
+static int map_few(void *arg, size_t n)
+{
+	(void)arg;
+	return map_twice(N_WORKERS, n);
 }
 
 /* --- arrays in place --- */
@@ -285,6 +299,7 @@ static int idle_limit(size_t n, struct bench_time *ret_time)
 SIDE(ours_map_one, map_one)
 SIDE(ours_map_chunks, map_chunks)
 SIDE(ours_map_many, map_many)
+SIDE(ours_map_few, map_few)
 SIDE(ours_array, map_array)
 SIDE(ours_one, one_at_a_time)
 SIDE(ours_pipelined, pipelined)
@@ -330,7 +345,7 @@ const struct bench_row bench_pool_rows[] = {
 	RATE("pool runs programs", "/s", 1, ours_programs, {"GNU parallel -j2", parallel, 5},
 	     {"xargs -P2", xargs, 0.9}),
 	RATE("pool of 64 workers, tiny items, chunk 1", "k/s", 1e-3, ours_map_many,
-	     {"2 workers", ours_map_one, 0.7}),
+	     {"2 workers", ours_map_few, 0.7}),
 	{
 		.name = "pool, an idle worker's private memory",
 		.unit = "KB",

@@ -53,6 +53,11 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void bench_forget(void)
+{
+	n_samples = n_measured = 0;
+}
+
 /* The median as often as there were samples: what others do on the machine does not count. */
 static int64_t measured_ns(void)
 {
@@ -132,7 +137,7 @@ static int run_side(const struct bench_side *side, struct team_page *page, size_
 		r = side->work(arg, (n / WARM_UP_PART + 4) / 4 * 4);
 	if (r < 0)
 		return r;
-	n_samples = n_measured = 0;
+	bench_forget();
 	meet(page, n_sides);
 	result->begin_ns = bench_now_ns();
 	r = side->work(arg, n);
