@@ -28,7 +28,8 @@ struct look {
 	const char *items;
 	char *results;
 	uint32_t region;  /* its own */
-	uint32_t helping; /* how many regions from there it has got to */
+	uint32_t helping; /* how many regions it has got to: this one first, */
+	uint32_t step;    /* then in an order of its own */
 	uint32_t n_news;  /* when it began to look, and at which it looked everywhere: */
 	uint32_t searched_news;
 	uint32_t search; /* how far */
@@ -114,7 +115,7 @@ static uint32_t claim_next(struct look *l, uint64_t *ret_word)
 
 	l->n_news = atomic_load_explicit(&l->map->n_news, memory_order_acquire);
 	while (c == NONE && l->helping < l->map->n_regions) {
-		uint32_t i = (l->region + l->helping) % l->map->n_regions;
+		uint32_t i = (l->region + l->helping * l->step) % l->map->n_regions;
 
 		c = l->helping == 0 ? claim_own(l, ret_word) : claim_others(l, i, ret_word);
 		if (c == NONE)
@@ -325,6 +326,30 @@ static bool work(struct look *l)
 	return did;
 }
 
+static bool have_common_divisor(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a > 1;
+}
+
+/*
+ * From one region to the next, so that all are visited. Helpers that went the same way would stay
+ * together once they have met, and be after the same words from then on.
+ */
+static uint32_t step_of(const struct ipk__worker *w, uint32_t n_regions)
+{
+	uint32_t step = w->number % n_regions + 1;
+
+	while (have_common_divisor(step, n_regions))
+		step++;
+	return step;
+}
+
 static void look_init(struct look *l, struct ipk__worker *w, struct ipk__pool_map *map)
 {
 	char *base = (char *)w->shared;
@@ -337,6 +362,7 @@ static void look_init(struct look *l, struct ipk__worker *w, struct ipk__pool_ma
 		.items = base + map->items_offset,
 		.results = base + map->results_offset,
 		.region = w->number % map->n_regions,
+		.step = step_of(w, map->n_regions),
 		.searched_news = map->first_news,
 		.search = map->n_chunks,
 		.per_flush = 1,
