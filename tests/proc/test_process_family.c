@@ -349,6 +349,28 @@ static int wait_for_sibling(void *arg)
 	return 0;
 }
 
+static int leave_one_behind(void *arg)
+{
+	ipk_process *p = NULL;
+
+	if (ipk_process_start(wait_at_gate, arg, IPK_PROCESS(.flags = IPK_PROCESS_DETACHED), &p))
+		return 1;
+	return 9; /* with the handle open */
+}
+
+START_TEST(a_detached_child_is_not_waited_for)
+{
+	ipk_process *p = NULL;
+	struct gate may_end;
+
+	gate_init(&may_end);
+	ck_ok(ipk_process_start(leave_one_behind, &may_end, NULL, &p));
+	ck_assert_int_eq(join_role(p).exit_code, 9);
+	gate_open(&may_end);
+	gate_fini(&may_end);
+}
+END_TEST
+
 START_TEST(siblings_are_not_children)
 {
 	ipk_process *sibling = NULL, *p = NULL;
@@ -496,6 +518,7 @@ static Suite *suite(void)
 	add_loop_test(s, daemons_end_with_a_killed_parent, 0, 3);
 	add_loop_test(s, daemons_end_with_their_parent, 0, 3);
 	add_test(s, wait_for_any);
+	add_test(s, a_detached_child_is_not_waited_for);
 	add_test(s, siblings_are_not_children);
 	add_test(s, active_children);
 	add_test(s, out_of_memory);
