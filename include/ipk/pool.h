@@ -118,6 +118,8 @@ typedef struct ipk_task_opts {
  * should have no threads of its own yet (those of ipk's pools and timers do not count).
  * With threads, the zygote (ipk_zygote_start()) is used instead, when there is one: workers
  * then have the memory as it was when that was started, and @initializer_arg must be NULL.
+ * Whoever kills that process has its standby take over; whoever kills both ends the pool, all
+ * tasks failing with IPK_FAILURE_DIED, unless it was the zygote that forked them: it does again.
  *
  * Blocks:  until every worker has run the initializer.
  * Callers: any thread.

@@ -50,13 +50,13 @@ enum {
 };
 
 enum {
-	/* SIGKILL when the thread that started it (by a zygote: the process) ends. (With
-	 * IPK_START_EXEC it costs a fork.) */
+	/* SIGKILL when the thread that started it ends; by a zygote: when the process ends,
+	 * or only the zygote is killed. (With IPK_START_EXEC it costs a fork.) */
 	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
 	/* Never outlives its parent: terminated when that exits, SIGKILL when that is killed;
 	 * may not start children with ipk_process_start() itself (-EPERM). Another program
 	 * (IPK_START_EXEC) is killed when the thread that started it ends, and one that the
-	 * main thread started when that ends alone. */
+	 * main thread started when that ends alone; a zygote's also when only that is killed. */
 	IPK_PROCESS_DAEMON = 1u << 1,
 	/* Reads the parent's stdin; otherwise it is /dev/null. */
 	IPK_PROCESS_KEEP_STDIN = 1u << 2,

@@ -84,6 +84,7 @@ static int open_zygote(ipk_pool *pool)
 	bool is_now;
 	int r = ipk__zygote_open(pool->label, &pool->zygote, &is_now);
 
+	pool->zygote_is_of_process = r == 0 && !is_now;
 	if (r == 0 && !is_now && pool->opts.initializer_arg)
 		r = -EDEADLK;
 	return r;
@@ -223,12 +224,40 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	return now_ns;
 }
 
+/*
+ * Zygote and standby are dead: another of the process-wide one's, if that is where they came
+ * from (only then it has the same memory as they had).
+ */
+static bool renew_zygote(ipk_pool *pool)
+{
+	struct ipk__zygote *lost = NULL, *z;
+	int r;
+
+	if (!pool->zygote_is_of_process)
+		return false;
+	ipk__pool_unlock(pool);
+	/* Who resizes may be at it, without the mutex. */
+	pthread_mutex_lock(&pool->resizing);
+	r = ipk__zygote_open_by_process(pool->label, &z);
+	ipk__pool_lock(pool);
+	if (r == 0) {
+		lost = pool->zygote;
+		pool->zygote = z;
+		pool->is_barren = false;
+	}
+	pthread_mutex_unlock(&pool->resizing);
+	(void)ipk__zygote_close(lost);
+	return r == 0;
+}
+
 /* Nobody is left to do anything, and nobody can be made. */
 static void give_up(ipk_pool *pool)
 {
+	const char *why = "the pool's workers are dead, and so is what could start others";
+
 	pool->phase = IPK__POOL_TERMINATED;
-	ipk__tasks_fail_all(pool, "the pool's workers are dead, and so is what could start others");
-	ipk__maps_cancel_all(pool, true);
+	ipk__tasks_fail_all(pool, why);
+	ipk__maps_fail_all(pool, why);
 }
 
 static bool is_missing(const ipk_pool *pool, unsigned worker)
@@ -254,7 +283,11 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 			next_ns = IPK__MIN(next_ns, again_ns);
 		}
 	}
-	if (pool->is_barren && ipk__pool_wants_workers(pool) && ipk__crew_n_alive(pool) == 0)
+	if (!pool->is_barren || !ipk__pool_wants_workers(pool))
+		return next_ns;
+	if (renew_zygote(pool))
+		return now_ns;
+	if (ipk__pool_wants_workers(pool) && ipk__crew_n_alive(pool) == 0)
 		give_up(pool);
 	return next_ns;
 }

@@ -39,14 +39,21 @@ static uint32_t add_detail(struct ipk__map_losses *losses, const ipk_failure *fa
 	return (uint32_t)losses->n_details;
 }
 
+static bool is_same_detail(const ipk_failure *a, const ipk_failure *b)
+{
+	return a->pid == b->pid && memcmp(&a->status, &b->status, sizeof a->status) == 0 &&
+	       strcmp(a->text, b->text) == 0;
+}
+
 static bool extends(const struct ipk__map_losses *losses, uint64_t first,
-		    const ipk_failure *failure)
+		    const ipk_failure *failure, bool has_detail)
 {
 	const struct ipk__map_loss *last = losses->n > 0 ? &losses->list[losses->n - 1] : NULL;
 
-	return last && last->detail == 0 && last->first + last->n == first &&
+	return last && (last->detail != 0) == has_detail && last->first + last->n == first &&
 	       last->cause == failure->cause && last->code == failure->code &&
-	       last->n_attempts == failure->n_attempts;
+	       last->n_attempts == failure->n_attempts &&
+	       (!has_detail || is_same_detail(&losses->details[last->detail - 1], failure));
 }
 
 static struct ipk__map_loss *add_loss(struct ipk__map_losses *losses)
@@ -75,7 +82,7 @@ void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
 
 	if (n == 0)
 		return;
-	if (!has_detail && extends(losses, first, failure)) {
+	if (extends(losses, first, failure, has_detail)) {
 		losses->n_items += n;
 		losses->list[losses->n - 1].n += n;
 		return;

@@ -274,23 +274,37 @@ int64_t ipk__maps_tick(ipk_pool *pool, int64_t now_ns)
 	return next_ns;
 }
 
-/* --- cancelling --- */
+/* --- giving up: cancelled, or nobody is left to do it --- */
 
-static void lose_as_cancelled(struct ipk__pool_map_job *job, uint64_t first, uint64_t end)
+/* Why items are given up that nothing is wrong with; as ipk__map_lose() has it. */
+struct reason {
+	ipk_failure failure;
+	bool has_detail;
+};
+
+static struct reason cancelled(void)
+{
+	struct reason why = {.has_detail = false};
+
+	ipk__failure_init(&why.failure, IPK_FAILURE_CANCELLED, NULL);
+	return why;
+}
+
+static void lose_for(struct ipk__pool_map_job *job, uint64_t first, uint64_t end,
+		     const struct reason *why)
 {
 	bool has_skips = job->plan.flags & IPK__MAP_HAS_SKIPS;
-	ipk_failure failure;
 
-	ipk__failure_init(&failure, IPK_FAILURE_CANCELLED, NULL);
 	if (!has_skips)
-		ipk__map_lose(job, first, end - first, &failure, false);
+		ipk__map_lose(job, first, end - first, &why->failure, why->has_detail);
 	for (uint64_t i = first; has_skips && i < end; i++)
 		if (job->codes[i] == 0)
-			ipk__map_lose(job, i, 1, &failure, false);
+			ipk__map_lose(job, i, 1, &why->failure, why->has_detail);
 }
 
 /* A chunk that a worker has: what it has done of it stays done. */
-static void cancel_taken(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t c, uint64_t word)
+static void stop_taken(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t c, uint64_t word,
+		       const struct reason *why)
 {
 	unsigned worker = ipk__chunk_worker(word);
 	uint64_t i = atomic_load(&pool->shared->workers[worker].item) - 1;
@@ -300,12 +314,12 @@ static void cancel_taken(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t
 	if (i < first || i >= end)
 		i = first;
 	/* Of one whose function has failed already, its code is told. */
-	lose_as_cancelled(job, i, end);
+	lose_for(job, i, end, why);
 	ipk__crew_kill(pool, worker);
 }
 
-static void cancel_chunk(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t c,
-			 bool running_too)
+static void stop_chunk(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t c, bool running_too,
+		       const struct reason *why)
 {
 	uint64_t word = atomic_load(&job->words[c]);
 	uint64_t first;
@@ -321,17 +335,18 @@ static void cancel_chunk(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t
 		ipk__chunk_in_state(word, ipk__chunk_worker(word), IPK__CHUNK_CONDEMNED)));
 	first = c * job->plan.chunk + ipk__chunk_from(word);
 	if (state == IPK__CHUNK_TAKEN)
-		cancel_taken(pool, job, c, word);
+		stop_taken(pool, job, c, word, why);
 	else
-		lose_as_cancelled(job, first, ipk__map_chunk_end(job, c));
+		lose_for(job, first, ipk__map_chunk_end(job, c), why);
 }
 
-int ipk__map_cancel_job(ipk_pool *pool, struct ipk__pool_map_job *job, bool running_too)
+static int stop_job(ipk_pool *pool, struct ipk__pool_map_job *job, bool running_too,
+		    const struct reason *why)
 {
 	if (job->phase == IPK__MAP_LINGERS)
 		return -EALREADY;
 	if (job->phase == IPK__MAP_WAITS) {
-		lose_as_cancelled(job, 0, job->plan.n_items);
+		lose_for(job, 0, job->plan.n_items, why);
 		ipk__map_end(pool, job);
 		return 0;
 	}
@@ -340,9 +355,16 @@ int ipk__map_cancel_job(ipk_pool *pool, struct ipk__pool_map_job *job, bool runn
 	if (running_too)
 		atomic_store(&job->map->stop, 1);
 	for (uint32_t c = job->scanned; c < job->plan.n_chunks; c++)
-		cancel_chunk(pool, job, c, running_too);
+		stop_chunk(pool, job, c, running_too, why);
 	ipk__map_see(pool, job);
 	return 0;
+}
+
+int ipk__map_cancel_job(ipk_pool *pool, struct ipk__pool_map_job *job, bool running_too)
+{
+	const struct reason why = cancelled();
+
+	return stop_job(pool, job, running_too, &why);
 }
 
 int ipk__maps_cancel(ipk_future *f)
@@ -357,12 +379,28 @@ int ipk__maps_cancel(ipk_future *f)
 	return r;
 }
 
-void ipk__maps_cancel_all(ipk_pool *pool, bool running_too)
+static void stop_all(ipk_pool *pool, bool running_too, const struct reason *why)
 {
 	struct ipk__pool_map_job *job = pool->map_books->first;
 
 	for (; job; job = job->next)
 		if (job->phase != IPK__MAP_LINGERS)
-			ipk__map_cancel_job(pool, job, running_too);
+			stop_job(pool, job, running_too, why);
 	ipk__maps_collect(pool);
+}
+
+void ipk__maps_cancel_all(ipk_pool *pool, bool running_too)
+{
+	const struct reason why = cancelled();
+
+	stop_all(pool, running_too, &why);
+}
+
+void ipk__maps_fail_all(ipk_pool *pool, const char *text)
+{
+	struct reason why = {.has_detail = true};
+
+	ipk__failure_init(&why.failure, IPK_FAILURE_DIED, NULL);
+	snprintf(why.failure.text, sizeof why.failure.text, "%s", text);
+	stop_all(pool, true, &why);
 }

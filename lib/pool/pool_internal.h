@@ -201,6 +201,8 @@ void ipk__maps_collect(ipk_pool *pool); /* ends those that are through, begins t
 void ipk__maps_orphaned(ipk_pool *pool, const struct ipk__death *death);
 int ipk__maps_cancel(ipk_future *f);
 void ipk__maps_cancel_all(ipk_pool *pool, bool running_too);
+/* No worker will ever come again: what is not done fails as DIED, with @text. */
+void ipk__maps_fail_all(ipk_pool *pool, const char *text);
 int64_t ipk__maps_tick(ipk_pool *pool, int64_t now_ns);
 bool ipk__maps_are_over(const ipk_pool *pool);
 bool ipk__maps_have_waiting(const ipk_pool *pool); /* for others to be over */
@@ -301,7 +303,8 @@ struct ipk_pool {
 					* those that are waited for with others' (futures.c) */
 	pthread_cond_t changed;        /* the phase, or that callbacks run; CLOCK_MONOTONIC */
 
-	struct ipk__zygote *zygote; /* NULL: threads */
+	struct ipk__zygote *zygote; /* NULL: threads; another one only under resizing, too */
+	bool zygote_is_of_process;  /* it is a child of the process-wide one */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers;       /* how many there are to be */
 	pthread_mutex_t resizing; /* taken before the mutex */

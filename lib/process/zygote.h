@@ -50,6 +50,8 @@ struct ipk__born {
  * zygote.
  */
 int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *ret_is_now);
+/* One that is a child of the process-wide one, in any thread. -ENODEV: there is none. */
+int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygote);
 /* Ends it, its standby and the children that die along; reaps what is this process's. NULL: fine.
  */
 struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z);

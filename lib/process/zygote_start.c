@@ -5,6 +5,7 @@
  * counts as none. So a fork of its requester begins without one and may make its own.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,38 @@
 #include "process/zygote_internal.h"
 
 static _Atomic(struct ipk__zygote *) of_process;
+/* It is not ended while a thread of the library's own has it bear something. */
+static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER;
 
 struct ipk__zygote *ipk__zygote_of_process(void)
 {
 	struct ipk__zygote *z = atomic_load(&of_process);
 
 	return z && ipk__zygote_is_own(z) ? z : NULL;
+}
+
+int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygote)
+{
+	struct ipk__zygote *z;
+	int r;
+
+	pthread_mutex_lock(&in_use);
+	z = ipk__zygote_of_process();
+	r = z ? ipk__zygote_make(name, z, NULL, NULL, ret_zygote) : -ENODEV;
+	pthread_mutex_unlock(&in_use);
+	return r;
+}
+
+/* In a fork of its requester the mutex may be locked for good, and there is nothing to end. */
+static void close_one(struct ipk__zygote *z)
+{
+	bool is_own = z && ipk__zygote_is_own(z);
+
+	if (is_own)
+		pthread_mutex_lock(&in_use);
+	(void)ipk__zygote_close(z);
+	if (is_own)
+		pthread_mutex_unlock(&in_use);
 }
 
 /* One that is of no use: both of its processes were killed, or it is another process's. */
@@ -34,7 +61,7 @@ static void forget_lost(void)
 	if (ipk__zygote_is_own(z))
 		ipk__zygote_pids(z, &pid, &standby_pid);
 	if (pid == 0 && atomic_compare_exchange_strong(&of_process, &z, NULL))
-		(void)ipk__zygote_close(z);
+		close_one(z);
 }
 
 int ipk_zygote_start(const ipk_zygote_opts *opts)
@@ -61,7 +88,7 @@ int ipk_zygote_start(const ipk_zygote_opts *opts)
 
 void ipk_zygote_stop(void)
 {
-	(void)ipk__zygote_close(atomic_exchange(&of_process, NULL));
+	close_one(atomic_exchange(&of_process, NULL));
 }
 
 /* --- ipk_process_start() ---------------------------------------------------------------- */

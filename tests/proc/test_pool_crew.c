@@ -444,11 +444,29 @@ START_TEST(a_pool_may_end_while_its_zygote_is_stopped)
 }
 END_TEST
 
+static pid_t killed_pid;
+
+static void read_zygote(ipk_pool *pool, pid_t *ret_pid, pid_t *ret_standby)
+{
+	ipk__pool_lock(pool); /* it may be another one any moment */
+	ipk__zygote_pids(pool->zygote, ret_pid, ret_standby);
+	ipk__pool_unlock(pool);
+}
+
+static bool has_another_zygote(void *pool)
+{
+	pid_t pid, standby;
+
+	read_zygote(pool, &pid, &standby);
+	return pid > 0 && standby > 0 && pid != killed_pid;
+}
+
 static void kill_for_good(ipk_pool *pool)
 {
 	pid_t pid, standby;
 
-	ipk__zygote_pids(pool->zygote, &pid, &standby);
+	read_zygote(pool, &pid, &standby);
+	killed_pid = pid;
 	/* So that the first cannot make another second one. */
 	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
 	if (standby > 0)
@@ -474,6 +492,83 @@ START_TEST(with_nobody_left_to_start_workers_every_task_fails)
 		ipk_future_close(futures[i]);
 	}
 	ck_err(ipk_pool_submit(pool, square, &(int){1}, sizeof(int), NULL, NULL), -ESHUTDOWN);
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+}
+END_TEST
+
+static int wait_at_item(const void *item, void *ret_result)
+{
+	memcpy(ret_result, item, sizeof(int));
+	if (*(const int *)item == 0)
+		return 0;
+	atomic_store(&scene->is_running, getpid());
+	while (!atomic_load(&scene->may_end))
+		usleep(1000);
+	return 0;
+}
+
+START_TEST(with_nobody_left_to_start_workers_every_map_fails)
+{
+	enum { N = 1000 };
+	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(future) *f = NULL;
+	ipk_failure failures[N];
+	int items[N];
+	size_t n = 0;
+
+	for (int i = 0; i < N; i++)
+		items[i] = i;
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	ck_ok(ipk_pool_map_async(pool, wait_at_item, items, sizeof(int), sizeof(int), N,
+				 IPK_TASK(.chunk = 1), &f));
+	ck_assert(wait_until(is_running, NULL, WAIT_MS));
+	kill_for_good(pool);
+	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -EOWNERDEAD);
+	ck_ok(ipk_future_failures(f, failures, N, &n));
+	ck_assert_uint_ge(n, N - 1);
+	for (size_t i = 0; i < n; i++) {
+		ck_assert_int_eq(failures[i].cause, IPK_FAILURE_DIED);
+		ck_assert_uint_eq(failures[i].index, i + N - n);
+	}
+	ck_assert_ptr_nonnull(strstr(failures[n - 1].text, "what could start others"));
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+}
+END_TEST
+
+static void *wait_for_leave(void *arg)
+{
+	(void)arg;
+	while (!atomic_load(&scene->may_end))
+		usleep(1000);
+	return NULL;
+}
+
+static bool takes_nothing_more(void *pool)
+{
+	return ipk_pool_submit(pool, square, &(int){1}, sizeof(int), NULL, NULL) == -ESHUTDOWN;
+}
+
+START_TEST(the_zygote_of_the_process_makes_another_one)
+{
+	IPK_AUTO(pool) *pool = NULL;
+	pthread_t thread;
+
+	ck_ok(ipk_zygote_start(NULL));
+	/* It is in the way of a fork of this process. */
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_leave, NULL), 0);
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	for (int i = 0; i < 3; i++) {
+		kill_for_good(pool);
+		ck_squares(pool, 50);
+		ck_assert(wait_until(has_another_zygote, pool, WAIT_MS));
+		ck_assert(wait_until(is_recovered, pool, WAIT_MS));
+	}
+	atomic_store(&scene->may_end, 1);
+	pthread_join(thread, NULL);
+	/* Without it there is an end to that. */
+	ipk_zygote_stop();
+	kill_for_good(pool);
+	ck_assert(wait_until(takes_nothing_more, pool, WAIT_MS));
 	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
 }
 END_TEST
@@ -746,6 +841,8 @@ static Suite *suite(void)
 	add(s, while_the_zygote_is_stopped_the_others_go_on);
 	add(s, a_pool_may_end_while_its_zygote_is_stopped);
 	add(s, with_nobody_left_to_start_workers_every_task_fails);
+	add(s, with_nobody_left_to_start_workers_every_map_fails);
+	add(s, the_zygote_of_the_process_makes_another_one);
 	add_loop(s, a_fork_of_a_task_does_not_become_a_worker, 2);
 	if (!is_sanitized) {
 		add(s, memory_beyond_the_limit_is_refused_to_the_task);
