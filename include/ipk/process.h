@@ -16,7 +16,8 @@
  * At the end of a process (exit() or return from main(), or from the function of a child)
  * these happen one after the other: calls registered with ipk_at_exit() at priority 0 and
  * above; its daemons are terminated, and killed if they take more than a second; its other
- * children with open handles are waited for, however long that takes; the remaining calls.
+ * children with open handles are waited for, however long that takes, but for detached ones; the
+ * remaining calls.
  * _exit() and deadly signals skip all that.
  */
 #ifndef IPK_PROCESS_H
@@ -59,6 +60,8 @@ enum {
 	IPK_PROCESS_DAEMON = 1u << 1,
 	/* Reads the parent's stdin; otherwise it is /dev/null. */
 	IPK_PROCESS_KEEP_STDIN = 1u << 2,
+	/* exit() does not wait for it: it may outlive its parent. */
+	IPK_PROCESS_DETACHED = 1u << 3,
 };
 
 /* A handle given to a child under a name: see ipk_inherited(). */

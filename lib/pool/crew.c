@@ -130,6 +130,7 @@ int ipk__crew_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline)
 	pthread_mutex_init(&pool->resizing, NULL);
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
 		ipk__member_init(&pool->members[i]);
+	pool->knows_oom_kills = ipk__os_oom_kills(&pool->n_oom_kills) == 0;
 	if (pool->opts.kind == IPK_POOL_PROCESSES)
 		r = open_zygote(pool);
 	for (unsigned i = 0; r == 0 && i < n_workers; i++) {

@@ -224,6 +224,19 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 	return 0;
 }
 
+/* The kernel counts them for all of a control group: one that we did not send, and one more than
+ * we know of. */
+static bool was_oom(ipk_pool *pool, const struct ipk__member *m, const ipk_process_status *status)
+{
+	uint64_t n;
+
+	if (status->signal != SIGKILL || m->is_killed || !pool->knows_oom_kills ||
+	    ipk__os_oom_kills(&n) < 0 || n <= pool->n_oom_kills)
+		return false;
+	pool->n_oom_kills++;
+	return true;
+}
+
 void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death)
 {
 	struct ipk__member *m = &pool->members[worker];
@@ -236,6 +249,7 @@ void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *re
 		death.pid = m->born.pid;
 		death.is_known =
 			ipk__born_status(&m->born, ipk_in_ms(STATUS_MS), &death.status) == 0;
+		death.status.is_oom = was_oom(pool, m, &death.status);
 	}
 	*ret_death = death;
 }

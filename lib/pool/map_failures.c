@@ -39,9 +39,15 @@ static uint32_t add_detail(struct ipk__map_losses *losses, const ipk_failure *fa
 	return (uint32_t)losses->n_details;
 }
 
+static bool is_same_end(const ipk_process_status *a, const ipk_process_status *b)
+{
+	return a->exit_code == b->exit_code && a->signal == b->signal && a->user_ns == b->user_ns &&
+	       a->system_ns == b->system_ns;
+}
+
 static bool is_same_detail(const ipk_failure *a, const ipk_failure *b)
 {
-	return a->pid == b->pid && memcmp(&a->status, &b->status, sizeof a->status) == 0 &&
+	return a->pid == b->pid && is_same_end(&a->status, &b->status) &&
 	       strcmp(a->text, b->text) == 0;
 }
 

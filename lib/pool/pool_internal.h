@@ -307,6 +307,8 @@ struct ipk_pool {
 	bool zygote_is_of_process;  /* it is a child of the process-wide one */
 	struct ipk__member members[IPK_POOL_WORKERS_MAX];
 	unsigned n_workers;       /* how many there are to be */
+	uint64_t n_oom_kills;     /* in our control group that are accounted for */
+	bool knows_oom_kills;     /* the kernel tells */
 	pthread_mutex_t resizing; /* taken before the mutex */
 	bool is_barren;           /* the zygote is gone for good: whoever ends is not replaced */
 

@@ -212,6 +212,7 @@ static bool find_running(bool is_daemon, int *ret_fd)
 	ipk__family_lock();
 	for (ipk_process *p = family.first; p && !is_found; p = p->next) {
 		if (is_daemon != ((p->flags & IPK_PROCESS_DAEMON) != 0) ||
+		    (!is_daemon && (p->flags & IPK_PROCESS_DETACHED)) ||
 		    ipk__family_reap(p) != -EAGAIN)
 			continue;
 		is_found = true;

@@ -135,7 +135,9 @@ static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process
 
 /* --- what may be asked for --- */
 
-#define KNOWN_FLAGS (IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON | IPK_PROCESS_KEEP_STDIN)
+#define KNOWN_FLAGS                                                                  \
+	(IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON | IPK_PROCESS_KEEP_STDIN | \
+	 IPK_PROCESS_DETACHED)
 
 static int check_stdio(const ipk_process_opts *o)
 {

@@ -229,7 +229,11 @@ static int bring_up(ipk_manager_server *server, struct birth *b, ipk_deadline de
 	if (r < 0)
 		return r;
 	b->news_fd = fds[1];
-	r = ipk_process_start(run_child, b, IPK_PROCESS(.name = "ipk-manager"), &server->process);
+	/* It runs nothing but this library, so other threads do not matter; it ends by itself. */
+	r = ipk_process_start(run_child, b,
+			      IPK_PROCESS(.name = "ipk-manager", .start_method = IPK_START_FORK,
+					  .flags = IPK_PROCESS_DETACHED),
+			      &server->process);
 	ipk__os_close(fds[1]);
 	if (r == 0) {
 		r = hear(b, fds[0], deadline, &news);

@@ -15,6 +15,7 @@
 #include "ipk/pool.h"
 #include "pool/pool_internal.h"
 #include "proc/pool_scene.h"
+#include "support/memory_group.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 static const bool is_sanitized = true; /* which takes much memory itself */
@@ -643,6 +644,64 @@ START_TEST(memory_beyond_the_limit_is_refused_to_the_task)
 }
 END_TEST
 
+static int take_much(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	(void)task;
+	(void)arg_bytes;
+	memory_eat(*(const size_t *)arg);
+	return 0;
+}
+
+static int kill_itself(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	(void)task, (void)arg, (void)arg_bytes;
+	return raise(SIGKILL);
+}
+
+static void ck_died(ipk_pool *pool, ipk_task_fn fn, bool is_oom)
+{
+	const size_t much = 4 * MEMORY_GROUP_BYTES;
+	IPK_AUTO(future) *f = NULL;
+	ipk_failure failure;
+
+	ck_ok(ipk_pool_submit(pool, fn, &much, sizeof much, NULL, &f));
+	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -EOWNERDEAD);
+	ck_ok(ipk_future_failure(f, &failure));
+	ck_assert_int_eq(failure.cause, IPK_FAILURE_DIED);
+	ck_assert_int_eq(failure.status.signal, SIGKILL);
+	ck_assert_int_eq(failure.status.is_oom, is_oom);
+	ck_assert_int_eq(strstr(failure.text, "out of memory") != NULL, is_oom);
+}
+
+static int lose_workers(void *arg)
+{
+	IPK_AUTO(pool) *pool = NULL;
+
+	ck_assert(memory_group_enter(arg));
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
+	ck_died(pool, kill_itself, false);
+	ck_died(pool, take_much, true);
+	ck_died(pool, kill_itself, false);
+	return 0;
+}
+
+/* Once the last process has left it. */
+static bool is_removed(void *dir)
+{
+	return rmdir(dir) == 0;
+}
+
+START_TEST(a_death_for_want_of_memory_is_told)
+{
+	char dir[MEMORY_GROUP_DIR_BYTES];
+
+	if (!memory_group_make(dir))
+		return;
+	reap_ok(spawn(lose_workers, dir));
+	ck_assert(wait_until(is_removed, dir, WAIT_MS));
+}
+END_TEST
+
 START_TEST(a_worker_ends_after_so_many_tasks)
 {
 	IPK_AUTO(pool) *pool = NULL;
@@ -846,6 +905,7 @@ static Suite *suite(void)
 	add_loop(s, a_fork_of_a_task_does_not_become_a_worker, 2);
 	if (!is_sanitized) {
 		add(s, memory_beyond_the_limit_is_refused_to_the_task);
+		add(s, a_death_for_want_of_memory_is_told);
 		add(s, sixty_four_workers_take_little_memory);
 	}
 	add(s, a_worker_ends_after_so_many_tasks);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "proc/process_roles.h"
+#include "support/memory_group.h"
 #include "support/support.h"
 
 static void say(const char *word)
@@ -349,6 +350,28 @@ static int wait_for_sibling(void *arg)
 	return 0;
 }
 
+static int leave_one_behind(void *arg)
+{
+	ipk_process *p = NULL;
+
+	if (ipk_process_start(wait_at_gate, arg, IPK_PROCESS(.flags = IPK_PROCESS_DETACHED), &p))
+		return 1;
+	return 9; /* with the handle open */
+}
+
+START_TEST(a_detached_child_is_not_waited_for)
+{
+	ipk_process *p = NULL;
+	struct gate may_end;
+
+	gate_init(&may_end);
+	ck_ok(ipk_process_start(leave_one_behind, &may_end, NULL, &p));
+	ck_assert_int_eq(join_role(p).exit_code, 9);
+	gate_open(&may_end);
+	gate_fini(&may_end);
+}
+END_TEST
+
 START_TEST(siblings_are_not_children)
 {
 	ipk_process *sibling = NULL, *p = NULL;
@@ -412,45 +435,18 @@ END_TEST
 
 static int eat(void *arg)
 {
-	size_t n_bytes = *(size_t *)arg;
-	volatile char *bytes = malloc(n_bytes);
-
-	for (size_t i = 0; bytes && i < n_bytes; i += 4096)
-		bytes[i] = 1;
+	memory_eat(*(size_t *)arg);
 	return 0;
-}
-
-static bool write_file(const char *dir, const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-	bool is_ok;
-
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	f = fopen(path, "we");
-	if (!f)
-		return false;
-	is_ok = fputs(text, f) >= 0;
-	return fclose(f) == 0 && is_ok;
-}
-
-/* A control group of 64 MB with this process in it; false: not allowed here. */
-static bool enter_group(const char *dir, bool is_v2)
-{
-	if (mkdir(dir, 0755) < 0)
-		return false;
-	return write_file(dir, is_v2 ? "memory.max" : "memory.limit_in_bytes", "67108864") &&
-	       write_file(dir, "cgroup.procs", "0");
 }
 
 static int run_in_group(void *arg)
 {
 	const char *dir = arg;
-	size_t much = (size_t)256 << 20, little = 4096;
+	size_t much = 4 * MEMORY_GROUP_BYTES, little = 4096;
 	ipk_process_status status;
 	ipk_process *p = NULL;
 
-	role_check(write_file(dir, "cgroup.procs", "0"));
+	role_check(memory_group_enter(dir));
 	role_check(ipk_process_start(eat, &little, NULL, &p) == 0);
 	role_check(ipk_process_kill(p) == 0);
 	role_check(ipk_process_join(p, ipk_in_ms(WAIT_MS), &status) == 0 && !status.is_oom);
@@ -464,23 +460,11 @@ static int run_in_group(void *arg)
 
 START_TEST(out_of_memory)
 {
-	static const char *const tops[] = {"/sys/fs/cgroup/memory", "/sys/fs/cgroup"};
-	char dir[128];
+	char dir[MEMORY_GROUP_DIR_BYTES];
 	pid_t pid;
 
-	for (int i = 0; i < 2; i++) {
-		snprintf(dir, sizeof dir, "%s/ipk-test-%d", tops[i], (int)getpid());
-		pid = fork();
-		if (pid == 0)
-			_exit(enter_group(dir, i == 1) ? 0 : 1);
-		waitpid(pid, &(int){0}, 0);
-		if (access(dir, F_OK) == 0)
-			break;
-	}
-	if (access(dir, F_OK) != 0) {
-		fprintf(stderr, "skipped: no memory control group can be made here\n");
+	if (!memory_group_make(dir))
 		return;
-	}
 	pid = spawn(run_in_group, dir);
 	reap_ok(pid);
 	ck_assert_int_eq(rmdir(dir), 0);
@@ -496,6 +480,7 @@ static Suite *suite(void)
 	add_loop_test(s, daemons_end_with_a_killed_parent, 0, 3);
 	add_loop_test(s, daemons_end_with_their_parent, 0, 3);
 	add_test(s, wait_for_any);
+	add_test(s, a_detached_child_is_not_waited_for);
 	add_test(s, siblings_are_not_children);
 	add_test(s, active_children);
 	add_test(s, out_of_memory);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "ipk/manager_server.h"
+#include "ipk/process.h"
 #include "ipk/pipe.h"
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
@@ -179,6 +180,35 @@ START_TEST(it_ends_with_its_creator)
 	ck_assert_int_eq(stat(where + 5, &st), -1);
 	*strrchr(where, '/') = '\0';
 	ck_assert_int_eq(stat(where + 5, &st), -1);
+}
+END_TEST
+
+/* With the server open, which is not waited for. */
+static int create_and_end(void *arg)
+{
+	const int *pid_pipe = arg;
+	pid_t pid;
+
+	start(IPK_MANAGER_SERVER(.flags = 0));
+	pid = ipk_manager_server_pid(server);
+	return write(pid_pipe[1], &pid, sizeof pid) == (ssize_t)sizeof pid ? 5 : 1;
+}
+
+START_TEST(it_holds_nobody_up_who_ends)
+{
+	IPK_AUTO(process) *creator = NULL;
+	ipk_process_status status;
+	int pid_pipe[2];
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(pid_pipe), 0);
+	ck_ok(ipk_process_start(create_and_end, pid_pipe, NULL, &creator));
+	ck_ok(ipk_process_join(creator, ipk_in_ms(WAIT_MS), &status));
+	ck_assert_int_eq(status.exit_code, 5);
+	ck_assert_int_eq(read(pid_pipe[0], &pid, sizeof pid), sizeof pid);
+	ck_assert(wait_until(is_gone, &pid, WAIT_MS));
+	close(pid_pipe[0]);
+	close(pid_pipe[1]);
 }
 END_TEST
 
@@ -621,6 +651,7 @@ static Suite *suite(void)
 	add_test(s, addresses_that_it_refuses);
 	add_test(s, a_dead_ones_socket_is_in_nobodys_way);
 	add_test(s, it_ends_with_its_creator);
+	add_test(s, it_holds_nobody_up_who_ends);
 	add_test(s, it_stays_when_asked_to);
 	add_test(s, a_terminal_interrupt_is_the_creators);
 	add_test(s, it_keeps_none_of_our_fds);
