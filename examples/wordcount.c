@@ -9,7 +9,7 @@
  * lost with it: each file's words come in once.
  *
  * Half way it shows itself with ipc-inspect (environment variable IPC_INSPECT) and kills
- * the worker that began a task last with SIGKILL. In the end it counts again in one process
+ * a worker that is at a task with SIGKILL. In the end it counts again in one process
  * and compares.
  */
 #include <ctype.h>
@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <ipk.h>
 
@@ -100,17 +99,14 @@ static int count_words(struct table *t, const char *path)
 
 /* --- the task --- */
 
-static ipk_value *began_last; /* the worker's pid */
-
 /* From a path to its words. */
 static int count_file(ipk_task *task, const void *path, size_t path_bytes)
 {
 	struct table t = {0};
-	int r, pid = getpid();
 	size_t n = 0;
+	int r;
 
 	(void)path_bytes;
-	ipk_try(ipk_value_store(began_last, &pid));
 	r = count_words(&t, path);
 	for (size_t i = 0; i < t.room; i++)
 		if (t.words[i].count > 0)
@@ -170,13 +166,24 @@ static void show_what_was_seen(FILE *seen)
 		printf("    (it could not be run)\n");
 }
 
-static int kill_one(void)
+/* The one that has been at its task for the shortest time: it will not be done with it yet. */
+static int kill_one(ipk_pool *pool)
 {
-	int pid;
+	ipk_worker_info workers[IPK_POOL_WORKERS_MAX], *best = workers;
+	size_t n;
 
-	ipk_try(ipk_value_load(began_last, &pid));
-	printf("killing worker %d with SIGKILL\n", pid);
-	return kill(pid, SIGKILL) == 0 ? 0 : -errno;
+	ipk_try(ipk_pool_workers(pool, workers, IPK_POOL_WORKERS_MAX, &n));
+	if (n == 0)
+		return -ESRCH;
+	for (size_t i = 0; i < n; i++) {
+		bool is_busy = workers[i].state == IPK_WORKER_BUSY;
+
+		if (is_busy &&
+		    (best->state != IPK_WORKER_BUSY || workers[i].since_ns < best->since_ns))
+			best = &workers[i];
+	}
+	printf("killing worker %d with SIGKILL\n", (int)best->pid);
+	return kill(best->pid, SIGKILL) == 0 ? 0 : -errno;
 }
 
 static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *counts)
@@ -194,7 +201,7 @@ static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *count
 		if (n_done == n_files / 2)
 			seen = start_looking();
 		if (n_done == n_files / 2 + 1)
-			ipk_try(kill_one());
+			ipk_try(kill_one(pool));
 		r = ipk_imap_next(imap, ipk_forever(), &f);
 		if (r == 0)
 			r = take(f, counts);
@@ -244,12 +251,9 @@ static int compare(char **paths, struct table *counts)
 static int count_all(char **paths, size_t n_files)
 {
 	struct table counts = {0};
-	IPK_AUTO(value) *pid = NULL;
 	IPK_AUTO(pool) *pool = NULL;
 	ipk_progress progress;
 
-	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'i', .label = "began-last"), &pid));
-	began_last = pid;
 	ipk_try(ipk_pool_create(IPK_POOL(.label = "wordcount", .on_progress = ipk_progress_bar,
 					 .on_progress_arg = stderr),
 				&pool));

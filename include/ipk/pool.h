@@ -219,6 +219,38 @@ IPK_API IPK_MUST_CHECK int ipk_pool_resize(ipk_pool *pool, unsigned n_workers);
  */
 IPK_API IPK_MUST_CHECK int ipk_pool_progress(const ipk_pool *pool, ipk_progress *ret_progress);
 
+typedef enum ipk_worker_state {
+	IPK_WORKER_STARTING = 0, /* runs the initializer */
+	IPK_WORKER_IDLE = 1,
+	IPK_WORKER_BUSY = 2,   /* runs a task, or items of a map */
+	IPK_WORKER_ENDING = 3, /* was one too many, or has done max_tasks_per_worker */
+} ipk_worker_state;
+
+typedef struct ipk_worker_info {
+	unsigned number; /* as ipk_task_worker() has it */
+	pid_t pid;       /* 0: a thread */
+	ipk_worker_state state;
+	int64_t since_ns; /* how long it has been idle, or at its task or item, about */
+	uint64_t n_done;  /* tasks and items it did, failed ones too */
+} ipk_worker_info;
+
+/**
+ * ipk_pool_workers() - who is there, and what they do: one look
+ * @pool:        pool
+ * @ret_workers: by number; may be NULL when @max is 0
+ * @max:         for how many there is room
+ * @ret_n:       how many there are, which may be more than @max; fewer than there are to be
+ *               while some that died are replaced
+ *
+ * Blocks:  no.
+ * Callers: any thread.
+ * Source:  lib/pool/crew.c          Since: 0.4
+ *
+ * Return: 0; -EINVAL; -EBADF; -EPERM not its creator.
+ */
+IPK_API IPK_MUST_CHECK int ipk_pool_workers(ipk_pool *pool, ipk_worker_info *ret_workers,
+					    size_t max, size_t *ret_n);
+
 /**
  * ipk_pool_forgive() - let quarantined tasks be tried again
  * @pool: pool

@@ -357,6 +357,58 @@ int ipk_pool_resize(ipk_pool *pool, unsigned n_workers)
 	return r;
 }
 
+/* --- looking --- */
+
+static ipk_worker_state public_state(const struct ipk__pool_worker *place)
+{
+	switch (atomic_load_explicit(&place->state, memory_order_acquire)) {
+	case IPK__WORKER_IDLE:
+		return IPK_WORKER_IDLE;
+	case IPK__WORKER_BUSY:
+		return ipk__worker_is_at_work(place) ? IPK_WORKER_BUSY : IPK_WORKER_IDLE;
+	case IPK__WORKER_RETIRED:
+		return IPK_WORKER_ENDING;
+	default:
+		return IPK_WORKER_STARTING;
+	}
+}
+
+static ipk_worker_info look_at(ipk_pool *pool, unsigned worker)
+{
+	const struct ipk__pool_worker *place = place_of(pool, worker);
+	int64_t since_ns = atomic_load_explicit(&place->since_ns, memory_order_relaxed);
+
+	return (ipk_worker_info){
+		.number = worker,
+		.pid = pool->opts.kind == IPK_POOL_THREADS ? 0 : pool->members[worker].born.pid,
+		.state = public_state(place),
+		.since_ns = IPK__MAX(ipk__os_now_ns() - since_ns, (int64_t)0),
+		.n_done = atomic_load_explicit(&place->n_done, memory_order_relaxed),
+	};
+}
+
+int ipk_pool_workers(ipk_pool *pool, ipk_worker_info *ret_workers, size_t max, size_t *ret_n)
+{
+	int r = ipk__pool_check(pool);
+	size_t n = 0;
+
+	if (r < 0)
+		return r;
+	if (!ret_n || (max > 0 && !ret_workers))
+		return -EINVAL;
+	ipk__pool_lock(pool);
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
+		if (!pool->members[i].is_there)
+			continue;
+		if (n < max)
+			ret_workers[n] = look_at(pool, i);
+		n++;
+	}
+	ipk__pool_unlock(pool);
+	*ret_n = n;
+	return 0;
+}
+
 /* --- the end --- */
 
 void ipk__crew_end(ipk_pool *pool)

@@ -183,6 +183,14 @@ struct ipk__shm_pool {
 };
 _Static_assert(IPK_POOL_WORKERS_MAX <= 64 * IPK__DOZE_WORDS, "a bit for each");
 
+/* Busy, and not just between two tasks. */
+static inline bool ipk__worker_is_at_work(const struct ipk__pool_worker *place)
+{
+	return atomic_load_explicit(&place->state, memory_order_acquire) == IPK__WORKER_BUSY &&
+	       (atomic_load_explicit(&place->slot, memory_order_relaxed) != 0 ||
+		atomic_load_explicit(&place->map, memory_order_relaxed) != 0);
+}
+
 /* Whether something lies there for a worker to take; @shared is a struct ipk__shm_pool. */
 static inline bool ipk__shm_pool_has_work(void *shared)
 {

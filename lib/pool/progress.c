@@ -101,19 +101,12 @@ static void read_what_is_over(const struct ipk__shm_pool *shared, const struct i
 	}
 }
 
-static bool is_at_work(const struct ipk__pool_worker *place)
-{
-	return atomic_load_explicit(&place->state, memory_order_acquire) == IPK__WORKER_BUSY &&
-	       (atomic_load_explicit(&place->slot, memory_order_relaxed) != 0 ||
-		atomic_load_explicit(&place->map, memory_order_relaxed) != 0);
-}
-
 static uint64_t count_busy(const struct ipk__shm_pool *shared)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		n += is_at_work(&shared->workers[i]);
+		n += ipk__worker_is_at_work(&shared->workers[i]);
 	return n;
 }
 

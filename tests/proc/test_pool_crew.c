@@ -798,6 +798,68 @@ START_TEST(one_that_was_sent_home_finishes_its_task)
 }
 END_TEST
 
+static ipk_worker_info info_of(ipk_pool *pool, unsigned number)
+{
+	ipk_worker_info infos[4];
+	size_t n = 0;
+
+	ck_ok(ipk_pool_workers(pool, infos, 4, &n));
+	ck_assert_uint_eq(n, 2);
+	ck_assert_uint_eq(infos[0].number, 0);
+	ck_assert_uint_eq(infos[1].number, 1);
+	return infos[number];
+}
+
+static bool one_is_busy(void *arg)
+{
+	ipk_worker_info a = info_of(arg, 0), b = info_of(arg, 1);
+
+	return (a.state == IPK_WORKER_BUSY) != (b.state == IPK_WORKER_BUSY);
+}
+
+START_TEST(workers_can_be_looked_at)
+{
+	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(future) *f = NULL;
+	bool are_threads = _i == IPK_POOL_THREADS;
+	ipk_worker_info a, b;
+	pid_t by = 0;
+	size_t n;
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .kind = (ipk_pool_kind)_i), &pool));
+	ck_squares(pool, 100);
+	ck_assert(wait_until(all_are_idle, pool, WAIT_MS));
+	a = info_of(pool, 0);
+	b = info_of(pool, 1);
+	ck_assert_int_eq(a.state, IPK_WORKER_IDLE);
+	ck_assert_uint_eq(a.n_done + b.n_done, 100);
+	ck_assert_int_ge(a.since_ns, 0);
+	ck_assert_int_eq(a.pid, are_threads ? 0 : pool->members[0].born.pid);
+	ck_ok(ipk_pool_submit(pool, wait_for_end, NULL, 0, NULL, &f));
+	ck_assert(wait_until(one_is_busy, pool, WAIT_MS));
+	usleep(20000); /* that it takes at least */
+	a = info_of(pool, 0);
+	b = info_of(pool, 1);
+	if (b.state == IPK_WORKER_BUSY)
+		a = b;
+	ck_assert_int_eq(a.state, IPK_WORKER_BUSY);
+	ck_assert_int_ge(a.since_ns, 10000000);
+	ck_assert_int_lt(a.since_ns, WAIT_MS * 1000000LL);
+	atomic_store(&scene->may_end, 1);
+	ck_ok(ipk_future_get(f, &by, sizeof by, ipk_in_ms(WAIT_MS), NULL));
+	ck_assert_int_eq(a.pid, are_threads ? 0 : by);
+	ck_ok(ipk_pool_workers(pool, NULL, 0, &n));
+	ck_assert_uint_eq(n, 2);
+	ck_err(ipk_pool_workers(pool, NULL, 1, &n), -EINVAL);
+	ck_err(ipk_pool_workers(pool, &a, 1, NULL), -EINVAL);
+	ck_err(ipk_pool_workers(NULL, &a, 1, &n), -EBADF);
+	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_pool_workers(pool, &a, 1, &n));
+	ck_assert_uint_eq(n, 0);
+}
+END_TEST
+
 static long private_kib(pid_t pid)
 {
 	char path[64], line[128];
@@ -911,6 +973,7 @@ static Suite *suite(void)
 	add(s, a_worker_ends_after_so_many_tasks);
 	add_loop(s, it_grows_and_shrinks_under_load, 2);
 	add(s, only_its_creator_may_resize_it);
+	add_loop(s, workers_can_be_looked_at, 2);
 	add(s, one_that_was_sent_home_finishes_its_task);
 	add(s, idle_threads_are_not_in_the_way_of_a_fork);
 	add(s, a_busy_thread_is_in_the_way_of_a_fork);
