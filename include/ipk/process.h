@@ -100,7 +100,8 @@ typedef struct ipk_process_opts {
 	/*
 	 * What it finds with ipk_inherited(), IPK_INHERIT_MAX at most. Pipes, which have one
 	 * owner, go over to it: a start that succeeds closes the handle here. By zygote and
-	 * exec no handles that were made with a name: those are opened by it.
+	 * exec a child opens what was made with a name by that: at its birth, another program
+	 * when it first asks. So the name has to stay until then.
 	 */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
@@ -152,12 +153,13 @@ typedef struct ipk_process_status {
  * Return: 0; -EINVAL; -EDEADLK by default, when this process has threads (a fork of it might
  * hang) and no zygote: start the zygote early, or say which method; by the zygote, when there
  * is none; -EPERM a daemon has no children; -EBADF a handle or fd that is none; -EOPNOTSUPP a
- * handle that cannot be sent: it has a name, by which the child can open it, or leads to
- * another machine; -EBUSY a message is begun on a pipe that is to go over; -ENOBUFS too many
- * handles for the socket they travel in; -EAGAIN too many processes; -ENOMEM; -EMFILE and
- * -ENFILE no fd is free, and nothing was run (unless another thread took the last one
- * meanwhile: the child was then killed as it began); -EPIPE the zygote was killed, its standby
- * too; -ENOENT, -EACCES, -ENOEXEC and others of execve(2): the program cannot be run.
+ * handle that cannot be sent: it is lent by a value or array, or leads to another machine;
+ * -ESTALE its name was removed or leads elsewhere by now; -EBUSY a message is begun on a pipe that
+ * is to go over; -ENOBUFS too many handles for the socket they travel in; -EAGAIN too many
+ * processes; -ENOMEM; -EMFILE and -ENFILE no fd is free, and nothing was run (unless another thread
+ * took the last one meanwhile: the child was then killed as it began); -EPIPE the zygote was
+ * killed, its standby too; -ENOENT, -EACCES, -ENOEXEC and others of execve(2): the program cannot
+ * be run.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
 					     const ipk_process_opts *opts, ipk_process **ret_proc);

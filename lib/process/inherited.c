@@ -4,7 +4,8 @@
  * After a fork they are in memory already: the parent's table is the child's. For any other
  * child the parent puts them all into a socket before the child is there, each behind a
  * packet with its noun and name, and the child takes them out: a zygote's when it is born,
- * another program when it first asks. The first packet has a number that the environment
+ * another program when it first asks. Of one that has a name among all processes only that
+ * goes over, for the child to open. The first packet has a number that the environment
  * variable is to be told apart by; what does not begin with it is somebody else's fd.
  *
  * Each handle is given out once, so it has one owner who closes it.
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -26,9 +28,12 @@
 #include "ipk/semaphore.h"
 #include "ipk/shm.h"
 #include "ipk/value.h"
+#include "lock/lock_internal.h"
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
 #include "process/process_internal.h"
+#include "queue/queue_internal.h"
+#include "value/shm_memory.h"
 
 #define HELLO_MAGIC 0x6e726f62006b7069u /* "ipk\0born" */
 #define ENTRY_MAGIC 0x6d616e006b7069u   /* "ipk\0nam" */
@@ -43,18 +48,29 @@ struct entry {
 	uint64_t magic;
 	char noun[16];
 	char name[IPK__NAME_MAX + 1];
+	char opened_by[IPK__NAME_MAX + 8]; /* "": it follows */
+	uint32_t open_flags;
 };
 
 /* --- the nouns --- */
 
-#define NOUNS(X)   \
-	X(barrier) \
-	X(cond) X(event) X(lock) X(once) X(queue) X(rwlock) X(semaphore) X(shm) X(value) X(array)
+/* What a handle is opened by, and how to know that this still leads to it. */
+struct title {
+	const char *name;
+	unsigned flags;
+	const char *file; /* in /dev/shm; NULL: "ipk.NAME" */
+	int fd;           /* -1: it is not there */
+};
+
+#define OBJECTS(X) X(barrier) X(cond) X(event) X(once) X(rwlock) X(semaphore) X(value) X(array)
+#define NOUNS(X) OBJECTS(X) X(lock) X(queue) X(shm)
 
 struct noun {
 	const char *word;
 	int (*send)(const ipk_inherit *from, ipk_pipe *via);
 	int (*recv)(ipk_pipe *via, ipk_inherit *to);
+	bool (*entitle)(const void *handle, struct title *ret_title); /* false: it has no name */
+	int (*open)(const char *name, unsigned flags, ipk_inherit *to);
 };
 
 #define PASS(noun)                                                      \
@@ -72,6 +88,70 @@ struct noun {
 		return r;                                               \
 	}
 NOUNS(PASS)
+
+#define OPEN(noun)                                                                \
+	static int open_##noun(const char *name, unsigned flags, ipk_inherit *to) \
+	{                                                                         \
+		ipk_##noun *handle;                                               \
+		int r = OPEN_CALL(noun, name, flags, &handle);                    \
+                                                                                  \
+		if (r == 0)                                                       \
+			to->handle = handle;                                      \
+		return r;                                                         \
+	}
+#define OPEN_CALL(noun, name, flags, ret) ((void)(flags), ipk_##noun##_open((name), (ret)))
+OBJECTS(OPEN)
+OPEN(lock)
+OPEN(queue)
+#undef OPEN_CALL
+#define OPEN_CALL(noun, name, flags, ret) ipk_##noun##_open((name), (flags), (ret))
+OPEN(shm)
+
+static bool entitle_object(const struct ipk__ref *ref, struct title *ret_title)
+{
+	*ret_title = (struct title){.name = ipk__object_name(ref), .fd = ref->arena->segment.fd};
+	return ret_title->name != NULL;
+}
+
+/* Their handles begin with it. */
+#define ENTITLE(noun)                                                           \
+	static bool entitle_##noun(const void *handle, struct title *ret_title) \
+	{                                                                       \
+		return entitle_object(handle, ret_title);                       \
+	}
+OBJECTS(ENTITLE)
+
+/* A lent one is part of what has the name. */
+static bool entitle_lock(const void *handle, struct title *ret_title)
+{
+	const ipk_lock *lock = handle;
+
+	return !lock->is_lent && entitle_object(&lock->ref, ret_title);
+}
+
+static bool entitle_queue(const void *handle, struct title *ret_title)
+{
+	const ipk_queue *q = handle;
+
+	*ret_title = (struct title){.name = q->name, .fd = q->segment.fd};
+	return q->name != NULL;
+}
+
+static bool entitle_shm(const void *handle, struct title *ret_title)
+{
+	const ipk_shm *s = handle;
+
+	if (!s->file)
+		return false;
+	*ret_title = (struct title){
+		.name = s->file + (s->is_raw ? 0 : strlen("ipk.")),
+		.flags = (s->is_raw ? (unsigned)IPK_SHM_RAW : 0) |
+			 (s->is_read_only ? (unsigned)IPK_SHM_READ_ONLY : 0),
+		.file = s->file,
+		.fd = s->fd,
+	};
+	return true;
+}
 
 static int send_pipe(const ipk_inherit *from, ipk_pipe *via)
 {
@@ -98,8 +178,9 @@ static int recv_fd(ipk_pipe *via, ipk_inherit *to)
 	return ipk_pipe_recv_fd(via, ipk_now(), &to->fd);
 }
 
-#define ROW(noun) {#noun, send_##noun, recv_##noun},
-static const struct noun nouns[] = {NOUNS(ROW) ROW(pipe) ROW(fd)};
+#define ROW(noun) {#noun, send_##noun, recv_##noun, entitle_##noun, open_##noun},
+static const struct noun nouns[] = {NOUNS(ROW){"pipe", send_pipe, recv_pipe, NULL, NULL},
+				    {"fd", send_fd, recv_fd, NULL, NULL}};
 
 static const struct noun *find_noun(const char *word)
 {
@@ -147,6 +228,45 @@ static int send_packet(int fd, const void *packet, size_t n_bytes)
 	return ipk__os_send(fd, &part, 1, NULL, 0);
 }
 
+/* Whether a child will find the same by it; a moment later it may be gone all the same. */
+static int check_title(const struct title *title)
+{
+	struct ipk__os_stat named = {0}, open = {0};
+	char file[IPK__NAME_MAX + 8];
+	int r;
+
+	if (title->fd < 0)
+		return 0;
+	snprintf(file, sizeof file, "ipk.%s", title->name);
+	r = ipk__os_shm_stat(title->file ? title->file : file, &named);
+	if (r == 0)
+		r = ipk__os_stat(title->fd, &open);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	return named.device == open.device && named.inode == open.inode ? 0 : -ESTALE;
+}
+
+static int pack_one(const ipk_inherit *e, ipk_pipe *via)
+{
+	const struct noun *noun = find_noun(e->noun);
+	struct entry entry = {.magic = ENTRY_MAGIC};
+	struct title title = {0};
+	int r = 0;
+
+	strcpy(entry.noun, e->noun);
+	strcpy(entry.name, e->name);
+	if (noun->entitle && noun->entitle(e->handle, &title)) {
+		r = check_title(&title);
+		if ((size_t)snprintf(entry.opened_by, sizeof entry.opened_by, "%s", title.name) >=
+		    sizeof entry.opened_by)
+			r = -EINVAL;
+		entry.open_flags = title.flags;
+	}
+	if (r == 0)
+		r = send_packet(via->side_fd, &entry, sizeof entry);
+	return r < 0 || title.name ? r : noun->send(e, via);
+}
+
 static int pack(int fd, const ipk_inherit *inherit, size_t n)
 {
 	const struct hello hello = {HELLO_MAGIC, n};
@@ -154,15 +274,8 @@ static int pack(int fd, const ipk_inherit *inherit, size_t n)
 	struct ipk_pipe via = {.side_fd = fd};
 	int r = send_packet(fd, &hello, sizeof hello);
 
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct entry entry = {.magic = ENTRY_MAGIC};
-
-		strcpy(entry.noun, inherit[i].noun);
-		strcpy(entry.name, inherit[i].name);
-		r = send_packet(fd, &entry, sizeof entry);
-		if (r == 0)
-			r = find_noun(inherit[i].noun)->send(&inherit[i], &via);
-	}
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = pack_one(&inherit[i], &via);
 	/* No room left in the socket. */
 	return r == -EAGAIN || r == -ETIMEDOUT ? -ENOBUFS : r;
 }
@@ -243,11 +356,17 @@ static int recv_entry(int fd, struct place *place)
 		return r;
 	place->words.noun[sizeof place->words.noun - 1] = '\0';
 	place->words.name[sizeof place->words.name - 1] = '\0';
+	place->words.opened_by[sizeof place->words.opened_by - 1] = '\0';
 	noun = find_noun(place->words.noun);
 	if (place->words.magic != ENTRY_MAGIC || !noun)
 		return -EPROTO;
 	place->entry = (ipk_inherit){.noun = noun->word, .name = place->words.name, .fd = -1};
-	return noun->recv(&via, &place->entry);
+	if (place->words.opened_by[0] == '\0')
+		return noun->recv(&via, &place->entry);
+	/* One that was removed meanwhile is not there, but the others are. */
+	if (noun->open)
+		(void)noun->open(place->words.opened_by, place->words.open_flags, &place->entry);
+	return noun->open ? 0 : -EPROTO;
 }
 
 /* The table and the names it points to, in one piece of memory that is never given back. */

@@ -81,7 +81,8 @@ void ipk__born_format(const ipk_process_opts *opts, int channel_fd, char buf[IPK
 int ipk__inherit_check(const ipk_inherit *inherit, size_t n);
 /*
  * A socket in which they all are, for a child to take them out of; *ret_fd is -1 when there
- * are none. -EOPNOTSUPP one has a name, or is a pipe to another machine.
+ * are none. -EOPNOTSUPP one is a lent lock, or a pipe to another machine; -ESTALE its name
+ * leads to it no more.
  */
 int ipk__inherit_pack(const ipk_inherit *inherit, size_t n, int *ret_fd);
 /* The child has them: pipes, which have one owner, are closed here. */

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,12 +113,14 @@ static void succeed(struct ipk__zygote *z, struct server *dead)
 
 int ipk__zygote_recv_note(int socket, struct ipk__zygote_note *ret_note, int *ret_pidfd)
 {
-	struct ipk__zygote_note note;
+	struct ipk__zygote_note note = {0};
 	struct iovec part = {&note, sizeof note};
 	int fds[IPK__OS_FDS_MAX];
 	size_t n_bytes, n_fds;
 	int r = ipk__os_recv(socket, &part, 1, false, &n_bytes, fds, &n_fds);
 
+	if (r == -EMFILE)
+		*ret_note = note;
 	if (r < 0)
 		return r;
 	for (size_t i = ret_pidfd != NULL; i < n_fds; i++)
@@ -230,15 +233,36 @@ static int error_of(int said)
 	return said == -ESRCH ? -EPIPE : said;
 }
 
+/*
+ * Its word could not be received; @note has it if only the pidfd found no place (another
+ * thread took the last one, since there was one). If it is born it is not to run.
+ */
+static int undo_birth(int channel, struct ipk__zygote_note *note, int why)
+{
+	int pidfd = -1;
+
+	ipk__os_stop_receiving(channel);
+	if (note->kind == 0)
+		(void)ipk__zygote_recv_note(channel, note, &pidfd);
+	if (note->kind == IPK__ZYGOTE_BORN && pidfd >= 0)
+		(void)ipk__os_pidfd_signal(pidfd, SIGKILL);
+	else if (note->kind == IPK__ZYGOTE_BORN)
+		ipk__os_kill_child(note->pid);
+	ipk__os_close(pidfd);
+	return why;
+}
+
 /* What came of it. -EAGAIN nothing yet; -EPIPE the end of the channel. */
 static int read_birth(int channel, struct ipk__born *ret_born)
 {
-	struct ipk__zygote_note note;
-	int pidfd;
+	struct ipk__zygote_note note = {0};
+	int pidfd = -1;
 	int r = ipk__zygote_recv_note(channel, &note, &pidfd);
 
-	if (r < 0)
+	if (r == -EAGAIN || r == -EPIPE)
 		return r;
+	if (r < 0)
+		return undo_birth(channel, &note, r);
 	if (note.kind == IPK__ZYGOTE_BORN && pidfd >= 0) {
 		*ret_born = (struct ipk__born){note.pid, pidfd, channel};
 		return 0;

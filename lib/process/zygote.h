@@ -59,7 +59,8 @@ struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z);
  * A child. Any thread, several at once too. When the zygote is found dead its standby is asked;
  * exactly one child comes of it, or none and an error: -EAGAIN fork said so, or something
  * kills each child as it is born; -EPIPE zygote and standby are both gone; -ETIMEDOUT (it is
- * stopped, say); -EMFILE here or in the zygote. After an error nothing runs later either.
+ * stopped, say); -EMFILE here or in the zygote. After an error nothing runs later either; what
+ * did run (another thread took the last fd here in between) was killed as it began.
  */
 int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_deadline deadline,
 		     struct ipk__born *ret_born);

@@ -52,7 +52,8 @@ struct ipk__zygote_note {
 
 /* 0; -EPIPE. */
 int ipk__zygote_send_note(int socket, const struct ipk__zygote_note *note, int pidfd);
-/* -EAGAIN; -EPIPE; -EPROTO. *ret_pidfd is -1 when there is none; NULL: not wanted. */
+/* -EAGAIN; -EPIPE; -EPROTO; -EMFILE no place for the fds: all but them is there. *ret_pidfd is -1
+ * when there is none; NULL: not wanted. */
 int ipk__zygote_recv_note(int socket, struct ipk__zygote_note *ret_note, int *ret_pidfd);
 
 /* What a zygote begins with; the fds are its own. */

@@ -28,14 +28,18 @@ static const char *kernel_name(const char *name)
 }
 
 /* A handle for @fd, which it takes over, also when it fails. */
-static int new_handle(int fd, ipk_queue **ret_q)
+static int new_handle(int fd, const char *name, ipk_queue **ret_q)
 {
 	ipk_queue *q = ipk__os_calloc(1, sizeof *q);
 	size_t max_items;
 	size_t n_items;
-	int r = q ? ipk__os_mq_stat(fd, &max_items, &q->mq_message_bytes, &n_items) : -ENOMEM;
+	int r = q && (q->name = strdup(name)) ? 0 : -ENOMEM;
 
+	if (r == 0)
+		r = ipk__os_mq_stat(fd, &max_items, &q->mq_message_bytes, &n_items);
 	if (r < 0) {
+		if (q)
+			free(q->name);
 		free(q);
 		ipk__os_mq_close(fd);
 		return r;
@@ -58,7 +62,7 @@ int ipk__mq_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
 	r = ipk__os_mq_create(name, opts->max_items, opts->ring_bytes, &fd);
 	if (r < 0)
 		return r;
-	r = new_handle(fd, ret_q);
+	r = new_handle(fd, opts->name, ret_q);
 	if (r < 0)
 		ipk__os_mq_unlink(name);
 	return r;
@@ -70,7 +74,7 @@ int ipk__mq_open(const char *name, ipk_queue **ret_q)
 	int fd;
 	int r = at ? ipk__os_mq_open(at, &fd) : -EINVAL;
 
-	return r < 0 ? r : new_handle(fd, ret_q);
+	return r < 0 ? r : new_handle(fd, name, ret_q);
 }
 
 int ipk__mq_unlink(const char *name)

@@ -92,7 +92,7 @@ static void unref(struct ipk__arena *a)
 }
 
 /* A view of @segment, which it takes over, with one reference; not in the list yet. */
-static int new_view(struct ipk__segment *segment, bool is_named, struct ipk__arena **ret_arena)
+static int new_view(struct ipk__segment *segment, const char *name, struct ipk__arena **ret_arena)
 {
 	struct ipk__arena *a = ipk__os_calloc(1, sizeof *a);
 	struct ipk__os_stat st;
@@ -108,7 +108,9 @@ static int new_view(struct ipk__segment *segment, bool is_named, struct ipk__are
 	a->device = st.device;
 	a->inode = st.inode;
 	a->n_refs = 1;
-	a->is_named = is_named;
+	a->is_named = name != NULL;
+	if (name)
+		snprintf(a->name, sizeof a->name, "%s", name);
 	atomic_store(&a->checked_pid, ipk__os_pid());
 	*ret_arena = a;
 	return 0;
@@ -137,7 +139,7 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 
 	if (r < 0)
 		return r;
-	r = new_view(&segment, plan.is_named, &a);
+	r = new_view(&segment, object->name, &a);
 	if (r < 0)
 		return r;
 	a->n_tables = a->shared->n_tables = n_tables;
@@ -350,16 +352,16 @@ static int find_object(struct ipk__arena *a, uint64_t offset, uint32_t kind, siz
 	return 0;
 }
 
-static int attach_arena(int fd, bool is_named, struct ipk__arena **ret_arena)
+static int attach_arena(int fd, const char *name, struct ipk__arena **ret_arena)
 {
 	struct ipk__segment segment;
-	int r = ipk__segment_attach(fd, IPK__KIND_ARENA, is_named, &segment);
+	int r = ipk__segment_attach(fd, IPK__KIND_ARENA, name != NULL, &segment);
 
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
 	}
-	r = new_view(&segment, is_named, ret_arena);
+	r = new_view(&segment, name, ret_arena);
 	if (r < 0)
 		return r;
 	if (!take_numbers(*ret_arena)) {
@@ -371,7 +373,7 @@ static int attach_arena(int fd, bool is_named, struct ipk__arena **ret_arena)
 }
 
 /* The arena that @fd names, with one more reference. */
-static int get_arena(int fd, bool is_named, struct ipk__arena **ret_arena)
+static int get_arena(int fd, const char *name, struct ipk__arena **ret_arena)
 {
 	struct ipk__os_stat st;
 	int r = ipk__os_stat(fd, &st);
@@ -385,12 +387,12 @@ static int get_arena(int fd, bool is_named, struct ipk__arena **ret_arena)
 		}
 	}
 	if (r == 0)
-		return attach_arena(fd, is_named, ret_arena);
+		return attach_arena(fd, name, ret_arena);
 	ipk__os_close(fd);
 	return r;
 }
 
-static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t min_bytes,
+static int attach(int fd, const char *name, uint64_t offset, uint32_t kind, size_t min_bytes,
 		  struct ipk__ref *ret_ref)
 {
 	struct ipk__arena *a;
@@ -398,9 +400,9 @@ static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t 
 	int r;
 
 	pthread_mutex_lock(&mutex);
-	r = get_arena(fd, is_named, &a);
+	r = get_arena(fd, name, &a);
 	if (r == 0) {
-		r = find_object(a, is_named ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
+		r = find_object(a, name ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
 				min_bytes, &ref);
 		/* One that was here already may have come with a fork. */
 		if (r == 0)
@@ -418,7 +420,7 @@ static int attach(int fd, bool is_named, uint64_t offset, uint32_t kind, size_t 
 int ipk__object_attach(int fd, uint64_t offset, uint32_t kind, size_t min_bytes,
 		       struct ipk__ref *ret_ref)
 {
-	return attach(fd, false, offset, kind, min_bytes, ret_ref);
+	return attach(fd, NULL, offset, kind, min_bytes, ret_ref);
 }
 
 int ipk__object_open(const char *name, uint32_t kind, size_t min_bytes, struct ipk__ref *ret_ref)
@@ -429,7 +431,7 @@ int ipk__object_open(const char *name, uint32_t kind, size_t min_bytes, struct i
 
 	if (r == 0)
 		r = ipk__os_shm_open(file_name(name, file, sizeof file), &fd);
-	return r < 0 ? r : attach(fd, true, 0, kind, min_bytes, ret_ref);
+	return r < 0 ? r : attach(fd, name, 0, kind, min_bytes, ret_ref);
 }
 
 /* --- giving back --- */

@@ -75,6 +75,7 @@ struct ipk__arena {
 	uint64_t device, inode; /* an arena that comes twice is mapped once */
 	size_t n_refs;
 	bool is_named;
+	char name[IPK__NAME_MAX + 1]; /* of its object, "": none */
 	uint32_t n_tables;         /* as it was when it was checked, like all that is kept here */
 	_Atomic pid_t checked_pid; /* the process whose pid namespace was found to be right */
 	/* The maker's books: */
@@ -117,6 +118,12 @@ void ipk__object_close(struct ipk__ref *ref); /* an empty one is fine; it is emp
 int ipk__object_unlink(const char *name);
 /* For passing it on: its room is not used again. The fd stays the arena's; -EOPNOTSUPP named. */
 int ipk__object_pass(struct ipk__ref *ref, int *ret_fd, uint64_t *ret_offset);
+
+/* NULL: anonymous. */
+static inline const char *ipk__object_name(const struct ipk__ref *ref)
+{
+	return ref->arena->is_named ? ref->arena->name : NULL;
+}
 
 static inline uint64_t ipk__object_offset(const struct ipk__ref *ref)
 {

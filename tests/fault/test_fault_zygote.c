@@ -2,9 +2,14 @@
  * test_fault_zygote.c - making zygotes and births with their k-th system call or allocation
  * failing on the requester's side: nothing is left, and what there is goes on working.
  */
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "fault/faults.h"
+#include "os/os.h"
 #include "process/zygote.h"
 #include "support/support.h"
 
@@ -61,6 +66,40 @@ static int bear_with_file(void)
 	return bear(BIG_BYTES);
 }
 
+/* Each child that runs has the other side of it until its end. */
+static int ends[2];
+
+static int stay(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+{
+	(void)arg, (void)arg_bytes, (void)fds, (void)n_fds;
+	pause();
+	return 0;
+}
+
+static int bear_one_that_stays(void)
+{
+	const struct ipk__birth birth = {.fn = stay, .fds = &ends[1], .n_fds = 1};
+	struct pollfd end = {.events = POLLIN};
+	ipk_process_status status;
+	struct ipk__born born;
+	int r;
+
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	r = ipk__zygote_bear(zygote, &birth, ipk_in_ms(WAIT_MS), &born);
+	fault_disarm();
+	close(ends[1]);
+	end.fd = ends[0];
+	if (r == 0) {
+		ck_assert_int_eq(poll(&end, 1, 0), 0);
+		ck_ok(ipk__os_pidfd_signal(born.pidfd, SIGKILL));
+		ck_ok(ipk__born_status(&born, ipk_in_ms(WAIT_MS), &status));
+		ipk__born_close(&born);
+	}
+	ck_assert_int_eq(poll(&end, 1, WAIT_MS), 1);
+	close(ends[0]);
+	return r;
+}
+
 static void still_works(void)
 {
 	ck_ok(bear(0));
@@ -69,6 +108,8 @@ static void still_works(void)
 
 FAULT_TEST(opening, .run = open_it)
 FAULT_TEST(births, .run = bear_one, .prepare = make_it, .check = still_works)
+FAULT_TEST(nothing_runs_after_an_error, .run = bear_one_that_stays, .prepare = make_it,
+	   .check = still_works)
 FAULT_TEST(births_with_a_file, .run = bear_with_file, .prepare = make_it, .check = still_works)
 
 static Suite *suite(void)
@@ -80,6 +121,7 @@ static Suite *suite(void)
 	add_test(s, opening);
 	add_test(s, births);
 	add_test(s, births_with_a_file);
+	add_test(s, nothing_runs_after_an_error);
 	return s;
 }
 

@@ -184,6 +184,16 @@ static int role_many(const char *arg)
 	return 0;
 }
 
+static int role_gone(const char *arg)
+{
+	char c;
+
+	/* The parent says when the name is gone. */
+	role_check(read(0, &c, 1) == 1);
+	role_check(!ipk_inherited(queue, "q"));
+	return role_value(arg);
+}
+
 /* Another program that is given a stranger's variable. */
 static int role_stranger(const char *arg)
 {
@@ -198,21 +208,14 @@ static int role_stranger(const char *arg)
 }
 
 const struct role roles[] = {
-	{"queue", role_queue},
-	{"lock", role_lock},
-	{"event", role_event},
-	{"semaphore", role_semaphore},
-	{"value", role_value},
-	{"array", role_array},
-	{"shm", role_shm},
-	{"others", role_others},
-	{"fd", role_fd},
-	{"pipe", role_pipe},
-	{"nothing", role_nothing},
-	{"give_on", role_give_on},
-	{"many", role_many},
-	{"stranger", role_stranger},
-	{0},
+	{"queue", role_queue},     {"lock", role_lock},
+	{"event", role_event},     {"semaphore", role_semaphore},
+	{"value", role_value},     {"array", role_array},
+	{"shm", role_shm},         {"others", role_others},
+	{"fd", role_fd},           {"pipe", role_pipe},
+	{"nothing", role_nothing}, {"give_on", role_give_on},
+	{"many", role_many},       {"stranger", role_stranger},
+	{"gone", role_gone},       {0},
 };
 
 /* --- tests --- */
@@ -330,6 +333,86 @@ START_TEST(memory)
 	ipk_array_close(a);
 	ipk_shm_close(shm);
 	end_method(method);
+}
+END_TEST
+
+/* Each has a name of its own, so that a mix-up would show. */
+START_TEST(what_has_a_name_is_opened_by_it)
+{
+	int method = methods[_i];
+	ipk_queue *q = NULL;
+	ipk_lock *lock = NULL;
+	ipk_value *v = NULL;
+	ipk_shm *shm = NULL;
+	char q_name[UNIQUE_NAME_BYTES], lock_name[UNIQUE_NAME_BYTES], v_name[UNIQUE_NAME_BYTES];
+	char shm_name[UNIQUE_NAME_BYTES], text[16];
+
+	begin_method(method);
+	unique_name(q_name, "queue");
+	unique_name(lock_name, "lock");
+	unique_name(v_name, "value");
+	unique_name(shm_name, "shm");
+	ck_ok(ipk_queue_create(IPK_QUEUE(.name = q_name), &q));
+	ck_ok(ipk_lock_create(IPK_LOCK(.name = lock_name, .label = "other"), &lock));
+	ck_ok(ipk_value_create(IPK_VALUE(.typecode = 'q', .name = v_name), &v));
+	ck_ok(ipk_shm_create(IPK_SHM(.size_bytes = 100, .name = shm_name, .is_raw = true), &shm));
+	ck_ok(ipk_lock_lock(lock, ipk_now(), NULL));
+	{
+		ipk_inherit given[] = {IPK_INHERIT(queue, "q", q), IPK_INHERIT(lock, "l", lock),
+				       IPK_INHERIT(value, "v", v), IPK_INHERIT(shm, "s", shm)};
+
+		ck_role(method, "queue", "q", GIVEN(given));
+		ck_role(method, "lock", "l", GIVEN(given));
+		ck_role(method, "value", "v", GIVEN(given));
+		ck_role(method, "shm", "s", GIVEN(given));
+		/* And one that was opened itself. */
+		ipk_lock_close(lock);
+		ck_ok(ipk_lock_open(lock_name, &lock));
+		given[1].handle = lock;
+		ck_role(method, "lock", "l", GIVEN(given));
+	}
+	ck_ok(ipk_queue_get(q, text, sizeof text, ipk_now(), NULL));
+	ck_assert_str_eq(text, "from child");
+	ck_assert_int_eq(value_of(v), 41);
+	ck_assert_str_eq(ipk_shm_data(shm), "from child");
+	ipk_queue_close(q);
+	ipk_lock_close(lock);
+	ipk_value_close(v);
+	ipk_shm_close(shm);
+	ck_ok(ipk_queue_unlink(q_name));
+	ck_ok(ipk_lock_unlink(lock_name));
+	ck_ok(ipk_value_unlink(v_name));
+	ck_ok(ipk_shm_unlink(shm_name, IPK_SHM_RAW));
+	end_method(method);
+}
+END_TEST
+
+START_TEST(a_name_that_goes_takes_nothing_else_along)
+{
+	ipk_queue *q = NULL;
+	ipk_value *v = NULL;
+	char name[UNIQUE_NAME_BYTES];
+	ipk_process *p;
+	int fds[2];
+
+	unique_name(name, "queue");
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &q));
+	ck_ok(ipk_value_create(IPK_VALUE(.typecode = 'q'), &v));
+	{
+		ipk_inherit given[] = {IPK_INHERIT(queue, "q", q), IPK_INHERIT(value, "v", v)};
+
+		p = start_role(IPK_START_EXEC, "gone", "v",
+			       IPK_PROCESS(.inherit = given, .n_inherit = 2, .stdin_fd = fds[0]));
+	}
+	ck_ok(ipk_queue_unlink(name));
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	ck_assert_int_eq(join_role(p).exit_code, 0);
+	ck_assert_int_eq(value_of(v), 41);
+	close(fds[0]);
+	close(fds[1]);
+	ipk_queue_close(q);
+	ipk_value_close(v);
 }
 END_TEST
 
@@ -512,14 +595,14 @@ START_TEST(what_cannot_be_given)
 		       GIVEN(((ipk_inherit[]){IPK_INHERIT(queue, "q", q), IPK_INHERIT_FD("q", 1)})),
 		       &p),
 	       -EINVAL);
+	ck_ok(ipk_queue_unlink(name));
 	if (method == IPK_START_FORK)
 		ck_role(method, "queue", "x",
 			GIVEN(((ipk_inherit[]){IPK_INHERIT(queue, "x", named)})));
 	else
-		ck_refused(method, (ipk_inherit)IPK_INHERIT(queue, "x", named), -EOPNOTSUPP);
+		ck_refused(method, (ipk_inherit)IPK_INHERIT(queue, "x", named), -ESTALE);
 	ipk_queue_close(q);
 	ipk_queue_close(named);
-	ck_ok(ipk_queue_unlink(name));
 	end_method(method);
 }
 END_TEST
@@ -584,6 +667,8 @@ static Suite *suite(void)
 	add_loop_test(s, locks_and_the_like, 0, N_METHODS);
 	add_loop_test(s, the_others, 0, N_METHODS);
 	add_loop_test(s, memory, 0, N_METHODS);
+	add_loop_test(s, what_has_a_name_is_opened_by_it, 0, N_METHODS);
+	add_test(s, a_name_that_goes_takes_nothing_else_along);
 	add_loop_test(s, single_fds, 0, N_METHODS);
 	add_loop_test(s, pipes_go_over, 0, N_METHODS);
 	add_loop_test(s, a_child_that_dies_takes_its_end_along, 0, N_METHODS);

@@ -99,6 +99,73 @@ START_TEST(status_times_out_while_it_runs)
 }
 END_TEST
 
+static int stay(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+{
+	(void)arg, (void)arg_bytes, (void)fds, (void)n_fds;
+	pause();
+	return 0;
+}
+
+struct asking {
+	struct ipk__zygote *z;
+	int fd; /* for the child */
+	int r;
+	_Atomic pid_t tid;
+};
+
+static void *ask_for_one(void *arg)
+{
+	struct asking *a = arg;
+	struct ipk__born born;
+
+	atomic_store(&a->tid, gettid());
+	a->r = ipk__zygote_bear(a->z, &(struct ipk__birth){.fn = stay, .fds = &a->fd, .n_fds = 1},
+				ipk_in_ms(WAIT_MS), &born);
+	if (a->r == 0)
+		ipk__born_close(&born);
+	return NULL;
+}
+
+static bool has_tid(void *arg)
+{
+	struct asking *a = arg;
+
+	return atomic_load(&a->tid) != 0 && is_asleep(atomic_load(&a->tid));
+}
+
+START_TEST(no_place_for_its_fd_any_more)
+{
+	struct asking a = {.z = open_zygote()};
+	pid_t zygote = zygote_pid(a.z);
+	struct rlimit limit, low;
+	pthread_t thread;
+	int taken[64], n = 0, gone[2];
+	char c;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){64, limit.rlim_max};
+	/* The child has the writing end as long as it runs. */
+	ck_assert_int_eq(pipe2(gone, O_CLOEXEC), 0);
+	a.fd = gone[1];
+	ck_assert_int_eq(kill(zygote, SIGSTOP), 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, ask_for_one, &a), 0);
+	ck_assert(wait_until(has_tid, &a, WAIT_MS)); /* the request is out */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+	while ((taken[n] = fcntl(gone[0], F_DUPFD_CLOEXEC, 0)) >= 0)
+		n++;
+	ck_assert_int_eq(kill(zygote, SIGCONT), 0);
+	pthread_join(thread, NULL);
+	while (n > 0)
+		close(taken[--n]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_err(a.r, -EMFILE);
+	close(gone[1]);
+	ck_assert_int_eq(read(gone[0], &c, 1), 0);
+	close(gone[0]);
+	ipk__zygote_close(a.z);
+}
+END_TEST
+
 START_TEST(bad_births)
 {
 	struct ipk__zygote *z = open_zygote();
@@ -524,6 +591,7 @@ static Suite *suite(void)
 	add_test(s, children_end_by_signals);
 	add_test(s, status_times_out_while_it_runs);
 	add_test(s, bad_births);
+	add_test(s, no_place_for_its_fd_any_more);
 	add_test(s, arguments_of_any_size);
 	add_test(s, fds_are_passed_and_none_else_leaks);
 	add_test(s, names);
