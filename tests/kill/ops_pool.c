@@ -1,11 +1,12 @@
 /*
  * ops_pool.c - a pool's worker, killed in its loop of taking, running and returning.
  *
- * The victim is worker 0, which finds work and ends when there is no more. The survivor is
- * the pool's creator: it learns of the death, has worker 1 do what is left, and then every
- * task must be over exactly once: with the right result; or with the death as its failure, at
- * most one and only without retries, and then it must not have been done. The pool is one
- * without a thread of its own, so the creator's part is called by hand.
+ * The victim is worker 1, whose number no word has by chance; it finds work and ends when
+ * there is no more. The survivor is the pool's creator: it learns of the death, has others do
+ * what is left, and then every task must be over exactly once: with the right result; or with
+ * the death as its failure, at most one and only without retries, and then it must not have
+ * been done. The pool is one without a thread of its own, so the creator's part is called by
+ * hand.
  */
 #include <errno.h>
 #include <signal.h>
@@ -19,20 +20,21 @@
 #include "pool/worker.h"
 #include "scene.h"
 
-enum { N_TASKS = 3, N_ITEMS = 7, N_WORKERS = 3, LONG_BYTES = 300 };
-enum what { SHORT, LONG, ERROR, RETRY, LAST, MAP_1, MAP_3, MAP_RETRY };
+enum { N_TASKS = 3, N_ITEMS = 7, N_MAPS = 2, N_WORKERS = 3, VICTIM = 1, LONG_BYTES = 300 };
+enum what { SHORT, LONG, ERROR, RETRY, LAST, MAP_1, MAP_3, MAP_RETRY, MAP_AFTER };
 
 static const struct {
 	const char *kind;
 	enum what what;
 } kinds[] = {
-	{"short", SHORT}, {"long", LONG},         {"error", ERROR},       {"retry", RETRY},
-	{"last", LAST},   {"map-chunk-1", MAP_1}, {"map-chunk-3", MAP_3}, {"map-retry", MAP_RETRY},
+	{"short", SHORT},       {"long", LONG},           {"error", ERROR},
+	{"retry", RETRY},       {"last", LAST},           {"map-chunk-1", MAP_1},
+	{"map-chunk-3", MAP_3}, {"map-retry", MAP_RETRY}, {"map-after-map", MAP_AFTER},
 };
 
 /* How often each task or item was begun and ended, by whomever. */
 struct runs {
-	_Atomic uint32_t begun[N_ITEMS], ended[N_ITEMS];
+	_Atomic uint32_t begun[N_MAPS * N_ITEMS], ended[N_MAPS * N_ITEMS];
 };
 
 static struct {
@@ -40,12 +42,18 @@ static struct {
 	struct runs *runs;
 	int worker_fds[N_WORKERS]; /* their ends of the control sockets */
 	struct ipk__worker worker;
-	ipk_future *futures[N_TASKS]; /* the first: the map's */
+	ipk_future *futures[N_TASKS]; /* or the maps' */
 } stage;
 
 static bool is_map(const struct scene *s)
 {
 	return s->op->variant >= MAP_1;
+}
+
+/* The second one begins in the middle of where the victim was last in the first one. */
+static size_t n_maps(const struct scene *s)
+{
+	return s->op->variant == MAP_AFTER ? 2 : 1;
 }
 
 static bool has_retry(const struct scene *s)
@@ -108,16 +116,23 @@ static int submit_tasks(const struct scene *s)
 	return 0;
 }
 
-static int submit_map(const struct scene *s)
+static int submit_map(const struct scene *s, size_t map, size_t chunk)
 {
 	uint64_t items[N_ITEMS];
 
 	for (uint64_t i = 0; i < N_ITEMS; i++)
-		items[i] = i;
-	return ipk_pool_map_async(
-		stage.pool, run_item, items, sizeof items[0], sizeof(uint64_t), N_ITEMS,
-		IPK_TASK(.n_retries = has_retry(s), .chunk = s->op->variant == MAP_1 ? 1 : 3),
-		&stage.futures[0]);
+		items[i] = map * N_ITEMS + i;
+	return ipk_pool_map_async(stage.pool, run_item, items, sizeof items[0], sizeof(uint64_t),
+				  N_ITEMS, IPK_TASK(.n_retries = has_retry(s), .chunk = chunk),
+				  &stage.futures[map]);
+}
+
+static int submit_maps(const struct scene *s)
+{
+	enum what what = (enum what)s->op->variant;
+
+	ipk_try(submit_map(s, 0, what == MAP_1 || what == MAP_AFTER ? 1 : 3));
+	return what == MAP_AFTER ? submit_map(s, 1, 3) : 0;
 }
 
 static int make_member(unsigned number)
@@ -149,7 +164,7 @@ static int make(struct scene *s)
 	for (unsigned i = 0; i < N_WORKERS; i++)
 		ipk_try(make_member(i));
 	memset(stage.futures, 0, sizeof stage.futures);
-	return is_map(s) ? submit_map(s) : submit_tasks(s);
+	return is_map(s) ? submit_maps(s) : submit_tasks(s);
 }
 
 /* The harness's books say what they said in the beginning: the survivor had a copy of them. */
@@ -171,8 +186,8 @@ static void unmake(struct scene *s)
 static void ready(struct scene *s)
 {
 	(void)s;
-	ipk__worker_init(&stage.worker, stage.pool->shared, 0);
-	stage.worker.control_fd = stage.worker_fds[0];
+	ipk__worker_init(&stage.worker, stage.pool->shared, VICTIM);
+	stage.worker.control_fd = stage.worker_fds[VICTIM];
 	stage.worker.bell_fd = stage.pool->bell_fd;
 }
 
@@ -187,11 +202,11 @@ static int act(struct scene *s)
 static void learn_of_death(const struct scene *s)
 {
 	struct ipk__death death = {
-		.worker = 0,
+		.worker = VICTIM,
 		.pid = (pid_t)atomic_load(&s->ledger->victim_pid),
 		.status = {.exit_code = -1, .signal = SIGKILL},
 		.is_known = true,
-		.item = atomic_load(&stage.pool->shared->workers[0].item),
+		.item = atomic_load(&stage.pool->shared->workers[VICTIM].item),
 	};
 
 	ipk__pool_lock(stage.pool);
@@ -207,9 +222,11 @@ static void learn_of_death(const struct scene *s)
 /* Two at most: the second where each may do two tasks only. */
 static void do_the_rest(void)
 {
-	for (unsigned number = 1; number < N_WORKERS; number++) {
+	for (unsigned number = 0; number < N_WORKERS; number++) {
 		struct ipk__worker next;
 
+		if (number == VICTIM)
+			continue;
 		ipk__worker_init(&next, stage.pool->shared, number);
 		next.control_fd = stage.worker_fds[number];
 		next.bell_fd = stage.pool->bell_fd;
@@ -257,9 +274,11 @@ static void judge_tasks(struct scene *s)
 		ipk_future *f = stage.futures[i];
 		ipk_failure failure;
 		size_t n = 0;
+		/* That is to be known by now, without a look at its slot. */
+		bool is_over = atomic_load(&f->state) >= IPK_FUTURE_DONE;
 		int r = ipk_future_get(f, result, sizeof result, ipk_now(), &n);
 
-		if (!ipk_future_is_done(f) || ipk_future_failure(f, &failure) < 0) {
+		if (!is_over || ipk_future_failure(f, &failure) < 0) {
 			ledger_fault(s->ledger, &s->ledger->faults.lost, "%zu is not over", i);
 			continue;
 		}
@@ -269,27 +288,26 @@ static void judge_tasks(struct scene *s)
 	}
 }
 
-static void judge_items(struct scene *s)
+static void judge_items(struct scene *s, size_t map)
 {
+	ipk_future *f = stage.futures[map];
 	uint64_t results[N_ITEMS] = {0};
 	ipk_failure failures[N_ITEMS];
 	size_t n_failures = 0, at = 0;
 
-	if (!ipk_future_is_done(stage.futures[0]) ||
-	    ipk_future_failures(stage.futures[0], failures, N_ITEMS, &n_failures) < 0) {
-		ledger_fault(s->ledger, &s->ledger->faults.lost, "the map is not over");
+	if (atomic_load(&f->state) < IPK_FUTURE_DONE ||
+	    ipk_future_failures(f, failures, N_ITEMS, &n_failures) < 0) {
+		ledger_fault(s->ledger, &s->ledger->faults.lost, "map %zu is not over", map);
 		return;
 	}
-	if (ipk_future_get(stage.futures[0], results, sizeof results, ipk_now(), NULL) == 0 &&
-	    n_failures > 0)
+	if (ipk_future_get(f, results, sizeof results, ipk_now(), NULL) == 0 && n_failures > 0)
 		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no error, and failures");
 	for (size_t i = 0; i < N_ITEMS; i++) {
 		ipk_failure none = {.cause = IPK_FAILURE_NONE};
+		uint64_t x = map * N_ITEMS + i;
 		bool is_failed = at < n_failures && failures[at].index == i;
 
-		/* Results of a map with failures are only in its memory, not in get(). */
-		judge(s, i, is_failed ? &failures[at] : &none,
-		      n_failures > 0 || results[i] == i * i + 1);
+		judge(s, x, is_failed ? &failures[at] : &none, results[i] == x * x + 1);
 		at += is_failed;
 	}
 	if (at != n_failures)
@@ -306,9 +324,9 @@ static void check(struct scene *s)
 	learn_of_death(s);
 	do_the_rest();
 	atomic_store(&l->notes[0], 0);
-	if (is_map(s))
-		judge_items(s);
-	else
+	for (size_t map = 0; is_map(s) && map < n_maps(s); map++)
+		judge_items(s, map);
+	if (!is_map(s))
 		judge_tasks(s);
 	if (atomic_load(&l->notes[0]) > 1)
 		ledger_fault(l, &l->faults.lost, "one death, and several failed of it");
