@@ -107,16 +107,16 @@ struct fd_count {
 	int n;
 };
 
-static bool has_as_many_fds(void *arg)
+static bool has_no_more_fds(void *arg)
 {
 	const struct fd_count *count = arg;
 
-	return count_fds_of(count->pid) == count->n;
+	return count_fds_of(count->pid) <= count->n;
 }
 
 bool wait_fds_of(pid_t pid, int n)
 {
-	return wait_until(has_as_many_fds, &(struct fd_count){pid, n}, WAIT_MS);
+	return wait_until(has_no_more_fds, &(struct fd_count){pid, n}, WAIT_MS);
 }
 
 void reap_orphans(void)

@@ -16,7 +16,8 @@ int open_pidfd(pid_t pid);
 /* Kills it and waits until the kernel says that it has ended. */
 void kill_by_pid(pid_t pid);
 int count_fds_of(pid_t pid);
-/* Until it has @n: a zygote tells the end of a child first and closes its channel then. */
+/* Until it has no more than @n: a zygote tells the end of a child first and closes its channel
+ * then, so what was counted meanwhile may be one too many. */
 bool wait_fds_of(pid_t pid, int n);
 void reap_orphans(void); /* all children of this process; they have ended, or will */
 
