@@ -12,7 +12,7 @@
  *   -EMSGSIZE         a message is larger than the buffer or the limit; it stays where it is
  *   -EBADF            a NULL or closed handle
  *   -EINVAL           an argument is out of its documented range (names too)
- *   -ENOENT, -EEXIST  a name that nobody made, or that is taken
+ *   -ENOENT, -EEXIST  a name that nobody made (or no such program), or that is taken
  *   -ENOTUNIQ         several are meant: say which
  *   -EPERM            this thread does not hold the lock; the pool is another process's
  *   -EOWNERDEAD       the worker died of its task; the connection broke while this managed

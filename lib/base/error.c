@@ -16,7 +16,8 @@
 	X(EBADF, "not an open handle: was it NULL, or closed?")                                    \
 	X(EINVAL, "an argument is out of range: see the header (names are [A-Za-z0-9._-]{1,200})") \
 	X(ERANGE, "a number does not fit the type asked for, or an index is beyond the end")       \
-	X(ENOENT, "nobody made that name: create it first")                                        \
+	X(ENOENT,                                                                                  \
+	  "nobody made that name: create it first; of a program: there is none there, or in PATH") \
 	X(ENOTUNIQ, "several are meant: say which")                                                \
 	X(EEXIST, "the name is taken: open it, or unlink it first")                                \
 	X(EADDRINUSE, "somebody listens there already: take another path or port")                 \
