@@ -352,6 +352,7 @@ void ops_pool(struct op_list *list)
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
 		op.kind = kinds[i].kind;
 		op.variant = (int)kinds[i].what;
+		op.max_points = kinds[i].what == MAP_AFTER ? 1500 : 0;
 		op.is_minor = kinds[i].what == ERROR || kinds[i].what == LAST;
 		op_add(list, &op);
 	}
