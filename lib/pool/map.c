@@ -207,6 +207,7 @@ static void publish(struct ipk__pool_map *map, const struct ipk__pool_map *plan)
 
 		atomic_store_explicit(&map->regions[i].next, first, memory_order_relaxed);
 		atomic_store_explicit(&map->regions[i].last, last, memory_order_relaxed);
+		atomic_store_explicit(&map->regions[i].helper, 0, memory_order_relaxed);
 	}
 	atomic_store(&map->n_news, news);
 	/* Pairs with the load of a worker that has announced that it looks at it. */

@@ -93,6 +93,7 @@ enum {
 struct ipk__map_region {
 	alignas(64) _Atomic uint32_t next; /* a hint: chunks before it are claimed */
 	_Atomic uint32_t last;             /* a hint for helpers, who come from the end */
+	_Atomic uint32_t helper;           /* a hint who is there, as worker + 1: help elsewhere */
 };
 
 struct ipk__pool_map {

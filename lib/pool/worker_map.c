@@ -29,7 +29,7 @@ struct look {
 	char *results;
 	uint32_t region;  /* its own */
 	uint32_t helping; /* how many regions it has got to: this one first, */
-	uint32_t step;    /* then in an order of its own */
+	uint32_t step;    /* then in an order of its own, twice: first where nobody helps */
 	uint32_t n_news;  /* when it began to look, and at which it looked everywhere: */
 	uint32_t searched_news;
 	uint32_t search; /* how far */
@@ -80,12 +80,18 @@ static uint32_t claim_own(struct look *l, uint64_t *ret_word)
 	return NONE;
 }
 
-/* From the end of another's. */
+/* From the end of another's. Two that help in one place are after the same words all the time. */
 static uint32_t claim_others(struct look *l, uint32_t i, uint64_t *ret_word)
 {
 	struct ipk__map_region *region = &l->map->regions[i];
 	uint32_t c = atomic_load_explicit(&region->last, memory_order_relaxed);
+	uint32_t helper = atomic_load_explicit(&region->helper, memory_order_relaxed);
 
+	if (helper != l->w->number + 1) {
+		if (helper != 0 && l->helping < l->map->n_regions)
+			return NONE;
+		atomic_store_explicit(&region->helper, l->w->number + 1, memory_order_relaxed);
+	}
 	while (c > atomic_load_explicit(&region->next, memory_order_relaxed)) {
 		bool is_mine = claim(l, --c, ret_word);
 
@@ -114,7 +120,7 @@ static uint32_t claim_next(struct look *l, uint64_t *ret_word)
 	uint32_t c = NONE;
 
 	l->n_news = atomic_load_explicit(&l->map->n_news, memory_order_acquire);
-	while (c == NONE && l->helping < l->map->n_regions) {
+	while (c == NONE && l->helping < 2 * l->map->n_regions) {
 		uint32_t i = (l->region + l->helping * l->step) % l->map->n_regions;
 
 		c = l->helping == 0 ? claim_own(l, ret_word) : claim_others(l, i, ret_word);

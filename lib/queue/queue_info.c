@@ -168,7 +168,7 @@ static int make_bell(ipk_queue *q)
 /* This process's set, in the place of @word: none, or one inherited over fork. */
 static int make_pollset(ipk_queue *q, uint64_t word)
 {
-	struct ipk__pollset old = {.fd = (int)(uint32_t)word - 1};
+	struct ipk__pollset old = {.fd = (int)(uint32_t)word - 1, .pid = (pid_t)(word >> 32)};
 	struct ipk__pollset set = IPK__POLLSET_NONE;
 	int fd = -1;
 	int r = make_bell(q);
@@ -180,7 +180,10 @@ static int make_pollset(ipk_queue *q, uint64_t word)
 	if (!atomic_compare_exchange_strong(&q->pollset, &word,
 					    (uint64_t)set.pid << 32 | ((uint32_t)fd + 1)))
 		old = set; /* another thread was first */
-	ipk__pollset_close(&old);
+	/* An inherited one that did not come along (see shm/pollset.c) may have left us its number.
+	 */
+	if (old.fd != ipk__queue_pollset(q).fd)
+		ipk__pollset_close(&old);
 	/* What is there already rings now; what comes later finds the event armed. */
 	ipk__event_arm(&q->lane.shared->data);
 	if (ipk__queue_data_ready(q, false))

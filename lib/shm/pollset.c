@@ -1,4 +1,5 @@
 /* pollset.c - see pollset.h; the ticker is one for the whole process, while any set is open. */
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "os/os.h"
@@ -8,10 +9,25 @@
 
 /*
  * The ticker and how many sets use it, in one word: users in the upper half, fd in the
- * lower. The last to leave closes it. No lock, so a fork at any moment leaves the child a
- * word that counts the sets (and copies of the fd) that it inherited.
+ * lower. The last to leave closes it. No lock, so a fork may come at any moment. Its child
+ * begins without one: the kernel copies the fds before the memory, so a ticker that another
+ * thread made in between is in the child's memory but not among its fds.
  */
 static _Atomic uint64_t ticker;
+
+static void begin_anew_in_child(void)
+{
+	uint64_t word = atomic_exchange(&ticker, 0);
+
+	/* The ticker's copy; or what had its number before, which the parent has closed. */
+	if (word != 0)
+		ipk__os_close((int)(uint32_t)word);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, begin_anew_in_child);
+}
 
 static uint64_t n_users(uint64_t word)
 {
@@ -128,5 +144,7 @@ void ipk__pollset_close(struct ipk__pollset *set)
 		return;
 	ipk__os_close(set->fd);
 	set->fd = -1;
-	leave_ticker();
+	/* One inherited over fork used the parent's. */
+	if (set->pid == ipk__os_pid())
+		leave_ticker();
 }
