@@ -242,7 +242,7 @@ void victim_step_asleep(struct victim *v)
 
 void victim_kill(struct victim *v)
 {
-	if (v->pid <= 0)
+	if (v->pid <= 0 || v->is_over)
 		return;
 	kill(v->pid, SIGKILL);
 	do {
