@@ -2,16 +2,19 @@
  * pool_internal.h - the creator's side of a pool: what its files have in common.
  *
  *   pool.c        create, close, shutdown, join, terminate
- *   crew.c        the workers: started, watched, replaced, retired
+ *   crew.c        the workers: started, watched, replaced, retired; crew_member.c one of them
  *   tasks.c       slots: submit, collect what is done, cancel, what a death leaves
  *   future.c      what came of tasks; waiting for it
  *   supervisor.c  the pool's own thread: deaths, time limits, callbacks, the backlog
- *   map.c         maps over items; map_array.c over shared arrays; room.c memory for them
+ *   map.c         maps over items, from begin to end; map_array.c over shared arrays
+ *     map_trouble.c   deaths, time limits, cancelling; map_failures.c what failed and why
+ *     map_memory.c    blocks for maps, used again; room.c memory for all that fits no slot
  *   group.c, imap.c, reduce.c, futures.c, typed.c    made of the above
  *   quarantine.c  tasks that kill their workers
  *   progress.c    how far it all is; progress_bar.c draws that
- *   worker.c, worker_task.c, worker_map.c            in the workers: they know nothing of this file
- *                                                    (see worker.h)
+ *   worker.c, worker_task.c, worker_map.c, worker_array.c    in the workers: they know nothing of
+ *                                                            this file (see worker.h)
+ *   doze.c        how workers sleep and are woken: for both sides
  *
  * One mutex guards all of a pool's private state; functions here are called with it held
  * unless they say otherwise. No callback of the user's is called with it held.
