@@ -140,11 +140,14 @@ void ipk__pollset_drain(const struct ipk__pollset *set)
 
 void ipk__pollset_close(struct ipk__pollset *set)
 {
-	if (set->fd < 0)
-		return;
-	ipk__os_close(set->fd);
-	set->fd = -1;
-	/* One inherited over fork used the parent's. */
-	if (set->pid == ipk__os_pid())
+	/*
+	 * One inherited over fork is only forgotten, and ends with this process. A set that another
+	 * thread made while the fork was under way did not come along, and its number is by now
+	 * that of a file of ours.
+	 */
+	if (set->fd >= 0 && set->pid == ipk__os_pid()) {
+		ipk__os_close(set->fd);
 		leave_ticker();
+	}
+	set->fd = -1;
 }
