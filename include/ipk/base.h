@@ -30,7 +30,33 @@ typedef enum ipk_shutdown {
 	IPK_NOW = 2,   /* nothing more comes in; what is inside is dropped */
 } ipk_shutdown;
 
-/* Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. */
+/*
+ * Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. In C it lives as long
+ * as the block around it; in C++ until the call it is given to returns, and its fields are
+ * named in the order in which they are declared.
+ */
+#ifndef __cplusplus
 #define IPK_OPTS(noun, ...) (&(ipk_##noun##_opts){.size = sizeof(ipk_##noun##_opts), __VA_ARGS__})
+#else
+extern "C++" {
+template <class T> inline const T *ipk_opts_address_(const T &opts)
+{
+	return &opts;
+}
+}
+/* Fields that are not named are meant, and names are an extension before C++20: g++ takes both
+ * from the macros of a system header after __extension__, clang++ wants a pragma. */
+#pragma GCC system_header
+#ifdef __clang__
+#define IPK_OPTS(noun, ...)                                                           \
+	(ipk_opts_address_(_Pragma("clang diagnostic push") _Pragma(                  \
+		"clang diagnostic ignored \"-Wc++20-designator\"") ipk_##noun##_opts{ \
+		.size = sizeof(ipk_##noun##_opts), __VA_ARGS__} _Pragma("clang diagnostic pop")))
+#else
+#define IPK_OPTS(noun, ...) \
+	(ipk_opts_address_( \
+		__extension__ ipk_##noun##_opts{.size = sizeof(ipk_##noun##_opts), __VA_ARGS__}))
+#endif
+#endif
 
 #endif

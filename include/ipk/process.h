@@ -73,14 +73,13 @@ typedef struct ipk_inherit {
 } ipk_inherit;
 
 /* IPK_INHERIT(queue, "jobs", jobs): any noun that has ipk_NOUN_send() and ipk_NOUN_recv(). */
-#define IPK_INHERIT(noun_, name_, handle_)                                                     \
-	{                                                                                      \
-		.noun = #noun_, .name = (name_), .handle = (1 ? (handle_) : (ipk_##noun_ *)0), \
-		.fd = -1                                                                       \
+#define IPK_INHERIT(noun_, name_, handle_)                                \
+	{                                                                 \
+		(#noun_), (name_), (1 ? (handle_) : (ipk_##noun_ *)0), -1 \
 	}
-#define IPK_INHERIT_FD(name_, fd_)                                         \
-	{                                                                  \
-		.noun = "fd", .name = (name_), .handle = NULL, .fd = (fd_) \
+#define IPK_INHERIT_FD(name_, fd_)         \
+	{                                  \
+		"fd", (name_), NULL, (fd_) \
 	}
 
 typedef struct ipk_process_opts {
