@@ -1,4 +1,7 @@
-/* error.c - names and advice for the error vocabulary of ipk/error.h, from one list. */
+/*
+ * error.c - names and advice for the error vocabulary of ipk/error.h, from one list, and for
+ * what the system says besides.
+ */
 #include <errno.h>
 #include <limits.h>
 
@@ -24,8 +27,10 @@
 	X(EADDRNOTAVAIL, "not an address of this machine: listen at one that is")                  \
 	X(ECONNREFUSED, "nobody listens there: start the listener or server first")                \
 	X(EHOSTUNREACH, "no such host, or no way to it: check the name and the network")           \
-	X(EACCES, "another user's, a directory open to others (use your own, mode 0700), or the "  \
-		  "wrong key (or none, where one is needed)")                                      \
+	X(EACCES,                                                                                  \
+	  "another user's, or open to others (use your own, mode 0600, a directory 0700), a "      \
+	  "file with a second name (a hard link), or the wrong key (or none, where one is "        \
+	  "needed)")                                                                               \
 	X(EPERM, "not the holder: only the thread that took it may give it back, a fork child "    \
 		 "never; pools and futures are their creator's; tracing may be forbidden too")     \
 	X(EOWNERDEAD, "the worker died of its task: ipk_future_failure() tells how; or the "       \
@@ -44,7 +49,9 @@
 	X(ESTALE, "the name leads to other memory by now: open it again")                          \
 	X(EBUSY, "in use just now: another process is replacing it, or a pool was not shut down")  \
 	X(EALREADY, "too late: it has begun or is done")                                           \
-	X(EPROTO, "not ipk bytes: check what is at the other side, or what the message holds")     \
+	X(EPROTO,                                                                                  \
+	  "not ipk bytes: check what is at the other side, or what the message holds; of a name: " \
+	  "a directory, link, socket or FIFO is there")                                            \
 	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                         \
 	X(EPROTONOSUPPORT, "made by another version of ipk: rebuild both sides with the same")     \
 	X(ELIBBAD, "made under another C library: build both sides with the same one")             \
@@ -65,12 +72,63 @@
 	X(ECANCELED,                                                                               \
 	  "cancelled: the task, with its pool or alone; or somebody broke the barrier: reset it")
 
+/* What the system says and ipk passes on. */
+#define PASSED_ON(X)                                                                            \
+	X(ENOSYS, "this kernel lacks a call that is needed, or a filter forbids it: see the "   \
+		  "README for what is needed")                                                  \
+	X(ENAMETOOLONG, "a path is too long, absolute: move what it leads to, or shorten it")   \
+	X(ENOTDIR, "a part of the path is no directory: check the path")                        \
+	X(EISDIR, "a directory is in the place of a file: take another path")                   \
+	X(ELOOP, "a symbolic link is in the place of a file, where none is followed: name the " \
+		 "file itself")                                                                 \
+	X(ENXIO, "a socket or device is in the place of a file: take another path")             \
+	X(ENODEV, "the device or file system cannot do that: take another path")                \
+	X(EROFS, "the file system is mounted read-only: take another path")                     \
+	X(EIO, "the disk or device failed: see the kernel log")                                 \
+	X(EDQUOT, "the disk quota is used up: make room, or have it raised")                    \
+	X(EMLINK, "the file has as many names as there may be")                                 \
+	X(ETXTBSY, "the program is being written to: wait until that is over")                  \
+	X(ENOEXEC, "no program that this machine can run: check the file")                      \
+	X(E2BIG, "arguments and environment are longer than the kernel takes: pass less")       \
+	X(EINTR, "a signal cut a call of the system short: do it again")                        \
+	X(ENOBUFS, "no memory for a socket: close some, or wait")                               \
+	X(ECONNRESET, "the other side broke the connection: connect again")                     \
+	X(ECONNABORTED, "the connection was given up: connect again")                           \
+	X(ENETUNREACH, "no way to that network: check the address and the network")             \
+	X(ENETDOWN, "the network is down: check it")                                            \
+	X(EAFNOSUPPORT, "this kernel has no such kind of socket: take another address")         \
+	X(EFAULT, "a pointer leads to no memory of this process: check the arguments")          \
+	X(ENOTTY, "no terminal")                                                                \
+	X(ENOTCONN, "not connected: connect first")
+
+/* All others that Linux has, of which ipk knows the name alone. */
+#define NAMES(X)                                                                                   \
+	X(ENOTBLK)                                                                                 \
+	X(ESPIPE)                                                                                  \
+	X(EDOM)                                                                                    \
+	X(ENOTEMPTY) X(ENOMSG) X(EIDRM) X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(     \
+		EUNATCH) X(ENOCSI) X(EL2HLT) X(EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC)      \
+		X(EBADSLT) X(EBFONT) X(ENOSTR) X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK)  \
+			X(EADV) X(ESRMNT) X(ECOMM) X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X( \
+				ELIBACC) X(ELIBSCN) X(ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART)   \
+				X(ESTRPIPE) X(ENOTSOCK) X(EDESTADDRREQ) X(ENOPROTOOPT) X(          \
+					ESOCKTNOSUPPORT) X(EPFNOSUPPORT) X(ENETRESET) X(EISCONN)   \
+					X(EHOSTDOWN) X(EUCLEAN) X(ENOTNAM) X(ENAVAIL) X(EISNAM)    \
+						X(ENOMEDIUM) X(EMEDIUMTYPE) X(ENOKEY)              \
+							X(EKEYEXPIRED) X(EKEYREVOKED)              \
+								X(EKEYREJECTED) X(ERFKILL)         \
+									X(EHWPOISON)
+
 #define AS_NAME(code, text) \
 	case code:          \
 		return #code;
 #define AS_TEXT(code, text) \
 	case code:          \
 		return text;
+
+#define ONLY_NAME(code) \
+	case code:      \
+		return #code;
 
 static int magnitude(int err)
 {
@@ -83,6 +141,7 @@ const char *ipk_strerror(int err)
 	case 0:
 		return "success";
 		ERRORS(AS_TEXT)
+		PASSED_ON(AS_TEXT)
 	default:
 		return "an error of the system that ipk passes on: see errno(3)";
 	}
@@ -94,6 +153,8 @@ const char *ipk_errname(int err)
 	case 0:
 		return "0";
 		ERRORS(AS_NAME)
+		PASSED_ON(AS_NAME)
+		NAMES(ONLY_NAME)
 	default:
 		return "E?";
 	}

@@ -15,6 +15,12 @@ struct ipk__slice {
 /* Of a string literal. */
 #define IPK__SLICE_OF(literal) ((struct ipk__slice){(literal), sizeof(literal) - 1})
 
+/* Of ASCII, in every locale. */
+static inline char ipk__lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
 static inline struct ipk__slice ipk__slice_of_string(const char *string)
 {
 	return IPK__SLICE(string, string ? strlen(string) : 0);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "base/decimal.h"
 #include "inspect/inspect_internal.h"
 #include "value/value_internal.h"
 
@@ -40,19 +41,6 @@ static void write_char(char c, struct ipk__item *item)
 		ipk__printable(text, true, item->text, sizeof item->text);
 }
 
-/* The locale's decimal point may be any character, or several. */
-static void make_plain(char *text)
-{
-	static const char plain[] = "0123456789+-einf";
-	char *point = text + strspn(text, plain);
-	size_t n = strcspn(point, plain);
-
-	if (n == 0)
-		return;
-	*point = '.';
-	memmove(point + 1, point + n, strlen(point + n) + 1);
-}
-
 static void write_float(uint64_t bits, size_t n_bytes, struct ipk__item *item)
 {
 	bool is_single = n_bytes == sizeof(float);
@@ -70,11 +58,10 @@ static void write_float(uint64_t bits, size_t n_bytes, struct ipk__item *item)
 		return;
 	}
 	do {
-		snprintf(item->text, sizeof item->text, "%.*g", digits, value);
+		ipk__decimal(item->text, sizeof item->text, "%.*g", digits, value);
 		digits++;
-	} while (is_single ? digits <= 9 && strtof(item->text, NULL) != single
-			   : digits <= 17 && strtod(item->text, NULL) != value);
-	make_plain(item->text);
+	} while (is_single ? digits <= 9 && ipk__read_float(item->text, NULL) != single
+			   : digits <= 17 && ipk__read_double(item->text, NULL) != value);
 }
 
 static void write_number(const struct ipk__type *type, uint64_t bits, struct ipk__item *item)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "base/decimal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
@@ -24,9 +25,7 @@ struct ipk__slice ipk__index_word(struct ipk__number *room, int64_t n)
 
 struct ipk__slice ipk__decimal_word(struct ipk__decimal *room, double d)
 {
-	int n = snprintf(room->text, sizeof room->text, "%.17g", d);
-
-	return IPK__SLICE(room->text, (size_t)n);
+	return IPK__SLICE(room->text, ipk__decimal(room->text, sizeof room->text, "%.17g", d));
 }
 
 int64_t ipk__timeout_ms(ipk_deadline deadline)

@@ -904,6 +904,7 @@ static int configure(const char *address, const ipk_manager_connect_opts *opts,
 		     struct ipk__wire_config *c)
 {
 	ipk_try(ipk__address_parse(address, &c->address));
+	ipk_try(ipk__address_absolute(&c->address)); /* it may have to connect again */
 	c->no_local = opts->no_local || c->address.kind != IPK__ADDRESS_UNIX;
 	if (opts->key_file)
 		ipk_try(ipk__auth_key_from_file(opts->key_file, c->key, &c->key_bytes));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
@@ -89,7 +90,7 @@ int ipk__text_to_double(struct ipk__slice text, double *ret_d)
 		return -ERANGE;
 	memcpy(copy, text.bytes, text.n_bytes);
 	copy[text.n_bytes] = '\0';
-	d = strtod(copy, &end);
+	d = ipk__read_double(copy, &end);
 	if (end != copy + text.n_bytes)
 		return -ERANGE;
 	*ret_d = d;

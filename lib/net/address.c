@@ -7,6 +7,7 @@
 
 #include "base/slice.h"
 #include "net/address.h"
+#include "os/os.h"
 
 /* The text after @prefix, or NULL. */
 static const char *after(const char *text, const char *prefix)
@@ -113,5 +114,17 @@ int ipk__address_parse(const char *text, struct ipk__address *ret_address)
 
 	if (r == 0)
 		*ret_address = a;
+	return r;
+}
+
+int ipk__address_absolute(struct ipk__address *address)
+{
+	char path[IPK__ADDRESS_PATH_MAX + 1];
+	int r = 0;
+
+	if (address->kind == IPK__ADDRESS_UNIX)
+		r = ipk__os_absolute(address->path, path, sizeof path);
+	if (r == 0 && address->kind == IPK__ADDRESS_UNIX)
+		memcpy(address->path, path, sizeof path);
 	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * address.h - where a server is, in words. Pure.
+ * address.h - where a server is, in words.
  *
  *   unix:PATH                          a socket in the file system, 1 .. 107 bytes
  *   tcp:HOST:PORT                      HOST may be empty (this machine) or [IPv6]
@@ -28,5 +28,7 @@ struct ipk__address {
 
 /* 0, or -EINVAL: it is none of the forms above. */
 int ipk__address_parse(const char *text, struct ipk__address *ret_address);
+/* So that its path still leads there after a chdir(). -ENAMETOOLONG. */
+int ipk__address_absolute(struct ipk__address *address);
 
 #endif

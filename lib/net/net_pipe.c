@@ -51,6 +51,8 @@ struct ipk_net_listener {
 	int epoll_fd;
 	bool is_listening; /* fd is in the epoll set */
 	pid_t owner_pid;
+	char path[IPK__OS_PATH_BYTES]; /* absolute, of a Unix socket */
+	struct ipk__os_stat made;      /* what is there is removed only if it is this */
 	uint64_t n_refused;
 	size_t n_callers;
 	struct caller *callers[CALLERS_MAX];
@@ -173,17 +175,22 @@ static int advance(int fd, struct ipk__handshake *h, int *ret_events)
 
 /* --- listening --- */
 
-static int listen_at_address(const struct config *c, int *ret_fd)
+static int listen_at_address(ipk_net_listener *l)
 {
+	const struct config *c = &l->config;
 	int r = 1;
 
-	if (c->address.kind == IPK__ADDRESS_UNIX)
-		return ipk__pipe_listen_at(c->address.path, ipk__os_stream_listen, ret_fd);
+	if (c->address.kind == IPK__ADDRESS_UNIX) {
+		r = ipk__os_absolute(c->address.path, l->path, sizeof l->path);
+		return r < 0 ? r
+			     : ipk__pipe_listen_at(c->address.path, ipk__os_stream_listen, &l->fd,
+						   &l->made);
+	}
 	if (c->key_bytes == 0)
 		r = ipk__os_tcp_is_loopback(c->address.host);
 	if (r <= 0)
 		return r < 0 ? r : -EACCES;
-	return ipk__os_tcp_listen(c->address.host, c->address.port, ret_fd);
+	return ipk__os_tcp_listen(c->address.host, c->address.port, &l->fd);
 }
 
 static int start_listening(ipk_net_listener *l)
@@ -215,7 +222,7 @@ int ipk_net_listener_create(const char *address, const ipk_net_opts *opts,
 	l->fd = l->epoll_fd = -1;
 	r = configure(address, opts, &l->config);
 	if (r == 0)
-		r = listen_at_address(&l->config, &l->fd);
+		r = listen_at_address(l);
 	if (r == 0)
 		l->owner_pid = ipk__os_pid(); /* from here on the path is ours to remove */
 	if (r == 0)
@@ -479,7 +486,7 @@ ipk_net_listener *ipk_net_listener_close(ipk_net_listener *l)
 		}
 	}
 	if (l->config.address.kind == IPK__ADDRESS_UNIX && l->owner_pid == ipk__os_pid())
-		ipk__os_unlink(l->config.address.path);
+		(void)ipk__os_unlink_if(l->path, &l->made);
 	ipk__os_close(l->fd);
 	sodium_memzero(&l->config, sizeof l->config);
 	free(l);

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "base/decimal.h"
 #include "net/resp.h"
 
 enum { HEAD_BYTES_MAX = 24 }; /* a type, 20 digits, CR LF */
@@ -153,19 +154,18 @@ void ipk__resp_map(struct ipk__bytes *b, uint64_t n_pairs, int resp)
 
 void ipk__resp_double(struct ipk__bytes *b, double d, int resp)
 {
-	char text[40];
-	int n;
+	char text[40] = "nan"; /* whatever its sign */
+	size_t n = 3;
 
-	if (isnan(d))
-		n = snprintf(text, sizeof text, ",nan\r\n");
-	else if (isinf(d))
-		n = snprintf(text, sizeof text, ",%s\r\n", d > 0 ? "inf" : "-inf");
-	else
-		n = snprintf(text, sizeof text, ",%.17g\r\n", d);
-	if (resp >= 3)
-		ipk__bytes_append(b, text, (size_t)n);
-	else
-		ipk__resp_bulk(b, IPK__SLICE(text + 1, (size_t)n - 3));
+	if (!isnan(d))
+		n = ipk__decimal(text, sizeof text, "%.17g", d);
+	if (resp < 3) {
+		ipk__resp_bulk(b, IPK__SLICE(text, n));
+		return;
+	}
+	ipk__bytes_append(b, ",", 1);
+	ipk__bytes_append(b, text, n);
+	ipk__bytes_append(b, "\r\n", 2);
 }
 
 void ipk__resp_boolean(struct ipk__bytes *b, bool yes, int resp)

@@ -25,13 +25,13 @@ int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
 {
 	struct sigaction by_default = {.sa_handler = SIG_DFL};
 	sigset_t all, child;
-	int fd;
+	int fd, r;
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	fd = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
+	r = ipk__os_take_fd(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), &fd);
+	if (r < 0)
+		return r;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &ret_before->mask);
 	/* Where SIGCHLD is ignored the kernel reaps, and nobody learns of an end. */
@@ -55,8 +55,9 @@ void ipk__os_thread_name(char ret_name[16])
 
 int ipk__os_put_stdin_aside(int *ret_fd)
 {
+	static const char null_path[] = "/dev/null";
 	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
-	int null = fd < 0 && errno != EBADF ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int null = fd < 0 && errno != EBADF ? -1 : open(null_path, O_RDONLY | O_CLOEXEC);
 	int r = 0;
 
 	if (null < 0 || (null != 0 && dup2(null, 0) < 0))

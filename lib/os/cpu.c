@@ -20,6 +20,7 @@
 #include "base/cpu_quota.h"
 #include "ipk/process.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 
 /* The pid in the upper half, the quota in the lower: one word, so that both fit together. */
 static _Atomic uint64_t quota_of_pid;
@@ -65,7 +66,7 @@ static int affinity(void)
 static void each_line(const char *path, void (*take)(struct ipk__cgroup *, const char *),
 		      struct ipk__cgroup *group)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = ipk__os_fopen(path);
 	char *line = NULL;
 	size_t n_bytes = 0;
 
@@ -87,8 +88,7 @@ static void append_file(const struct ipk__cgroup *group, const char *name, char 
 	int fd;
 
 	snprintf(path, sizeof path, "%s%s/%s", group->mount, group->path, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd) < 0)
 		return;
 	n = read(fd, text + used, n_bytes - used - 1);
 	close(fd);

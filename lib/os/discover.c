@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_internal.h"
 
 #define SHM_DIR "/dev/shm"
 #define MQ_DIR "/dev/mqueue"
@@ -121,18 +122,18 @@ static void cut_deleted(char *name)
 		name[n - n_mark] = '\0';
 }
 
-static int open_mq(const char *name)
+static int open_mq(const char *name, int *ret_fd)
 {
-	return (int)mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return ipk__os_take_fd((int)mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC), ret_fd);
 }
 
 static bool is_mq(const char *name, const struct identity *seen)
 {
-	int mq = open_mq(name);
 	struct identity id = {0};
 	bool is;
+	int mq;
 
-	if (mq < 0)
+	if (open_mq(name, &mq) < 0)
 		return false;
 	is = identify(mq, "", 0, &id) == 0 && id.device == seen->device && id.inode == seen->inode;
 	mq_close((mqd_t)mq);
@@ -215,13 +216,10 @@ static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 /* NULL: *ret_error tells why. */
 static DIR *open_directory(int dir_fd, const char *path, int *ret_error)
 {
-	int fd = openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	DIR *dir = ipk__os_opendir(dir_fd, path);
 
-	if (!dir) {
+	if (!dir)
 		*ret_error = -errno;
-		ipk__os_close(fd);
-	}
 	return dir;
 }
 
@@ -319,8 +317,8 @@ int ipk__os_walk_names(const struct ipk__os_walk *walk)
 static int open_handle(const struct ipk__os_sighting *s, int *ret_fd)
 {
 	char path[LINK_BYTES];
-	int flags = O_PATH | O_CLOEXEC;
-	int fd;
+	int flags = O_PATH;
+	int r;
 
 	if (s->pid != 0) {
 		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)s->pid, s->fd);
@@ -328,11 +326,8 @@ static int open_handle(const struct ipk__os_sighting *s, int *ret_fd)
 		snprintf(path, sizeof path, SHM_DIR "/%.300s", s->name);
 		flags |= O_NOFOLLOW;
 	}
-	fd = open(path, flags);
-	if (fd < 0)
-		return errno == ESRCH || errno == ELOOP ? -ENOENT : -errno;
-	*ret_fd = fd;
-	return 0;
+	r = ipk__os_take_fd(open(path, flags | O_CLOEXEC), ret_fd);
+	return r == -ESRCH || r == -ELOOP ? -ENOENT : r;
 }
 
 static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
@@ -351,8 +346,7 @@ static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 	if (r == 0) {
 		snprintf(path, sizeof path, "/proc/self/fd/%d", handle);
 		/* O_NONBLOCK: a lease on the file must not keep us waiting. */
-		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-		r = fd < 0 ? -errno : 0;
+		r = ipk__os_take_fd(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), &fd);
 	}
 	ipk__os_close(handle);
 	if (r == 0)
@@ -363,13 +357,13 @@ static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 int ipk__os_open_sighted(const struct ipk__os_sighting *s, int *ret_fd)
 {
 	struct identity id = {0};
-	int mq;
+	int mq, r;
 
 	if (s->place != IPK__OS_IN_MQ)
 		return open_file(s, ret_fd);
-	mq = open_mq(s->name);
-	if (mq < 0)
-		return -errno;
+	r = open_mq(s->name, &mq);
+	if (r < 0)
+		return r;
 	if (identify(mq, "", 0, &id) < 0 || !is_same(&id, s)) {
 		mq_close((mqd_t)mq);
 		return -ENOENT;
@@ -385,12 +379,12 @@ static int read_proc(pid_t tid, const char *file, char *buf, size_t buf_bytes)
 {
 	char path[64];
 	ssize_t n;
-	int fd;
+	int fd, r;
 
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+	r = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd);
+	if (r < 0)
+		return r == -ENOENT ? -ESRCH : r;
 	n = read(fd, buf, buf_bytes - 1);
 	ipk__os_close(fd);
 	if (n <= 0)

@@ -1,6 +1,6 @@
 /* fd.c - file descriptors: bells (eventfd), epoll sets, tickers, waiting with a deadline. */
+#include <dirent.h>
 #include <errno.h>
-#include <limits.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -16,6 +16,7 @@
 
 #include "base/base_internal.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 
 void ipk__os_close(int fd)
 {
@@ -25,7 +26,7 @@ void ipk__os_close(int fd)
 
 int ipk__os_dup(int fd, int *ret_fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 	if (copy < 0)
 		return -errno;
@@ -33,14 +34,67 @@ int ipk__os_dup(int fd, int *ret_fd)
 	return 0;
 }
 
-int ipk__os_dup_high(int fd, int *ret_fd)
+int ipk__os_take_fd(int made, int *ret_fd)
 {
-	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int r = 0;
 
-	if (copy < 0)
+	if (made < 0)
 		return -errno;
-	*ret_fd = copy;
-	return 0;
+	if (made <= STDERR_FILENO) {
+		int low = made;
+
+		r = ipk__os_dup(low, &made);
+		close(low);
+	}
+	if (r == 0)
+		*ret_fd = made;
+	return r;
+}
+
+int ipk__os_take_fds(int *fds, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int e = ipk__os_take_fd(fds[i], &fds[i]);
+
+		if (e < 0) {
+			fds[i] = -1; /* the door has closed it */
+			r = e;
+		}
+	}
+	for (size_t i = 0; r < 0 && i < n; i++)
+		ipk__os_close(fds[i]);
+	return r;
+}
+
+DIR *ipk__os_opendir(int dir_fd, const char *path)
+{
+	int fd = -1;
+	int r = ipk__os_take_fd(
+		openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK), &fd);
+	DIR *dir = r == 0 ? fdopendir(fd) : NULL;
+
+	if (!dir) {
+		r = r < 0 ? r : -errno;
+		ipk__os_close(fd);
+		errno = -r;
+	}
+	return dir;
+}
+
+FILE *ipk__os_fopen(const char *path)
+{
+	int fd = -1;
+	int r = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd);
+	FILE *file = r == 0 ? fdopen(fd, "r") : NULL;
+
+	if (!file) {
+		r = r < 0 ? r : -errno;
+		ipk__os_close(fd);
+		errno = -r;
+	}
+	return file;
 }
 
 int ipk__os_fd_check(int fd)
@@ -65,12 +119,12 @@ bool ipk__os_stdin_is_nowhere(void)
 
 IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
 {
-	IPK__AT_FORK_DATA static char path[] = "/dev/null"; /* not const: see the section */
+	IPK__AT_FORK_DATA static char null_path[] = "/dev/null"; /* not const: see the section */
 	int fd, r;
 
 	/* The lowest free number is what open() gives: one call less than dup2(). */
 	close(STDIN_FILENO);
-	fd = open(path, O_RDONLY);
+	fd = open(null_path, O_RDONLY);
 	if (fd < 0)
 		return -errno;
 	if (fd == STDIN_FILENO)
@@ -83,14 +137,10 @@ IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
 int ipk__os_open_again(int fd, bool writable, int *ret_fd)
 {
 	char path[64];
-	int again;
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	again = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
-	if (again < 0)
-		return -errno;
-	*ret_fd = again;
-	return 0;
+	return ipk__os_take_fd(open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK),
+			       ret_fd);
 }
 
 int ipk__os_lock_file(int fd, int how)
@@ -102,12 +152,7 @@ int ipk__os_lock_file(int fd, int how)
 
 int ipk__os_eventfd(int *ret_fd)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret_fd);
 }
 
 void ipk__os_bell_drain(int fd)
@@ -140,12 +185,7 @@ void ipk__os_bell(int fd)
 
 int ipk__os_epoll(int *ret_fd)
 {
-	int fd = epoll_create1(EPOLL_CLOEXEC);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), ret_fd);
 }
 
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)
@@ -170,11 +210,11 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 {
 	struct timespec period = {period_ns / 1000000000, (long)(period_ns % 1000000000)};
 	struct itimerspec timer = {period, period};
-	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	int r;
+	int fd;
+	int r = ipk__os_take_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), &fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (timerfd_settime(fd, 0, &timer, NULL) < 0) {
 		r = -errno;
 		close(fd);
@@ -262,7 +302,8 @@ static int next_kept(int from, const int *keep, size_t n_keep)
 
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	static const char null_path[] = "/dev/null";
+	int null = open(null_path, O_RDWR | O_CLOEXEC);
 	int from = 3;
 
 	for (int fd = 0; null >= 0 && fd < (keep_stderr ? 2 : 3); fd++) {

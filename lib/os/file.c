@@ -13,29 +13,41 @@
 
 #include "os/os.h"
 
+/* A file that was just made has what the umask left of its mode, which may be too little. */
+static int give_mode(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_size > 0 || st.st_uid != geteuid() || (st.st_mode & 0600) == 0600)
+		return 0;
+	return fchmod(fd, (st.st_mode & 07777) | 0600) < 0 ? -errno : 0;
+}
+
 int ipk__os_file_open(const char *path, int flags, int *ret_fd)
 {
-	int fd = open(path,
-		      O_RDWR | O_CLOEXEC | O_NOFOLLOW | (flags & IPK__OS_CREATE ? O_CREAT : 0) |
-			      (flags & IPK__OS_EXCLUSIVE ? O_EXCL : 0) |
-			      (flags & IPK__OS_APPEND ? O_APPEND : 0) |
-			      (flags & IPK__OS_TRUNCATE ? O_TRUNC : 0),
-		      0600);
+	int how = O_RDWR | O_NOFOLLOW | (flags & IPK__OS_CREATE ? O_CREAT : 0) |
+		  (flags & IPK__OS_EXCLUSIVE ? O_EXCL : 0) |
+		  (flags & IPK__OS_APPEND ? O_APPEND : 0) |
+		  (flags & IPK__OS_TRUNCATE ? O_TRUNC : 0);
 
-	if (fd < 0)
-		return -errno;
+	int fd = -1;
+	int r = ipk__os_take_fd(open(path, how | O_CLOEXEC, 0600), &fd);
+
+	if (r == 0 && (flags & IPK__OS_CREATE))
+		r = give_mode(fd);
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
+	}
 	*ret_fd = fd;
 	return 0;
 }
 
 int ipk__os_file_open_to_read(const char *path, int *ret_fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), ret_fd);
 }
 
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes)
@@ -95,9 +107,9 @@ static int sync_directory_of(const char *path)
 
 	if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
 		return -ENAMETOOLONG;
-	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
+	r = ipk__os_take_fd(open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), &fd);
+	if (r < 0)
+		return r;
 	r = fsync(fd) < 0 && errno != EINVAL ? -errno : 0;
 	close(fd);
 	return r;

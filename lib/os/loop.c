@@ -72,17 +72,12 @@ int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max,
 int ipk__os_signal_fd(const int *signals, size_t n, int *ret_fd)
 {
 	sigset_t set;
-	int fd;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < n; i++)
 		sigaddset(&set, signals[i]);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), ret_fd);
 }
 
 int ipk__os_signal_read(int fd)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "os/os_internal.h"
 
 #define DELETED " (deleted)" /* behind the path of a file that has none any more */
 
@@ -70,7 +71,7 @@ int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes
 	int r;
 
 	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-	file = fopen(path, "re");
+	file = ipk__os_fopen(path);
 	if (!file)
 		return errno == ENOENT ? -ESRCH : -errno;
 	r = find(file, address, &m, ret_start);

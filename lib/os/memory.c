@@ -33,12 +33,7 @@ void *ipk__os_realloc(void *p, size_t n_bytes)
 
 int ipk__os_memfd(const char *name, int *ret_fd)
 {
-	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), ret_fd);
 }
 
 int ipk__os_seal(int fd)

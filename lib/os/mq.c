@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "os/os.h"
 
@@ -31,22 +33,42 @@ int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes
 		.mq_maxmsg = max_items ? (long)max_items : DEFAULT_MAX_ITEMS,
 		.mq_msgsize = message_bytes ? (long)message_bytes : DEFAULT_MESSAGE_BYTES,
 	};
-	mqd_t mq = mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0600, &attr);
+	/* On Linux an mqd_t is an fd. */
+	int fd;
+	int r = ipk__os_take_fd(
+		(int)mq_open(name, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0600, &attr),
+		&fd);
 
-	if (mq == (mqd_t)-1)
-		return create_error(errno);
-	*ret_fd = (int)mq;
+	if (r < 0)
+		return create_error(-r);
+	/* The umask may have taken from that. */
+	if (fchmod(fd, 0600) < 0) {
+		r = -errno;
+		mq_close((mqd_t)fd);
+		mq_unlink(name);
+		return r;
+	}
+	*ret_fd = fd;
 	return 0;
 }
 
 int ipk__os_mq_open(const char *name, int *ret_fd)
 {
-	mqd_t mq = mq_open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+	int fd;
+	int r = ipk__os_take_fd((int)mq_open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC), &fd);
 
-	if (mq == (mqd_t)-1)
-		return -errno;
-	*ret_fd = (int)mq;
-	return 0;
+	if (r < 0)
+		return r;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)
+		r = -EACCES;
+	if (r < 0)
+		mq_close((mqd_t)fd);
+	else
+		*ret_fd = fd;
+	return r;
 }
 
 void ipk__os_mq_close(int fd)
@@ -55,9 +77,27 @@ void ipk__os_mq_close(int fd)
 		mq_close((mqd_t)fd);
 }
 
+/* Whether the queue is another user's; of one that may not be looked at the kernel decides. */
+static bool is_foreign(const char *name)
+{
+	struct stat st = {.st_uid = geteuid()};
+	int fd;
+
+	if (ipk__os_take_fd((int)mq_open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC), &fd) < 0)
+		return false;
+	if (fstat(fd, &st) < 0)
+		st.st_uid = geteuid();
+	mq_close((mqd_t)fd);
+	return st.st_uid != geteuid();
+}
+
 int ipk__os_mq_unlink(const char *name)
 {
-	return mq_unlink(name) < 0 ? -errno : 0;
+	if (is_foreign(name))
+		return -EACCES;
+	if (mq_unlink(name) == 0)
+		return 0;
+	return errno == EPERM ? -EACCES : -errno;
 }
 
 int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, size_t *ret_n_items)

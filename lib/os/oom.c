@@ -40,8 +40,7 @@ int ipk__os_oom_kills(uint64_t *ret_n)
 	int fd;
 
 	pthread_once(&once, find_counter);
-	fd = counter_path ? open(counter_path, O_RDONLY | O_CLOEXEC) : -1;
-	if (fd < 0)
+	if (!counter_path || ipk__os_take_fd(open(counter_path, O_RDONLY | O_CLOEXEC), &fd) < 0)
 		return -EOPNOTSUPP;
 	n = read(fd, text, sizeof text - 1);
 	close(fd);

@@ -4,8 +4,8 @@
  * The only room that makes system calls. Every wrapper returns 0 (or, where said, a value
  * of 0 or more) or a negative errno value; nothing above reads errno. Calls cut short by
  * a signal (EINTR) are made again here, except where a wait says otherwise. All fds are
- * made close-on-exec. Tests replace these functions at link time (-Wl,--wrap) to make the
- * k-th call fail.
+ * made close-on-exec and go through one door, ipk__os_take_fd(), which keeps them off 0, 1
+ * and 2. Tests replace these functions at link time (-Wl,--wrap) to make the k-th call fail.
  */
 #ifndef IPK_OS_H
 #define IPK_OS_H
@@ -76,13 +76,17 @@ size_t ipk__os_page_bytes(void);
 
 /* --- shm.c: names in /dev/shm -------------------------------------------------------- */
 
-int ipk__os_shm_temp(int *ret_fd);                   /* a nameless file there, mode 0600 */
-int ipk__os_shm_link(int fd, const char *name);      /* -EEXIST; the file appears whole */
-int ipk__os_shm_open(const char *name, int *ret_fd); /* read-write, never through a link */
+int ipk__os_shm_temp(int *ret_fd);              /* a nameless file there, mode 0600 */
+int ipk__os_shm_link(int fd, const char *name); /* -EEXIST; the file appears whole */
+/*
+ * Read-write, never through a link. What is no regular file there is -EPROTO, and -EACCES
+ * when it is another user's.
+ */
+int ipk__os_shm_open(const char *name, int *ret_fd);
 int ipk__os_shm_open_to_read(const char *name, int *ret_fd);
 int ipk__os_shm_rename(const char *name, const char *to); /* in one step, over what is there */
 int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat); /* not through a link */
-int ipk__os_shm_unlink(const char *name);
+int ipk__os_shm_unlink(const char *name); /* as opened; root removes no other user's either */
 /* Opened both ways; made when it is not there and @make is set. -EACCES: something else is there.
  */
 int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
@@ -91,8 +95,14 @@ int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 void ipk__os_close(int fd); /* -1 is fine */
 int ipk__os_dup(int fd, int *ret_fd);
-int ipk__os_dup_high(int fd, int *ret_fd); /* not as 0, 1 or 2 */
-int ipk__os_fd_check(int fd);              /* 0 it is open, or -EBADF */
+/*
+ * The door for each fd that is made or received: @made is what the maker returned, and errno
+ * what it said. One that is 0, 1 or 2 is moved up, for in a program that was started without
+ * them those are what it prints to and reads from all the same.
+ */
+int ipk__os_take_fd(int made, int *ret_fd);
+int ipk__os_take_fds(int *fds, size_t n); /* in place; all are closed when it fails */
+int ipk__os_fd_check(int fd);             /* 0 it is open, or -EBADF */
 /* @fd is @as_fd too, which an exec keeps; what that was is closed. */
 int ipk__os_put_fd(int fd, int as_fd);
 int ipk__os_stdin_from_nowhere(void); /* /dev/null */
@@ -149,7 +159,8 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 		 int *ret_fds, size_t *ret_n_fds);
 /* -EINVAL: longer than a socket's path can be, or none. */
 int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address);
-int ipk__os_listen(const char *path, int *ret_fd);  /* -EADDRINUSE */
+/* Bound with access for this user alone, whatever the umask. -EADDRINUSE, it is there. */
+int ipk__os_listen(const char *path, int *ret_fd);
 int ipk__os_accept(int fd, int *ret_fd);            /* never blocks: -EAGAIN */
 int ipk__os_connect(const char *path, int *ret_fd); /* -ENOENT, -ECONNREFUSED, -EAGAIN */
 int ipk__os_peer(int fd, pid_t *ret_pid, uid_t *ret_uid);
@@ -159,9 +170,17 @@ int ipk__os_is_socket(const char *path);            /* 1, 0 or -ENOENT */
 int ipk__os_lock_directory(const char *path, int *ret_fd);
 int ipk__os_unlink(const char *path);
 
+/* --- path.c: names of files that last longer than the call that got them ----------------- */
+
+enum { IPK__OS_PATH_BYTES = 4096 };
+/* -ENAMETOOLONG it does not fit; -ENOENT the working directory has been removed. */
+int ipk__os_absolute(const char *path, char *buf, size_t buf_bytes);
+int ipk__os_path_stat(const char *path, struct ipk__os_stat *ret_stat); /* not through a link */
+/* Only what ipk__os_path_stat() said of it: -ESTALE, another file has that name now. */
+int ipk__os_unlink_if(const char *path, const struct ipk__os_stat *made);
+
 /* --- stream.c: stream sockets, Unix and TCP; nothing blocks: -EAGAIN --------------------- */
 
-/* Bound with access for this user alone. -EADDRINUSE something is at that path. */
 int ipk__os_stream_listen(const char *path, int *ret_fd);
 int ipk__os_stream_connect(const char *path, int *ret_fd); /* as ipk__os_connect() */
 /*
@@ -235,9 +254,9 @@ void ipk__os_print(void *file, const char *text); /* at once; what fails is pass
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes,
 		      int *ret_fd); /* 0: defaults; -EEXIST; -ENOSPC over the kernel's limits */
-int ipk__os_mq_open(const char *name, int *ret_fd);
-void ipk__os_mq_close(int fd); /* -1 is fine */
-int ipk__os_mq_unlink(const char *name);
+int ipk__os_mq_open(const char *name, int *ret_fd); /* -EACCES: another's, or open to others */
+void ipk__os_mq_close(int fd);                      /* -1 is fine */
+int ipk__os_mq_unlink(const char *name);            /* -EACCES: another user's */
 int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, size_t *ret_n_items);
 int ipk__os_mq_send(int fd, const void *data, size_t len_bytes, unsigned priority);
 int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_bytes);

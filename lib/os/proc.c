@@ -30,6 +30,7 @@
 #include "base/base_internal.h"
 #include "ipk/process.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 
 IPK__AT_FORK_DATA _Atomic pid_t ipk__os_cached_pid;
 _Thread_local struct ipk__os_self ipk__os_self;
@@ -101,15 +102,15 @@ static int read_stat(pid_t pid, struct stat_line *ret)
 {
 	char path[32], text[1024];
 	ssize_t n;
-	int fd;
+	int fd = -1;
 
 	if (pid <= 0)
 		return -ESRCH;
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-	if (fd >= 0)
-		close(fd);
+	n = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd) < 0
+		    ? -1
+		    : read(fd, text, sizeof text - 1);
+	ipk__os_close(fd);
 	if (n > 0) {
 		text[n] = '\0';
 		if (parse_stat(text, ret))
@@ -205,27 +206,21 @@ void ipk__os_unfork(pid_t child)
 int ipk__os_fd_is_free(void)
 {
 	struct rlimit limit;
-	int fd;
+	int fd, r;
 
 	/* Almost always the last place is empty, and then there is no need to take one. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 0 &&
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 3 &&
 	    limit.rlim_cur <= INT_MAX && fcntl((int)limit.rlim_cur - 1, F_GETFD) < 0)
 		return 0;
-	fd = eventfd(0, EFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
+	r = ipk__os_take_fd(eventfd(0, EFD_CLOEXEC), &fd);
+	if (r == 0)
+		close(fd);
+	return r;
 }
 
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+	return ipk__os_take_fd((int)syscall(SYS_pidfd_open, pid, 0), ret_fd);
 }
 
 int ipk__os_pidfd_signal(int pidfd, int sig)
@@ -298,7 +293,7 @@ static uint64_t data_bytes(void)
 {
 	unsigned long long kib = 0;
 	char line[128];
-	FILE *file = fopen("/proc/self/status", "re");
+	FILE *file = ipk__os_fopen("/proc/self/status");
 
 	if (!file)
 		return 0;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_internal.h"
 
 #define SHM_DIR "/dev/shm"
 
@@ -22,10 +23,17 @@ static void shm_path(const char *name, char *path, size_t path_bytes)
 
 int ipk__os_shm_temp(int *ret_fd)
 {
-	int fd = open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int fd;
+	int r = ipk__os_take_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), &fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
+	/* The umask may have taken from that. */
+	if (fchmod(fd, 0600) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -40,15 +48,48 @@ int ipk__os_shm_link(int fd, const char *name)
 	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
 }
 
+/*
+ * Whether what has a name may be opened by it. A second name was made by somebody who wanted
+ * a file of ours to be taken for another one; a file without a name has just lost it.
+ */
+static int judge(const struct stat *st)
+{
+	if (st->st_uid != geteuid())
+		return -EACCES;
+	if (!S_ISREG(st->st_mode))
+		return -EPROTO;
+	return st->st_nlink > 1 ? -EACCES : 0;
+}
+
+/* Why @name could not be opened, of what the kernel has many words for: links, sockets, ... */
+static int what_is_there(const char *name, int error)
+{
+	char path[300];
+	struct stat st;
+	int r;
+
+	if (error == -ENOENT || error == -EMFILE || error == -ENFILE || error == -ENOMEM)
+		return error;
+	shm_path(name, path, sizeof path);
+	r = lstat(path, &st) < 0 ? -errno : judge(&st);
+	return r < 0 ? r : error;
+}
+
 static int open_name(const char *name, int flags, int *ret_fd)
 {
 	/* shm_open() adds O_CLOEXEC and O_NOFOLLOW. A FIFO in its place must not block us. */
-	int fd = shm_open(name, flags | O_NONBLOCK, 0);
+	struct stat st;
+	int fd;
+	int r = ipk__os_take_fd(shm_open(name, flags | O_NONBLOCK, 0), &fd);
 
-	if (fd < 0)
-		return errno == ELOOP ? -EPROTO : -errno;
-	*ret_fd = fd;
-	return 0;
+	if (r < 0)
+		return what_is_there(name, r);
+	r = fstat(fd, &st) < 0 ? -errno : judge(&st);
+	if (r < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
 }
 
 int ipk__os_shm_open(const char *name, int *ret_fd)
@@ -85,21 +126,37 @@ int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat)
 
 int ipk__os_shm_unlink(const char *name)
 {
-	return shm_unlink(name) < 0 ? -errno : 0;
+	char path[300];
+	struct stat st;
+
+	shm_path(name, path, sizeof path);
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (st.st_uid != geteuid())
+		return -EACCES;
+	return S_ISDIR(st.st_mode) ? -EPROTO : shm_unlink(name) < 0 ? -errno : 0;
+}
+
+static int make_fifo(const char *path)
+{
+	if (mkfifo(path, 0600) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	return ipk__os_set_mode(path, S_IFIFO, 0600); /* whatever the umask */
 }
 
 int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd)
 {
 	char path[300];
 	struct stat st;
-	int fd;
+	int fd, r;
 
 	shm_path(name, path, sizeof path);
-	if (make && mkfifo(path, 0600) < 0 && errno != EEXIST)
-		return -errno;
-	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
-	if (fd < 0)
-		return -errno;
+	r = make ? make_fifo(path) : 0;
+	if (r < 0)
+		return r;
+	r = ipk__os_take_fd(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW), &fd);
+	if (r < 0)
+		return r == -ELOOP || r == -EISDIR || r == -ENXIO ? -EACCES : r;
 	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid()) {
 		close(fd);
 		return -EACCES;

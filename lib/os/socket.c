@@ -16,13 +16,18 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_internal.h"
 
 int ipk__os_socketpair(int ret_fds[2])
 {
 	int fds[2];
+	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return -errno;
+	r = ipk__os_take_fds(fds, 2);
+	if (r < 0)
+		return r;
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return 0;
@@ -77,8 +82,8 @@ int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *f
 	return 0;
 }
 
-/* Take the fds out of @msg; those there is no room for are closed. */
-static size_t take_fds(struct msghdr *msg, int *ret_fds, size_t max)
+/* The fds in @msg; those there is no room for are closed. */
+static size_t find_fds(struct msghdr *msg, int *ret_fds, size_t max)
 {
 	size_t n = 0;
 
@@ -110,22 +115,26 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 			     .msg_iovlen = n_parts,
 			     .msg_control = ret_fds ? control.bytes : NULL,
 			     .msg_controllen = ret_fds ? sizeof control.bytes : 0};
-	int flags = MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC | (peek ? MSG_PEEK : 0);
+	int flags = MSG_DONTWAIT | MSG_TRUNC | (peek ? MSG_PEEK : 0);
 	size_t n_fds;
 	ssize_t n;
+	int r;
 
 	/*
 	 * A peer that closes before it has read everything resets the connection: that is
 	 * told once, ahead of what it sent and of the end of file. Those come with a retry.
 	 */
 	do {
-		n = recvmsg(fd, &msg, flags);
+		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
 		return errno == ENOTCONN ? -EPIPE : -errno;
 	if (n == 0)
 		return -EPIPE;
-	n_fds = ret_fds ? take_fds(&msg, ret_fds, IPK__OS_FDS_MAX) : 0;
+	n_fds = ret_fds ? find_fds(&msg, ret_fds, IPK__OS_FDS_MAX) : 0;
+	r = ipk__os_take_fds(ret_fds, n_fds);
+	if (r < 0)
+		return r;
 	if (ret_fds && (msg.msg_flags & MSG_CTRUNC)) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(ret_fds[i]);
@@ -151,12 +160,27 @@ int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address)
 
 static int new_socket(int *ret_fd)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return ipk__os_take_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			       ret_fd);
+}
 
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
+/*
+ * A socket's file gets the mode of the socket, less the umask; so nobody else can connect
+ * between bind() and a chmod() that would come too late. A umask that takes from the user
+ * itself is set right after it.
+ */
+int ipk__os_bind_privately(int fd, const struct sockaddr_un *address)
+{
+	int r = fchmod(fd, 0600) < 0 ? -errno : 0;
+
+	if (r == 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) < 0)
+		r = -errno;
+	if (r < 0)
+		return r;
+	r = ipk__os_set_mode(address->sun_path, S_IFSOCK, 0600);
+	if (r < 0)
+		unlink(address->sun_path);
+	return r;
 }
 
 int ipk__os_listen(const char *path, int *ret_fd)
@@ -167,7 +191,9 @@ int ipk__os_listen(const char *path, int *ret_fd)
 
 	if (r == 0)
 		r = new_socket(&fd);
-	if (r == 0 && (bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0 || listen(fd, 64) < 0))
+	if (r == 0)
+		r = ipk__os_bind_privately(fd, &addr);
+	if (r == 0 && listen(fd, 64) < 0)
 		r = -errno;
 	if (r < 0) {
 		ipk__os_close(fd);
@@ -179,15 +205,12 @@ int ipk__os_listen(const char *path, int *ret_fd)
 
 int ipk__os_accept(int fd, int *ret_fd)
 {
-	int peer;
+	int r;
 
 	do {
-		peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	} while (peer < 0 && (errno == EINTR || errno == ECONNABORTED));
-	if (peer < 0)
-		return -errno;
-	*ret_fd = peer;
-	return 0;
+		r = ipk__os_take_fd(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), ret_fd);
+	} while (r == -EINTR || r == -ECONNABORTED);
+	return r;
 }
 
 int ipk__os_connect(const char *path, int *ret_fd)
@@ -247,10 +270,11 @@ int ipk__os_unlink(const char *path)
 
 int ipk__os_lock_directory(const char *path, int *ret_fd)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+	int r = ipk__os_take_fd(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		close(fd);
 		return -EADDRINUSE;

@@ -88,19 +88,9 @@ static int read_error(int fd)
 	return n == (ssize_t)sizeof r ? r : 0;
 }
 
-/* A pipe whose end for writing is not among the numbers that become stdio. */
 static int error_pipe(int fds[2])
 {
-	int high, r;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	r = ipk__os_dup_high(fds[1], &high);
-	close(fds[1]);
-	fds[1] = high;
-	if (r < 0)
-		close(fds[0]);
-	return r;
+	return pipe2(fds, O_CLOEXEC) < 0 ? -errno : ipk__os_take_fds(fds, 2);
 }
 
 static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
@@ -142,12 +132,14 @@ char **ipk__os_environment(void)
 
 bool ipk__os_take_environment(const char *name, char *buf, size_t buf_bytes)
 {
-	const char *value = getenv(name);
+	const char *value = secure_getenv(name);
 	bool fits = value && strlen(value) < buf_bytes;
 
 	if (fits)
 		memcpy(buf, value, strlen(value) + 1);
-	if (value)
+	/* Where there are threads already, the library was loaded late, one may be reading there.
+	 */
+	if (value && ipk__os_n_threads() == 1)
 		unsetenv(name);
 	return fits;
 }

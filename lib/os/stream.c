@@ -1,8 +1,7 @@
 /*
  * stream.c - stream sockets, Unix and TCP.
  *
- * All are non-blocking. Unix ones are bound under umask 077, so that nobody else can connect
- * between bind and a chmod that would come too late; no abstract names.
+ * All are non-blocking. No abstract names: those have no permissions.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,27 +18,15 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/os_internal.h"
 
 #define BACKLOG 511
 #define KEEPALIVE_IDLE_S 300
 
 static int new_socket(int family, int *ret_fd)
 {
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0)
-		return -errno;
-	*ret_fd = fd;
-	return 0;
-}
-
-static int bind_privately(int fd, const struct sockaddr_un *addr)
-{
-	mode_t before = umask(077);
-	int r = bind(fd, (const struct sockaddr *)addr, sizeof *addr) < 0 ? -errno : 0;
-
-	umask(before);
-	return r;
+	return ipk__os_take_fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+			       ret_fd);
 }
 
 int ipk__os_stream_listen(const char *path, int *ret_fd)
@@ -51,7 +38,7 @@ int ipk__os_stream_listen(const char *path, int *ret_fd)
 	if (r == 0)
 		r = new_socket(AF_UNIX, &fd);
 	if (r == 0)
-		r = bind_privately(fd, &addr);
+		r = ipk__os_bind_privately(fd, &addr);
 	if (r == 0 && listen(fd, BACKLOG) < 0)
 		r = -errno;
 	if (r < 0) {
@@ -328,14 +315,14 @@ int ipk__os_peer_ids(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
 
 int ipk__os_temp_directory(char *buf, size_t buf_bytes)
 {
-	const char *base = getenv("XDG_RUNTIME_DIR");
+	const char *base = secure_getenv("XDG_RUNTIME_DIR");
 
 	/* The whole path of a socket in it must fit into a socket's address. */
 	if (!base || base[0] != '/' || strlen(base) > 60 || access(base, W_OK) < 0)
 		base = "/tmp";
 	if ((size_t)snprintf(buf, buf_bytes, "%s/ipk-XXXXXX", base) >= buf_bytes)
 		return -EINVAL;
-	return mkdtemp(buf) ? 0 : -errno;
+	return mkdtemp(buf) ? ipk__os_set_mode(buf, S_IFDIR, 0700) : -errno;
 }
 
 void ipk__os_rmdir(const char *path)

@@ -35,6 +35,7 @@
 
 #include "base/base_internal.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 
 #define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
 
@@ -193,12 +194,12 @@ static bool still_runs(const char *tid)
 	char path[64], text[1024];
 	unsigned flags = 0;
 	ssize_t n;
-	int fd;
+	int fd, r;
 
 	snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno != ENOENT;
+	r = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd);
+	if (r < 0)
+		return r != -ENOENT;
 	n = read(fd, text, sizeof text - 1);
 	close(fd);
 	if (n <= 0)
@@ -219,7 +220,7 @@ static int count_threads(void)
 
 	if (NEVER_HAD_THREADS)
 		return 1;
-	tasks = opendir("/proc/self/task");
+	tasks = ipk__os_opendir(AT_FDCWD, "/proc/self/task");
 	if (!tasks)
 		return atomic_load(&n_quiet) + 2;
 	while ((e = readdir(tasks)))

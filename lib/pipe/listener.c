@@ -26,7 +26,8 @@ struct ipk_listener {
 	pid_t owner_pid;
 	ipk_pipe_opts opts;
 	char label[IPK__NAME_MAX + 1];
-	char path[108];
+	char path[IPK__OS_PATH_BYTES]; /* absolute */
+	struct ipk__os_stat made;      /* what is there is removed only if it is this */
 };
 
 /* --- listening --- */
@@ -50,17 +51,20 @@ static int directory_of(const char *path, char *dir, size_t dir_bytes)
 /* Nobody may be listening at what is there, and it must be a socket: then remove it. */
 static int remove_stale(const char *path)
 {
+	struct ipk__os_stat there;
 	int fd;
 	int r = ipk__os_is_socket(path);
 
+	if (r == 1)
+		r = ipk__os_path_stat(path, &there);
+	else if (r == 0)
+		r = -EEXIST;
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (r == 0)
-		return -EEXIST;
 	r = ipk__os_connect(path, &fd);
 	if (r == 0)
 		ipk__os_close(fd);
-	return r == -ECONNREFUSED ? ipk__os_unlink(path) : -EADDRINUSE;
+	return r == -ECONNREFUSED ? ipk__os_unlink_if(path, &there) : -EADDRINUSE;
 }
 
 static int lock_directory(const char *dir, int *ret_fd)
@@ -74,10 +78,12 @@ static int lock_directory(const char *dir, int *ret_fd)
 	return r;
 }
 
-int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd), int *ret_fd)
+int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd), int *ret_fd,
+			struct ipk__os_stat *ret_made)
 {
 	char dir[108];
 	int lock_fd = -1;
+	int fd;
 	int r = directory_of(path, dir, sizeof dir);
 
 	if (r == 0)
@@ -88,7 +94,14 @@ int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *r
 		return r;
 	r = remove_stale(path);
 	if (r == 0)
-		r = listen(path, ret_fd);
+		r = listen(path, &fd);
+	if (r == 0) {
+		r = ipk__os_path_stat(path, ret_made);
+		if (r < 0)
+			ipk__os_close(fd);
+		else
+			*ret_fd = fd;
+	}
 	ipk__os_close(lock_fd);
 	return r;
 }
@@ -97,7 +110,7 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 {
 	ipk_pipe_opts o;
 	ipk_listener *l;
-	int r = path && path[0] && strlen(path) < sizeof l->path && ret_listener ? 0 : -EINVAL;
+	int r = path && path[0] && ret_listener ? 0 : -EINVAL;
 
 	if (r == 0)
 		r = ipk__pipe_opts(opts, &o);
@@ -106,7 +119,9 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 	l = ipk__os_calloc(1, sizeof *l);
 	if (!l)
 		return -ENOMEM;
-	r = ipk__pipe_listen_at(path, ipk__os_listen, &l->fd);
+	r = ipk__os_absolute(path, l->path, sizeof l->path);
+	if (r == 0)
+		r = ipk__pipe_listen_at(path, ipk__os_listen, &l->fd, &l->made);
 	if (r < 0) {
 		free(l);
 		return r;
@@ -115,7 +130,6 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 	strcpy(l->label, o.label);
 	l->opts.label = l->label;
 	l->owner_pid = ipk__os_pid();
-	strcpy(l->path, path);
 	*ret_listener = l;
 	return 0;
 }
@@ -134,7 +148,7 @@ ipk_listener *ipk_listener_close(ipk_listener *l)
 		return NULL;
 	ipk__os_close(l->fd);
 	if (l->owner_pid == ipk__os_pid())
-		ipk__os_unlink(l->path);
+		(void)ipk__os_unlink_if(l->path, &l->made);
 	free(l);
 	return NULL;
 }

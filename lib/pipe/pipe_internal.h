@@ -98,10 +98,11 @@ int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe
 
 /*
  * listener.c: listen at @path with @listen (ipk__os_listen() or another), in a directory that
- * is this user's alone, in place of a socket nobody listens at any more.
+ * is this user's alone, in place of a socket nobody listens at any more. *ret_made is what
+ * then is there.
  */
-int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd),
-			int *ret_fd);
+int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd), int *ret_fd,
+			struct ipk__os_stat *ret_made);
 
 /* pipe_ring.c */
 /*

@@ -43,6 +43,8 @@ static int body_in_file(const void *data, size_t len_bytes, int *ret_fd)
 	if (r < 0)
 		return r;
 	r = ipk__os_pwrite(fd, data, len_bytes, 0);
+	if (r == 0)
+		r = ipk__os_seal(fd);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -90,11 +92,14 @@ static int look(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
 	}
 }
 
-/* Another process chose @fd: a file and nothing else, or reading could wait for ever. */
+/*
+ * Another process chose @fd. Only memory is read: a file of any other file system, one in user
+ * space say, could keep us waiting for ever, even when it is only asked for its size.
+ */
 static int read_body(int fd, void *buf, size_t len_bytes)
 {
 	struct ipk__os_stat st;
-	int r = ipk__os_stat(fd, &st);
+	int r = ipk__os_is_sealed(fd) ? ipk__os_stat(fd, &st) : -EPROTO;
 
 	if (r < 0)
 		return r;

@@ -276,6 +276,11 @@ static int receive_spill(struct ipk__member *m)
 		ipk__os_close(fds[i]);
 	if (n_fds < 1)
 		return -EBADMSG;
+	/* A worker's task can have sent anything; only reading memory never waits. */
+	if (!ipk__os_is_sealed(fds[0])) {
+		ipk__os_close(fds[0]);
+		return -EBADMSG;
+	}
 	m->spill_fd = fds[0];
 	return 0;
 }

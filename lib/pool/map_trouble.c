@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/decimal.h"
 #include "pool/map_internal.h"
 
 /* --- chunks --- */
@@ -202,6 +203,7 @@ static bool time_out(ipk_pool *pool, struct ipk__pool_map_job *job, unsigned wor
 {
 	uint64_t condemned = ipk__chunk_in_state(word, worker, IPK__CHUNK_CONDEMNED);
 	ipk_failure failure;
+	char seconds[48];
 
 	if (!atomic_compare_exchange_strong(&job->words[c], &word, condemned))
 		return false;
@@ -210,8 +212,8 @@ static bool time_out(ipk_pool *pool, struct ipk__pool_map_job *job, unsigned wor
 	ipk__failure_init(&failure, IPK_FAILURE_TIMEOUT, NULL);
 	failure.n_attempts = ipk__chunk_n_begun(word) + 1;
 	failure.pid = pool->zygote ? pool->members[worker].born.pid : 0;
-	snprintf(failure.text, sizeof failure.text, "ran longer than %.3f s",
-		 (double)job->opts.timeout_ns / 1e9);
+	ipk__decimal(seconds, sizeof seconds, "%.3f", (double)job->opts.timeout_ns / 1e9);
+	snprintf(failure.text, sizeof failure.text, "ran longer than %s s", seconds);
 	ipk__map_lose(job, c * job->plan.chunk, ipk__map_chunk_end(job, c) - c * job->plan.chunk,
 		      &failure, true);
 	ipk__crew_kill(pool, worker);

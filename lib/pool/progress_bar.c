@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "base/decimal.h"
 #include "ipk/progress.h"
 #include "os/os.h"
 
@@ -120,10 +121,12 @@ static void print_count(double n, char *buf)
 {
 	static const char *const units[] = {"", "k", "M", "G"};
 	unsigned unit = 0;
+	char number[24];
 
 	for (; n >= 100000 && unit < 3; unit++)
 		n /= 1000;
-	snprintf(buf, PART_BYTES, n < 10 ? "%.1f%s/s" : "%.0f%s/s", n, units[unit]);
+	ipk__decimal(number, sizeof number, "%.*f", n < 10 ? 1 : 0, n);
+	snprintf(buf, PART_BYTES, "%s%s/s", number, units[unit]);
 }
 
 /* 0:07, 12:34, 5:06:07 or, from four days on, 4 d */

@@ -189,7 +189,7 @@ static int copy_stdio(ipk_process_opts *o, struct copies *copies)
 	for (int i = 0; r == 0 && i < 3; i++) {
 		if (*fds[i] > 2 || *fds[i] == 0 || *fds[i] == i)
 			continue;
-		r = ipk__os_dup_high(*fds[i], &copies->fds[i]);
+		r = ipk__os_dup(*fds[i], &copies->fds[i]);
 		if (r == 0)
 			*fds[i] = copies->fds[i];
 	}

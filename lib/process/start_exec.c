@@ -60,28 +60,12 @@ static int spawn(const ipk_process_opts *o, char *const *env, int channel_fd, pi
 	return ipk__os_spawn(&plan, ret_pid);
 }
 
-/* Not among the numbers that become stdio. */
-static int pack_high(const ipk_process_opts *o, int *ret_fd)
-{
-	int fd, high;
-	int r = ipk__inherit_pack(o->inherit, o->n_inherit, &fd);
-
-	if (r == 0 && fd >= 0 && fd < 3) {
-		r = ipk__os_dup_high(fd, &high);
-		ipk__os_close(fd);
-		fd = high;
-	}
-	if (r == 0)
-		*ret_fd = fd;
-	return r;
-}
-
 int ipk__start_by_exec(ipk_process *p, const ipk_process_opts *o)
 {
 	char born[IPK__BORN_BYTES];
 	char **env;
 	int channel_fd = -1;
-	int r = pack_high(o, &channel_fd);
+	int r = ipk__inherit_pack(o->inherit, o->n_inherit, &channel_fd);
 
 	if (r < 0)
 		return r;

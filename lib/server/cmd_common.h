@@ -16,6 +16,8 @@
 
 /* "*" any bytes, "?" any one, "[a-c]" "[^a]" one of a set, "\\" takes the next as it is. */
 bool ipk__glob_match(struct ipk__slice pattern, struct ipk__slice text);
+/* A word of ours, letters alike in both cases. */
+bool ipk__glob_match_word(struct ipk__slice pattern, const char *word);
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 

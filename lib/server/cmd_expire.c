@@ -5,8 +5,6 @@
  * the log so: what is counted from now would begin anew whenever the log is loaded. While it
  * is loaded nothing expires: that a key went stands in the log itself.
  */
-#include <ctype.h>
-
 #include "server/cmd_common.h"
 
 void ipk__reply_bad_expire(struct ipk__request *q)
@@ -15,7 +13,7 @@ void ipk__reply_bad_expire(struct ipk__request *q)
 	size_t i;
 
 	for (i = 0; i + 1 < sizeof(name) && q->command->name[i]; i++)
-		name[i] = (char)tolower((unsigned char)q->command->name[i]);
+		name[i] = ipk__lower(q->command->name[i]);
 	name[i] = 0;
 	ipk__reply_error(q, "ERR invalid expire time in '%s' command", name);
 }

@@ -5,6 +5,8 @@
  * last star, never to an earlier one: the time is at most the product of both lengths, for
  * any pattern, where trying them all would take as long as whoever wrote the pattern likes.
  */
+#include <string.h>
+
 #include "server/cmd_common.h"
 
 /*
@@ -73,4 +75,19 @@ bool ipk__glob_match(struct ipk__slice pattern, struct ipk__slice text)
 	while (text.n_bytes > 0 && at < pattern.n_bytes && pattern.bytes[at] == '*')
 		at++;
 	return at == pattern.n_bytes;
+}
+
+bool ipk__glob_match_word(struct ipk__slice pattern, const char *word)
+{
+	char lower_pattern[64], lower_word[64];
+	size_t n = strlen(word);
+
+	if (pattern.n_bytes > sizeof lower_pattern || n > sizeof lower_word)
+		return false;
+	for (size_t i = 0; i < pattern.n_bytes; i++)
+		lower_pattern[i] = ipk__lower(pattern.bytes[i]);
+	for (size_t i = 0; i < n; i++)
+		lower_word[i] = ipk__lower(word[i]);
+	return ipk__glob_match(IPK__SLICE(lower_pattern, pattern.n_bytes),
+			       IPK__SLICE(lower_word, n));
 }

@@ -5,12 +5,12 @@
  * form that printing them gives. Others are reckoned in long double and written without an
  * exponent; since that depends on the machine, the log gets the outcome and not the sum.
  */
-#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "server/cmd_common.h"
 
 /* Digits that came out as infinity, or as nothing though one of them is something. */
@@ -26,13 +26,12 @@ bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
 	char buf[IPK__FLOAT_TEXT_BYTES], *end;
 	long double d;
 
-	if (text.n_bytes == 0 || text.n_bytes >= sizeof(buf) ||
-	    isspace((unsigned char)text.bytes[0]))
+	if (text.n_bytes == 0 || text.n_bytes >= sizeof(buf) || strchr(IPK__BLANKS, text.bytes[0]))
 		return false;
 
 	memcpy(buf, text.bytes, text.n_bytes);
 	buf[text.n_bytes] = 0;
-	d = strtold(buf, &end);
+	d = ipk__read_long_double(buf, &end);
 	if (end != buf + text.n_bytes || isnan(d) || is_out_of_range(buf, d))
 		return false;
 	*ret_d = d;
@@ -41,8 +40,7 @@ bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
 
 size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES])
 {
-	int n = snprintf(buf, IPK__FLOAT_TEXT_BYTES, "%.17Lf", d);
-	size_t n_bytes = n > 0 ? (size_t)n : 0;
+	size_t n_bytes = ipk__decimal(buf, IPK__FLOAT_TEXT_BYTES, "%.17Lf", d);
 
 	while (n_bytes > 0 && buf[n_bytes - 1] == '0')
 		n_bytes--;

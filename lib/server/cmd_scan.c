@@ -4,11 +4,11 @@
  * How many will match is known only at the end, and that number stands in front of them in
  * the reply: they are gathered beside it first.
  */
-#include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "server/cmd_common.h"
 
 #define SMALL_HASH_FIELDS 512 /* of such a hash Redis too gives all at once */
@@ -87,7 +87,7 @@ static bool parse_cursor(struct ipk__request *q, size_t i, uint64_t *ret_cursor)
 		buf[text.n_bytes] = 0;
 		cursor = strtoul(buf, &end, 10);
 	}
-	if (text.n_bytes >= sizeof(buf) || isspace((unsigned char)buf[0]) || *end ||
+	if (text.n_bytes >= sizeof(buf) || strspn(buf, IPK__BLANKS) > 0 || *end ||
 	    (cursor == ULONG_MAX && strspn(buf, "0123456789+-") > 0 && !strstr(buf, LAST_CURSOR))) {
 		ipk__reply_error(q, "ERR invalid cursor");
 		return false;

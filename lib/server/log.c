@@ -387,16 +387,20 @@ int ipk__log_open(struct ipk__server *server, const char *path, int fsync,
 		  struct ipk__log **ret_log)
 {
 	struct ipk__log *log = ipk__os_calloc(1, sizeof *log);
-	int r = -ENOMEM;
+	char absolute[IPK__OS_PATH_BYTES];
+	int r = log ? ipk__os_absolute(path, absolute, sizeof absolute) : -ENOMEM;
 
-	if (!log)
+	if (r < 0) {
+		free(log);
 		return r;
+	}
+	r = -ENOMEM;
 	log->server = server;
 	log->fsync = fsync;
 	log->mark = 1;
 	ipk__log_file_init(&log->main, -1, 0, 0);
-	log->path = joined(path, "");
-	log->path_of_next = joined(path, ".rewrite");
+	log->path = joined(absolute, "");
+	log->path_of_next = joined(absolute, ".rewrite");
 	if (log->path && log->path_of_next)
 		r = open_file(log);
 	if (r == 0)

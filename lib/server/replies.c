@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "ipk/error.h"
 #include "server/cmd_common.h"
 #include "server/server_core.h"
 
@@ -58,9 +59,7 @@ void ipk__reply_wrong_arity(struct ipk__request *q)
 
 	n = IPK__MIN(n, sizeof name - 1);
 	for (size_t i = 0; i < n; i++) {
-		char c = q->command->name[i];
-
-		name[i] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+		name[i] = ipk__lower(q->command->name[i]);
 	}
 	ipk__reply_error(q, "ERR wrong number of arguments for '%.*s' command", (int)n, name);
 }
@@ -70,7 +69,7 @@ void ipk__reply_failed(struct ipk__request *q, int err)
 	if (err == -ENOSPC || err == -ENOMEM)
 		ipk__reply_error(q, "OOM command not allowed when used memory > 'maxmemory'.");
 	else
-		ipk__reply_error(q, "ERR %s", strerror(-err));
+		ipk__reply_error(q, "ERR %s", ipk_strerror(err));
 }
 
 /* --- arguments --- */

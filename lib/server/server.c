@@ -46,25 +46,36 @@ static void fill_in(struct ipk__server_config *c)
 }
 
 /* A socket file that nobody answers at any more is in the way of nobody. */
-static int listen_unix(struct ipk__server *server, const char *path)
+static int remove_stale(const char *path)
+{
+	struct ipk__os_stat there;
+	int fd;
+	int r = ipk__os_is_socket(path) == 1 ? ipk__os_path_stat(path, &there) : -EADDRINUSE;
+
+	if (r < 0)
+		return r;
+	r = ipk__os_stream_connect(path, &fd);
+	if (r == 0)
+		ipk__os_close(fd);
+	return r == -ECONNREFUSED ? ipk__os_unlink_if(path, &there) : -EADDRINUSE;
+}
+
+static int listen_unix(struct ipk__server *server, const char *given)
 {
 	struct ipk__loop *loop = server->loop;
-	int fd;
-	int r;
+	char path[sizeof loop->path];
+	int r = ipk__os_absolute(given, path, sizeof path);
 
-	if (strlen(path) >= sizeof loop->path)
-		return -ENAMETOOLONG;
+	if (r < 0)
+		return r;
 	r = ipk__os_stream_listen(path, &server->listen_fd);
-	if (r == -EADDRINUSE && ipk__os_is_socket(path) == 1) {
-		r = ipk__os_stream_connect(path, &fd);
-		if (r == 0)
-			ipk__os_close(fd);
-		if (r != -ECONNREFUSED)
-			return -EADDRINUSE;
-		r = ipk__os_unlink(path);
+	if (r == -EADDRINUSE) {
+		r = remove_stale(path);
 		if (r == 0)
 			r = ipk__os_stream_listen(path, &server->listen_fd);
 	}
+	if (r == 0)
+		r = ipk__os_path_stat(path, &loop->made);
 	if (r < 0)
 		return r;
 	snprintf(loop->path, sizeof loop->path, "%s", path);
@@ -213,7 +224,7 @@ void ipk__server_close(struct ipk__server *server)
 	if (server->log)
 		ipk__log_close(server->log);
 	if (loop && loop->path[0])
-		ipk__os_unlink(loop->path);
+		(void)ipk__os_unlink_if(loop->path, &loop->made);
 	ipk__os_close(server->listen_fd);
 	ipk__os_close(server->epoll_fd);
 	ipk__blocks_free(server);

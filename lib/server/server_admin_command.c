@@ -1,7 +1,7 @@
 /* server_admin_command.c - COMMAND: which commands there are. */
-#include <fnmatch.h>
 #include <stdio.h>
 
+#include "server/cmd_common.h"
 #include "server/server_admin.h"
 
 static struct ipk__slice lowered(const char *name, char *buf, size_t buf_bytes)
@@ -115,13 +115,9 @@ static void docs(struct ipk__request *q)
 
 static bool is_listed(const struct ipk__request *q, const struct ipk__command *c)
 {
-	char pattern[64];
-
 	if (q->argc != 5 || !ipk__slice_is_word(q->argv[3], "PATTERN"))
 		return true;
-	snprintf(pattern, sizeof pattern, "%.*s", (int)IPK__MIN(q->argv[4].n_bytes, (size_t)63),
-		 q->argv[4].bytes);
-	return fnmatch(pattern, c->name, FNM_CASEFOLD) == 0;
+	return ipk__glob_match_word(q->argv[4], c->name);
 }
 
 static void list(struct ipk__request *q)

@@ -5,11 +5,11 @@
  * of what it is given or nothing.
  */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/cmd_common.h"
 #include "server/server_admin.h"
 
 #define TEXT_BYTES 256
@@ -289,12 +289,8 @@ static const struct setting {
 
 static bool matches(const struct ipk__request *q, const struct setting *setting)
 {
-	char pattern[TEXT_BYTES];
-
 	for (size_t i = 2; i < q->argc; i++) {
-		snprintf(pattern, sizeof pattern, "%.*s",
-			 (int)IPK__MIN(q->argv[i].n_bytes, sizeof pattern - 1), q->argv[i].bytes);
-		if (fnmatch(pattern, setting->name, FNM_CASEFOLD) == 0)
+		if (ipk__glob_match_word(q->argv[i], setting->name))
 			return true;
 	}
 	return false;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "server/server_admin.h"
 
 struct text {
@@ -57,12 +58,14 @@ static void clients_section(struct text *t)
 
 static void memory_section(struct text *t)
 {
+	char human[48];
 	struct ipk__loop *loop = t->server->loop;
 	uint64_t used_bytes = ipk__store_used_bytes(t->server->store);
 
 	loop->peak_bytes = IPK__MAX(loop->peak_bytes, used_bytes);
 	line_u64(t, "used_memory", used_bytes);
-	line(t, "used_memory_human:%.2fM", (double)used_bytes / (1 << 20));
+	ipk__decimal(human, sizeof human, "%.2f", (double)used_bytes / (1 << 20));
+	line(t, "used_memory_human:%sM", human);
 	line_u64(t, "used_memory_peak", loop->peak_bytes);
 	line_u64(t, "maxmemory", t->server->config.max_memory_bytes);
 	line(t, "maxmemory_policy:noeviction");
@@ -107,7 +110,10 @@ static void replication_section(struct text *t)
 
 static void cpu_section(struct text *t)
 {
-	line(t, "used_cpu_user:%.6f", (double)ipk__os_cpu_time_ns() / 1e9);
+	char seconds[48];
+
+	ipk__decimal(seconds, sizeof seconds, "%.6f", (double)ipk__os_cpu_time_ns() / 1e9);
+	line(t, "used_cpu_user:%s", seconds);
 	line(t, "used_cpu_sys:0.000000");
 }
 
@@ -124,20 +130,21 @@ static void commandstats_section(struct text *t)
 {
 	for (size_t i = 0; i < ipk__commands_len(); i++) {
 		const struct ipk__command_stats *s = &t->server->loop->stats[i];
-		char name[64];
+		char name[64], per_call[48];
 		size_t n = 0;
 
 		if (s->n_calls == 0 && s->n_failed == 0)
 			continue;
 		for (const char *c = ipk__command_at(i)->name; *c && n + 1 < sizeof name; c++)
-			name[n++] = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+			name[n++] = ipk__lower(*c);
 		name[n] = 0;
+		ipk__decimal(per_call, sizeof per_call, "%.2f",
+			     s->n_calls ? (double)s->took_ns / 1000 / (double)s->n_calls : 0.0);
 		line(t,
-		     "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%.2f,rejected_calls=%llu,"
+		     "cmdstat_%s:calls=%llu,usec=%llu,usec_per_call=%s,rejected_calls=%llu,"
 		     "failed_calls=0",
 		     name, (unsigned long long)s->n_calls, (unsigned long long)s->took_ns / 1000,
-		     s->n_calls ? (double)s->took_ns / 1000 / (double)s->n_calls : 0.0,
-		     (unsigned long long)s->n_failed);
+		     per_call, (unsigned long long)s->n_failed);
 	}
 }
 

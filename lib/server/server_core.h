@@ -63,7 +63,8 @@ struct ipk__loop {
 	int64_t accept_again_ms; /* 0: accepting, or waiting for a peer to go */
 	int tcp_port;
 	char address[160];
-	char path[112]; /* of a Unix socket that is ours to remove; "" none */
+	char path[112];           /* of a Unix socket that is ours to remove, absolute; "" none */
+	struct ipk__os_stat made; /* it is removed only if it is still this */
 	uint64_t last_id;
 	struct ipk__conn *by_id[IPK__CONN_BUCKETS];
 	struct ipk__conn *hungry, **hungry_end;

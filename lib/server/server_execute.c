@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "ipk/error.h"
 #include "server/server_core.h"
 
 #define EFFECT_WORDS_MAX 16
@@ -74,7 +75,7 @@ static bool has_room_in_log(struct ipk__request *q)
 		n_bytes += q->argv[i].n_bytes;
 	r = ipk__log_room(q->server->log, n_bytes);
 	if (r < 0)
-		ipk__reply_error(q, "MISCONF Errors writing to the AOF file: %s", strerror(-r));
+		ipk__reply_error(q, "MISCONF Errors writing to the AOF file: %s", ipk_errname(r));
 	return r == 0;
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "ipk/error.h"
 #include "pipe/pipe_internal.h"
 #include "server/server_ring.h"
 
@@ -408,7 +409,7 @@ void ipk__cmd_local(struct ipk__request *q)
 	}
 	r = go_local(q);
 	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC)
-		ipk__reply_error(q, "DENIED %s", strerror(-r));
+		ipk__reply_error(q, "DENIED %s", ipk_strerror(r));
 	else if (r < 0)
 		ipk__conn_doom(q->server, ipk__conn_of(q->peer));
 }

@@ -224,7 +224,8 @@ int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_head
 {
 	struct ipk__shm_header h;
 	struct ipk__os_stat st;
-	int r = ipk__os_stat(fd, &st);
+	/* First: one that came from a peer, and is no memory, could keep us waiting. */
+	int r = is_named || ipk__os_is_sealed(fd) ? ipk__os_stat(fd, &st) : -EPROTO;
 
 	if (r < 0)
 		return r;
@@ -237,8 +238,6 @@ int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_head
 		r = ipk__segment_check(&h, kind, st.size_bytes);
 	if (r < 0)
 		return r;
-	if (!is_named && !ipk__os_is_sealed(fd))
-		return -EPROTO;
 	*ret_header = h;
 	return 0;
 }

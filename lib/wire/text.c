@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "base/decimal.h"
 #include "ipk/pack.h"
 
 struct text {
@@ -162,28 +163,20 @@ static void put_bytes(struct text *t, const char *data, size_t n_bytes)
 	put_text(t, "\"");
 }
 
-/* snprintf() uses the locale's decimal point, which may be any character. */
 static void put_digits(struct text *t, const char *digits)
 {
-	static const char plain[] = "0123456789+-einfa";
-	size_t n = strspn(digits, plain);
-
-	put(t, digits, n);
-	if (digits[n] != '\0') {
-		put_text(t, ".");
-		put_text(t, digits + n + strcspn(digits + n, plain));
-	} else if (!strpbrk(digits, "en")) {
+	put_text(t, digits);
+	if (!strpbrk(digits, ".en"))
 		put_text(t, ".0");
-	}
 }
 
 static void put_double(struct text *t, double value)
 {
 	char digits[64];
 
-	snprintf(digits, sizeof digits, "%.15g", value);
-	if (strtod(digits, NULL) != value)
-		snprintf(digits, sizeof digits, "%.17g", value);
+	ipk__decimal(digits, sizeof digits, "%.15g", value);
+	if (ipk__read_double(digits, NULL) != value)
+		ipk__decimal(digits, sizeof digits, "%.17g", value);
 	put_digits(t, value != value ? "nan" : digits);
 }
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
 pure='^((ipk_|msgpack_|crypto_|sodium_|redis|sds|mem|str|pthread_(mutex|cond|once|self|setspecific|getspecific|key|atfork))
-	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|ceill|qsort_r|fnmatch|_GLOBAL_OFFSET_TABLE_)$)'
+	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|ceill|qsort_r|newlocale|_GLOBAL_OFFSET_TABLE_)$)'
 compilers='^(__|_Unwind)'
 impure='^__(errno_location|v?f?printf_chk|assert_fail|fdelt_chk|isoc99_v?f?scanf)$'
 pure=$(printf %s "$pure" | tr -d '\n\t')

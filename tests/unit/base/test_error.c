@@ -36,6 +36,22 @@ START_TEST(both_signs_mean_the_same)
 }
 END_TEST
 
+/* Also what only the system says: a call that the kernel lacks, a path that is too long. */
+START_TEST(each_error_of_the_system_has_its_name)
+{
+	for (int code = 1; code <= 133; code++) {
+		if (code == 41 || code == 58) /* there are none */
+			continue;
+		ck_assert_str_ne(ipk_errname(-code), "E?");
+	}
+	ck_assert_str_eq(ipk_errname(-ENOSYS), "ENOSYS");
+	ck_assert_str_eq(ipk_errname(-EHWPOISON), "EHWPOISON");
+	ck_assert_ptr_nonnull(strstr(ipk_strerror(-ENOSYS), "kernel"));
+	ck_assert_str_ne(ipk_strerror(-ENAMETOOLONG), ipk_strerror(12345));
+	ck_assert_str_ne(ipk_strerror(-EISDIR), ipk_strerror(12345));
+}
+END_TEST
+
 START_TEST(texts_are_one_line_each)
 {
 	for (int code = -200; code <= 200; code++) {
@@ -64,6 +80,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("error");
 
 	add_loop_test(s, both_signs_mean_the_same, 0, N_CODES);
+	add_test(s, each_error_of_the_system_has_its_name);
 	add_test(s, texts_are_one_line_each);
 	add_test(s, success_and_strangers);
 	return s;

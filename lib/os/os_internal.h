@@ -1,0 +1,20 @@
+/* os_internal.h - what files of lib/os share: streams whose fds came through the door. */
+#ifndef IPK_OS_INTERNAL_H
+#define IPK_OS_INTERNAL_H
+
+#include <dirent.h>
+#include <stdio.h>
+
+#include "os/os.h"
+
+/* NULL: errno tells why. */
+DIR *ipk__os_opendir(int dir_fd, const char *path);
+FILE *ipk__os_fopen(const char *path); /* to read */
+
+struct sockaddr_un;
+/* bind(), with access for this user alone from the first moment, whatever the umask. */
+int ipk__os_bind_privately(int fd, const struct sockaddr_un *address);
+/* The file @path gets @mode, if it is of type @type and this user's; never through a link. */
+int ipk__os_set_mode(const char *path, unsigned type, unsigned mode);
+
+#endif

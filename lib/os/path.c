@@ -1,0 +1,82 @@
+/*
+ * path.c - names of files that last longer than the call that got them.
+ *
+ * A program may change its working directory, and somebody else may put another file under a
+ * name: so names are made absolute when they are given, and a file that is ours to remove is
+ * known by what it is. Between the look and the removal a name can change nevertheless; who
+ * may do that in its directory may remove anything there.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/os_internal.h"
+
+int ipk__os_absolute(const char *path, char *buf, size_t buf_bytes)
+{
+	char here[IPK__OS_PATH_BYTES];
+	int n;
+
+	if (path[0] == '/') {
+		n = snprintf(buf, buf_bytes, "%s", path);
+	} else {
+		if (!getcwd(here, sizeof here))
+			return errno == ERANGE ? -ENAMETOOLONG : -errno;
+		n = snprintf(buf, buf_bytes, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
+	}
+	return n < 0 || (size_t)n >= buf_bytes ? -ENAMETOOLONG : 0;
+}
+
+int ipk__os_path_stat(const char *path, struct ipk__os_stat *ret_stat)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	ipk__os_fill_stat(&st, ret_stat);
+	return 0;
+}
+
+int ipk__os_set_mode(const char *path, unsigned type, unsigned mode)
+{
+	char handle[64];
+	struct stat st;
+	int fd;
+	int r;
+
+	if (lstat(path, &st) == 0 && (st.st_mode & S_IFMT) == type && (st.st_mode & 0777) == mode)
+		return 0;
+	/* By a handle: the file that was looked at is the one that is changed. */
+	r = ipk__os_take_fd(open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC), &fd);
+	if (r < 0)
+		return r;
+	snprintf(handle, sizeof handle, "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid())
+		r = -EACCES;
+	else if (chmod(handle, mode) < 0)
+		r = -errno;
+	close(fd);
+	return r;
+}
+
+static bool is_same(const struct ipk__os_stat *a, const struct ipk__os_stat *b)
+{
+	return a->device == b->device && a->inode == b->inode && a->uid == b->uid &&
+	       (a->mode & S_IFMT) == (b->mode & S_IFMT);
+}
+
+int ipk__os_unlink_if(const char *path, const struct ipk__os_stat *made)
+{
+	struct ipk__os_stat now;
+	int r = ipk__os_path_stat(path, &now);
+
+	if (r == 0 && !is_same(&now, made))
+		r = -ESTALE;
+	return r < 0 ? r : ipk__os_unlink(path);
+}
