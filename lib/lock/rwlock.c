@@ -43,7 +43,7 @@ static _Thread_local struct self {
 	pid_t tid;
 	uint32_t n_astray; /* shares, of all locks, in cells that are not the first choice */
 	uint64_t owner;
-} self __attribute__((tls_model("initial-exec")));
+} self IPK__OS_NEAR;
 
 static struct self *myself(void)
 {

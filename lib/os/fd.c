@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -174,7 +175,7 @@ void ipk__os_bell(int fd)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN) {
 		/* A FIFO nobody empties is full: make room, so that there is an edge again. */
-		char rest[4096];
+		char rest[1024];
 
 		while (read(fd, rest, sizeof rest) == (ssize_t)sizeof rest)
 			;
@@ -300,6 +301,12 @@ static int next_kept(int from, const int *keep, size_t n_keep)
 	return next;
 }
 
+/* No wrapper: the C library may be older than the kernel, and musl has none. */
+static void close_fds(unsigned from, unsigned to)
+{
+	syscall(SYS_close_range, from, to, 0);
+}
+
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 {
 	static const char null_path[] = "/dev/null";
@@ -314,7 +321,7 @@ void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 		int next = next_kept(from, keep, n_keep);
 
 		if (next > from)
-			close_range((unsigned)from, next == INT_MAX ? ~0u : (unsigned)next - 1, 0);
+			close_fds((unsigned)from, next == INT_MAX ? ~0u : (unsigned)next - 1);
 		if (next == INT_MAX)
 			return;
 		from = next + 1;

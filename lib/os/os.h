@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "ipk/deadline.h"
+#include "os/libc.h"
 
 #pragma GCC visibility push(default) /* for libipk-manager */
 
@@ -315,8 +316,7 @@ struct ipk__os_self {
 	pid_t tid;        /* 0: not asked yet */
 	uint32_t n_locks; /* how many of the kernel's robust list our users hold */
 };
-/* Initial-exec: a lock is too short for a call to find it. */
-extern _Thread_local struct ipk__os_self ipk__os_self __attribute__((tls_model("initial-exec")));
+extern _Thread_local struct ipk__os_self ipk__os_self IPK__OS_NEAR;
 extern _Atomic pid_t ipk__os_cached_pid; /* 0: not asked yet */
 pid_t ipk__os_ask_pid(void);
 pid_t ipk__os_ask_tid(void);

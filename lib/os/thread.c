@@ -24,7 +24,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #if __has_include(<sys/single_threaded.h>)
 #include <sys/single_threaded.h>
@@ -37,6 +36,7 @@
 #include "os/os.h"
 #include "os/os_internal.h"
 
+#define GUARD_NS 1000000000
 #define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
 
 #if defined(__has_feature)
@@ -52,14 +52,14 @@
 
 enum state { NOT_OURS, OURS, QUIET, BUSY, LOUD };
 
-IPK__AT_FORK_DATA static pthread_rwlock_t guard = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+IPK__AT_FORK_DATA static pthread_rwlock_t guard = IPK__OS_RWLOCK_INIT;
 IPK__AT_FORK_DATA static _Atomic int n_quiet;
 IPK__AT_FORK_DATA static _Atomic int n_ours; /* quiet or not; matters to IS_WATCHED alone */
 static _Thread_local enum state state;
 
 IPK__AT_FORK_CODE static void forget_threads(void)
 {
-	guard = (pthread_rwlock_t)PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+	guard = (pthread_rwlock_t)IPK__OS_RWLOCK_INIT;
 	atomic_store_explicit(&n_quiet, 0, memory_order_relaxed);
 	atomic_store_explicit(&n_ours, 0, memory_order_relaxed);
 	state = NOT_OURS;
@@ -245,16 +245,13 @@ int ipk__os_n_threads(void)
 
 IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 {
-	struct timespec until;
 	pid_t pid = -1;
 	int r = -EDEADLK;
 
 	if (state != NOT_OURS)
 		return -EDEADLK;
 	/* What a quiet thread does is short; if not, it is the same as with any other thread. */
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
-	if (pthread_rwlock_clockwrlock(&guard, CLOCK_MONOTONIC, &until) != 0)
+	if (ipk__os_rwlock_write_lock_until(&guard, ipk__os_now_ns() + GUARD_NS) != 0)
 		return -EDEADLK;
 	if (count_threads() - atomic_load(&n_quiet) == 1)
 		r = ipk__os_fork(&pid);

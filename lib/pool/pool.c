@@ -119,7 +119,7 @@ static int init_locks(ipk_pool *pool)
 
 	/* Held for less than a sleep and a wake take: look for a while first. */
 	pthread_mutexattr_init(&mutex_kind);
-	pthread_mutexattr_settype(&mutex_kind, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutexattr_settype(&mutex_kind, IPK__OS_MUTEX_LOOKS);
 	pthread_mutex_init(&pool->mutex, &mutex_kind);
 	pthread_mutexattr_destroy(&mutex_kind);
 	pthread_condattr_init(&clock);

@@ -9,7 +9,6 @@
  * Waiting is cut into slices like every other wait.
  */
 #include <errno.h>
-#include <time.h>
 
 #include "os/os.h"
 #include "shm/robust_lock.h"
@@ -98,9 +97,7 @@ static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 #else
 static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
 {
-	struct timespec at = {at_ns / 1000000000, (long)(at_ns % 1000000000)};
-
-	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
+	return ipk__os_mutex_lock_until(mutex, at_ns);
 }
 #endif
 
