@@ -41,7 +41,8 @@ typedef void (*ipk_progress_fn)(const ipk_progress *progress, void *arg);
  * On a terminal one line that is drawn over: bar, share, rate, time left, failures; elsewhere a
  * plain line at each tenth and at the end. Made for on_progress of ipk_pool_opts, and called
  * only when the program asks for it. All numbers are of the work since the pool last had none,
- * the rate and the time left by it of the last five seconds. Does nothing when either is NULL.
+ * the rate and the time left by it of the last five seconds. Does nothing when either is NULL,
+ * or when there is no memory to remember in.
  *
  * Blocks:  while writing to @file does: a terminal that is held, a full pipe.
  * Callers: always the same thread for a pool and a file, which remembers what it drew.

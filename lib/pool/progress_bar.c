@@ -6,13 +6,17 @@
  *
  * A call gets nothing but the counters, so what is drawn before has to be remembered here: by
  * each thread for itself, for a few pools and files at a time. That takes no lock that a fork
- * could leave locked, and the thread that draws for a pool is always the same. The line is
+ * could leave locked, and the thread that draws for a pool is always the same. It lies on the
+ * heap, under a key of the thread: thread-local variables of a library that is loaded late
+ * share what little room the C library keeps for them all. The line is
  * made anew for each call, never longer than the terminal is at that moment; what is
  * worth least is left out first.
  */
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base_internal.h"
@@ -50,10 +54,35 @@ struct drawing {
 	unsigned n_samples;
 };
 
-static _Thread_local struct drawing drawings[N_DRAWINGS];
-static _Thread_local uint64_t n_turns;
+struct drawings {
+	struct drawing all[N_DRAWINGS];
+	uint64_t n_turns;
+};
+
+static pthread_key_t key;
+static bool has_key; /* written before main() or dlopen() has returned, read after */
+
+__attribute__((constructor)) static void make_key(void)
+{
+	has_key = pthread_key_create(&key, free) == 0;
+}
 
 /* --- what is remembered --- */
+
+/* Of this thread; NULL: no memory, or no key left. */
+static struct drawings *mine(void)
+{
+	struct drawings *drawings = has_key ? pthread_getspecific(key) : NULL;
+
+	if (drawings || !has_key)
+		return drawings;
+	drawings = ipk__os_calloc(1, sizeof *drawings);
+	if (drawings && pthread_setspecific(key, drawings) != 0) {
+		free(drawings);
+		return NULL;
+	}
+	return drawings;
+}
 
 static uint64_t over(const ipk_progress *p)
 {
@@ -68,15 +97,17 @@ static void begin(struct drawing *d, const ipk_progress *base, int64_t begun_ns)
 	d->n_samples = 0;
 }
 
-static struct drawing *find(void *file, int64_t pool_since_ns)
+static struct drawing *find(struct drawings *drawings, void *file, int64_t pool_since_ns)
 {
-	struct drawing *d = drawings;
+	struct drawing *d = drawings->all;
 
 	for (size_t i = 0; i < N_DRAWINGS; i++) {
-		if (drawings[i].file == file && drawings[i].pool_since_ns == pool_since_ns)
-			return &drawings[i];
-		if (drawings[i].turn < d->turn)
-			d = &drawings[i];
+		struct drawing *other = &drawings->all[i];
+
+		if (other->file == file && other->pool_since_ns == pool_since_ns)
+			return other;
+		if (other->turn < d->turn)
+			d = other;
 	}
 	*d = (struct drawing){.file = file, .pool_since_ns = pool_since_ns};
 	begin(d, &(ipk_progress){0}, -1);
@@ -295,14 +326,15 @@ static void print_tenth(struct drawing *d, const struct line *line, void *file)
 
 void ipk_progress_bar(const ipk_progress *progress, void *file)
 {
+	struct drawings *drawings = progress && file ? mine() : NULL;
 	struct drawing *d;
 	struct line line;
 	int n_columns;
 
-	if (!progress || !file)
+	if (!drawings)
 		return;
-	d = find(file, progress->since_boot_ns);
-	d->turn = ++n_turns;
+	d = find(drawings, file, progress->since_boot_ns);
+	d->turn = ++drawings->n_turns;
 	if (over(progress) >= progress->n_submitted && !d->is_working &&
 	    over(progress) == over(&d->base))
 		return;
