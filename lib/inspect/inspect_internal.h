@@ -164,7 +164,6 @@ ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_ins
 void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what);
 /* Who is in the slot, unless it is free. */
 bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspect_thread *t);
-int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, size_t n);
 /* All in a table of one's own. */
 int ipk__note_waiters_in(struct ipk__object *o, const struct ipk__waiters *waiters);
 /* Whether the process of @owner (shm/owner.h; 0 counts as alive) goes on. */

@@ -74,14 +74,25 @@ static int read_sleepers(struct walk *w, uint32_t n_tables, bool is_foreign)
 /* Objects are asked about in the order of their offsets. */
 static int note_sleepers(struct walk *w, struct ipk__object *o)
 {
-	ipk_inspect_thread found[SLOTS_MAX];
+	const struct sleeper *first;
 	size_t n = 0;
 
 	while (w->next_sleeper < w->n_sleepers && w->sleepers[w->next_sleeper].object < w->at)
 		w->next_sleeper++;
-	while (w->next_sleeper < w->n_sleepers && w->sleepers[w->next_sleeper].object == w->at)
-		found[n++] = w->sleepers[w->next_sleeper++].thread;
-	return ipk__note_waiters(o, found, n);
+	first = &w->sleepers[w->next_sleeper];
+	while (w->next_sleeper < w->n_sleepers && w->sleepers[w->next_sleeper].object == w->at) {
+		w->next_sleeper++;
+		n++;
+	}
+	if (n == 0)
+		return 0;
+	o->waiters = ipk__os_malloc(n * sizeof *o->waiters);
+	if (!o->waiters)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		o->waiters[i] = first[i].thread;
+	o->pub.n_waiters = n;
+	return 0;
 }
 
 /* --- one object --- */

@@ -136,17 +136,20 @@ static int note_tokens(struct ipk__object *o, const uint64_t *tokens, uint32_t n
 
 static int look_at_tokens(const struct ipk__peek *p, struct ipk__object *o, uint32_t n)
 {
-	uint64_t tokens[IPK_SEMAPHORE_TOKENS_MAX];
-	int r = ipk__read_at(p, offsetof(struct ipk__shm_semaphore, tokens), tokens,
-			     n * sizeof *tokens);
+	uint64_t *tokens = ipk__os_malloc(IPK__MAX(n, 1u) * sizeof *tokens);
+	int r = tokens ? ipk__read_at(p, offsetof(struct ipk__shm_semaphore, tokens), tokens,
+				      n * sizeof *tokens)
+		       : -ENOMEM;
 
-	if (r < 0)
-		return r;
 	/* A mark says that it is being given back, by that same holder. */
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; r == 0 && i < n; i++)
 		tokens[i] &= ~IPK__TOKEN_LEAVES;
-	qsort(tokens, n, sizeof *tokens, compare);
-	return note_tokens(o, tokens, n);
+	if (r == 0) {
+		qsort(tokens, n, sizeof *tokens, compare);
+		r = note_tokens(o, tokens, n);
+	}
+	free(tokens);
+	return r;
 }
 
 static int look_at_semaphore(const struct ipk__peek *p, struct ipk__object *o)

@@ -6,6 +6,7 @@
  * the two reads. An impossible pair is -ENOTRECOVERABLE: the caller looks again.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "inspect/inspect_internal.h"
 #include "pipe/pipe_internal.h"
@@ -135,31 +136,44 @@ static void note_queue(const struct ipk__shm_queue *shm, struct ipk__object *o)
 	lane->message_bytes = n_bytes > 0 ? (uint64_t)n_bytes : 0;
 }
 
-int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
+static int look_at_copy(const struct ipk__shm_queue *shm, const struct ipk__shm_header *h,
+			struct ipk__object *o)
 {
-	struct ipk__shm_queue shm;
-	int r;
+	int r = 0;
 
-	if (h->fixed_bytes < sizeof shm)
-		return -EBADMSG;
-	r = ipk__os_pread(fd, &shm, sizeof shm, 0);
-	if (r == 0)
-		r = read_tail_again(fd, offsetof(struct ipk__shm_queue, lane.ring), &shm.lane.ring);
-	if (r < 0)
-		return r;
-	if (!queue_is_possible(&shm, h))
+	if (!queue_is_possible(shm, h))
 		return -ENOTRECOVERABLE;
-	if (shm.kind == IPK_QUEUE_FIFO)
-		r = note_ring(&shm.lane.ring, h->ring_bytes, &o->lanes[0]);
+	if (shm->kind == IPK_QUEUE_FIFO)
+		r = note_ring(&shm->lane.ring, h->ring_bytes, &o->lanes[0]);
 	else
-		note_shelf(&shm, &o->lanes[0]);
+		note_shelf(shm, &o->lanes[0]);
 	if (r < 0)
 		return r;
-	note_queue(&shm, o);
+	note_queue(shm, o);
 	r = ipk__make_holders(o, 2);
 	if (r < 0)
 		return r;
-	ipk__note_holder(o, &shm.put_lock, IPK_INSPECT_PUT_LOCK);
-	ipk__note_holder(o, &shm.get_lock, IPK_INSPECT_GET_LOCK);
-	return ipk__note_waiters_in(o, &shm.waiters);
+	ipk__note_holder(o, &shm->put_lock, IPK_INSPECT_PUT_LOCK);
+	ipk__note_holder(o, &shm->get_lock, IPK_INSPECT_GET_LOCK);
+	return ipk__note_waiters_in(o, &shm->waiters);
+}
+
+int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__object *o)
+{
+	struct ipk__shm_queue *copy;
+	int r;
+
+	if (h->fixed_bytes < sizeof *copy)
+		return -EBADMSG;
+	copy = ipk__os_malloc(sizeof *copy);
+	if (!copy)
+		return -ENOMEM;
+	r = ipk__os_pread(fd, copy, sizeof *copy, 0);
+	if (r == 0)
+		r = read_tail_again(fd, offsetof(struct ipk__shm_queue, lane.ring),
+				    &copy->lane.ring);
+	if (r == 0)
+		r = look_at_copy(copy, h, o);
+	free(copy);
+	return r;
 }

@@ -7,6 +7,7 @@
  * another pid namespace cannot be asked about at all.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "inspect/inspect_internal.h"
@@ -120,26 +121,22 @@ bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspe
 	return true;
 }
 
-int ipk__note_waiters(struct ipk__object *o, const ipk_inspect_thread *found, size_t n)
-{
-	if (n == 0)
-		return 0;
-	o->waiters = ipk__os_malloc(n * sizeof *found);
-	if (!o->waiters)
-		return -ENOMEM;
-	memcpy(o->waiters, found, n * sizeof *found);
-	o->pub.n_waiters = n;
-	return 0;
-}
-
 int ipk__note_waiters_in(struct ipk__object *o, const struct ipk__waiters *waiters)
 {
-	ipk_inspect_thread found[IPK__WAITERS_MAX];
+	ipk_inspect_thread *found = ipk__os_malloc(IPK__WAITERS_MAX * sizeof *found);
 	size_t n = 0;
 
+	if (!found)
+		return -ENOMEM;
 	for (size_t i = 0; i < IPK__WAITERS_MAX; i++)
 		n += ipk__read_waiter(&waiters->slots[i], o->pub.is_foreign, &found[n]);
-	return ipk__note_waiters(o, found, n);
+	if (n == 0) {
+		free(found);
+		return 0;
+	}
+	o->waiters = found;
+	o->pub.n_waiters = n;
+	return 0;
 }
 
 /* --- processes --- */

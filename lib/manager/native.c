@@ -687,12 +687,12 @@ static int native_call_many(struct ipk__backend *b, const struct ipk__call *call
 			    ipk_deadline deadline)
 {
 	struct ipk__native *n = native_of(b);
-	struct ipk__pending p[CHUNK];
+	struct ipk__pending *p = ipk__os_malloc(CHUNK * sizeof *p);
+	int r = p ? 0 : -ENOMEM;
 
 	deadline = with_grace(deadline, false);
-	for (size_t from = 0; from < n_calls; from += CHUNK) {
+	for (size_t from = 0; from < n_calls && r == 0; from += CHUNK) {
 		size_t count = IPK__MIN(n_calls - from, (size_t)CHUNK);
-		int r;
 
 		memset(p, 0, count * sizeof p[0]);
 		for (size_t i = 0; i < count; i++)
@@ -700,10 +700,9 @@ static int native_call_many(struct ipk__backend *b, const struct ipk__call *call
 		r = run(n, p, count, deadline);
 		if (r == -ETIMEDOUT && from > 0)
 			r = -EINPROGRESS; /* the first ones are done */
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	free(p);
+	return r;
 }
 
 /* --- transactions --- */

@@ -47,12 +47,15 @@ int ipk__redis_address_parse(const char *text, struct ipk__redis_address *ret_ad
 
 /* --- redis_link.c --------------------------------------------------------------------------- */
 
+enum { IPK__REDIS_READ_BYTES = 64 * 1024 };
+
 struct ipk__redis_link {
 	struct ipk__redis_link *next; /* of a node's idle ones */
 	int fd;
 	struct redisReader *reader;
 	struct ipk__bytes reply; /* the one that was read last, or part of the next */
 	bool stale;              /* something stood in it that was not answered: not to be used */
+	char in[IPK__REDIS_READ_BYTES]; /* what was read last; too much for a stack */
 };
 
 int ipk__redis_link_open(const struct ipk__redis_place *place,

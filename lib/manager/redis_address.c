@@ -9,9 +9,11 @@
  * refused rather than ignored: a mistyped option would otherwise be found under load.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "manager/redis.h"
+#include "os/os.h"
 
 static bool eat(const char **at, const char *word)
 {
@@ -182,25 +184,31 @@ static int several(const char **at, struct ipk__redis_address *a)
 	return r;
 }
 
-int ipk__redis_address_parse(const char *text, struct ipk__redis_address *ret_address)
+static int parse(const char *at, struct ipk__redis_address *a)
 {
-	struct ipk__redis_address a = {0};
-	const char *at = text;
 	int r;
 
 	if (eat(&at, "redis-cluster://"))
-		a.is_cluster = true;
+		a->is_cluster = true;
 	else if (!eat(&at, "redis://") && !eat(&at, "redis+unix:"))
 		return -EINVAL;
-	r = credentials(&at, &a);
+	r = credentials(&at, a);
 	if (r == 0)
-		r = a.is_cluster ? several(&at, &a) : single(&at, &a);
+		r = a->is_cluster ? several(&at, a) : single(&at, a);
 	if (r == 0)
-		r = options(&at, &a);
+		r = options(&at, a);
 	if (r < 0)
 		return r;
-	if (*at || (a.is_cluster && a.db != 0))
-		return -EINVAL;
-	*ret_address = a;
-	return 0;
+	return *at || (a->is_cluster && a->db != 0) ? -EINVAL : 0;
+}
+
+int ipk__redis_address_parse(const char *text, struct ipk__redis_address *ret_address)
+{
+	struct ipk__redis_address *a = ipk__os_calloc(1, sizeof *a);
+	int r = a ? parse(text, a) : -ENOMEM;
+
+	if (r == 0)
+		*ret_address = *a;
+	free(a);
+	return r;
 }

@@ -17,8 +17,6 @@
 #include "manager/redis.h"
 #include "os/os.h"
 
-#define READ_BYTES (64 * 1024)
-
 /* --- hiredis's reader writes RESP --- */
 
 static void *done(struct ipk__bytes *b)
@@ -99,12 +97,11 @@ int ipk__redis_link_write(struct ipk__redis_link *link, struct ipk__bytes *out,
 
 static int feed(struct ipk__redis_link *link, ipk_deadline deadline)
 {
-	char buf[READ_BYTES];
 	size_t n;
 	int r;
 
 	for (;;) {
-		r = ipk__os_stream_read(link->fd, buf, sizeof buf, &n);
+		r = ipk__os_stream_read(link->fd, link->in, sizeof link->in, &n);
 		if (r != -EAGAIN)
 			break;
 		r = ipk__os_poll1(link->fd, IPK__OS_IN, deadline, NULL);
@@ -113,7 +110,7 @@ static int feed(struct ipk__redis_link *link, ipk_deadline deadline)
 	}
 	if (r < 0)
 		return r == -ECONNRESET ? -EPIPE : r;
-	return redisReaderFeed(link->reader, buf, n) == REDIS_OK ? 0 : -ENOMEM;
+	return redisReaderFeed(link->reader, link->in, n) == REDIS_OK ? 0 : -ENOMEM;
 }
 
 int ipk__redis_link_read(struct ipk__redis_link *link, ipk_deadline deadline,
@@ -123,7 +120,7 @@ int ipk__redis_link_read(struct ipk__redis_link *link, ipk_deadline deadline,
 	int r = 0;
 
 	ipk__bytes_clear(&link->reply);
-	ipk__bytes_shrink(&link->reply, READ_BYTES);
+	ipk__bytes_shrink(&link->reply, sizeof link->in);
 	for (;;) {
 		if (redisReaderGetReply(link->reader, &object) != REDIS_OK)
 			return link->reader->err == REDIS_ERR_OOM || link->reply.failed ? -ENOMEM

@@ -147,19 +147,26 @@ static int choose(struct search *search, struct candidate *ret_chosen)
 
 static int find(const char *which, struct candidate *ret_chosen)
 {
-	struct search search = {.which = which, .pid = which ? pid_of(which) : 0};
-	struct ipk__os_walk walk = {wants, note, &search};
+	struct search *search = ipk__os_calloc(1, sizeof *search);
+	struct ipk__os_walk walk = {wants, note, search};
 	size_t n_hidden;
-	int r = ipk__os_walk_open_files(&walk, &n_hidden);
+	int r;
 
+	if (!search)
+		return -ENOMEM;
+	search->which = which;
+	search->pid = which ? pid_of(which) : 0;
+	r = ipk__os_walk_open_files(&walk, &n_hidden);
 	if (r < 0) {
-		for (size_t i = 0; i < search.n; i++)
-			ipk__os_close(search.found[i].fd);
-		return r;
+		for (size_t i = 0; i < search->n; i++)
+			ipk__os_close(search->found[i].fd);
+	} else {
+		examine(search);
+		prefer_the_living(search);
+		r = choose(search, ret_chosen);
 	}
-	examine(&search);
-	prefer_the_living(&search);
-	return choose(&search, ret_chosen);
+	free(search);
+	return r;
 }
 
 /* --- the whole --- */
@@ -340,18 +347,21 @@ static int add_object(ipk_manager_snapshot *snap, size_t max, const ipk_manager_
 static int scan(struct ipk__view *view, ipk_manager_snapshot *snap, bool things, size_t max)
 {
 	const struct ipk__shm_board *b = ipk__view_board(view);
-	struct ipk__view_key keys[SCAN_KEYS];
-	char *buf = ipk__os_malloc(SCAN_BYTES);
+	struct found {
+		struct ipk__view_key keys[SCAN_KEYS];
+		char text[SCAN_BYTES];
+	} *found = ipk__os_malloc(sizeof *found);
+	const struct ipk__view_key *keys = found ? found->keys : NULL;
 	uint64_t cursor = 0;
 	size_t n_scans = 0;
-	int r = buf ? 0 : -ENOMEM;
+	int r = found ? 0 : -ENOMEM;
 
 	do {
 		size_t n = 0;
 
 		if (r == 0)
-			r = ipk__view_keys_scan(view, &cursor, buf, SCAN_BYTES, keys, SCAN_KEYS,
-						&n);
+			r = ipk__view_keys_scan(view, &cursor, found->text, SCAN_BYTES, found->keys,
+						SCAN_KEYS, &n);
 		for (size_t i = 0; i < n && r == 0; i++) {
 			ipk_manager_object o;
 
@@ -365,7 +375,7 @@ static int scan(struct ipk__view *view, ipk_manager_snapshot *snap, bool things,
 		}
 	} while (r == 0 && cursor != 0 && ++n_scans < EMPTY_SCANS_MAX &&
 		 (things || snap->n_objects < max));
-	free(buf);
+	free(found);
 	return r;
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <sodium/crypto_auth_hmacsha256.h>
 #include <sodium/utils.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base_internal.h"
@@ -178,20 +179,24 @@ static int read_key(int fd, unsigned char *bytes, size_t *ret_bytes)
 int ipk__auth_key_from_file(const char *path, unsigned char ret_key[IPK__AUTH_KEY_MAX],
 			    size_t *ret_key_bytes)
 {
-	unsigned char bytes[IPK__AUTH_KEY_MAX + 1];
+	const size_t room = IPK__AUTH_KEY_MAX + 1;
+	unsigned char *bytes;
 	size_t n;
 	int fd;
 	int r = path ? ipk__os_file_open_to_read(path, &fd) : -EINVAL;
 
 	if (r < 0)
 		return r;
-	r = read_key(fd, bytes, &n);
+	bytes = ipk__os_malloc(room);
+	r = bytes ? read_key(fd, bytes, &n) : -ENOMEM;
 	ipk__os_close(fd);
 	if (r == 0) {
 		memcpy(ret_key, bytes, n);
 		*ret_key_bytes = n;
 	}
-	sodium_memzero(bytes, sizeof bytes);
+	if (bytes)
+		sodium_memzero(bytes, room);
+	free(bytes);
 	return r;
 }
 

@@ -551,14 +551,18 @@ static int connect_with(const struct config *c, ipk_deadline deadline, ipk_pipe 
 int ipk_net_connect(const char *address, const ipk_net_opts *opts, ipk_deadline deadline,
 		    ipk_pipe **ret_pipe)
 {
-	struct config c = {0};
+	struct config *c;
 	int r;
 
 	if (!address || !ret_pipe)
 		return -EINVAL;
-	r = configure(address, opts, &c);
+	c = ipk__os_calloc(1, sizeof *c);
+	if (!c)
+		return -ENOMEM;
+	r = configure(address, opts, c);
 	if (r == 0)
-		r = connect_with(&c, deadline, ret_pipe);
-	sodium_memzero(c.key, sizeof c.key);
+		r = connect_with(c, deadline, ret_pipe);
+	sodium_memzero(c->key, sizeof c->key);
+	free(c);
 	return r;
 }

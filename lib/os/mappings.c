@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
@@ -17,12 +18,21 @@ struct mapping {
 	char path[PATH_MAX + 32];
 };
 
-static bool read_mapping(FILE *file, struct mapping *m)
-{
+/* Too much for a small stack. */
+struct reader {
+	FILE *file;
+	struct mapping m;
 	char line[PATH_MAX + 128];
+	char path[PATH_MAX + 32]; /* of the mapping before */
+};
+
+static bool read_mapping(struct reader *reader)
+{
+	struct mapping *m = &reader->m;
+	char *line = reader->line;
 	int path_at = 0;
 
-	if (!fgets(line, sizeof line, file))
+	if (!fgets(line, sizeof reader->line, reader->file))
 		return false;
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &m->start, &m->end,
 		   &path_at) < 2 ||
@@ -42,14 +52,15 @@ static void copy_name(char *path, char *buf, size_t buf_bytes)
 	snprintf(buf, buf_bytes, "%s", strrchr(path, '/') + 1);
 }
 
-static int find(FILE *file, uint64_t address, struct mapping *m, uint64_t *ret_start)
+static int find(struct reader *reader, uint64_t address, uint64_t *ret_start)
 {
-	char path[sizeof m->path] = "";
+	const struct mapping *m = &reader->m;
 	uint64_t start = 0;
 
-	while (read_mapping(file, m)) {
-		if (strcmp(m->path, path) != 0) {
-			strcpy(path, m->path);
+	reader->path[0] = '\0';
+	while (read_mapping(reader)) {
+		if (strcmp(m->path, reader->path) != 0) {
+			strcpy(reader->path, m->path);
 			start = m->start;
 		}
 		if (address < m->start)
@@ -65,18 +76,23 @@ static int find(FILE *file, uint64_t address, struct mapping *m, uint64_t *ret_s
 int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes,
 			uint64_t *ret_start)
 {
-	struct mapping m;
+	struct reader *reader = ipk__os_malloc(sizeof *reader);
 	char path[32];
-	FILE *file;
 	int r;
 
+	if (!reader)
+		return -ENOMEM;
 	snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-	file = ipk__os_fopen(path);
-	if (!file)
-		return errno == ENOENT ? -ESRCH : -errno;
-	r = find(file, address, &m, ret_start);
+	reader->file = ipk__os_fopen(path);
+	if (!reader->file) {
+		r = errno == ENOENT ? -ESRCH : -errno;
+		free(reader);
+		return r;
+	}
+	r = find(reader, address, ret_start);
 	if (r == 0)
-		copy_name(m.path, buf, buf_bytes);
-	fclose(file);
+		copy_name(reader->m.path, buf, buf_bytes);
+	fclose(reader->file);
+	free(reader);
 	return r;
 }

@@ -22,14 +22,18 @@ static char *counter_path; /* NULL: not known */
 static void find_counter(void)
 {
 	struct ipk__cgroup group = {.controller = "memory"};
-	char path[2 * IPK__CGROUP_PATH_MAX + 32];
+	const char *file = "memory.oom_control";
+	size_t n_bytes;
 
 	ipk__os_find_cgroup(&group);
 	if (group.mount[0] == '\0')
 		return;
-	snprintf(path, sizeof path, "%s%s/%s", group.mount, group.path,
-		 group.version == 2 ? "memory.events" : "memory.oom_control");
-	counter_path = strdup(path);
+	if (group.version == 2)
+		file = "memory.events";
+	n_bytes = strlen(group.mount) + strlen(group.path) + strlen(file) + sizeof "/";
+	counter_path = ipk__os_malloc(n_bytes);
+	if (counter_path)
+		snprintf(counter_path, n_bytes, "%s%s/%s", group.mount, group.path, file);
 }
 
 int ipk__os_oom_kills(uint64_t *ret_n)

@@ -25,8 +25,8 @@ bool ipk__glob_match_word(struct ipk__slice pattern, const char *word);
 
 /* Decimal, hexadecimal, "inf"; not a number, and blanks around it, are refused. */
 bool ipk__text_to_float(struct ipk__slice text, long double *ret_d);
-/* Without an exponent and without trailing zeros. How many bytes. */
-size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES]);
+/* Without an exponent and without trailing zeros, to be freed; NULL: no memory. */
+char *ipk__float_to_text(long double d, size_t *ret_bytes);
 size_t ipk__uint64_to_text(uint64_t n, char buf[24]);
 /*
  * The argument @i, which has to be an integer from @min to @max. Otherwise the reply is

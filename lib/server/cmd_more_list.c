@@ -290,11 +290,20 @@ void ipk__more_lmake(struct ipk__request *q)
 
 /* --- numbers ------------------------------------------------------------------------------- */
 
-/* What stands there plus argv[3], as text. NULL: the reply is written. */
-static const char *add(struct ipk__request *q, struct ipk__slice old,
-		       char buf[IPK__FLOAT_TEXT_BYTES], size_t *ret_len)
+static char *integer_text(int64_t n, size_t *ret_len)
+{
+	char *text = ipk__os_malloc(24);
+
+	if (text)
+		*ret_len = ipk__int64_to_text(n, text);
+	return text;
+}
+
+/* What stands there plus argv[3], as text to be freed. NULL: the reply is written. */
+static char *add(struct ipk__request *q, struct ipk__slice old, size_t *ret_len)
 {
 	long double a, b;
+	char *text;
 	int64_t i, j;
 
 	if (ipk__text_to_int64(old, &i) && ipk__text_to_int64(q->argv[3], &j)) {
@@ -302,8 +311,10 @@ static const char *add(struct ipk__request *q, struct ipk__slice old,
 			ipk__reply_error(q, "ERR increment or decrement would overflow");
 			return NULL;
 		}
-		*ret_len = ipk__int64_to_text(i, buf);
-		return buf;
+		text = integer_text(i, ret_len);
+		if (!text)
+			ipk__reply_failed(q, -ENOMEM);
+		return text;
 	}
 	if (!ipk__text_to_float(old, &a)) {
 		ipk__reply_error(q, "VALUE the item is not a number");
@@ -317,17 +328,19 @@ static const char *add(struct ipk__request *q, struct ipk__slice old,
 		ipk__reply_error(q, "ERR increment would produce NaN or Infinity");
 		return NULL;
 	}
-	*ret_len = ipk__float_to_text(a + b, buf);
-	return buf;
+	text = ipk__float_to_text(a + b, ret_len);
+	if (!text)
+		ipk__reply_failed(q, -ENOMEM);
+	return text;
 }
 
 void ipk__more_lincrby(struct ipk__request *q)
 {
-	char buf[IPK__FLOAT_TEXT_BYTES];
 	struct ipk__slice sum;
 	struct ipk__list *l;
 	uint64_t len, at;
 	int64_t index;
+	char *text;
 	int r;
 
 	if (!ipk__arg_integer(q, 2, &index) || !ipk__more_list(q, &l, &len))
@@ -336,15 +349,17 @@ void ipk__more_lincrby(struct ipk__request *q)
 		ipk__reply_error(q, "RANGE index out of range");
 		return;
 	}
-	sum.bytes = add(q, ipk__list_at(q->store, l, at), buf, &sum.n_bytes);
-	if (!sum.bytes)
+	text = add(q, ipk__list_at(q->store, l, at), &sum.n_bytes);
+	if (!text)
 		return;
+	sum.bytes = text;
 	r = ipk__list_set(q->store, l, at, sum);
 	if (r < 0) {
 		ipk__reply_failed(q, r);
-		return;
+	} else {
+		ipk__changed(q, q->argv[1]);
+		ipk__effect_set(q, at, sum);
+		ipk__reply_bulk(q, sum);
 	}
-	ipk__changed(q, q->argv[1]);
-	ipk__effect_set(q, at, sum);
-	ipk__reply_bulk(q, sum);
+	free(text);
 }

@@ -5,12 +5,14 @@
  * form that printing them gives. Others are reckoned in long double and written without an
  * exponent; since that depends on the machine, the log gets the outcome and not the sum.
  */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/decimal.h"
+#include "os/os.h"
 #include "server/cmd_common.h"
 
 /* Digits that came out as infinity, or as nothing though one of them is something. */
@@ -21,27 +23,45 @@ static bool is_out_of_range(const char *text, long double d)
 	return d == 0 && strcspn(text, "123456789") < strcspn(text, "eEpP");
 }
 
-bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
+static bool read_float(const char *text, size_t n_bytes, long double *ret_d)
 {
-	char buf[IPK__FLOAT_TEXT_BYTES], *end;
-	long double d;
+	char *end;
+	long double d = ipk__read_long_double(text, &end);
 
-	if (text.n_bytes == 0 || text.n_bytes >= sizeof(buf) || strchr(IPK__BLANKS, text.bytes[0]))
-		return false;
-
-	memcpy(buf, text.bytes, text.n_bytes);
-	buf[text.n_bytes] = 0;
-	d = ipk__read_long_double(buf, &end);
-	if (end != buf + text.n_bytes || isnan(d) || is_out_of_range(buf, d))
+	if (end != text + n_bytes || isnan(d) || is_out_of_range(text, d))
 		return false;
 	*ret_d = d;
 	return true;
 }
 
-size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES])
+bool ipk__text_to_float(struct ipk__slice text, long double *ret_d)
 {
-	size_t n_bytes = ipk__decimal(buf, IPK__FLOAT_TEXT_BYTES, "%.17Lf", d);
+	char usual[128], *buf = usual;
+	bool is_good;
 
+	if (text.n_bytes == 0 || text.n_bytes >= IPK__FLOAT_TEXT_BYTES ||
+	    strchr(IPK__BLANKS, text.bytes[0]))
+		return false;
+	if (text.n_bytes >= sizeof usual)
+		buf = ipk__os_malloc(text.n_bytes + 1);
+	if (!buf)
+		return false;
+	memcpy(buf, text.bytes, text.n_bytes);
+	buf[text.n_bytes] = 0;
+	is_good = read_float(buf, text.n_bytes, ret_d);
+	if (buf != usual)
+		free(buf);
+	return is_good;
+}
+
+char *ipk__float_to_text(long double d, size_t *ret_bytes)
+{
+	char *buf = ipk__os_malloc(IPK__FLOAT_TEXT_BYTES);
+	size_t n_bytes;
+
+	if (!buf)
+		return NULL;
+	n_bytes = ipk__decimal(buf, IPK__FLOAT_TEXT_BYTES, "%.17Lf", d);
 	while (n_bytes > 0 && buf[n_bytes - 1] == '0')
 		n_bytes--;
 	if (n_bytes > 0 && buf[n_bytes - 1] == '.')
@@ -50,7 +70,8 @@ size_t ipk__float_to_text(long double d, char buf[IPK__FLOAT_TEXT_BYTES])
 		buf[0] = '0';
 		n_bytes = 1;
 	}
-	return n_bytes;
+	*ret_bytes = n_bytes;
+	return buf;
 }
 
 size_t ipk__uint64_to_text(uint64_t n, char buf[24])
@@ -144,7 +165,7 @@ void ipk__cmd_incrbyfloat(struct ipk__request *q)
 	struct ipk__slice name = q->argv[1], sum;
 	struct ipk__entry *key;
 	long double d = 0, delta;
-	char text[IPK__FLOAT_TEXT_BYTES];
+	char *text;
 	int r;
 
 	if (!ipk__request_typed(q, name, IPK__TYPE_STRING, &key))
@@ -160,15 +181,17 @@ void ipk__cmd_incrbyfloat(struct ipk__request *q)
 		return;
 	}
 
-	sum = IPK__SLICE(text, ipk__float_to_text(d, text));
-	r = ipk__key_set(q->store, name, sum, true, NULL);
+	text = ipk__float_to_text(d, &sum.n_bytes);
+	sum.bytes = text;
+	r = text ? ipk__key_set(q->store, name, sum, true, NULL) : -ENOMEM;
 	if (r < 0) {
 		ipk__reply_failed(q, r);
-		return;
+	} else {
+		ipk__changed(q, name);
+		ipk__effectf(q, "sbbs", "SET", name, sum, "KEEPTTL");
+		ipk__reply_bulk(q, sum);
 	}
-	ipk__changed(q, name);
-	ipk__effectf(q, "sbbs", "SET", name, sum, "KEEPTTL");
-	ipk__reply_bulk(q, sum);
+	free(text);
 }
 
 /* --- fields of hashes ------------------------------------------------------------------------- */
@@ -234,7 +257,7 @@ void ipk__cmd_hincrbyfloat(struct ipk__request *q)
 	struct ipk__entry *field;
 	struct ipk__slice sum;
 	long double d = 0, delta;
-	char text[IPK__FLOAT_TEXT_BYTES];
+	char *text;
 
 	if (!ipk__text_to_float(q->argv[3], &delta)) {
 		ipk__reply_error(q, "ERR value is not a valid float");
@@ -256,9 +279,15 @@ void ipk__cmd_hincrbyfloat(struct ipk__request *q)
 		return;
 	}
 
-	sum = IPK__SLICE(text, ipk__float_to_text(d, text));
-	if (!put_sum(q, sum))
+	text = ipk__float_to_text(d, &sum.n_bytes);
+	if (!text) {
+		ipk__reply_failed(q, -ENOMEM);
 		return;
-	ipk__effectf(q, "sbbb", "HSET", q->argv[1], q->argv[2], sum);
-	ipk__reply_bulk(q, sum);
+	}
+	sum.bytes = text;
+	if (put_sum(q, sum)) {
+		ipk__effectf(q, "sbbb", "HSET", q->argv[1], q->argv[2], sum);
+		ipk__reply_bulk(q, sum);
+	}
+	free(text);
 }

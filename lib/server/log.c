@@ -383,25 +383,34 @@ static char *joined(const char *a, const char *b)
 	return p;
 }
 
+static int set_paths(struct ipk__log *log, const char *path)
+{
+	char *absolute = ipk__os_malloc(IPK__OS_PATH_BYTES);
+	int r = absolute ? ipk__os_absolute(path, absolute, IPK__OS_PATH_BYTES) : -ENOMEM;
+
+	if (r == 0) {
+		log->path = joined(absolute, "");
+		log->path_of_next = joined(absolute, ".rewrite");
+		r = log->path && log->path_of_next ? 0 : -ENOMEM;
+	}
+	free(absolute);
+	return r;
+}
+
 int ipk__log_open(struct ipk__server *server, const char *path, int fsync,
 		  struct ipk__log **ret_log)
 {
 	struct ipk__log *log = ipk__os_calloc(1, sizeof *log);
-	char absolute[IPK__OS_PATH_BYTES];
-	int r = log ? ipk__os_absolute(path, absolute, sizeof absolute) : -ENOMEM;
+	int r;
 
-	if (r < 0) {
-		free(log);
-		return r;
-	}
-	r = -ENOMEM;
+	if (!log)
+		return -ENOMEM;
 	log->server = server;
 	log->fsync = fsync;
 	log->mark = 1;
 	ipk__log_file_init(&log->main, -1, 0, 0);
-	log->path = joined(absolute, "");
-	log->path_of_next = joined(absolute, ".rewrite");
-	if (log->path && log->path_of_next)
+	r = set_paths(log, path);
+	if (r == 0)
 		r = open_file(log);
 	if (r == 0)
 		r = ipk__log_sync_start(&log->sync);

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/base_internal.h"
@@ -192,26 +193,32 @@ static int load(struct loader *l)
 
 int ipk__log_load(struct ipk__log *log, int fd, uint64_t *ret_bytes)
 {
-	struct loader l = {.log = log, .fd = fd};
 	struct ipk__os_stat st;
+	struct loader *l;
 	int r = ipk__os_stat(fd, &st);
 
 	if (r < 0)
 		return r;
-	l.size_bytes = st.size_bytes;
-	ipk__log_body_init(&l.body);
-	r = load(&l);
+	l = ipk__os_calloc(1, sizeof *l);
+	if (!l)
+		return -ENOMEM;
+	l->log = log;
+	l->fd = fd;
+	l->size_bytes = st.size_bytes;
+	ipk__log_body_init(&l->body);
+	r = load(l);
 	if (r == -EBADMSG)
-		say(&l, "refused", l.why);
+		say(l, "refused", l->why);
 	if (r == 0) {
-		log->cut_bytes = st.size_bytes - l.record_at;
+		log->cut_bytes = st.size_bytes - l->record_at;
 		if (log->cut_bytes > 0)
-			say(&l, "cut off", "the record there is not whole");
-		ipk__log_file_init(&log->main, fd, l.record_at, l.chain);
-		*ret_bytes = l.record_at;
+			say(l, "cut off", "the record there is not whole");
+		ipk__log_file_init(&log->main, fd, l->record_at, l->chain);
+		*ret_bytes = l->record_at;
 	}
-	ipk__log_body_fini(&l.body);
-	ipk__bytes_free(&l.in);
-	ipk__bytes_free(&l.replies);
+	ipk__log_body_fini(&l->body);
+	ipk__bytes_free(&l->in);
+	ipk__bytes_free(&l->replies);
+	free(l);
 	return r;
 }

@@ -14,7 +14,7 @@
 #include "os/os.h"
 #include "server/cmd_more.h"
 
-#define ITEMS_A_COMMAND 500 /* of one RPUSH in the log */
+#define ITEMS_A_COMMAND 200 /* of one RPUSH in the log; they lie on the stack */
 #define MARKER_BYTES 24
 
 bool ipk__more_list(struct ipk__request *q, struct ipk__list **ret_list, uint64_t *ret_len)

@@ -105,16 +105,21 @@ static int serve(const ipk_manager_server_opts *o, const unsigned char *key, siz
 
 int ipk_manager_serve(const ipk_manager_server_opts *opts, int stop_fd)
 {
-	unsigned char key[IPK__AUTH_KEY_MAX];
 	ipk_manager_server_opts o;
+	unsigned char *key;
 	size_t key_bytes = 0;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r == 0)
 		r = o.address ? check(&o) : -EINVAL;
+	if (r < 0)
+		return r;
+	key = ipk__os_malloc(IPK__AUTH_KEY_MAX);
+	r = key ? get_key(&o, key, &key_bytes) : -ENOMEM;
 	if (r == 0)
-		r = get_key(&o, key, &key_bytes);
-	return r < 0 ? r : serve(&o, key, key_bytes, stop_fd);
+		r = serve(&o, key, key_bytes, stop_fd);
+	free(key);
+	return r;
 }
 
 /* --- in a child --- */
