@@ -17,9 +17,10 @@
  *
  * A message counts as sent when this side has taken it: the kernel, or the handle when the
  * deadline passed half-way. The handle moves such a rest on whenever a later call on the pipe
- * sends or waits, and ipk_pipe_close() gives it one more second. Whoever is killed when, the
- * other side sees whole messages and then -EPIPE. A message longer than max_message_bytes is
- * -EPROTO here, before any memory is taken for it, and for good.
+ * sends or waits, and ipk_pipe_close() gives it as long as it goes on, but no second in which
+ * nothing does, and ten in all. Whoever is killed when, the other side sees whole messages and
+ * then -EPIPE. A message longer than max_message_bytes is -EPROTO here, before any memory is
+ * taken for it, and for good.
  *
  * A machine that vanishes without a word is noticed after some 16 minutes, by probes of the
  * kernel's; who must know earlier sends messages of its own now and then.

@@ -26,7 +26,9 @@
 
 #define IN_BYTES ((size_t)64 << 10)
 #define STASH_FIRST_BYTES ((size_t)256 << 10)
-#define CLOSE_NS ((int64_t)1000000000) /* for the rest of a message that counts as sent */
+/* For the rest of a message that counts as sent: without a byte of it going out, and in all. */
+#define CLOSE_NS ((int64_t)1000000000)
+#define CLOSE_ALL_NS (10 * CLOSE_NS)
 #define HEAD_BYTES 4
 #define LONG_HEAD_BYTES 12
 
@@ -422,12 +424,28 @@ static void stream_arm(ipk_pipe *p)
 
 /* --- making and closing --- */
 
+/* Who does not read by then, loses it. */
+static void send_last_rest(ipk_pipe *p)
+{
+	ipk_deadline all = ipk_in_ns(CLOSE_ALL_NS);
+	struct ipk__stream *s = p->stream;
+	size_t from;
+	int r;
+
+	do {
+		ipk_deadline quiet = ipk_in_ns(CLOSE_NS);
+
+		from = s->rest_from;
+		r = finish_rest(p, quiet.at_ns < all.at_ns ? quiet : all);
+	} while (r == -ETIMEDOUT && s->rest_from > from);
+}
+
 static void stream_close(ipk_pipe *p)
 {
 	struct ipk__stream *s = p->stream;
 
 	if (s->rest && s->out_error == 0 && s->rest_pid == ipk__os_pid())
-		(void)finish_rest(p, ipk_in_ns(CLOSE_NS)); /* who does not read by then, loses it */
+		send_last_rest(p);
 	free(s->rest);
 	free(s->in);
 	free(s);

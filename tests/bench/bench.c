@@ -1,9 +1,11 @@
 /*
- * bench.c - ipk-bench [--list] [--rounds N] [--seconds-per-round S] [NAME...]: run the rows
- * whose name contains a NAME, print a table and write build/bench.jsonl.
+ * bench.c - ipk-bench [--list] [--rounds N] [--seconds-per-round S] [NAME...]: run the row of
+ * that NAME, or else the rows whose name contains it, print a table and write
+ * build/bench.jsonl.
  *
  * Each contender first runs until it is known how many operations fill a round; that also
- * warms everything up. Then all contenders of the row take turns. A ratio above 1 means
+ * warms everything up. Then all contenders of the row take turns; a row that takes long has
+ * fewer rounds, so that all rows end in time. A ratio above 1 means
  * that ours is better, for rates and for times alike. Missing a target is a result, not a
  * failure: the exit code is 1 only when something could not be measured at all.
  */
@@ -19,12 +21,16 @@
 #define ROUNDS_MAX 101
 #define CONTENDERS_MAX (1 + BENCH_PEERS_MAX)
 #define OUTPUT "build/bench.jsonl"
+#define FIRST_OPS 4 /* of a contender that may be slow; further numbers are multiples of it */
+#define ROW_NS ((int64_t)6 * 1000000000)
+#define ROUNDS_MIN 3
 
 static int n_rounds = 7;
 static double round_seconds = 0.15;
 static bool is_list;
 static bool is_all_fine = true;
 static FILE *out; /* OUTPUT */
+static char machine[128];
 
 static const struct bench_row *const families[] = {
 	bench_pipe_rtt_rows, bench_pipe_flow_rows, bench_queue_rows,   bench_pack_rows,
@@ -50,12 +56,12 @@ static double value_of(const struct bench_row *row, const struct bench_time *tim
 	return row->scale * (row->is_rate ? 1e9 / op_ns : op_ns);
 }
 
-/* How many operations fill a round, a multiple of 4. */
+/* How many operations fill a round, a multiple of FIRST_OPS. */
 static int calibrate(const struct bench_contender *c, size_t *ret_n)
 {
 	double want_ns = round_seconds * 1e9;
 	struct bench_time time;
-	size_t n = 64;
+	size_t n = FIRST_OPS;
 
 	for (;;) {
 		int r = c->run(n, &time);
@@ -66,7 +72,7 @@ static int calibrate(const struct bench_contender *c, size_t *ret_n)
 			break;
 		n *= 4;
 	}
-	*ret_n = ((size_t)((double)n * want_ns / time.elapsed_ns) + 64) / 4 * 4;
+	*ret_n = ((size_t)((double)n * want_ns / time.elapsed_ns) / FIRST_OPS + 1) * FIRST_OPS;
 	return 0;
 }
 
@@ -112,14 +118,18 @@ static double median(const struct outcome *o)
 static size_t measure(const struct bench_row *row, struct outcome *ret_outcomes)
 {
 	int rounds = row->is_counted ? 1 : n_rounds;
+	int64_t start_ns = bench_now_ns();
 	size_t n = 1;
 
 	prepare(row, &row->ours, &ret_outcomes[0]);
 	for (; n < CONTENDERS_MAX && row->peers[n - 1].name; n++)
 		prepare(row, &row->peers[n - 1], &ret_outcomes[n]);
-	for (int round = 0; round < rounds; round++)
+	for (int round = 0; round < rounds; round++) {
+		if (round >= ROUNDS_MIN && bench_now_ns() - start_ns > ROW_NS)
+			break;
 		for (size_t i = 0; i < n; i++)
 			run_round(row, &ret_outcomes[i]);
+	}
 	for (size_t i = 0; i < n; i++)
 		qsort(ret_outcomes[i].values, ret_outcomes[i].n_values, sizeof(double), compare);
 	return n;
@@ -209,7 +219,7 @@ static void json_pair(const struct bench_row *row, const struct outcome *ours,
 	json_number(f, "ratio", is_measured, ratio);
 	json_number(f, "target", true, target);
 	fprintf(f, ", \"ok\": %s", is_measured && ratio >= target ? "true" : "false");
-	fprintf(f, ", \"rounds\": %zu", ours->n_values);
+	fprintf(f, ", \"rounds\": %zu, \"machine\": \"%s\"", ours->n_values, machine);
 	if (!is_measured)
 		fprintf(f, ", \"note\": \"%s\"", why(ours->error < 0 ? ours : peer));
 	fprintf(f, "}\n");
@@ -218,10 +228,21 @@ static void json_pair(const struct bench_row *row, const struct outcome *ours,
 
 /* --- rows --- */
 
+static bool is_row(const char *name)
+{
+	for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+		for (const struct bench_row *row = families[i]; row->name; row++)
+			if (strcmp(row->name, name) == 0)
+				return true;
+	return false;
+}
+
+/* A name that is a row's is that row alone, also when others contain it. */
 static bool is_wanted(const struct bench_row *row, char *const names[], int n_names)
 {
 	for (int i = 0; i < n_names; i++)
-		if (strstr(row->name, names[i]))
+		if (is_row(names[i]) ? strcmp(row->name, names[i]) == 0
+				     : strstr(row->name, names[i]) != NULL)
 			return true;
 	return n_names == 0;
 }
@@ -277,8 +298,9 @@ static int usage(int code)
 {
 	fprintf(code ? stderr : stdout,
 		"usage: ipk-bench [--list] [--rounds N] [--seconds-per-round S] [NAME...]\n"
-		"Runs the benchmarks whose name contains a NAME (all without one), prints a table\n"
-		"and writes " OUTPUT ". A ratio above 1 means that ours is better.\n");
+		"Runs the benchmark NAME, or those whose name contains it (all without one), "
+		"prints\n"
+		"a table and writes " OUTPUT ". A ratio above 1 means that ours is better.\n");
 	return code;
 }
 
@@ -319,6 +341,8 @@ static int run_wanted(char *const names[], int n_names)
 			strerror(errno));
 		return 1;
 	}
+	bench_machine(machine, sizeof machine);
+	printf("%s\n", machine);
 	printf("%-46s %-5s %10s  %-28s %12s %8s %7s\n", "row", "unit", "ours", "peer", "theirs",
 	       "ratio", "target");
 	for_wanted(names, n_names, run_row);

@@ -77,6 +77,8 @@ void bench_forget(void); /* what was measured so far */
 
 int bench_cpu_count(void);     /* how many we may use */
 int bench_cpu_number(int nth); /* what the kernel calls the nth of them; -1 for none */
+/* The processor's name, how many there are and the kernel, without what JSON would escape. */
+void bench_machine(char *buf, size_t buf_bytes);
 
 /* Zeroed memory that forked processes share; never NULL. */
 void *bench_shared(size_t n_bytes);

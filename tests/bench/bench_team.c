@@ -9,8 +9,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -103,6 +105,40 @@ int bench_cpu_count(void)
 	cpu_set_t set;
 
 	return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+}
+
+/* "model name : AMD EPYC ..." of /proc/cpuinfo; not every architecture says it. */
+static void cpu_name(char *name, size_t n_bytes)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[256];
+
+	snprintf(name, n_bytes, "unnamed processor");
+	while (f && fgets(line, sizeof line, f)) {
+		char *colon = strchr(line, ':');
+
+		if (strncmp(line, "model name", 10) != 0 || !colon)
+			continue;
+		snprintf(name, n_bytes, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+void bench_machine(char *buf, size_t buf_bytes)
+{
+	struct utsname kernel;
+	char name[64];
+
+	cpu_name(name, sizeof name);
+	if (uname(&kernel) < 0)
+		kernel = (struct utsname){0};
+	snprintf(buf, buf_bytes, "%s, %d of %ld processors, %s, Linux %s", name, bench_cpu_count(),
+		 sysconf(_SC_NPROCESSORS_ONLN), kernel.machine, kernel.release);
+	for (char *c = buf; *c; c++)
+		if (*c == '"' || *c == '\\' || (unsigned char)*c < ' ')
+			*c = '\'';
 }
 
 static int pin(int nth)

@@ -374,9 +374,9 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("fault_manager");
 
-	add_test_seconds(s, things, 60);
-	add_test_seconds(s, queues, 60);
-	add_test_seconds(s, more_commands, 60);
+	add_test(s, things);
+	add_test(s, queues);
+	add_test(s, more_commands);
 	add_loop_test(s, connecting, 0, 2);
 	add_loop_test(s, calling, 0, 2);
 	return s;

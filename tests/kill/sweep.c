@@ -522,6 +522,7 @@ bool sweep(const struct op *op, const struct sweep_opts *opts, struct sweep_resu
 	ok = ok && measure(&s, &plan);
 	if (ok) {
 		choose(op, opts, &plan);
+		ret->n_steps = plan.n_steps;
 		ret->is_all = plan.is_all;
 		ok = try_points(&s, opts, &plan, ret);
 	}

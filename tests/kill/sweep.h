@@ -11,6 +11,7 @@ struct sweep_opts {
 };
 
 struct sweep_result {
+	uint32_t n_steps; /* that the operation takes */
 	uint32_t n_points;
 	bool is_all; /* every instruction, copies apart */
 	struct faults faults;

