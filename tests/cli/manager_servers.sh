@@ -22,12 +22,12 @@ fail() {
 	exit 1
 }
 
-# within_10_s COMMAND...: until it succeeds.
-within_10_s() {
+# within_60_s COMMAND...: until it succeeds.
+within_60_s() {
 	tries=0
 	until "$@" >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		[ $tries -lt 200 ] || fail "not within 10 s: $*"
+		[ $tries -lt 1200 ] || fail "not within 60 s: $*"
 		sleep 0.05
 	done
 }
@@ -39,7 +39,7 @@ start_manager() {
 	ipc-manager --label "$name" "$@" >"$work/$name.out" 2>&1 &
 	pids="$pids $!"
 	eval "pid_$name=$!"
-	within_10_s grep -q 'listening on' "$work/$name.out"
+	within_60_s grep -q 'listening on' "$work/$name.out"
 	sed -n 's/.*listening on //p' "$work/$name.out" >"$work/$name.address"
 }
 
@@ -50,5 +50,5 @@ start_redis() {
 	redis-server --unixsocket "$work/$name" --dir "$work" --save '' --logfile "$work/$name.log" \
 		--loglevel warning "$@" >/dev/null 2>&1 &
 	pids="$pids $!"
-	within_10_s redis-cli -s "$work/$name" ping
+	within_60_s redis-cli -s "$work/$name" ping
 }

@@ -25,7 +25,7 @@ DICTS = [b"d0", b"d1"]
 
 
 def wait_connect(path):
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while True:
         try:
             return Conn(path)
@@ -286,7 +286,7 @@ def in_redis(same):
     redis = Server("r", lambda path: [
         "redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--appendonly", "yes",
         "--dir", folder, "--appendfilename", "log.aof", "--logfile", os.path.join(folder, "out")])
-    end = time.monotonic() + 15
+    end = time.monotonic() + 60
     while isinstance(redis.conn.call("DBSIZE"), Error) and time.monotonic() < end:
         time.sleep(0.01)  # it loads
     same.contents(redis.conn)

@@ -9,7 +9,7 @@ class Error(Exception):
 class Conn:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(15)
+        self.sock.settimeout(60)
         self.sock.connect(path)
         self.file = self.sock.makefile("rb")
 

@@ -15,7 +15,7 @@ says() {
 ipc-manager --label "$label" --listen "unix:$work/s" >"$work/out" 2>&1 &
 server=$!
 pids=$server
-within_10_s redis-cli -s "$work/s" ping
+within_60_s redis-cli -s "$work/s" ping
 redis-cli -s "$work/s" >/dev/null <<END
 HSET scores alice 1 bob 2
 RPUSH "a list" x y z
@@ -31,13 +31,13 @@ pids="$pids $!"
 exec 8>"$work/hold"
 echo "CLIENT SETNAME holder" >&8
 echo "IPK.ACQUIRE accounts me 0" >&8
-within_10_s grep -q 1 "$work/held"
+within_60_s grep -q 1 "$work/held"
 redis-cli -s "$work/s" <"$work/wait" >/dev/null &
 pids="$pids $!"
 exec 9>"$work/wait"
 echo "CLIENT SETNAME waiter" >&9
 echo "IPK.ACQUIRE accounts me -1" >&9
-within_10_s sh -c "ipc-inspect manager $label | grep -q 'waits for accounts'"
+within_60_s sh -c "ipc-inspect manager $label | grep -q 'waits for accounts'"
 
 for which in "$label" "unix:$work/s" "$server"; do
 	out=$(ipc-inspect manager "$which")
@@ -66,7 +66,7 @@ assert it["manager"]["keys"] == 4 and it["manager"]["alive"], it["manager"]
 END
 
 kill -STOP "$server"
-out=$(timeout 10 ipc-inspect manager "$label")
+out=$(timeout 60 ipc-inspect manager "$label")
 says "a stopped server" 'STOPPED' "$out"
 says "a stopped server" '^  accounts +lock .* held by' "$out"
 kill -CONT "$server"
@@ -84,7 +84,7 @@ print("has it", flush=True)
 time.sleep(60)
 END
 pids="$pids $!"
-within_10_s grep -q 'has it' "$work/client"
+within_60_s grep -q 'has it' "$work/client"
 kill -9 "$server"
 wait "$server" 2>/dev/null || true
 out=$(ipc-inspect manager "$label")

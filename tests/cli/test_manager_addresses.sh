@@ -11,7 +11,7 @@ expected="200 results, 46 primes, 4 workers done
 
 # gives ADDRESS...: what the programs print, with this address or none.
 gives() {
-	out=$({ timeout 60 manager_results "$@" && timeout 60 manager_tasks "$@"; } 2>&1) ||
+	out=$({ timeout 200 manager_results "$@" && timeout 200 manager_tasks "$@"; } 2>&1) ||
 		fail "with '$*': $out"
 	[ "$out" = "$expected" ] || fail "with '$*': $out"
 }
@@ -32,7 +32,7 @@ head -c 32 /dev/urandom | base64 >"$work/key"
 chmod 600 "$work/key"
 start_manager remote --listen tcp:127.0.0.1:0 --key-file "$work/key"
 IPK_KEY_FILE="$work/key" gives "$(cat "$work/remote.address")"
-if out=$(timeout 60 manager_results "$(cat "$work/remote.address")" 2>&1); then
+if out=$(timeout 200 manager_results "$(cat "$work/remote.address")" 2>&1); then
 	fail "without the key: $out"
 fi
 
@@ -66,7 +66,7 @@ done
 # shellcheck disable=SC2086 # three words
 redis-cli --cluster create $nodes --cluster-yes >"$work/create" 2>&1 || fail "$(cat "$work/create")"
 for n in 1 2 3; do
-	within_10_s sh -c "redis-cli -s '$work/node$n' cluster info | grep -q cluster_state:ok"
+	within_60_s sh -c "redis-cli -s '$work/node$n' cluster info | grep -q cluster_state:ok"
 done
 gives "redis-cluster://$(echo "${nodes# }" | tr ' ' ,)"
 echo "the same program, five servers"

@@ -84,7 +84,7 @@ python3 - "$tmp" <<-'END' &
 	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 	s.bind(sys.argv[1] + "/notify")
 	open(sys.argv[1] + "/notify-is-there", "w").close()
-	s.settimeout(15)
+	s.settimeout(60)
 	with open(sys.argv[1] + "/notified", "w") as f:
 	    for _ in range(2):
 	        f.write(s.recv(100).decode())

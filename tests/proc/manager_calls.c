@@ -433,7 +433,7 @@ void check_queue(ipk_manager *m)
 	ck_ok(ipk_managed_queue_open(
 		m, "t:q", IPK_MANAGED_QUEUE(.max_items = 2, .is_joinable = true), SOON, &q));
 	ck_err(ipk_managed_queue_get_alloc(q, ipk_now(), &data, &n), -ETIMEDOUT);
-	ck_ok(ipk_managed_queue_put_many(q, three, 3, ipk_in_ms(5), &n));
+	ck_ok(ipk_managed_queue_put_many(q, three, 3, ipk_in_ms(200), &n));
 	ck_assert_uint_eq(n, 2);
 	ck_err(ipk_managed_queue_put(q, "d", 1, ipk_now()), -ETIMEDOUT);
 	ck_ok(ipk_managed_queue_len(q, SOON, &len));
@@ -558,7 +558,7 @@ static void check_barrier(ipk_manager *m)
 	ck_ok(ipk_managed_barrier_info(b, SOON, &n_parties, &n_waiting, &broken));
 	ck_assert(n_parties == 2 && n_waiting == 0 && broken);
 	ck_ok(ipk_managed_barrier_reset(b, SOON));
-	ck_err(ipk_managed_barrier_wait(b, ipk_in_ms(5), NULL), -ECANCELED);
+	ck_err(ipk_managed_barrier_wait(b, ipk_in_ms(200), NULL), -ECANCELED);
 	ck_ok(ipk_managed_barrier_reset(b, SOON));
 }
 

@@ -1,0 +1,11 @@
+#!/bin/sh
+# busy.sh COMMAND... - run it beside one busy loop a processor.
+set -u
+loops=
+trap 'kill $loops' EXIT
+trap 'exit 1' INT TERM
+for _ in $(seq "$(nproc)"); do
+	while :; do :; done &
+	loops="$loops $!"
+done
+"$@"
