@@ -48,6 +48,8 @@ struct noun {
 	int variant;
 	unsigned states; /* a bit for each */
 	bool is_in_arena;
+	bool is_whole;   /* what is written to is the neighbours' too */
+	bool is_slow;    /* to be made and ended: a tenth of the trials */
 	bool is_planned; /* known to fail, and not run unless it is named */
 	const struct call *calls;
 	size_t n_calls;
@@ -58,6 +60,7 @@ struct noun {
 	int (*open)(struct trial *t);    /* in OPENED: another handle, by name, */
 	int (*unlink)(const char *name); /* and the end of that */
 	void (*smear)(struct trial *t);  /* writes in its own way, beside the memory */
+	void (*check)(struct trial *t);  /* what must be so in the end, whatever was written */
 	void (*close)(struct trial *t);  /* all handles of this process */
 };
 
@@ -90,6 +93,8 @@ void nouns_meet(struct noun_list *list); /* cond, event, barrier, once */
 void nouns_queue(struct noun_list *list);
 void nouns_pipe(struct noun_list *list);
 void nouns_value(struct noun_list *list);
+void nouns_manager(struct noun_list *list);
+void nouns_pool(struct noun_list *list);
 
 /* --- what a process of a trial says, in a page that it shares with the harness --- */
 
@@ -118,6 +123,7 @@ struct trial {
 	struct report *report;
 	struct teller *me;
 	struct random random;
+	struct paper before; /* memory that was there already */
 	struct paper paper;
 	const struct neighbours *far;
 	struct neighbours *near;
@@ -145,6 +151,9 @@ static inline bool is_opened(const struct trial *t)
 
 /* The object's own room in its arena. */
 void paper_of_ref(struct trial *t, const void *handle);
+
+/* What was mapped so far is another's; make() calls it when it has made what is beside it. */
+void paper_begin(struct trial *t);
 
 /* One call with its deadline; says when it is late, or when it answers what no header says. */
 int trial_call(struct trial *t, const struct call *call, ipk_deadline deadline);

@@ -138,21 +138,28 @@ static void list_mappings(struct paper *p, const struct paper *before)
 		fclose(maps);
 }
 
+void paper_begin(struct trial *t)
+{
+	t->before.n_regions = 0;
+	list_mappings(&t->before, NULL);
+}
+
 static int make_on_paper(struct trial *t)
 {
 	const struct noun *noun = t->row->noun;
-	struct paper before = {.n_regions = 0};
 	int r;
 
 	if (!noun->is_in_arena)
-		list_mappings(&before, NULL);
+		paper_begin(t);
 	r = noun->make(t);
 	if (r == 0 && noun->take)
 		r = noun->take(t);
 	if (r == 0 && noun->is_in_arena)
 		paper_of_ref(t, t->object);
 	else if (r == 0)
-		list_mappings(&t->paper, &before);
+		list_mappings(&t->paper, &t->before);
+	if (r == 0 && t->paper.n_regions == 0 && !noun->smear)
+		trial_harm(t, "there is no memory to write to");
 	return r;
 }
 
@@ -406,7 +413,7 @@ static void act(struct trial *t, bool is_meanwhile)
 
 void trial_run(struct trial *t)
 {
-	bool is_strict = t->row->scope == OBJECT;
+	bool is_strict = t->row->scope == OBJECT && !t->row->noun->is_whole;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	t->me = &t->report->victim;
@@ -415,6 +422,8 @@ void trial_run(struct trial *t)
 	act(t, random_below(&t->random, 2));
 	atomic_store(&t->me->call, "neighbours");
 	neighbours_check(t, t->near, "near", is_strict);
+	if (t->row->noun->check)
+		t->row->noun->check(t);
 	atomic_store(&t->me->call, "close");
 	t->row->noun->close(t);
 	neighbours_check(t, t->near, "near", is_strict);
