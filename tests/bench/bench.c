@@ -22,7 +22,7 @@
 #define CONTENDERS_MAX (1 + BENCH_PEERS_MAX)
 #define OUTPUT "build/bench.jsonl"
 #define FIRST_OPS 4 /* of a contender that may be slow; further numbers are multiples of it */
-#define ROW_NS ((int64_t)6 * 1000000000)
+#define ROW_NS ((int64_t)5 * 1000000000)
 #define ROUNDS_MIN 3
 
 static int n_rounds = 7;
