@@ -40,6 +40,8 @@ struct shared {
 	struct directory directories[DIRECTORIES_MAX];
 };
 
+_Thread_local unsigned support_n_marks;
+
 static pid_t runner_pid;
 static struct shared *shared;
 static struct leaks before_test;

@@ -41,6 +41,19 @@
 #define WAIT_MS 60000
 #define TEST_SECONDS 100
 
+/*
+ * Check writes to a file at each assertion that holds, to say how far a test came that was
+ * killed; in a long loop that is most of what the loop takes. So not at each once there were
+ * many: an assertion that fails is told exactly all the same.
+ */
+extern _Thread_local unsigned support_n_marks;
+static inline void support_mark(const char *file, int line)
+{
+	if (support_n_marks++ < 500 || support_n_marks % 256 == 0)
+		_mark_point(file, line);
+}
+#define _mark_point(file, line) support_mark(file, line)
+
 /* How often to repeat: @n times, fewer where a sanitizer makes everything ten times slower. */
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define repeats(n) ((n) / 8 + 1)
