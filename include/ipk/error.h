@@ -32,8 +32,10 @@
  *   -EBUSY            another process is just replacing it; the pool was not shut down
  *   -EALREADY         too late to cancel: it has begun
  *   -ENOTRECOVERABLE  shared contents were overwritten
- *   -EACCES           the object belongs to another user, or the key is wrong or missing
- *   -EPROTO           the bytes are not what an ipk peer, object or typed message has
+ *   -EACCES           the object belongs to another user, is open to others, or has a second
+ *                     name (a hard link); or the key is wrong or missing
+ *   -EPROTO           the bytes are not what an ipk peer, object or typed message has; a name
+ *                     leads to a directory, link, socket or FIFO
  *   -EPROTOTYPE       an ipk object, but of another kind
  *   -EPROTONOSUPPORT  the object or peer was made by another version or layout of ipk
  *   -ELIBBAD          the object was made under another C library
@@ -42,6 +44,9 @@
  *   -EBADMSG          the object's header is damaged
  *   -ENOSPC           no room left in shared memory (or in the kernel's message queues)
  *   -EOPNOTSUPP       this kind or transport cannot do that
+ *
+ * What else the system says (-ENAMETOOLONG, -EROFS, -ENOSYS of an old kernel, ...) is passed on
+ * as it is; ipk_errname() knows the names of all.
  */
 #ifndef IPK_ERROR_H
 #define IPK_ERROR_H

@@ -105,14 +105,16 @@ typedef struct ipk_manager_connect_opts {
  * @deadline: bounds the whole call, also when the server stands still
  * @ret_m:    the manager
  *
+ * A relative path is made absolute here: connecting again leads to the same server.
+ *
  * Blocks:  until the server has answered.
  * Crash:   the server releases what this process held.
  * Cost:    2 fds; over unix: 6 more and the mapping of the store.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
- * Return: 0; -EINVAL the address or an option; -ENOENT, -ECONNREFUSED nobody listens
- * there; -EHOSTUNREACH; -ETIMEDOUT; -EACCES the key; -EPROTO it is no such server;
- * -EMFILE; -ENOMEM.
+ * Return: 0; -EINVAL the address or an option; -ENAMETOOLONG the path, absolute, has more than
+ * 107 bytes; -ENOENT, -ECONNREFUSED nobody listens there; -EHOSTUNREACH; -ETIMEDOUT; -EACCES
+ * the key; -EPROTO it is no such server; -EMFILE; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_connect(const char *address,
 					       const ipk_manager_connect_opts *opts,

@@ -67,6 +67,7 @@ typedef struct ipk_manager_server_opts {
  *
  * The child ignores SIGINT, ends cleanly at SIGTERM, and when its creator has ended, unless
  * it is to stay. It keeps none of the creator's fds but stderr (when it is to stay, not that).
+ * Relative paths of the socket and the log are made absolute here.
  *
  * Blocks:  until it listens.
  * Callers: any thread.
@@ -74,10 +75,11 @@ typedef struct ipk_manager_server_opts {
  * Cost:    a fork; 1 fd here.
  * Source:  lib/server/server_start.c     Since: 0.3
  *
- * Return: 0; -EINVAL the address or an option; -EADDRINUSE somebody listens there; -EACCES
- * TCP beyond this machine without a key, or a directory or key file that may not be used;
- * -EBADMSG the log is damaged in its middle, see trouble; -ETIMEDOUT; -EPIPE it died as it
- * began; -ENOMEM; -EMFILE; -EAGAIN.
+ * Return: 0; -EINVAL the address or an option; -ENAMETOOLONG a socket's path, absolute, has
+ * more than 107 bytes; -EADDRINUSE somebody listens there; -EACCES TCP beyond this machine
+ * without a key, or a directory or key file that may not be used; -EBADMSG the log is damaged
+ * in its middle, see trouble; -ETIMEDOUT; -EPIPE it died as it began; -ENOMEM; -EMFILE;
+ * -EAGAIN.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_server_start(const ipk_manager_server_opts *opts,
 						    ipk_deadline deadline,

@@ -59,7 +59,8 @@ typedef struct ipk_net_listener ipk_net_listener;
  * @ret_listener: the listener
  *
  * A path must lie in a directory of the caller's own with mode 0700; a socket there that
- * nobody listens at any more is replaced.
+ * nobody listens at any more is replaced. A relative one means the same file when the working
+ * directory changes.
  *
  * Blocks:  while the name of a host is looked up.
  * Crash:   a socket file stays and is replaced by the next listener.

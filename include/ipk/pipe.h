@@ -292,12 +292,14 @@ typedef struct ipk_listener ipk_listener;
 /**
  * ipk_listener_create() - wait for unrelated local processes at a socket path
  * @path:         1 .. 107 bytes; its directory must be the caller's own with mode 0700;
- *                a socket that nobody listens at any more is replaced
+ *                a socket that nobody listens at any more is replaced. A relative path
+ *                means the same file when the working directory changes
  * @opts:         for the pipes accepted here; NULL for the defaults
  * @ret_listener: the listener
  *
  * Blocks:  no.
- * Crash:   the socket file stays and is replaced by the next listener.
+ * Crash:   the socket file stays and is replaced by the next listener. Closing removes it if
+ *          it is still the one that was made.
  * Source:  lib/pipe/listener.c      Since: 0.1
  *
  * Return: 0; -EINVAL path or option; -EACCES the directory is open to others; -ENOENT no

@@ -71,6 +71,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_create(const ipk_queue_opts *opts, ipk_queu
  * @name:  as it was made, "mq:/NAME" too
  * @ret_q: the queue
  *
+ * It must be this user's and open to nobody else, also a POSIX message queue.
+ *
  * Blocks:  no.
  * Source:  lib/queue/queue.c        Since: 0.1
  *

@@ -30,7 +30,7 @@ int ipk__os_dup(int fd, int *ret_fd)
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 	if (copy < 0)
-		return -errno;
+		return errno == EINVAL ? -EMFILE : -errno; /* the limit is below that number */
 	*ret_fd = copy;
 	return 0;
 }

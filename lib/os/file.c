@@ -4,6 +4,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/resource.h>
@@ -101,13 +102,12 @@ int ipk__os_file_sync(int fd)
 /* So that the new name is on disk too. */
 static int sync_directory_of(const char *path)
 {
-	char copy[PATH_MAX];
+	char *copy = strdup(path);
 	int fd;
-	int r;
+	int r = copy ? ipk__os_take_fd(open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), &fd)
+		     : -ENOMEM;
 
-	if ((size_t)snprintf(copy, sizeof copy, "%s", path) >= sizeof copy)
-		return -ENAMETOOLONG;
-	r = ipk__os_take_fd(open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC), &fd);
+	free(copy);
 	if (r < 0)
 		return r;
 	r = fsync(fd) < 0 && errno != EINVAL ? -errno : 0;

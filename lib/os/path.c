@@ -18,17 +18,20 @@
 
 int ipk__os_absolute(const char *path, char *buf, size_t buf_bytes)
 {
-	char here[IPK__OS_PATH_BYTES];
-	int n;
+	size_t n_path = strlen(path);
+	size_t n = 0;
 
-	if (path[0] == '/') {
-		n = snprintf(buf, buf_bytes, "%s", path);
-	} else {
-		if (!getcwd(here, sizeof here))
+	if (path[0] != '/') {
+		if (!getcwd(buf, buf_bytes))
 			return errno == ERANGE ? -ENAMETOOLONG : -errno;
-		n = snprintf(buf, buf_bytes, "%s/%s", strcmp(here, "/") == 0 ? "" : here, path);
+		n = strlen(buf);
+		if (buf[n - 1] != '/' && n + 1 < buf_bytes)
+			buf[n++] = '/';
 	}
-	return n < 0 || (size_t)n >= buf_bytes ? -ENAMETOOLONG : 0;
+	if (n_path >= buf_bytes - n)
+		return -ENAMETOOLONG;
+	memcpy(buf + n, path, n_path + 1);
+	return 0;
 }
 
 int ipk__os_path_stat(const char *path, struct ipk__os_stat *ret_stat)

@@ -264,7 +264,21 @@ int ipk_queue_unlink(const char *name)
 		return r;
 	/* The bell first: one left alone would be nobody's to remove. */
 	ipk__os_shm_unlink(ipk__queue_bell_name(name, file, sizeof file));
-	return ipk__os_shm_unlink(file_name(name, file, sizeof file));
+	r = ipk__os_shm_unlink(file_name(name, file, sizeof file));
+	/* And who has made one meanwhile may not have seen yet that the name is gone. */
+	if (r == 0)
+		ipk__queue_remove_lone_bell(name);
+	return r;
+}
+
+void ipk__queue_remove_lone_bell(const char *name)
+{
+	struct ipk__os_stat st;
+	char file[256];
+
+	/* Unless the name is another queue's by now: then that is its bell. */
+	if (ipk__os_shm_stat(file_name(name, file, sizeof file), &st) == -ENOENT)
+		ipk__os_shm_unlink(ipk__queue_bell_name(name, file, sizeof file));
 }
 
 ipk_queue *ipk_queue_close(ipk_queue *q)

@@ -145,24 +145,37 @@ int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
 
 /* --- the pollable fd --- */
 
+static int check_has_name(const ipk_queue *q)
+{
+	struct ipk__os_stat st;
+	int r = ipk__os_stat(q->segment.fd, &st);
+
+	return r == 0 && st.n_links == 0 ? -ENOENT : r;
+}
+
 /* A named queue's bell is a FIFO beside its file, made when somebody first polls. */
 static int make_bell(ipk_queue *q)
 {
-	struct ipk__os_stat st;
 	char file[256];
-	int fd;
+	int fd = -1;
 	int r;
 
 	if (ipk__queue_bell(q) >= 0)
 		return 0;
-	r = ipk__os_stat(q->segment.fd, &st);
-	if (r == 0 && st.n_links == 0)
-		r = -ENOENT;
+	r = check_has_name(q);
 	if (r == 0)
 		r = ipk__os_shm_fifo(ipk__queue_bell_name(q->name, file, sizeof file), true, &fd);
-	if (r == 0)
-		ipk__queue_keep_bell(q, fd);
-	return r;
+	if (r < 0)
+		return r;
+	/* Again: what is made after the name has gone is nobody's to remove but ours. */
+	r = check_has_name(q);
+	if (r < 0) {
+		ipk__os_close(fd);
+		ipk__queue_remove_lone_bell(q->name);
+		return r;
+	}
+	ipk__queue_keep_bell(q, fd);
+	return 0;
 }
 
 /* This process's set, in the place of @word: none, or one inherited over fork. */

@@ -153,6 +153,7 @@ int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline);
 void ipk__queue_unlock_put(ipk_queue *q);
 void ipk__queue_unlock_get(ipk_queue *q);
 const char *ipk__queue_bell_name(const char *name, char *buf, size_t buf_bytes);
+void ipk__queue_remove_lone_bell(const char *name); /* of a queue that was unlinked */
 
 /* --- repair.c --- */
 void ipk__queue_repair(ipk_queue *q);

@@ -68,3 +68,9 @@ find lib -name '*.[ch]' | sort | xargs awk '
 		text = ""
 	}
 	END { exit bad }'
+
+# Tools print and read in the locale "C", since they ask for no other.
+if grep -rnE '\<(setlocale|uselocale)[ ]*\(' tools; then
+	echo "tools take over no locale: what they print is read by programs too"
+	exit 1
+fi

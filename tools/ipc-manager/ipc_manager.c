@@ -6,6 +6,7 @@
  * was ended, 1 it could not begin or go on, 2 the command line is wrong.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,7 +179,28 @@ static int parse(int argc, char **argv, struct command *c)
 	return EXIT_DONE;
 }
 
+/* Whoever reads may have seen enough (head, a pager): that is no failure. */
+static int finish(int code)
+{
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
+		return code;
+	perror("ipc-manager: output");
+	return EXIT_TROUBLE;
+}
+
 /* --- running --- */
+
+/* Started without stdin, stdout or stderr, it would print to a file that it opened since. */
+static void fill_stdio(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
 
 /* What systemd wants to be told, if it is there. */
 static void notify_systemd(const char *state)
@@ -247,8 +269,10 @@ static int run(struct command *c)
 {
 	const char *why;
 	int stop_fd;
-	int r = stop_signals(&stop_fd);
+	int r;
 
+	fill_stdio();
+	r = stop_signals(&stop_fd);
 	c->opts.size = sizeof c->opts;
 	c->opts.allowed_uids = c->uids;
 	c->opts.allowed_gids = c->gids;
@@ -283,5 +307,5 @@ int main(int argc, char **argv)
 		       IPK_VERSION_PATCH);
 	else
 		return run(&c);
-	return EXIT_DONE;
+	return finish(EXIT_DONE);
 }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -197,6 +198,40 @@ START_TEST(lock_of_a_killed_process_is_dropped)
 }
 END_TEST
 
+/* In a child without stdin: whatever is made or received there goes elsewhere, or is closed. */
+static int takes_fds(void *arg)
+{
+	struct rlimit none = {3, 3};
+	int fd = -1, low, pair[2];
+
+	(void)arg;
+	close(0);
+	low = dup(1);
+	ck_assert_int_eq(low, 0);
+	ck_ok(ipk__os_take_fd(low, &fd));
+	ck_assert_int_gt(fd, 2);
+	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	ck_err(ipk__os_fd_check(0), -EBADF);
+	errno = ENFILE;
+	ck_err(ipk__os_take_fd(-1, &fd), -ENFILE);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	pair[0] = dup(1);
+	pair[1] = fd;
+	ck_assert_int_eq(pair[0], 0);
+	ck_err(ipk__os_take_fds(pair, 2), -EMFILE);
+	ck_err(ipk__os_fd_check(0), -EBADF);
+	ck_err(ipk__os_fd_check(fd), -EBADF);
+	ck_err(ipk__os_fd_is_free(), -EMFILE);
+	ck_err(ipk__os_eventfd(&fd), -EMFILE);
+	return 0;
+}
+
+START_TEST(the_door)
+{
+	reap_ok(spawn(takes_fds, NULL));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("fd");
@@ -208,6 +243,7 @@ static Suite *suite(void)
 	add_test(s, poll_tells_what_happened);
 	add_test(s, lock_is_the_open_files_and_goes_with_its_last_copy);
 	add_test(s, lock_of_a_killed_process_is_dropped);
+	add_test(s, the_door);
 	return s;
 }
 
