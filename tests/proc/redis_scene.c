@@ -20,14 +20,24 @@ static _Noreturn void give_up(const char *why)
 	exit(99);
 }
 
+/* Below those that the kernel gives away, so that nobody gets it before redis-server does. */
 int redis_scene_free_port(void)
 {
-	int fd, port;
+	enum { FIRST = 10000, N_PORTS = 20000, N_EACH = 16 };
+	static int n;
+	char text[16];
+	int fd;
 
-	if (ipk__os_tcp_listen("127.0.0.1", "0", &fd) < 0 || ipk__os_tcp_port(fd, &port) < 0)
-		give_up("no port is free");
-	close(fd);
-	return port;
+	for (int i = 0; i < N_PORTS; i++) {
+		int port = FIRST + (getpid() * N_EACH + n++) % N_PORTS;
+
+		snprintf(text, sizeof text, "%d", port);
+		if (ipk__os_tcp_listen("127.0.0.1", text, &fd) < 0)
+			continue;
+		close(fd);
+		return port;
+	}
+	give_up("no port is free");
 }
 
 void redis_scene_launch(struct redis_server *server)
