@@ -114,7 +114,8 @@ void paper_of_ref(struct trial *t, const void *handle)
 
 static bool is_mapping_of_ipk(const char *line)
 {
-	return strstr(line, "rw-s") && (strstr(line, "/memfd:ipk:") || strstr(line, "/ipk."));
+	/* A named one was made without its name: maps says "/dev/shm/#123 (deleted)". */
+	return strstr(line, "rw-s") && (strstr(line, "/memfd:ipk:") || strstr(line, "/dev/shm/"));
 }
 
 /* All shared memory of this process that was not there before: where @from is NULL, note it. */
