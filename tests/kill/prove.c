@@ -116,6 +116,7 @@ static int self_test(void)
 	struct sweep_opts opts = {.point = -1};
 	int code = 0;
 
+	call_ms = 2000;
 	for (size_t i = 0; i < list.n_ops && !must_stop; i++) {
 		const struct op *op = &list.ops[i];
 		struct sweep_result result;

@@ -30,6 +30,7 @@
 #define SAMPLED_TOTAL_STEPS 2500000u /* on the way, about */
 #define SAMPLED_POINTS 250u
 #define QUICK_TOTAL_STEPS 400000u
+#define QUICK_TOTAL_STEPS_THREADS 150000u /* all of them are made: no breakpoints */
 #define QUICK_POINTS 18u
 #define QUICK_POINTS_BIG 6u
 #define STOP_POINTS 40u
@@ -43,11 +44,12 @@
 #define WAIT_MS 80
 #define WAIT_SHORT_MS 15
 #define SLEPT_NS 5000000
-#define WATCH_MS 3000 /* a survivor that does not get on for so long hangs */
+#define WATCH_MS (4 * CALL_MS) /* a survivor that does not get on for so long hangs */
 #define LOUD_FAULTS 3u
-#define HANGS_MAX 5u /* seconds each: then the rest of the row is left out */
+#define HANGS_MAX 5u /* several seconds each: then the rest of the row is left out */
 
 volatile int must_stop;
+int call_ms = 8000;
 
 extern const char __executable_start[]; /* the linker's */
 
@@ -418,6 +420,7 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 	uint32_t n = plan->n_steps;
 	bool is_big = op->len_bytes == BIG_BYTES;
 	uint32_t n_quick = is_big ? QUICK_POINTS_BIG : QUICK_POINTS;
+	uint32_t n_total = op->has_threads ? QUICK_TOTAL_STEPS_THREADS : QUICK_TOTAL_STEPS;
 
 	for (uint32_t i = 0; i < n; i++) {
 		if (plan->marks[i] & MARK_SLEEP)
@@ -427,7 +430,7 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 	if (op->is_stop) {
 		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
 	} else if (opts->is_quick) {
-		choose_sampled(plan, within(QUICK_TOTAL_STEPS / (n + 1), 3, n_quick));
+		choose_sampled(plan, within(n_total / (n + 1), 3, n_quick));
 	} else if (op->max_points > 0 && n > op->max_points) {
 		choose_sampled(plan, op->max_points);
 	} else if (n > (is_big ? ALL_STEPS_BIG : ALL_STEPS)) {
