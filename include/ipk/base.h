@@ -1,4 +1,19 @@
-/* base.h - words every ipk header uses: export marks, scope cleanup, version. */
+/*
+ * base.h - words every ipk header uses: export marks, scope cleanup, version.
+ *
+ * What holds for every call:
+ *
+ *   Signals   never end a call early nor lengthen its deadline. A handler may call what is
+ *             said to be async-signal-safe (under Callers), and it may fork, whatever it
+ *             interrupted.
+ *   Threads   are not cancelled inside: no call is a cancellation point, so pthread_cancel()
+ *             takes effect after it. (Not so with PTHREAD_CANCEL_ASYNCHRONOUS.)
+ *   fork()    gives the child a copy of each handle. What it closes or ends is its copy: the
+ *             object, server, pool or child process stays its parent's.
+ *   exec()    ends the threads that hold locks, so the next holder is told that they died.
+ *             What a process has, not a thread, it has until it ends: an rwlock's share, a
+ *             semaphore's token, an item on loan, for to the kernel it is the same process.
+ */
 #ifndef IPK_BASE_H
 #define IPK_BASE_H
 

@@ -116,7 +116,7 @@ typedef struct ipk_inspect_object {
 				     * rwlock: a writer died having it, none has written since */
 	uint32_t creator_pid;       /* 0: not known */
 	int64_t age_ns;             /* since it was made, suspend included; -1: not known */
-	char creator[64];           /* name of that process; "" when it is gone */
+	char creator[64];           /* name of that process; "" when it is gone, too */
 
 	/* Since 0.2: */
 	bool is_recursive;   /* of a lock */
@@ -145,6 +145,7 @@ typedef struct ipk_inspect_object {
 	uint64_t n_started; /* children, ever */
 	uint64_t n_unseen;  /* children that no room was left for */
 	size_t n_hints;     /* of a pool, and of processes */
+	bool creator_is_gone; /* its name is "" then; it may also have none, or be hidden */
 } ipk_inspect_object;
 
 /* One way through an object. A duplex pipe's lane 0 goes from the first end to the second. */
@@ -163,7 +164,9 @@ typedef struct ipk_inspect_user {
 	size_t size;
 	uint32_t pid;
 	uint32_t n_fds; /* how many times */
-	char comm[64];  /* name; "" when it is gone */
+	char comm[64];  /* name; "" when it is gone, too */
+	/* Since 0.4: */
+	bool is_gone; /* it ended while we looked */
 } ipk_inspect_user;
 
 /* A thread that waits or holds a lock; a process that has tokens of a semaphore. */

@@ -113,8 +113,8 @@ IPK_API pid_t ipk_manager_server_pid(const ipk_manager_server *server);
  * Blocks:  until it has ended.
  * Source:  lib/server/server_start.c     Since: 0.3
  *
- * Return: 0, also when it had ended already; -ETIMEDOUT; -ECHILD not the caller's child;
- * -EBADF.
+ * Return: 0, also when it had ended already; -ETIMEDOUT; -ECHILD not the caller's child,
+ * which then goes on; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_server_stop(ipk_manager_server *server,
 						   ipk_deadline deadline);
@@ -124,7 +124,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_server_stop(ipk_manager_server *server,
  * @server: NULL is fine
  *
  * In its creator this ends the server too, unless it is to stay: it is asked to, and killed
- * when it takes longer than 5 s.
+ * when it takes longer than 5 s. In a fork of its creator only the copy is given up.
  *
  * Blocks:  until it has ended, 5 s at most.
  * Source:  lib/server/server_start.c     Since: 0.3

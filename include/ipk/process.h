@@ -51,7 +51,10 @@ enum {
 
 enum {
 	/* SIGKILL when the thread that started it ends; by a zygote: when the process ends,
-	 * or only the zygote is killed. (With IPK_START_EXEC it costs a fork.) */
+	 * or only the zygote is killed. (With IPK_START_EXEC it costs a fork.) Also of a child
+	 * that has become another user: it keeps an fd open for that, another program too,
+	 * which then must not close it. (In a user namespace whose root is not the machine's
+	 * only while it stays the user that it was.) */
 	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
 	/* Never outlives its parent: terminated when that exits, SIGKILL when that is killed;
 	 * may not start children with ipk_process_start() itself (-EPERM). Another program

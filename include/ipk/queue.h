@@ -124,7 +124,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_unlink(const char *name);
  * Source:  lib/queue/queue_put.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT full; -ESHUTDOWN; -EMSGSIZE; -ENOSPC no memory for a long message;
- * -EBADF; -EINVAL.
+ * -EXDEV this process is in another pid namespace than the queue's maker; -EBADF; -EINVAL.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_put(ipk_queue *q, const void *data, size_t len_bytes,
 					 ipk_deadline deadline);
@@ -167,8 +167,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_level(ipk_queue *q, const void *data, s
  * Source:  lib/queue/queue_get.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT empty; -ESHUTDOWN shut down and (IPK_DRAIN) empty; -EMSGSIZE the
- * item is longer than @buf_bytes and stays (ipk_queue_peek() tells its length); -EBADF;
- * -EINVAL; -EPROTO or -ENOTRECOVERABLE damaged by a foreign writer.
+ * item is longer than @buf_bytes and stays (ipk_queue_peek() tells its length); -EXDEV as
+ * ipk_queue_put(); -EBADF; -EINVAL; -EPROTO or -ENOTRECOVERABLE damaged by a foreign writer.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_bytes,
 					 ipk_deadline deadline, size_t *ret_len_bytes);

@@ -75,7 +75,7 @@
 /* What the system says and ipk passes on. */
 #define PASSED_ON(X)                                                                            \
 	X(ENOSYS, "this kernel lacks a call that is needed, or a filter forbids it: see the "   \
-		  "README for what is needed")                                                  \
+		  "README for what is needed; or /proc is not mounted: mount it")               \
 	X(ENAMETOOLONG, "a path is too long, absolute: move what it leads to, or shorten it")   \
 	X(ENOTDIR, "a part of the path is no directory: check the path")                        \
 	X(EISDIR, "a directory is in the place of a file: take another path")                   \
@@ -106,18 +106,19 @@
 	X(ENOTBLK)                                                                                 \
 	X(ESPIPE)                                                                                  \
 	X(EDOM)                                                                                    \
-	X(ENOTEMPTY) X(ENOMSG) X(EIDRM) X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(     \
-		EUNATCH) X(ENOCSI) X(EL2HLT) X(EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC)      \
-		X(EBADSLT) X(EBFONT) X(ENOSTR) X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK)  \
-			X(EADV) X(ESRMNT) X(ECOMM) X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X( \
-				ELIBACC) X(ELIBSCN) X(ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART)   \
-				X(ESTRPIPE) X(ENOTSOCK) X(EDESTADDRREQ) X(ENOPROTOOPT) X(          \
-					ESOCKTNOSUPPORT) X(EPFNOSUPPORT) X(ENETRESET) X(EISCONN)   \
-					X(EHOSTDOWN) X(EUCLEAN) X(ENOTNAM) X(ENAVAIL) X(EISNAM)    \
-						X(ENOMEDIUM) X(EMEDIUMTYPE) X(ENOKEY)              \
-							X(EKEYEXPIRED) X(EKEYREVOKED)              \
-								X(EKEYREJECTED) X(ERFKILL)         \
-									X(EHWPOISON)
+	X(ENOTEMPTY)                                                                               \
+	X(ENOMSG) X(EIDRM) X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(EUNATCH) X(       \
+		ENOCSI) X(EL2HLT) X(EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC) X(EBADSLT)      \
+		X(EBFONT) X(ENOSTR) X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK) X(EADV) X(  \
+			ESRMNT) X(ECOMM) X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X(ELIBACC)   \
+			X(ELIBSCN) X(ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART) X(ESTRPIPE)        \
+				X(ENOTSOCK) X(EDESTADDRREQ) X(ENOPROTOOPT) X(ESOCKTNOSUPPORT)      \
+					X(EPFNOSUPPORT) X(ENETRESET) X(EISCONN) X(EHOSTDOWN)       \
+						X(EUCLEAN) X(ENOTNAM) X(ENAVAIL) X(EISNAM)         \
+							X(ENOMEDIUM) X(EMEDIUMTYPE) X(ENOKEY)      \
+								X(EKEYEXPIRED) X(EKEYREVOKED)      \
+									X(EKEYREJECTED) X(ERFKILL) \
+										X(EHWPOISON)
 
 #define AS_NAME(code, text) \
 	case code:          \

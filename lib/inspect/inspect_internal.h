@@ -154,8 +154,6 @@ int ipk__hints_of_processes(struct ipk__object *o, enum ipk__maker parent);
 /* --- threads.c --- */
 
 int64_t ipk__since_ns(int64_t at_boot_ns); /* how long ago; -1: it cannot be */
-/* Whether the thread called @tid began before @since, so is the one that was meant then. */
-bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns);
 int ipk__make_holders(struct ipk__object *o, size_t max);
 /* There is room by ipk__make_holders(). @is_gone: the kernel said so. */
 ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_inspect_what what,

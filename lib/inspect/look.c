@@ -16,6 +16,7 @@
 
 #include "base/base_internal.h"
 #include "inspect/inspect_internal.h"
+#include "shm/owner.h"
 #include "value/shm_memory.h"
 
 /* --- the header --- */
@@ -84,7 +85,9 @@ static void note_creator(const struct ipk__shm_header *h, struct ipk__object *o)
 	o->pub.creator_pid = h->creator_pid;
 	o->pub.age_ns = ipk__since_ns(h->created_boot_ns);
 	/* Another process may have the number by now. */
-	if (!o->pub.is_foreign && ipk__is_alive_since(h->creator_pid, h->created_boot_ns) &&
+	o->pub.creator_is_gone =
+		!o->pub.is_foreign && ipk__is_dead_since(h->creator_pid, true, h->created_boot_ns);
+	if (!o->pub.is_foreign && !o->pub.creator_is_gone &&
 	    ipk__os_thread((pid_t)h->creator_pid, &thread) == 0)
 		ipk__printable(thread.comm, true, o->pub.creator, sizeof o->pub.creator);
 }

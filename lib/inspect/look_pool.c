@@ -212,7 +212,7 @@ static struct copy *align(char *block)
 static enum ipk__maker creator_of(const struct copy *copy, const struct ipk__object *o)
 {
 	if (!o->pub.is_foreign &&
-	    !ipk__is_alive_since(o->pub.creator_pid, copy->shm.header.created_boot_ns))
+	    ipk__is_dead_since(o->pub.creator_pid, true, copy->shm.header.created_boot_ns))
 		return IPK__MAKER_IS_GONE;
 	return ipk__maker_of(copy->shm.creator, o->pub.is_foreign);
 }

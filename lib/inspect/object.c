@@ -131,7 +131,10 @@ static void name_user(ipk_inspect_user *user)
 {
 	struct ipk__os_thread thread;
 
-	if (ipk__os_thread((pid_t)user->pid, &thread) == 0)
+	int r = ipk__os_thread((pid_t)user->pid, &thread);
+
+	user->is_gone = r == -ESRCH;
+	if (r == 0)
 		ipk__printable(thread.comm, true, user->comm, sizeof user->comm);
 }
 

@@ -13,18 +13,6 @@
 #include "inspect/inspect_internal.h"
 #include "shm/owner.h"
 
-#define CLOCK_SLACK_NS 20000000 /* start times come in steps of 10 ms */
-
-bool ipk__is_alive_since(uint32_t tid, int64_t since_boot_ns)
-{
-	int64_t started_ns;
-	int r = ipk__os_start_time_ns((pid_t)tid, &started_ns);
-
-	if (r < 0)
-		return r != -ESRCH;
-	return started_ns - CLOCK_SLACK_NS <= since_boot_ns;
-}
-
 int64_t ipk__since_ns(int64_t at_boot_ns)
 {
 	int64_t now_ns = ipk__os_boot_ns();
@@ -114,7 +102,7 @@ bool ipk__read_waiter(const struct ipk__waiter *slot, bool is_foreign, ipk_inspe
 		.pid = atomic_load_explicit(&slot->pid, memory_order_relaxed),
 		.what = (ipk_inspect_what)what,
 		.since_ns = ipk__since_ns(at_boot_ns),
-		.is_gone = !is_foreign && !ipk__is_alive_since(tid, at_boot_ns),
+		.is_gone = !is_foreign && ipk__is_dead_since(tid, false, at_boot_ns),
 		.n_times = 1,
 	};
 	name_thread(t, is_foreign);

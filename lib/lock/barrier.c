@@ -241,12 +241,10 @@ static void look_for_dead(ipk_barrier *b)
 /* One waiter looks for all. */
 static void look_for_dead_in_turn(ipk_barrier *b)
 {
-	int64_t now_ns = ipk__os_now_ns();
 	int64_t last_ns = atomic_load(&b->shared->looked_ns);
 
-	if (last_ns <= now_ns && now_ns - last_ns < LOOK_FOR_DEAD_NS)
-		return;
-	if (atomic_compare_exchange_strong(&b->shared->looked_ns, &last_ns, now_ns))
+	if (ipk__is_due(last_ns, LOOK_FOR_DEAD_NS) &&
+	    atomic_compare_exchange_strong(&b->shared->looked_ns, &last_ns, ipk__os_now_ns()))
 		look_for_dead(b);
 }
 

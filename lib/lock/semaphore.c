@@ -345,12 +345,9 @@ static bool reap(ipk_semaphore *s)
 static void reap_in_turn(ipk_semaphore *s)
 {
 	int64_t last_ns = atomic_load(&s->shm->reaped_ns);
-	int64_t now_ns = ipk__os_now_ns();
 
-	/* A time that is still to come was written by nobody of us. */
-	if (last_ns <= now_ns && now_ns - last_ns < REAP_EVERY_NS)
-		return;
-	if (atomic_compare_exchange_strong(&s->shm->reaped_ns, &last_ns, now_ns))
+	if (ipk__is_due(last_ns, REAP_EVERY_NS) &&
+	    atomic_compare_exchange_strong(&s->shm->reaped_ns, &last_ns, ipk__os_now_ns()))
 		reap(s);
 }
 

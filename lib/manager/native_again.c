@@ -21,17 +21,17 @@
 /* --- forks --- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static pthread_mutex_t of_process_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct ipk__os_guard of_process_guard;
 static struct ipk__native *of_process;
 
 static void before_fork(void)
 {
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_before_fork(&of_process_guard);
 }
 
 static void after_fork(void)
 {
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_after_fork(&of_process_guard);
 }
 
 /*
@@ -46,7 +46,7 @@ static void after_fork_in_child(void)
 		n->wire.fd = n->fresh.fd = -1;
 		n->pid = 0;
 	}
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_in_child(&of_process_guard);
 }
 
 static void watch_forks(void)
@@ -57,22 +57,22 @@ static void watch_forks(void)
 int ipk__native_register(struct ipk__native *n)
 {
 	pthread_once(&once, watch_forks);
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_lock(&of_process_guard);
 	n->next_of_process = of_process;
 	of_process = n;
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_unlock(&of_process_guard);
 	return 0;
 }
 
 void ipk__native_unregister(struct ipk__native *n)
 {
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_lock(&of_process_guard);
 	for (struct ipk__native **at = &of_process; *at; at = &(*at)->next_of_process)
 		if (*at == n) {
 			*at = n->next_of_process;
 			break;
 		}
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_unlock(&of_process_guard);
 }
 
 int ipk__native_new_session(struct ipk__native *n)
@@ -93,7 +93,7 @@ int ipk__native_new_session(struct ipk__native *n)
  */
 void ipk__native_in_child(struct ipk__native *n)
 {
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_lock(&of_process_guard);
 	if (n->pid != ipk__os_pid()) {
 		n->send_lock.state = 0;
 		pthread_mutex_init(&n->lock, NULL);
@@ -113,7 +113,7 @@ void ipk__native_in_child(struct ipk__native *n)
 		n->broken_ns = ipk__os_now_ns();
 		n->pid = ipk__os_pid();
 	}
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_unlock(&of_process_guard);
 }
 
 /* --- the view --- */
@@ -292,18 +292,18 @@ static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline d
  */
 static void close_wire(struct ipk__wire *w)
 {
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_lock(&of_process_guard);
 	ipk__wire_close(w);
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_unlock(&of_process_guard);
 }
 
 static void take_fresh(struct ipk__native *n)
 {
-	pthread_mutex_lock(&of_process_lock);
+	ipk__os_guard_lock(&of_process_guard);
 	n->wire = n->fresh;
 	ipk__wire_init(&n->fresh);
 	show_view(n);
-	pthread_mutex_unlock(&of_process_lock);
+	ipk__os_guard_unlock(&of_process_guard);
 }
 
 /* One attempt, under send_lock, by the thread that reads; n->wire is closed. */

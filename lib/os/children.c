@@ -20,6 +20,7 @@
 
 #include "ipk/process.h"
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
 {
@@ -55,6 +56,7 @@ void ipk__os_thread_name(char ret_name[16])
 
 int ipk__os_put_stdin_aside(int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	static const char null_path[] = "/dev/null";
 	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
 	int null = fd < 0 && errno != EBADF ? -1 : open(null_path, O_RDONLY | O_CLOEXEC);
@@ -75,6 +77,7 @@ int ipk__os_put_stdin_aside(int *ret_fd)
 
 void ipk__os_stdin_as_before(int fd)
 {
+	IPK__UNCANCELLED();
 	if (fd >= 0)
 		dup2(fd, 0);
 	else

@@ -1,11 +1,13 @@
 /*
  * clock.c - the two clocks ipk knows. CLOCK_MONOTONIC for deadlines: no clock step moves
- * it. CLOCK_BOOTTIME only to compare with process start times, which count suspension.
+ * it. CLOCK_BOOTTIME for what others read, without what a time namespace adds, and to compare
+ * with process start times, which count suspension.
  */
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 static int64_t read_clock(clockid_t id)
 {
@@ -27,7 +29,7 @@ int64_t ipk__os_coarse_ns(void)
 
 int64_t ipk__os_boot_ns(void)
 {
-	return read_clock(CLOCK_BOOTTIME);
+	return read_clock(CLOCK_BOOTTIME) - ipk__os_boot_shift_ns();
 }
 
 ipk_deadline ipk_in_ns(int64_t ns)
@@ -63,6 +65,7 @@ int64_t ipk_deadline_left_ns(ipk_deadline deadline)
 
 void ipk__os_nap(int64_t ns)
 {
+	IPK__UNCANCELLED();
 	struct timespec t = {0, (long)ns};
 
 	nanosleep(&t, NULL);

@@ -21,6 +21,7 @@
 #include "ipk/process.h"
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 /* The pid in the upper half, the quota in the lower: one word, so that both fit together. */
 static _Atomic uint64_t quota_of_pid;
@@ -110,6 +111,7 @@ static int quota_here(const struct ipk__cgroup *group)
 
 void ipk__os_find_cgroup(struct ipk__cgroup *group)
 {
+	IPK__UNCANCELLED();
 	each_line("/proc/self/cgroup", ipk__cgroup_take_path, group);
 	each_line("/proc/self/mountinfo", ipk__cgroup_take_mount, group);
 }

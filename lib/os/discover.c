@@ -22,6 +22,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 #define SHM_DIR "/dev/shm"
 #define MQ_DIR "/dev/mqueue"
@@ -248,6 +249,7 @@ static int walk_process(struct walker *w, int proc_fd, const char *entry)
 
 int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidden)
 {
+	IPK__UNCANCELLED();
 	struct walker w = {.walk = walk};
 	struct dirent *e;
 	DIR *dir;
@@ -307,6 +309,7 @@ static int walk_directory(const struct ipk__os_walk *walk, const char *path, uin
 
 int ipk__os_walk_names(const struct ipk__os_walk *walk)
 {
+	IPK__UNCANCELLED();
 	int r = walk_directory(walk, SHM_DIR, IPK__OS_IN_SHM);
 
 	return r < 0 ? r : walk_directory(walk, MQ_DIR, IPK__OS_IN_MQ);
@@ -356,6 +359,7 @@ static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 
 int ipk__os_open_sighted(const struct ipk__os_sighting *s, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct identity id = {0};
 	int mq, r;
 
@@ -383,8 +387,11 @@ static int read_proc(pid_t tid, const char *file, char *buf, size_t buf_bytes)
 
 	snprintf(path, sizeof path, "/proc/%d/%s", (int)tid, file);
 	r = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd);
+	/* Others' processes may be hidden (hidepid): see proc(5). */
+	if (r == -ENOENT)
+		return ipk__os_is_dead(tid, false, 0) ? -ESRCH : -EACCES;
 	if (r < 0)
-		return r == -ENOENT ? -ESRCH : r;
+		return r;
 	n = read(fd, buf, buf_bytes - 1);
 	ipk__os_close(fd);
 	if (n <= 0)
@@ -395,12 +402,17 @@ static int read_proc(pid_t tid, const char *file, char *buf, size_t buf_bytes)
 
 int ipk__os_thread(pid_t tid, struct ipk__os_thread *ret_thread)
 {
+	IPK__UNCANCELLED();
 	struct ipk__os_thread t = {0};
 	char status[512];
 	char comm[32];
 	char *tgid;
-	int r = tid > 0 ? read_proc(tid, "comm", comm, sizeof comm) : -ESRCH;
+	int r = tid > 0 ? 0 : -ESRCH;
 
+	if (r == 0 && !ipk__os_proc_is_ours())
+		r = ipk__os_is_dead(tid, false, 0) ? -ESRCH : -EACCES;
+	if (r == 0)
+		r = read_proc(tid, "comm", comm, sizeof comm);
 	if (r == 0)
 		r = read_proc(tid, "status", status, sizeof status);
 	if (r < 0)

@@ -18,15 +18,18 @@
 #include "base/base_internal.h"
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 void ipk__os_close(int fd)
 {
+	IPK__UNCANCELLED();
 	if (fd >= 0)
 		close(fd);
 }
 
 int ipk__os_dup(int fd, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 	if (copy < 0)
@@ -37,6 +40,7 @@ int ipk__os_dup(int fd, int *ret_fd)
 
 int ipk__os_take_fd(int made, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int r = 0;
 
 	if (made < 0)
@@ -54,6 +58,7 @@ int ipk__os_take_fd(int made, int *ret_fd)
 
 int ipk__os_take_fds(int *fds, size_t n)
 {
+	IPK__UNCANCELLED();
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -71,6 +76,7 @@ int ipk__os_take_fds(int *fds, size_t n)
 
 DIR *ipk__os_opendir(int dir_fd, const char *path)
 {
+	IPK__UNCANCELLED();
 	int fd = -1;
 	int r = ipk__os_take_fd(
 		openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK), &fd);
@@ -86,6 +92,7 @@ DIR *ipk__os_opendir(int dir_fd, const char *path)
 
 FILE *ipk__os_fopen(const char *path)
 {
+	IPK__UNCANCELLED();
 	int fd = -1;
 	int r = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd);
 	FILE *file = r == 0 ? fdopen(fd, "r") : NULL;
@@ -100,11 +107,13 @@ FILE *ipk__os_fopen(const char *path)
 
 int ipk__os_fd_check(int fd)
 {
+	IPK__UNCANCELLED();
 	return fd < 0 || fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;
 }
 
 int ipk__os_put_fd(int fd, int as_fd)
 {
+	IPK__UNCANCELLED();
 	if (fd == as_fd)
 		return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
 	return dup2(fd, as_fd) < 0 ? -errno : 0;
@@ -137,11 +146,14 @@ IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
 
 int ipk__os_open_again(int fd, bool writable, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	char path[64];
+	int r;
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return ipk__os_take_fd(open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK),
-			       ret_fd);
+	r = ipk__os_take_fd(open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK),
+			    ret_fd);
+	return r == -ENOENT ? -ENOSYS : r; /* the fd is there, so what is not is /proc */
 }
 
 int ipk__os_lock_file(int fd, int how)
@@ -153,11 +165,13 @@ int ipk__os_lock_file(int fd, int how)
 
 int ipk__os_eventfd(int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	return ipk__os_take_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret_fd);
 }
 
 void ipk__os_bell_drain(int fd)
 {
+	IPK__UNCANCELLED();
 	uint64_t n;
 
 	/* One that is empty already is fine. */
@@ -167,6 +181,7 @@ void ipk__os_bell_drain(int fd)
 
 void ipk__os_bell(int fd)
 {
+	IPK__UNCANCELLED();
 	const uint64_t one = 1;
 	ssize_t n;
 
@@ -186,6 +201,7 @@ void ipk__os_bell(int fd)
 
 int ipk__os_epoll(int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	return ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), ret_fd);
 }
 
@@ -201,6 +217,7 @@ int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)
 
 void ipk__os_epoll_drain(int epoll_fd)
 {
+	IPK__UNCANCELLED();
 	struct epoll_event events[8];
 
 	while (epoll_wait(epoll_fd, events, 8, 0) < 0 && errno == EINTR)
@@ -209,6 +226,7 @@ void ipk__os_epoll_drain(int epoll_fd)
 
 int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct timespec period = {period_ns / 1000000000, (long)(period_ns % 1000000000)};
 	struct itimerspec timer = {period, period};
 	int fd;
@@ -227,6 +245,7 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 
 int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline)
 {
+	IPK__UNCANCELLED();
 	int r;
 
 	do {
@@ -242,6 +261,7 @@ int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline)
 
 int ipk__os_poll1(int fd, int events, ipk_deadline deadline, int *ret_events)
 {
+	IPK__UNCANCELLED();
 	struct pollfd p = {.fd = fd};
 	int r;
 
@@ -261,6 +281,7 @@ int ipk__os_poll1(int fd, int events, ipk_deadline deadline, int *ret_events)
 
 int ipk__os_is_hung_up(int fd)
 {
+	IPK__UNCANCELLED();
 	int events;
 	int r = ipk__os_poll1(fd, 0, ipk_now(), &events);
 
@@ -309,6 +330,7 @@ static void close_fds(unsigned from, unsigned to)
 
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 {
+	IPK__UNCANCELLED();
 	static const char null_path[] = "/dev/null";
 	int null = open(null_path, O_RDWR | O_CLOEXEC);
 	int from = 3;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 /* A file that was just made has what the umask left of its mode, which may be too little. */
 static int give_mode(int fd)
@@ -28,6 +29,7 @@ static int give_mode(int fd)
 
 int ipk__os_file_open(const char *path, int flags, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int how = O_RDWR | O_NOFOLLOW | (flags & IPK__OS_CREATE ? O_CREAT : 0) |
 		  (flags & IPK__OS_EXCLUSIVE ? O_EXCL : 0) |
 		  (flags & IPK__OS_APPEND ? O_APPEND : 0) |
@@ -48,11 +50,13 @@ int ipk__os_file_open(const char *path, int flags, int *ret_fd)
 
 int ipk__os_file_open_to_read(const char *path, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	return ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), ret_fd);
 }
 
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes)
 {
+	IPK__UNCANCELLED();
 	const char *p = data;
 
 	*ret_bytes = 0;
@@ -75,6 +79,7 @@ int ipk__os_file_truncate(int fd, uint64_t n_bytes)
 
 int ipk__os_file_reserve(int fd, uint64_t n_bytes)
 {
+	IPK__UNCANCELLED();
 	struct rlimit limit;
 	struct stat st;
 
@@ -96,6 +101,7 @@ int ipk__os_file_reserve(int fd, uint64_t n_bytes)
 
 int ipk__os_file_sync(int fd)
 {
+	IPK__UNCANCELLED();
 	return fdatasync(fd) < 0 ? -errno : 0;
 }
 
@@ -117,6 +123,7 @@ static int sync_directory_of(const char *path)
 
 int ipk__os_file_rename(const char *from, const char *to)
 {
+	IPK__UNCANCELLED();
 	if (rename(from, to) < 0)
 		return -errno;
 	return sync_directory_of(to);

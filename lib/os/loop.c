@@ -8,6 +8,7 @@
 
 #include "base/base_internal.h"
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 #define READY_MAX 256
 
@@ -52,6 +53,7 @@ static int wait_ns(int epoll_fd, struct epoll_event *events, int max, int64_t ti
 int ipk__os_loop_wait(int epoll_fd, struct ipk__os_ready *ret_ready, size_t max, int64_t timeout_ns,
 		      size_t *ret_n)
 {
+	IPK__UNCANCELLED();
 	struct epoll_event events[READY_MAX];
 	int n = wait_ns(epoll_fd, events, (int)IPK__MIN(max, (size_t)READY_MAX), timeout_ns);
 
@@ -82,6 +84,7 @@ int ipk__os_signal_fd(const int *signals, size_t n, int *ret_fd)
 
 int ipk__os_signal_read(int fd)
 {
+	IPK__UNCANCELLED();
 	struct signalfd_siginfo info;
 
 	return read(fd, &info, sizeof info) == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;

@@ -9,6 +9,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 #define DELETED " (deleted)" /* behind the path of a file that has none any more */
 
@@ -76,6 +77,7 @@ static int find(struct reader *reader, uint64_t address, uint64_t *ret_start)
 int ipk__os_mapped_file(pid_t pid, uint64_t address, char *buf, size_t buf_bytes,
 			uint64_t *ret_start)
 {
+	IPK__UNCANCELLED();
 	struct reader *reader = ipk__os_malloc(sizeof *reader);
 	char path[32];
 	int r;

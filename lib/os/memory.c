@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 #define ALLOCATE_STEP_BYTES ((uint64_t)1 << 20)
 
@@ -38,7 +39,11 @@ int ipk__os_memfd(const char *name, int *ret_fd)
 
 int ipk__os_seal(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0 ? -errno : 0;
+	IPK__UNCANCELLED();
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+		return 0;
+	/* By a fork of us, made in a signal handler in the middle of this. */
+	return errno == EPERM && ipk__os_is_sealed(fd) ? 0 : -errno;
 }
 
 /* With swap. What is more than that can never be had, but would be taken until it is not. */
@@ -57,6 +62,7 @@ static uint64_t machine_bytes(void)
  */
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 {
+	IPK__UNCANCELLED();
 	int r = n_bytes > machine_bytes() ? -ENOSPC : 0;
 
 	while (n_bytes > 0 && (r == 0 || r == -EINTR)) {
@@ -73,6 +79,7 @@ int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 
 int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes)
 {
+	IPK__UNCANCELLED();
 	int r;
 
 	do {
@@ -156,6 +163,7 @@ void ipk__os_unmap(void *addr, size_t n_bytes)
 
 int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset)
 {
+	IPK__UNCANCELLED();
 	const char *p = data;
 
 	while (n_bytes > 0) {
@@ -174,6 +182,7 @@ int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset)
 
 int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset)
 {
+	IPK__UNCANCELLED();
 	char *p = buf;
 
 	while (n_bytes > 0) {
@@ -217,6 +226,7 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
 
 bool ipk__os_is_sealed(int fd)
 {
+	IPK__UNCANCELLED();
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;

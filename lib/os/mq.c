@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 #define DEFAULT_MAX_ITEMS 10
 #define DEFAULT_MESSAGE_BYTES 8192
@@ -29,6 +30,7 @@ static int create_error(int err)
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct mq_attr attr = {
 		.mq_maxmsg = max_items ? (long)max_items : DEFAULT_MAX_ITEMS,
 		.mq_msgsize = message_bytes ? (long)message_bytes : DEFAULT_MESSAGE_BYTES,
@@ -54,6 +56,7 @@ int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes
 
 int ipk__os_mq_open(const char *name, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct stat st;
 	int fd;
 	int r = ipk__os_take_fd((int)mq_open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC), &fd);
@@ -73,6 +76,7 @@ int ipk__os_mq_open(const char *name, int *ret_fd)
 
 void ipk__os_mq_close(int fd)
 {
+	IPK__UNCANCELLED();
 	if (fd >= 0)
 		mq_close((mqd_t)fd);
 }
@@ -93,6 +97,7 @@ static bool is_foreign(const char *name)
 
 int ipk__os_mq_unlink(const char *name)
 {
+	IPK__UNCANCELLED();
 	if (is_foreign(name))
 		return -EACCES;
 	if (mq_unlink(name) == 0)
@@ -102,6 +107,7 @@ int ipk__os_mq_unlink(const char *name)
 
 int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, size_t *ret_n_items)
 {
+	IPK__UNCANCELLED();
 	struct mq_attr attr;
 
 	if (mq_getattr((mqd_t)fd, &attr) < 0)
@@ -114,6 +120,7 @@ int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, si
 
 int ipk__os_mq_send(int fd, const void *data, size_t len_bytes, unsigned priority)
 {
+	IPK__UNCANCELLED();
 	int r;
 
 	do {
@@ -124,6 +131,7 @@ int ipk__os_mq_send(int fd, const void *data, size_t len_bytes, unsigned priorit
 
 int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_bytes)
 {
+	IPK__UNCANCELLED();
 	ssize_t n;
 
 	do {

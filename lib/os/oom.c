@@ -15,6 +15,7 @@
 
 #include "base/cpu_quota.h"
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char *counter_path; /* NULL: not known */
@@ -38,6 +39,7 @@ static void find_counter(void)
 
 int ipk__os_oom_kills(uint64_t *ret_n)
 {
+	IPK__UNCANCELLED();
 	char text[1024];
 	const char *line;
 	ssize_t n;

@@ -28,7 +28,7 @@ struct ipk_process_status;
 
 int64_t ipk__os_now_ns(void);    /* CLOCK_MONOTONIC */
 int64_t ipk__os_coarse_ns(void); /* the same, some milliseconds late, at a third of the price */
-int64_t ipk__os_boot_ns(void);   /* CLOCK_BOOTTIME: comparable with process start times */
+int64_t ipk__os_boot_ns(void);   /* CLOCK_BOOTTIME of the machine: the same in time namespaces */
 void ipk__os_nap(int64_t ns);    /* less than a second; a signal may cut it short */
 /* How much later than asked for this thread may wake, in ns; returns what it was. */
 int64_t ipk__os_set_timer_slack(int64_t ns);
@@ -268,6 +268,21 @@ int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_byte
 int ipk__os_futex_wait(_Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
 int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
 
+/* --- guard.c: a lock inside a process, which a fork and pthread_cancel() may meet ---------- */
+
+struct ipk__os_guard { /* zeroed: free */
+	_Atomic uint32_t word;
+	int cancel_state;       /* its holder's, otherwise */
+	uint32_t n_interrupted; /* forks under way in signal handlers of its holder */
+};
+void ipk__os_guard_lock(struct ipk__os_guard *g); /* not twice by one thread */
+void ipk__os_guard_unlock(struct ipk__os_guard *g);
+bool ipk__os_guard_is_ours(const struct ipk__os_guard *g); /* this thread's */
+/* For pthread_atfork(): no other thread is inside while the child is made. */
+void ipk__os_guard_before_fork(struct ipk__os_guard *g);
+void ipk__os_guard_after_fork(struct ipk__os_guard *g);
+void ipk__os_guard_in_child(struct ipk__os_guard *g);
+
 /* --- fence.c: see there ----------------------------------------------------------------- */
 
 extern _Atomic bool ipk__os_fences_are_light; /* this process's */
@@ -313,8 +328,9 @@ static inline void ipk__os_prefetch_write(const void *p)
 
 /* What a thread knows of itself; the child of a fork begins with nothing. */
 struct ipk__os_self {
-	pid_t tid;        /* 0: not asked yet */
-	uint32_t n_locks; /* how many of the kernel's robust list our users hold */
+	pid_t tid;          /* 0: not asked yet */
+	uint32_t n_locks;   /* how many of the kernel's robust list our users hold */
+	uint32_t n_changes; /* ipk__os_fds_change() as it was before this thread's last fork */
 };
 extern _Thread_local struct ipk__os_self ipk__os_self IPK__OS_NEAR;
 extern _Atomic pid_t ipk__os_cached_pid; /* 0: not asked yet */
@@ -334,19 +350,29 @@ static inline pid_t ipk__os_tid(void)
 }
 
 uid_t ipk__os_uid(void);
-uint64_t ipk__os_pid_namespace(void); /* its inode; 0 when /proc is not there */
+
+/* --- life.c: see there ------------------------------------------------------------------ */
+
+void ipk__os_forget_surroundings(void); /* in the child of a fork */
+uint64_t ipk__os_pid_namespace(void);   /* its inode; 0 when nobody tells */
+bool ipk__os_proc_is_ours(void);        /* /proc is there, and has this pid namespace's pids */
+int64_t ipk__os_boot_shift_ns(void); /* what a time namespace adds to CLOCK_BOOTTIME; 0 in doubt */
+/* What tells the process or thread from others of the same number; 0 cannot be told. */
+uint32_t ipk__os_birth(pid_t id);
+/*
+ * Whether the kernel says so: nobody has the number, a zombie, or one of another birth (0:
+ * any). A process whose first thread has ended while others run is alive, that thread is not.
+ */
+bool ipk__os_is_dead(pid_t id, bool is_process, uint32_t birth);
 /*
  * When the process or thread was started, on the clock of ipk__os_boot_ns(), in steps of
  * 10 ms. -ESRCH there is none; -ENODATA there may be one, but /proc does not tell.
  */
 int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns);
-/*
- * The same of one that runs: -ESRCH for a zombie too. A process whose first thread has ended
- * while others run is alive, as a process; that thread is not.
- */
-int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns);
 int ipk__os_is_stopped(pid_t pid); /* 1 by a signal or a debugger, 0 not, or -ESRCH, -ENODATA */
 int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does not count) */
+
+/* --- proc.c, again ------------------------------------------------------------------------ */
 
 void ipk__os_flush_stdio(void);
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
@@ -356,9 +382,27 @@ int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 /* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */
 int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status);
-bool ipk__os_is_parent(pid_t pid);         /* of this process; also when it cannot be told */
-_Noreturn void ipk__os_die(void);          /* by SIGKILL */
-int ipk__os_die_with_parent(pid_t parent); /* in the child; -ESRCH the parent is gone already */
+bool ipk__os_is_parent(pid_t pid); /* of this process; also when it cannot be told */
+_Noreturn void ipk__os_die(void);  /* by SIGKILL */
+/*
+ * What ends a child with its parent, also when the child has another uid by then, which makes
+ * the kernel forget that it should: a pipe of which the child has the one end and nobody but
+ * its parent the other. Both are close-on-exec.
+ */
+int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd);
+/*
+ * In the child: SIGKILL when the parent's thread that forked it ends, or (with a @leash_fd, not
+ * -1, which stays open) the last of the leash's other end. -ESRCH the parent is gone already.
+ */
+int ipk__os_die_with_parent(pid_t parent, int leash_fd);
+/*
+ * Around opening and closing fds whose numbers a thread keeps in memory that a fork's child may
+ * use: the kernel copies the fds before the memory. In the child, whether none was changed in
+ * between, so that the numbers are those of the files that they were.
+ */
+void ipk__os_fds_change(void);
+void ipk__os_fds_changed(void);
+bool ipk__os_fds_came_along(void);
 void ipk__os_set_thread_name(const char *name);
 /* This process may have so much more memory of its own (RLIMIT_DATA); never more than before. */
 int ipk__os_limit_memory(uint64_t more_bytes);
@@ -372,7 +416,8 @@ struct ipk__os_spawn {
 	char *const *env;
 	int stdio_fds[3]; /* -1: as they are */
 	bool stdin_from_nowhere;
-	bool dies_with_parent; /* SIGKILL when the calling thread ends; costs a fork */
+	bool dies_with_parent; /* see ipk__os_die_with_parent(); costs a fork */
+	int leash_fd;          /* for that, kept open; or -1 */
 	int kept_fd;           /* the one more that it has, under the same number; or -1 */
 };
 /* Another program as a child; stdio is flushed first. -ENOENT and the like: none was made. */
@@ -418,7 +463,10 @@ void ipk__os_thread_busy(void);
 void ipk__os_thread_quiet(void);
 void ipk__os_thread_loud(void);
 int ipk__os_n_threads(void); /* of this process, without the quiet ones */
-/* As ipk__os_fork(), by the only thread but for quiet ones; otherwise -EDEADLK. */
+/*
+ * As ipk__os_fork(), by the only thread but for quiet ones; otherwise -EDEADLK. -ENOSYS it cannot
+ * be told, without /proc.
+ */
 int ipk__os_fork_alone(pid_t *ret_pid);
 void ipk__os_thread_join(pthread_t thread);
 void ipk__os_thread_forget(pthread_t thread); /* it ends alone */

@@ -15,6 +15,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 int ipk__os_absolute(const char *path, char *buf, size_t buf_bytes)
 {
@@ -46,6 +47,7 @@ int ipk__os_path_stat(const char *path, struct ipk__os_stat *ret_stat)
 
 int ipk__os_set_mode(const char *path, unsigned type, unsigned mode)
 {
+	IPK__UNCANCELLED();
 	char handle[64];
 	struct stat st;
 	int fd;

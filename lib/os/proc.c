@@ -1,14 +1,10 @@
 /*
- * proc.c - processes: who this one is, whether another still is, fork and pidfds.
+ * proc.c - processes: who this one is, fork and pidfds. Whether another still is: life.c.
  *
  * This process's ids are cached, because every blocked call and every lock writes them
  * down. Invariant: a cached id is right or 0. The child of any fork() clears them in an
  * atfork handler, which runs in the one thread it has; where that handler could not be
  * registered nothing is cached. (Children of vfork() and bare clone() may not use ipk.)
- *
- * Other processes are judged by /proc/PID/stat: kill(pid, 0) succeeds for a zombie too,
- * and a zombie holds nothing any more. A zombie with further threads, though, is a process
- * whose main thread has left by pthread_exit(): that one lives.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,20 +27,52 @@
 #include "ipk/process.h"
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 IPK__AT_FORK_DATA _Atomic pid_t ipk__os_cached_pid;
 _Thread_local struct ipk__os_self ipk__os_self;
 IPK__AT_FORK_DATA static bool may_cache;
 
-IPK__AT_FORK_CODE static void forget_ids(void)
+IPK__AT_FORK_DATA static _Atomic uint32_t n_begun, n_ended; /* changes of fds */
+IPK__AT_FORK_DATA static bool lost_count;                   /* of them, in a fork */
+
+void ipk__os_fds_change(void)
 {
-	atomic_store_explicit(&ipk__os_cached_pid, 0, memory_order_relaxed);
-	ipk__os_self = (struct ipk__os_self){0};
+	/* Pairs with the loads around a fork: counted before anything is opened or closed. */
+	atomic_fetch_add(&n_begun, 1);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+void ipk__os_fds_changed(void)
 {
-	may_cache = pthread_atfork(NULL, NULL, forget_ids) == 0;
+	atomic_fetch_add(&n_ended, 1);
+}
+
+bool ipk__os_fds_came_along(void)
+{
+	return !lost_count;
+}
+
+IPK__AT_FORK_CODE static void count_changes(void)
+{
+	uint32_t n = atomic_load(&n_ended);
+
+	/* One that is under way makes it a number that the child will not find. */
+	ipk__os_self.n_changes = atomic_load(&n_begun) == n ? n : n - 1;
+}
+
+IPK__AT_FORK_CODE static void forget_ids(void)
+{
+	lost_count |= atomic_load(&n_begun) != ipk__os_self.n_changes;
+	atomic_store(&n_ended, atomic_load(&n_begun));
+	atomic_store_explicit(&ipk__os_cached_pid, 0, memory_order_relaxed);
+	ipk__os_self = (struct ipk__os_self){0};
+	ipk__os_forget_surroundings();
+}
+
+/* First of all, so that other handlers in a child find it done. */
+__attribute__((constructor(101))) static void watch_forks(void)
+{
+	may_cache = pthread_atfork(count_changes, NULL, forget_ids) == 0;
 }
 
 IPK__AT_FORK_CODE pid_t ipk__os_ask_pid(void)
@@ -71,110 +99,13 @@ uid_t ipk__os_uid(void)
 	return geteuid();
 }
 
-uint64_t ipk__os_pid_namespace(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) < 0 ? 0 : st.st_ino;
-}
-
-struct stat_line {
-	char state;
-	long n_threads;
-	unsigned long long start_ticks;
-};
-
-/* The text of /proc/PID/stat, proc(5). The name in it may itself have blanks and ')'. */
-static bool parse_stat(const char *text, struct stat_line *ret)
-{
-	const char *after_name = strrchr(text, ')');
-
-	/* Fields 3 (state), 20 (num_threads) and 22 (starttime). */
-	return after_name &&
-	       sscanf(after_name + 1,
-		      " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld "
-		      "%*s %llu",
-		      &ret->state, &ret->n_threads, &ret->start_ticks) == 3;
-}
-
-/* -ESRCH nobody has that pid; -ENODATA somebody may, but /proc does not tell. */
-static int read_stat(pid_t pid, struct stat_line *ret)
-{
-	char path[32], text[1024];
-	ssize_t n;
-	int fd = -1;
-
-	if (pid <= 0)
-		return -ESRCH;
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	n = ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC), &fd) < 0
-		    ? -1
-		    : read(fd, text, sizeof text - 1);
-	ipk__os_close(fd);
-	if (n > 0) {
-		text[n] = '\0';
-		if (parse_stat(text, ret))
-			return 0;
-	}
-	return kill(pid, 0) < 0 && errno == ESRCH ? -ESRCH : -ENODATA;
-}
-
-static int64_t start_ns(const struct stat_line *line)
-{
-	return (int64_t)line->start_ticks * (1000000000 / sysconf(_SC_CLK_TCK));
-}
-
-static bool is_alive(const struct stat_line *line, bool is_process)
-{
-	if (line->state == 'Z')
-		return is_process && line->n_threads > 1;
-	return line->state != 'X' && line->state != 'x';
-}
-
-int ipk__os_is_stopped(pid_t pid)
-{
-	struct stat_line line;
-	int r = read_stat(pid, &line);
-
-	return r < 0 ? r : line.state == 'T' || line.state == 't';
-}
-
-int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns)
-{
-	struct stat_line line;
-	int r = read_stat(pid, &line);
-
-	if (r == 0)
-		*ret_boot_ns = start_ns(&line);
-	return r;
-}
-
-int ipk__os_alive_since_ns(pid_t id, bool is_process, int64_t *ret_boot_ns)
-{
-	struct stat_line line;
-	int r = read_stat(id, &line);
-
-	if (r == 0 && !is_alive(&line, is_process))
-		r = -ESRCH;
-	if (r == 0)
-		*ret_boot_ns = start_ns(&line);
-	return r;
-}
-
-int ipk__os_pid_exists(pid_t pid)
-{
-	struct stat_line line;
-	int r = read_stat(pid, &line);
-
-	return r < 0 ? r != -ESRCH : is_alive(&line, true);
-}
-
 /*
  * fflush(NULL) waits for every stream's lock, and a thread that sits in a read of stdin
  * has one for as long as nobody types. Other streams are then flushed by whoever has them.
  */
 void ipk__os_flush_stdio(void)
 {
+	IPK__UNCANCELLED();
 	if (ftrylockfile(stdin) != 0) {
 		fflush(stdout);
 		fflush(stderr);
@@ -198,6 +129,7 @@ IPK__AT_FORK_CODE int ipk__os_fork(pid_t *ret_pid)
 
 void ipk__os_unfork(pid_t child)
 {
+	IPK__UNCANCELLED();
 	kill(child, SIGKILL);
 	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -205,6 +137,7 @@ void ipk__os_unfork(pid_t child)
 
 int ipk__os_fd_is_free(void)
 {
+	IPK__UNCANCELLED();
 	struct rlimit limit;
 	int fd, r;
 
@@ -275,12 +208,38 @@ _Noreturn void ipk__os_die(void)
 		kill(getpid(), SIGKILL);
 }
 
-int ipk__os_die_with_parent(pid_t parent)
+int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd)
 {
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	int fds[2];
+	int r = pipe2(fds, O_CLOEXEC) < 0 ? -errno : ipk__os_take_fds(fds, 2);
+
+	if (r < 0)
+		return r;
+	*ret_childs_fd = fds[0];
+	*ret_parents_fd = fds[1];
+	return 0;
+}
+
+/* When its other end is closed, the kernel tells whoever asked to be told, by any signal. */
+static int put_on_leash(int fd)
+{
+	if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, SIGKILL) < 0 ||
+	    fcntl(fd, F_SETFL, O_RDONLY | O_ASYNC | O_NONBLOCK) < 0)
 		return -errno;
+	return 0;
+}
+
+int ipk__os_die_with_parent(pid_t parent, int leash_fd)
+{
+	IPK__UNCANCELLED();
+	int r = leash_fd >= 0 ? put_on_leash(leash_fd) : 0;
+
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		r = -errno;
 	/* Only now: a parent that dies after this look sends the signal. */
-	return ipk__os_is_parent(parent) ? 0 : -ESRCH;
+	if (r == 0 && !ipk__os_is_parent(parent))
+		r = -ESRCH;
+	return r;
 }
 
 void ipk__os_set_thread_name(const char *name)
@@ -305,6 +264,7 @@ static uint64_t data_bytes(void)
 
 int ipk__os_limit_memory(uint64_t more_bytes)
 {
+	IPK__UNCANCELLED();
 	struct rlimit limit;
 	uint64_t now_bytes = data_bytes();
 
@@ -319,6 +279,8 @@ int ipk__os_limit_memory(uint64_t more_bytes)
 
 IPK__AT_FORK_CODE void ipk__os_exit(int code)
 {
+	IPK__UNCANCELLED();
+
 	fflush(NULL);
 	_exit(code);
 }

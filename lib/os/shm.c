@@ -13,6 +13,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 #define SHM_DIR "/dev/shm"
 
@@ -23,6 +24,7 @@ static void shm_path(const char *name, char *path, size_t path_bytes)
 
 int ipk__os_shm_temp(int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int fd;
 	int r = ipk__os_take_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), &fd);
 
@@ -45,7 +47,14 @@ int ipk__os_shm_link(int fd, const char *name)
 
 	snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
 	shm_path(name, to, sizeof to);
-	return linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	/* No /proc: newer kernels do it without for whoever opened it, older ones for root. */
+	if (linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0)
+		return 0;
+	return errno == ENOENT ? -ENOSYS : -errno;
 }
 
 /*
@@ -94,11 +103,13 @@ static int open_name(const char *name, int flags, int *ret_fd)
 
 int ipk__os_shm_open(const char *name, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	return open_name(name, O_RDWR, ret_fd);
 }
 
 int ipk__os_shm_open_to_read(const char *name, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	return open_name(name, O_RDONLY, ret_fd);
 }
 
@@ -126,6 +137,7 @@ int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat)
 
 int ipk__os_shm_unlink(const char *name)
 {
+	IPK__UNCANCELLED();
 	char path[300];
 	struct stat st;
 
@@ -146,6 +158,7 @@ static int make_fifo(const char *path)
 
 int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	char path[300];
 	struct stat st;
 	int fd, r;

@@ -17,6 +17,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 int ipk__os_socketpair(int ret_fds[2])
 {
@@ -56,6 +57,7 @@ union control {
 
 int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds)
 {
+	IPK__UNCANCELLED();
 	union control control;
 	struct msghdr msg = {.msg_iov = (struct iovec *)parts, .msg_iovlen = n_parts};
 	ssize_t n;
@@ -109,6 +111,7 @@ static size_t find_fds(struct msghdr *msg, int *ret_fds, size_t max)
 int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
 		 int *ret_fds, size_t *ret_n_fds)
 {
+	IPK__UNCANCELLED();
 	union control control;
 	/* Without room for fds the kernel closes those that come; a peek gets copies. */
 	struct msghdr msg = {.msg_iov = (struct iovec *)parts,
@@ -205,6 +208,7 @@ int ipk__os_listen(const char *path, int *ret_fd)
 
 int ipk__os_accept(int fd, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int r;
 
 	do {
@@ -215,6 +219,7 @@ int ipk__os_accept(int fd, int *ret_fd)
 
 int ipk__os_connect(const char *path, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct sockaddr_un addr;
 	int fd = -1;
 	int r = ipk__os_unix_address(path, &addr);
@@ -270,6 +275,7 @@ int ipk__os_unlink(const char *path)
 
 int ipk__os_lock_directory(const char *path, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	int fd;
 	int r = ipk__os_take_fd(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), &fd);
 

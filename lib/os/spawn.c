@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 /* What posix_spawn() does between fork and exec. */
 static int plan_actions(const struct ipk__os_spawn *s, posix_spawn_file_actions_t *actions)
@@ -50,7 +51,7 @@ static int spawn_quick(const struct ipk__os_spawn *s, pid_t *ret_pid)
 
 static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 {
-	int r = ipk__os_die_with_parent(parent);
+	int r = ipk__os_die_with_parent(parent, s->leash_fd);
 
 	for (int i = 0; r == 0 && i < 3; i++) {
 		if (s->stdio_fds[i] >= 0)
@@ -60,6 +61,8 @@ static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 		r = ipk__os_stdin_from_nowhere();
 	if (r == 0 && s->kept_fd >= 0)
 		r = ipk__os_put_fd(s->kept_fd, s->kept_fd);
+	if (r == 0 && s->leash_fd >= 0)
+		r = ipk__os_put_fd(s->leash_fd, s->leash_fd);
 	return r;
 }
 
@@ -121,6 +124,7 @@ static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
 
 int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid)
 {
+	IPK__UNCANCELLED();
 	ipk__os_flush_stdio();
 	return spawn->dies_with_parent ? spawn_dying(spawn, ret_pid) : spawn_quick(spawn, ret_pid);
 }

@@ -19,6 +19,7 @@
 
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 #define BACKLOG 511
 #define KEEPALIVE_IDLE_S 300
@@ -51,6 +52,7 @@ int ipk__os_stream_listen(const char *path, int *ret_fd)
 
 int ipk__os_stream_connect(const char *path, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct sockaddr_un addr;
 	int fd = -1;
 	int r = ipk__os_unix_address(path, &addr);
@@ -113,6 +115,7 @@ static int listen_at(const struct addrinfo *ai, int *ret_fd)
 
 int ipk__os_tcp_listen(const char *host, const char *port, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct addrinfo *list;
 	int r = look_up(host, port, AI_PASSIVE, &list);
 
@@ -149,6 +152,7 @@ static int connect_to(const struct addrinfo *ai, ipk_deadline deadline, int *ret
 
 int ipk__os_tcp_connect(const char *host, const char *port, ipk_deadline deadline, int *ret_fd)
 {
+	IPK__UNCANCELLED();
 	struct addrinfo *list;
 	int r = look_up(host, port, 0, &list);
 
@@ -187,6 +191,7 @@ static bool is_loopback(const struct sockaddr *addr)
 
 int ipk__os_tcp_is_loopback(const char *host)
 {
+	IPK__UNCANCELLED();
 	struct addrinfo *list;
 	int r = look_up(host, "0", 0, &list);
 
@@ -248,6 +253,7 @@ static int gone_or(int error)
 
 int ipk__os_stream_read(int fd, void *buf, size_t n_bytes, size_t *ret_bytes)
 {
+	IPK__UNCANCELLED();
 	ssize_t n;
 
 	do {
@@ -261,6 +267,7 @@ int ipk__os_stream_read(int fd, void *buf, size_t n_bytes, size_t *ret_bytes)
 
 int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size_t *ret_bytes)
 {
+	IPK__UNCANCELLED();
 	struct msghdr msg = {.msg_iov = (struct iovec *)parts, .msg_iovlen = n_parts};
 	ssize_t n;
 

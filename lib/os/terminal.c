@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 
 #define COLUMNS_USUAL 80
 
@@ -23,6 +24,7 @@ int ipk__os_terminal_columns(void *file)
 
 void ipk__os_print(void *file, const char *text)
 {
+	IPK__UNCANCELLED();
 	fputs(text, file);
 	fflush(file);
 }

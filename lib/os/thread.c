@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 #include "base/base_internal.h"
 #include "os/os.h"
 #include "os/os_internal.h"
+#include "os/uncancelled.h"
 
 #define GUARD_NS 1000000000
 #define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
@@ -211,7 +213,26 @@ static bool still_runs(const char *tid)
 	return !(flags & IS_EXITING) && !(IS_WATCHED && (blocked & usual) == usual);
 }
 
-/* All of them; where that cannot be told, enough to be careful. */
+/*
+ * Without /proc: that asks for nothing that this thread does not have already, if it is alone;
+ * otherwise it is refused, and so it is where the call is forbidden. One that was joined may be
+ * there for a moment yet.
+ */
+static bool is_alone(void)
+{
+	const struct timespec moment = {.tv_nsec = 100000};
+
+	for (int i = 0; i < 50; i++) {
+		if (unshare(CLONE_THREAD) == 0)
+			return true;
+		if (errno != EINVAL)
+			return false;
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
+	}
+	return false;
+}
+
+/* All of them; 0 when that cannot be told. */
 static int count_threads(void)
 {
 	DIR *tasks;
@@ -222,7 +243,7 @@ static int count_threads(void)
 		return 1;
 	tasks = ipk__os_opendir(AT_FDCWD, "/proc/self/task");
 	if (!tasks)
-		return atomic_load(&n_quiet) + 2;
+		return atomic_load(&n_quiet) == 0 && is_alone();
 	while ((e = readdir(tasks)))
 		n += e->d_name[0] != '.' && still_runs(e->d_name);
 	closedir(tasks);
@@ -231,13 +252,15 @@ static int count_threads(void)
 
 int ipk__os_n_threads(void)
 {
+	IPK__UNCANCELLED();
 	int n;
 
 	if (NEVER_HAD_THREADS)
 		return 1;
 	if (state != BUSY)
 		pthread_rwlock_rdlock(&guard);
-	n = count_threads() - atomic_load(&n_quiet);
+	n = count_threads();
+	n = n == 0 ? 2 : n - atomic_load(&n_quiet); /* be careful */
 	if (state != BUSY)
 		pthread_rwlock_unlock(&guard);
 	return n;
@@ -247,13 +270,17 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 {
 	pid_t pid = -1;
 	int r = -EDEADLK;
+	int n;
 
 	if (state != NOT_OURS)
 		return -EDEADLK;
 	/* What a quiet thread does is short; if not, it is the same as with any other thread. */
 	if (ipk__os_rwlock_write_lock_until(&guard, ipk__os_now_ns() + GUARD_NS) != 0)
 		return -EDEADLK;
-	if (count_threads() - atomic_load(&n_quiet) == 1)
+	n = count_threads();
+	if (n == 0)
+		r = -ENOSYS;
+	else if (n - atomic_load(&n_quiet) == 1)
 		r = ipk__os_fork(&pid);
 	if (pid == 0)
 		forget_threads(); /* and with them that the parent has the guard */
@@ -266,6 +293,7 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 
 void ipk__os_thread_join(pthread_t thread)
 {
+	IPK__UNCANCELLED();
 	pthread_join(thread, NULL);
 }
 

@@ -187,6 +187,7 @@ static void put_away(ipk_pool *pool, unsigned worker)
 
 	if (m->born.pidfd >= 0)
 		ipk__os_loop_remove(pool->epoll_fd, m->born.pidfd);
+	ipk__os_fds_change();
 	if (is_thread(pool))
 		ipk__os_close(m->born.pidfd);
 	else if (m->born.pidfd >= 0)
@@ -194,6 +195,7 @@ static void put_away(ipk_pool *pool, unsigned worker)
 	ipk__os_close(m->control_fd);
 	ipk__os_close(m->spill_fd);
 	ipk__member_init(m);
+	ipk__os_fds_changed();
 	atomic_store(&pool->shared->workers[worker].owner, 0);
 	atomic_store(&pool->shared->workers[worker].state, IPK__WORKER_NONE);
 	ipk__doze_forget(&pool->shared->work, worker);
@@ -208,9 +210,11 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 
 	reset_place(place);
 	m->is_starting = true;
+	ipk__os_fds_change();
 	r = is_thread(pool) ? start_thread(pool, worker, lets_go)
 			    : start_process(pool, worker, lets_go, deadline);
 	m->is_starting = false;
+	ipk__os_fds_changed();
 	if (r < 0) {
 		/* A process that was born nevertheless gets no go-ahead, and ends. */
 		put_away(pool, worker);
@@ -268,21 +272,21 @@ static int receive_spill(struct ipk__member *m)
 	const struct iovec part = {&byte, 1};
 	int fds[IPK__OS_FDS_MAX];
 	size_t n_bytes, n_fds;
-	int r = ipk__os_recv(m->control_fd, &part, 1, false, &n_bytes, fds, &n_fds);
+	int r;
 
+	ipk__os_fds_change();
+	r = ipk__os_recv(m->control_fd, &part, 1, false, &n_bytes, fds, &n_fds);
+	for (size_t i = 1; r == 0 && i < n_fds; i++)
+		ipk__os_close(fds[i]);
+	/* A worker's task can have sent anything; only reading memory never waits. */
+	if (r == 0 && n_fds > 0 && ipk__os_is_sealed(fds[0]))
+		m->spill_fd = fds[0];
+	else if (r == 0 && n_fds > 0)
+		ipk__os_close(fds[0]);
+	ipk__os_fds_changed();
 	if (r < 0)
 		return r == -EMFILE || r == -ENFILE ? r : -EBADMSG;
-	for (size_t i = 1; i < n_fds; i++)
-		ipk__os_close(fds[i]);
-	if (n_fds < 1)
-		return -EBADMSG;
-	/* A worker's task can have sent anything; only reading memory never waits. */
-	if (!ipk__os_is_sealed(fds[0])) {
-		ipk__os_close(fds[0]);
-		return -EBADMSG;
-	}
-	m->spill_fd = fds[0];
-	return 0;
+	return m->spill_fd < 0 ? -EBADMSG : 0;
 }
 
 static struct ipk__member *member_of(ipk_pool *pool, const struct ipk__pool_slot *slot)

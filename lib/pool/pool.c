@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "os/uncancelled.h"
 #include "pool/pool_internal.h"
 #include "shm/owner.h"
 
@@ -292,6 +293,7 @@ int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode)
 /* With the mutex. */
 static int wait_change(ipk_pool *pool, ipk_deadline deadline)
 {
+	IPK__UNCANCELLED(); /* the mutex would stay locked */
 	struct timespec at = {.tv_sec = deadline.at_ns / 1000000000,
 			      .tv_nsec = deadline.at_ns % 1000000000};
 
@@ -337,10 +339,16 @@ static void send_away(ipk_pool *pool)
 	ipk__pool_unlock(pool);
 }
 
-/* In a fork child: none of the workers are this process's, and the locks may be held for good. */
+/*
+ * In a fork child: none of the workers are this process's, and the locks may be held for good.
+ * The numbers of their files may not be right, if the supervisor was changing them: those files
+ * are then left open.
+ */
 static void forget(ipk_pool *pool)
 {
-	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
+	unsigned n = ipk__os_fds_came_along() ? IPK_POOL_WORKERS_MAX : 0;
+
+	for (unsigned i = 0; i < n; i++) {
 		struct ipk__member *m = &pool->members[i];
 
 		if (m->is_there && pool->opts.kind == IPK_POOL_PROCESSES) {

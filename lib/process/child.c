@@ -60,7 +60,7 @@ IPK__AT_FORK_CODE static int become(const struct ipk__child *child)
 
 	ipk__self_set(child);
 	if (child->flags & IPK_PROCESS_DIE_WITH_PARENT)
-		r = ipk__os_die_with_parent(child->parent_pid);
+		r = ipk__os_die_with_parent(child->parent_pid, child->leash_fd);
 	if (r == 0 && child->watches_parent)
 		r = watch_parent();
 	if (r == 0)

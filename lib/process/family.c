@@ -1,10 +1,12 @@
 /*
  * family.c - the children that this process has started and still has handles of.
  *
- * One list under one mutex, which also guards what each handle knows of its child's end: a
- * child is reaped at most once, by whoever asks first, and everybody is told the same. The
- * mutex is held across a fork, and the child begins with an empty list: its parent's
- * children are not its own.
+ * One list under one guard, also for what each handle knows of its child's end: a child is
+ * reaped at most once, by whoever asks first, and everybody is told the same. The guard is held
+ * across a fork, and the child begins with an empty list: its parent's children are not its own.
+ *
+ * The leashes of children that are to die with this process are held by nobody else: a fork
+ * of it closes them, first of all.
  *
  * Whether the kernel ended a child because memory ran out it does not say. Its control
  * group counts such kills; the count is remembered when a child starts (read again once a
@@ -12,7 +14,7 @@
  * come from the handle ends it.
  */
 #include <errno.h>
-#include <pthread.h>
+#include <pthread.h> /* pthread_atfork */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,36 +26,125 @@
 #define DAEMON_TERM_NS 1000000000 /* from SIGTERM to SIGKILL */
 #define DAEMON_KILL_NS 5000000000 /* a process that cannot die even then is left */
 
+struct ipk__leash {
+	int fd;
+	bool is_kept; /* its handle is closed */
+	struct ipk__leash *next;
+};
+
 IPK__AT_FORK_DATA static struct {
-	pthread_mutex_t mutex;
+	struct ipk__os_guard guard;
 	ipk_process *first;
+	struct ipk__leash *leashes;
 	size_t n_closed; /* that are kept */
 	uint64_t n_oom_kills;
 	int64_t oom_read_ns; /* 0: never */
 	bool knows_oom;
-} family = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+} family;
 
 IPK__AT_FORK_CODE void ipk__family_lock(void)
 {
-	pthread_mutex_lock(&family.mutex);
+	ipk__os_guard_lock(&family.guard);
 }
 
 IPK__AT_FORK_CODE void ipk__family_unlock(void)
 {
-	pthread_mutex_unlock(&family.mutex);
+	ipk__os_guard_unlock(&family.guard);
+}
+
+IPK__AT_FORK_CODE static void before_fork(void)
+{
+	ipk__os_guard_before_fork(&family.guard);
+}
+
+IPK__AT_FORK_CODE static void after_fork(void)
+{
+	ipk__os_guard_after_fork(&family.guard);
 }
 
 IPK__AT_FORK_CODE static void begin_anew_in_child(void)
 {
+	for (const struct ipk__leash *l = family.leashes; l; l = l->next)
+		ipk__os_close(l->fd);
+	family.leashes = NULL;
 	family.first = NULL;
 	family.n_closed = 0;
 	ipk__registry_in_fork();
-	ipk__family_unlock();
+	ipk__os_guard_in_child(&family.guard);
 }
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-	(void)pthread_atfork(ipk__family_lock, ipk__family_unlock, begin_anew_in_child);
+	(void)pthread_atfork(before_fork, after_fork, begin_anew_in_child);
+}
+
+/* --- leashes --- */
+
+static void drop_leash(struct ipk__leash **at)
+{
+	struct ipk__leash *leash = *at;
+
+	*at = leash->next; /* first: a fork closes what it finds in the list */
+	ipk__os_close(leash->fd);
+	free(leash);
+}
+
+/* Those that nobody is on any more. */
+static void drop_slack_leashes(void)
+{
+	struct ipk__leash **at = &family.leashes;
+
+	while (*at) {
+		if ((*at)->is_kept && ipk__os_is_hung_up((*at)->fd) == 1)
+			drop_leash(at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+int ipk__family_leash(struct ipk__leash **ret_leash, int *ret_childs_fd)
+{
+	struct ipk__leash *leash = ipk__os_calloc(1, sizeof *leash);
+	int r;
+
+	if (!leash)
+		return -ENOMEM;
+	ipk__family_lock();
+	drop_slack_leashes();
+	r = ipk__os_leash(ret_childs_fd, &leash->fd);
+	if (r == 0) {
+		leash->next = family.leashes;
+		family.leashes = leash;
+	}
+	ipk__family_unlock();
+	if (r < 0)
+		free(leash);
+	else
+		*ret_leash = leash;
+	return r;
+}
+
+static void give_up_leash(struct ipk__leash *leash, bool child_has_ended)
+{
+	struct ipk__leash **at = &family.leashes;
+
+	if (!leash)
+		return;
+	leash->is_kept = true;
+	while (child_has_ended && *at) {
+		if (*at == leash) {
+			drop_leash(at);
+			return;
+		}
+		at = &(*at)->next;
+	}
+}
+
+void ipk__family_unleash(struct ipk__leash *leash)
+{
+	ipk__family_lock();
+	give_up_leash(leash, true);
+	ipk__family_unlock();
 }
 
 /* --- ends --- */
@@ -140,6 +231,7 @@ static void sweep(void)
 		}
 		*at = p->next;
 		family.n_closed--;
+		give_up_leash(p->leash, true);
 		free_handle(p);
 	}
 }
@@ -171,6 +263,7 @@ bool ipk__family_close(ipk_process *p)
 	}
 	if (!p->is_over)
 		ipk__registry_end(p, true);
+	give_up_leash(p->leash, p->is_over);
 	unlink_handle(p);
 	return true;
 }

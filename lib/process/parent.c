@@ -19,7 +19,8 @@
 
 #define BORN_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
 
-IPK__AT_FORK_DATA static struct ipk__child self = {.parent_fd = -1, .channel_fd = -1};
+IPK__AT_FORK_DATA static struct ipk__child self = {
+	.parent_fd = -1, .channel_fd = -1, .leash_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
 
 /* A fork has another pid, so the word tells whether it is still right. */

@@ -28,6 +28,7 @@ struct ipk_process {
 
 	/* Guarded by ipk__family_lock(); not so in a fork of the starter, which has a copy. */
 	struct ipk_process *next;
+	struct ipk__leash *leash; /* NULL: none; it may live on when its parent has ended */
 	bool is_over;
 	bool is_killed; /* by its handle */
 	bool is_closed; /* by the caller; a daemon's is kept until it has ended */
@@ -56,10 +57,11 @@ struct ipk__child {
 	const ipk_inherit *inherit;
 	size_t n_inherit;
 	int channel_fd; /* -1: none */
+	int leash_fd;   /* -1: none */
 };
 
 #define IPK__NO_CHILD \
-	((struct ipk__child){.parent_fd = -1, .stdio_fds = {-1, -1, -1}, .channel_fd = -1})
+	((struct ipk__child){.parent_fd = -1, .stdio_fds = {-1, -1, -1}, .channel_fd = -1, .leash_fd = -1})
 
 /*
  * In the child: becomes what @child says, runs @fn, and returns the exit code for
@@ -96,6 +98,9 @@ void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int channel_fd);
 
 void ipk__family_lock(void);
 void ipk__family_unlock(void);
+/* For a child that is to die with this process, before it is made: see ipk__os_leash(). */
+int ipk__family_leash(struct ipk__leash **ret_leash, int *ret_childs_fd);
+void ipk__family_unleash(struct ipk__leash *leash); /* there is no such child; NULL is fine */
 /* A child has begun, between these times on the clock of ipk__os_boot_ns(). */
 void ipk__family_add(ipk_process *p, int64_t before_ns, int64_t after_ns);
 /* Under the lock: reaps @p if it has ended. -EAGAIN not yet, otherwise what join returns. */

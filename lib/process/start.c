@@ -44,6 +44,13 @@ static int name_child(ipk_process *p)
 	return r;
 }
 
+/* There is no such child, or one of another method is tried. */
+static void unleash(ipk_process *p)
+{
+	ipk__family_unleash(p->leash);
+	p->leash = NULL;
+}
+
 /* --- by fork --- */
 
 static int fd_or_none(int fd)
@@ -77,20 +84,25 @@ IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, vo
 					   const ipk_process_opts *opts,
 					   int (*do_fork)(pid_t *ret_pid))
 {
-	const struct ipk__child child = describe(opts);
+	struct ipk__child child = describe(opts);
 	pid_t pid;
 	int r;
 
 	r = ipk__os_fd_is_free();
+	if (r == 0 && (child.flags & IPK_PROCESS_DIE_WITH_PARENT))
+		r = ipk__family_leash(&p->leash, &child.leash_fd);
 	if (r < 0)
 		return r;
 	r = do_fork(&pid);
-	if (r < 0)
-		return r;
-	if (pid == 0)
+	if (r == 0 && pid == 0)
 		ipk__os_exit(ipk__child_run(&child, fn, arg));
+	ipk__os_close(child.leash_fd);
 	p->pid = pid;
-	return name_child(p);
+	if (r == 0)
+		r = name_child(p);
+	if (r < 0)
+		unleash(p);
+	return r;
 }
 
 static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
@@ -99,7 +111,11 @@ static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 
 	if (r == 0)
 		r = ipk__start_by_exec(p, opts);
-	return r < 0 ? r : name_child(p);
+	if (r == 0)
+		r = name_child(p);
+	if (r < 0)
+		unleash(p);
+	return r;
 }
 
 /* --- by any method --- */
@@ -108,14 +124,15 @@ static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 static int start_by_default(ipk_process *p, ipk_process_fn fn, void *arg,
 			    const ipk_process_opts *opts)
 {
-	int r;
+	int by_zygote, r;
 
 	p->method = IPK_START_FORK;
 	r = start_by_fork(p, fn, arg, opts, ipk__os_fork_alone);
-	if (r != -EDEADLK)
+	if (r != -EDEADLK && r != -ENOSYS)
 		return r;
 	p->method = IPK_START_ZYGOTE;
-	return ipk__start_by_zygote(p, fn, arg, opts);
+	by_zygote = ipk__start_by_zygote(p, fn, arg, opts);
+	return by_zygote == -EDEADLK ? r : by_zygote;
 }
 
 static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)

@@ -40,7 +40,13 @@ static int make_env(char *const *env, char *born, char ***ret_env)
 	return 0;
 }
 
-static int spawn(const ipk_process_opts *o, char *const *env, int channel_fd, pid_t *ret_pid)
+static bool dies_with_parent(const ipk_process_opts *o)
+{
+	return (o->flags & (IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON)) != 0;
+}
+
+static int spawn(const ipk_process_opts *o, char *const *env, int channel_fd, int leash_fd,
+		 pid_t *ret_pid)
 {
 	const char *program = o->program ? o->program : "/proc/self/exe";
 	char *argv[] = {(char *)program, NULL};
@@ -52,8 +58,8 @@ static int spawn(const ipk_process_opts *o, char *const *env, int channel_fd, pi
 			      o->stdout_fd > 0 ? o->stdout_fd : -1,
 			      o->stderr_fd > 0 ? o->stderr_fd : -1},
 		.stdin_from_nowhere = !(o->flags & IPK_PROCESS_KEEP_STDIN),
-		.dies_with_parent =
-			(o->flags & (IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON)) != 0,
+		.dies_with_parent = dies_with_parent(o),
+		.leash_fd = leash_fd,
 		.kept_fd = channel_fd,
 	};
 
@@ -64,17 +70,22 @@ int ipk__start_by_exec(ipk_process *p, const ipk_process_opts *o)
 {
 	char born[IPK__BORN_BYTES];
 	char **env;
-	int channel_fd = -1;
-	int r = ipk__inherit_pack(o->inherit, o->n_inherit, &channel_fd);
+	int channel_fd = -1, leash_fd = -1;
+	int r = dies_with_parent(o) ? ipk__family_leash(&p->leash, &leash_fd) : 0;
 
-	if (r < 0)
+	if (r == 0)
+		r = ipk__inherit_pack(o->inherit, o->n_inherit, &channel_fd);
+	if (r < 0) {
+		ipk__os_close(leash_fd);
 		return r;
+	}
 	ipk__born_format(o, channel_fd, born);
 	r = make_env(o->env ? o->env : ipk__os_environment(), born, &env);
 	if (r == 0) {
-		r = spawn(o, env, channel_fd, &p->pid);
+		r = spawn(o, env, channel_fd, leash_fd, &p->pid);
 		free(env);
 	}
 	ipk__os_close(channel_fd);
+	ipk__os_close(leash_fd);
 	return r;
 }

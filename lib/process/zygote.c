@@ -52,8 +52,10 @@ static struct server *drop(struct server *s)
 {
 	if (!s || atomic_fetch_sub(&s->n_users, 1) > 1)
 		return NULL;
+	ipk__os_fds_change();
 	ipk__os_close(s->socket);
 	ipk__born_close(&s->born);
+	ipk__os_fds_changed();
 	free(s);
 	return NULL;
 }
@@ -388,6 +390,7 @@ static void keep_standby(struct ipk__zygote *z)
 		return;
 	mother = take_now(z);
 	fill_seat(z, &seat);
+	ipk__os_fds_change();
 	if (mother)
 		(void)bear_zygote(NULL, mother, &seat, z->self_fd, &standby);
 	pthread_mutex_lock(&z->mutex);
@@ -399,6 +402,7 @@ static void keep_standby(struct ipk__zygote *z)
 		z->standby = NULL;
 	}
 	pthread_mutex_unlock(&z->mutex);
+	ipk__os_fds_changed();
 	drop(mother);
 }
 
@@ -552,7 +556,7 @@ int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *re
 	int r = ipk__zygote_make(name, NULL, NULL, NULL, ret_zygote);
 
 	*ret_is_now = r == 0;
-	if (r == -EDEADLK && wide)
+	if ((r == -EDEADLK || r == -ENOSYS) && wide)
 		r = ipk__zygote_make(name, wide, NULL, NULL, ret_zygote);
 	return r;
 }
@@ -568,7 +572,8 @@ struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z)
 			end(z->standby);
 		}
 		pthread_mutex_destroy(&z->mutex);
-	} else {
+	} else if (ipk__os_fds_came_along()) {
+		/* Otherwise a number may be another file's by now. */
 		drop(z->now);
 		drop(z->standby);
 	}

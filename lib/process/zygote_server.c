@@ -21,6 +21,7 @@
 struct child {
 	pid_t pid;
 	int channel;
+	int leash; /* our end of it, or -1: see ipk__os_leash() */
 	uint32_t flags;
 };
 
@@ -37,6 +38,8 @@ struct server {
 	size_t n_room;
 
 	/* The request at hand; the child finds its argument here. */
+	int leash;        /* its end of it */
+	int leashs_other; /* ours, which it has to close */
 	size_t packet_bytes;
 	size_t n_fds;
 	int fds[IPK__OS_FDS_MAX];
@@ -59,8 +62,11 @@ static void leave_zygote(const struct server *s)
 	ipk__os_close(s->seat.socket);
 	ipk__os_close(s->seat.requester_fd);
 	ipk__os_close(s->signal_fd);
-	for (size_t i = 0; i < s->n_children; i++)
+	ipk__os_close(s->leashs_other);
+	for (size_t i = 0; i < s->n_children; i++) {
 		ipk__os_close(s->children[i].channel);
+		ipk__os_close(s->children[i].leash);
+	}
 }
 
 static int be_born(const struct server *s, const struct ipk__zygote_request *request, int channel)
@@ -70,7 +76,7 @@ static int be_born(const struct server *s, const struct ipk__zygote_request *req
 	int r = 0;
 
 	if (request->flags & IPK__BIRTH_DIES_ALONG)
-		r = ipk__os_die_with_parent(s->pid);
+		r = ipk__os_die_with_parent(s->pid, s->leash);
 	if (r == 0)
 		r = ipk__os_pidfd_open(note.pid, &pidfd);
 	if (r < 0)
@@ -157,14 +163,21 @@ static int bear(struct server *s)
 
 	if (!is_whole(s))
 		return -EPROTO;
+	s->leash = s->leashs_other = -1;
 	r = make_room(s);
+	if (r == 0 && (request->flags & IPK__BIRTH_DIES_ALONG))
+		r = ipk__os_leash(&s->leash, &s->leashs_other);
 	if (r == 0)
 		r = ipk__os_fork(&pid);
-	if (r < 0)
-		return r;
 	if (pid == 0)
 		run_child(s);
-	s->children[s->n_children++] = (struct child){pid, s->fds[0], request->flags};
+	ipk__os_close(s->leash);
+	if (r < 0) {
+		ipk__os_close(s->leashs_other);
+		return r;
+	}
+	s->children[s->n_children++] =
+		(struct child){pid, s->fds[0], s->leashs_other, request->flags};
 	return 0;
 }
 
@@ -207,6 +220,7 @@ static void tell_end(struct server *s, pid_t pid, const ipk_process_status *stat
 		return; /* the preload's, say */
 	(void)ipk__zygote_send_note(s->children[i].channel, &note, -1);
 	ipk__os_close(s->children[i].channel);
+	ipk__os_close(s->children[i].leash);
 	s->children[i] = s->children[--s->n_children];
 }
 

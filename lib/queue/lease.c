@@ -7,14 +7,15 @@
  * (and a pending slot that a rebuild drops) or a loan of a dead process.
  *
  * Loans of the dead are found by consumers: when they find nothing else, and every 100 ms.
- * A holder is its pid and its start time, so a later process with the same pid is not
- * taken for it, and a stopped one is not taken for dead.
+ * A holder is a word of shm/owner.h, so a later process with the same pid is not taken for
+ * it, and a stopped one is not taken for dead.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "os/os.h"
 #include "queue/queue_internal.h"
+#include "shm/owner.h"
 
 #define RECLAIM_EVERY_NS 100000000
 
@@ -38,8 +39,7 @@ static struct ipk__shm_shelf *shelf_of(const ipk_queue *q)
 
 static void sign(ipk_queue *q, struct ipk__slot *slot, uint64_t *ret_id)
 {
-	if (ipk__os_start_time_ns(ipk__os_pid(), &slot->holder_start_ns) < 0)
-		slot->holder_start_ns = 0;
+	slot->holder = ipk__owner_of(ipk__os_pid());
 	slot->lease_id = *ret_id = ++shelf_of(q)->next_lease_id;
 }
 
@@ -230,37 +230,35 @@ ipk_lease *ipk_lease_close(ipk_lease *l)
 
 /* --- loans of the dead --- */
 
-static bool is_dead(pid_t pid, int64_t start_ns)
+/* Both halves say who it is: the word, which is what counts, and the mark signed before. */
+static uint64_t holder_of(const struct ipk__slot *slot, uint64_t word)
 {
-	int64_t now_start_ns;
+	uint64_t signed_by = *(const volatile uint64_t *)&slot->holder;
 
-	if (!ipk__os_pid_exists(pid))
-		return true;
-	return start_ns != 0 && ipk__os_start_time_ns(pid, &now_start_ns) == 0 &&
-	       now_start_ns != start_ns;
+	return ipk__owner_id(signed_by) == (uint32_t)(word >> 32) ? signed_by : word >> 32 << 32;
 }
 
 bool ipk__lease_reclaim_is_due(ipk_queue *q)
 {
 	return atomic_load_explicit(&shelf_of(q)->n_leased, memory_order_relaxed) > 0 &&
-	       ipk__os_now_ns() >=
-		       atomic_load_explicit(&shelf_of(q)->next_reclaim_ns, memory_order_relaxed);
+	       ipk__is_due(atomic_load_explicit(&shelf_of(q)->reclaimed_ns, memory_order_relaxed),
+			   RECLAIM_EVERY_NS);
 }
 
 void ipk__lease_reclaim(ipk_queue *q)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	pid_t seen_alive = 0;
+	uint64_t seen_alive = 0;
 	unsigned n = 0;
 
-	atomic_store(&shelf->next_reclaim_ns, ipk__os_now_ns() + RECLAIM_EVERY_NS);
+	atomic_store(&shelf->reclaimed_ns, ipk__os_now_ns());
 	for (uint32_t i = 0; i < q->n_slots; i++) {
 		uint64_t word = atomic_load(&q->slots[i].word);
-		pid_t holder = (pid_t)(word >> 32);
+		uint64_t holder = holder_of(&q->slots[i], word);
 
 		if ((word & SLOT_STATE) != SLOT_LEASED || holder == seen_alive)
 			continue;
-		if (is_dead(holder, q->slots[i].holder_start_ns)) {
+		if (ipk__owner_is_dead(holder, true)) {
 			give_back(q, i);
 			n++;
 		} else {

@@ -299,6 +299,23 @@ ipk_queue *ipk_queue_close(ipk_queue *q)
 
 /* --- locks and wake-ups --- */
 
+/*
+ * Locks and loans are kept by tid and pid. It was checked when the queue was opened whether this
+ * process may use those, but a fork may have led to another pid namespace.
+ */
+static int check_here(ipk_queue *q)
+{
+	pid_t pid = ipk__os_pid();
+
+	/* Relaxed: whoever does not see it asks again. */
+	if (atomic_load_explicit(&q->checked_pid, memory_order_relaxed) == pid)
+		return 0;
+	if (q->shared->header.pid_namespace != ipk__os_pid_namespace())
+		return -EXDEV;
+	atomic_store_explicit(&q->checked_pid, pid, memory_order_relaxed);
+	return 0;
+}
+
 static void note_death(ipk_queue *q)
 {
 	atomic_store(&q->shared->needs_repair, 1);
@@ -311,6 +328,9 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 
 	if (!ipk__queue_is_fifo(q))
 		return ipk__queue_lock_get(q, deadline);
+	r = check_here(q);
+	if (r < 0)
+		return r;
 	r = ipk__lock_acquire(&q->shared->put_lock, &q->shared->waiters, IPK__WAIT_PUT_LOCK, 0,
 			      deadline, &recovered);
 	if (recovered) {
@@ -324,9 +344,12 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline)
 {
 	bool recovered = false;
-	int r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK, 0,
-				  deadline, &recovered);
+	int r = check_here(q);
 
+	if (r < 0)
+		return r;
+	r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK, 0,
+			      deadline, &recovered);
 	if (recovered) {
 		/* The shelf's lists may be torn: nobody may use them before this. */
 		note_death(q);

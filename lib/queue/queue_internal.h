@@ -38,7 +38,7 @@ struct ipk__slot {
 	uint64_t seq;          /* order: of the put, or of the message in the ring */
 	uint64_t len_bytes;
 	uint64_t spill_offset; /* 0: in blocks */
-	int64_t holder_start_ns;
+	uint64_t holder; /* see shm/owner.h; the same pid as in the word */
 	uint32_t first_block;
 	uint32_t level;
 	uint32_t next; /* derived: neighbours in the level's list, or the free list */
@@ -68,7 +68,7 @@ struct ipk__shm_shelf {
 	uint32_t ack_slot; /* plus 1 */
 	uint32_t reserved2;
 	uint64_t next_lease_id;
-	_Atomic int64_t next_reclaim_ns;
+	_Atomic int64_t reclaimed_ns; /* when somebody last looked for the dead */
 };
 
 struct ipk__shm_queue {
@@ -103,7 +103,8 @@ struct ipk_queue {
 	struct ipk__lane lane;
 	struct ipk__patience join_patience;
 	_Atomic uint64_t pollset; /* pid in the upper half, fd + 1 in the lower; 0: none */
-	char *name;               /* NULL: anonymous */
+	_Atomic pid_t checked_pid; /* the process whose pid namespace was found to be right */
+	char *name;                /* NULL: anonymous */
 	/* the shelf, addressed; and sizes as they were checked, whatever becomes of the shared ones
 	 */
 	struct ipk__slot *slots;

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "os/os.h"
+#include "os/uncancelled.h"
 #include "server/log_internal.h"
 
 static bool has_work(const struct ipk__log_sync *s)
@@ -114,6 +115,8 @@ void ipk__log_sync_close(struct ipk__log_sync *s, int fd)
 
 void ipk__log_sync_wait(struct ipk__log_sync *s)
 {
+	IPK__UNCANCELLED();
+
 	pthread_mutex_lock(&s->mutex);
 	while (s->is_busy)
 		pthread_cond_wait(&s->it_is_done, &s->mutex);

@@ -29,6 +29,7 @@ _Static_assert((int)IPK_MANAGER_FSYNC_EVERYSEC == (int)IPK__FSYNC_EVERYSEC &&
 	       "the same words");
 
 struct ipk_manager_server {
+	pid_t owner_pid; /* in a fork of it this is a copy, and the server not its */
 	ipk_process *process;
 	bool stays;
 	char directory[128]; /* made for it; "": none */
@@ -293,6 +294,8 @@ int ipk_manager_server_start(const ipk_manager_server_opts *opts, ipk_deadline d
 	struct birth *b = ipk__os_calloc(1, sizeof *b);
 	int r = server && b ? 0 : -ENOMEM;
 
+	if (server)
+		server->owner_pid = ipk__os_pid();
 	if (r == 0)
 		r = ret_server ? ipk__opts_copy(&b->opts, sizeof b->opts, opts) : -EINVAL;
 	if (r == 0)
@@ -322,6 +325,8 @@ int ipk_manager_server_stop(ipk_manager_server *server, ipk_deadline deadline)
 
 	if (!server)
 		return -EBADF;
+	if (server->owner_pid != ipk__os_pid())
+		return -ECHILD;
 	r = ipk_process_terminate(server->process);
 	return r < 0 ? r : ipk_process_join(server->process, deadline, NULL);
 }
@@ -336,18 +341,23 @@ static void clean_up(const ipk_manager_server *server)
 	ipk__os_rmdir(server->directory);
 }
 
-ipk_manager_server *ipk_manager_server_close(ipk_manager_server *server)
+static void end(ipk_manager_server *server)
 {
-	bool is_ended;
+	bool is_ended = !server->process || !ipk_process_is_alive(server->process);
 
-	if (!server)
-		return NULL;
-	is_ended = !server->process || !ipk_process_is_alive(server->process);
 	if (!server->stays && !is_ended &&
 	    ipk_manager_server_stop(server, ipk_in_ms(CLOSE_MS)) == -ETIMEDOUT)
 		end_now(server);
 	if (!ipk_process_is_alive(server->process))
 		clean_up(server);
+}
+
+ipk_manager_server *ipk_manager_server_close(ipk_manager_server *server)
+{
+	if (!server)
+		return NULL;
+	if (server->owner_pid == ipk__os_pid())
+		end(server);
 	ipk_process_close(server->process);
 	free(server);
 	return NULL;

@@ -1,20 +1,21 @@
 /*
  * arena.c - making, finding and giving back small shared objects.
  *
- * One list of all arenas that this process has mapped, under one mutex. A fork child finds
+ * One list of all arenas that this process has mapped, under one guard. A fork child finds
  * the list as it was, with handles that count, but makes no objects in its parent's arenas:
  * the maker's pid tells. Offsets in free room are read back from memory that others can
  * write, so they are checked like everything else. Sizes never are: each list of free room
  * is of one size, and what must not change is kept in private memory.
  */
 #include <errno.h>
-#include <pthread.h>
+#include <pthread.h> /* pthread_atfork */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
 #include "shm/arena.h"
+#include "shm/owner.h"
 
 #define FIRST_ARENA_BYTES ((size_t)64 << 10)
 #define LARGE_SHARE 4 /* an object of more than this share of an arena gets one of its own */
@@ -23,7 +24,7 @@
 #define ROUND_MAX_BYTES (IPK__ARENA_BYTES_MAX / LARGE_SHARE) /* longer ones have an arena each */
 #define OBJECTS_MAX_BYTES (IPK__SEGMENT_FIXED_MAX - ((size_t)1 << 20))
 
-IPK__AT_FORK_DATA static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+IPK__AT_FORK_DATA static struct ipk__os_guard guard;
 IPK__AT_FORK_DATA static struct ipk__arena *arenas;
 IPK__AT_FORK_DATA static _Atomic uint32_t n_forks;
 
@@ -31,13 +32,13 @@ IPK__AT_FORK_DATA static _Atomic uint32_t n_forks;
 
 IPK__AT_FORK_CODE static void before_fork(void)
 {
-	pthread_mutex_lock(&mutex);
+	ipk__os_guard_before_fork(&guard);
 	atomic_fetch_add(&n_forks, 1);
 }
 
 IPK__AT_FORK_CODE static void after_fork(void)
 {
-	pthread_mutex_unlock(&mutex);
+	ipk__os_guard_after_fork(&guard);
 }
 
 /* Its pid may be its parent's: as the first of a pid namespace, or long after its end. */
@@ -47,7 +48,7 @@ IPK__AT_FORK_CODE static void after_fork_in_child(void)
 		a->maker = 0;
 		atomic_store(&a->checked_pid, 0);
 	}
-	after_fork();
+	ipk__os_guard_in_child(&guard);
 }
 
 __attribute__((constructor)) static void watch_forks(void)
@@ -76,7 +77,7 @@ static bool take_numbers(struct ipk__arena *a)
 	       ipk__arena_objects_offset(a->n_tables) <= a->segment.mapped_bytes;
 }
 
-/* Ends the arena when nobody uses it any more. Under the mutex, or not in the list yet. */
+/* Ends the arena when nobody uses it any more. Under the guard, or not in the list yet. */
 static void unref(struct ipk__arena *a)
 {
 	struct ipk__arena **at = &arenas;
@@ -301,9 +302,9 @@ int ipk__object_create(const struct ipk__object_plan *plan, struct ipk__ref *ret
 
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&mutex);
+	ipk__os_guard_lock(&guard);
 	r = find_room(plan, ref.n_bytes, &ref);
-	pthread_mutex_unlock(&mutex);
+	ipk__os_guard_unlock(&guard);
 	if (r < 0)
 		return r;
 	ref.n_forks = atomic_load(&n_forks);
@@ -399,7 +400,7 @@ static int attach(int fd, const char *name, uint64_t offset, uint32_t kind, size
 	struct ipk__ref ref;
 	int r;
 
-	pthread_mutex_lock(&mutex);
+	ipk__os_guard_lock(&guard);
 	r = get_arena(fd, name, &a);
 	if (r == 0) {
 		r = find_object(a, name ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
@@ -412,7 +413,7 @@ static int attach(int fd, const char *name, uint64_t offset, uint32_t kind, size
 		else
 			*ret_ref = ref;
 	}
-	pthread_mutex_unlock(&mutex);
+	ipk__os_guard_unlock(&guard);
 	ipk__os_fence_start();
 	return r;
 }
@@ -442,11 +443,11 @@ void ipk__object_close(struct ipk__ref *ref)
 
 	if (!a)
 		return;
-	pthread_mutex_lock(&mutex);
+	ipk__os_guard_lock(&guard);
 	if (ref->is_maker && a->maker == ipk__os_pid() && !a->is_named && !may_be_shared(ref))
 		give_back(a, ref->object, ref->n_bytes);
 	unref(a);
-	pthread_mutex_unlock(&mutex);
+	ipk__os_guard_unlock(&guard);
 	*ref = (struct ipk__ref){0};
 }
 
@@ -490,7 +491,8 @@ size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, 
 
 		/* Pairs with the release store in ipk__waiter_enter(). */
 		if (tid == 0 || atomic_load_explicit(&slot->what, memory_order_acquire) == 0 ||
-		    atomic_load(&slot->object) != offset || !ipk__os_pid_exists((pid_t)tid))
+		    atomic_load(&slot->object) != offset ||
+		    ipk__is_dead_since(tid, false, atomic_load(&slot->since_boot_ns)))
 			continue;
 		if (n < max)
 			ret_tids[n] = tid;

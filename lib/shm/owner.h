@@ -1,8 +1,9 @@
 /*
- * owner.h - who holds something, in one word: the id of a thread or process, and when it began.
+ * owner.h - who holds something, in one word: the id of a thread or process, and its birth mark.
  *
  * One word, so that claiming a thing and saying who claimed it are the same store, and no
- * death can come in between. The start time tells the dead from one that got their id later.
+ * death can come in between. The mark (os/life.c) tells the dead from one that got their id
+ * later, alike to readers in all time namespaces, and mostly without /proc.
  * The highest bit is left to whoever keeps the word.
  */
 #ifndef IPK_SHM_OWNER_H
@@ -28,6 +29,11 @@ uint64_t ipk__owner_of(pid_t id);
  * whose first thread has ended lives on, that thread does not.
  */
 bool ipk__owner_is_dead(uint64_t owner, bool is_process);
+/*
+ * Of a thread or process that left its number and a time of ipk__os_boot_ns(): whether it is dead, or one
+ * that began after that has its number. A time of 0 or INT64_MAX is none.
+ */
+bool ipk__is_dead_since(uint32_t id, bool is_process, int64_t since_boot_ns);
 
 #pragma GCC visibility pop
 

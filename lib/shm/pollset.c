@@ -1,4 +1,5 @@
 /* pollset.c - see pollset.h; the ticker is one for the whole process, while any set is open. */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -19,8 +20,8 @@ static void begin_anew_in_child(void)
 {
 	uint64_t word = atomic_exchange(&ticker, 0);
 
-	/* The ticker's copy; or what had its number before, which the parent has closed. */
-	if (word != 0)
+	/* Otherwise the number may be that of a file that was open before. */
+	if (word != 0 && ipk__os_fds_came_along())
 		ipk__os_close((int)(uint32_t)word);
 }
 
@@ -43,7 +44,8 @@ static int join_ticker(int *ret_fd)
 {
 	uint64_t word = atomic_load(&ticker);
 	uint64_t first;
-	int fd;
+	bool is_first;
+	int fd = -1;
 	int r;
 
 	while (n_users(word) > 0) {
@@ -52,16 +54,16 @@ static int join_ticker(int *ret_fd)
 			return 0;
 		}
 	}
+	ipk__os_fds_change();
 	r = ipk__os_ticker(TICK_NS, &fd);
-	if (r < 0)
-		return r;
 	first = (uint64_t)1 << 32 | (uint32_t)fd;
-	if (atomic_compare_exchange_strong(&ticker, &word, first)) {
+	is_first = r == 0 && atomic_compare_exchange_strong(&ticker, &word, first);
+	if (r == 0 && !is_first)
+		ipk__os_close(fd);
+	ipk__os_fds_changed();
+	if (is_first)
 		*ret_fd = fd;
-		return 0;
-	}
-	ipk__os_close(fd);
-	return join_ticker(ret_fd);
+	return r < 0 || is_first ? r : join_ticker(ret_fd);
 }
 
 static void leave_ticker(void)
@@ -69,11 +71,14 @@ static void leave_ticker(void)
 	uint64_t word = atomic_load(&ticker);
 	uint64_t less;
 
+	ipk__os_fds_change();
+	/* In a fork made by a signal handler in the middle of this it was left already. */
 	do {
-		less = n_users(word) == 1 ? 0 : word - ((uint64_t)1 << 32);
+		less = n_users(word) > 1 ? word - ((uint64_t)1 << 32) : 0;
 	} while (!atomic_compare_exchange_weak(&ticker, &word, less));
-	if (less == 0)
+	if (n_users(word) == 1)
 		ipk__os_close(fd_of(word));
+	ipk__os_fds_changed();
 }
 
 static int fill(int set_fd, int tick_fd, int bell_fd, int hangup_fd)
@@ -89,18 +94,23 @@ static int fill(int set_fd, int tick_fd, int bell_fd, int hangup_fd)
 
 static int open_set(int bell_fd, int hangup_fd, int *ret_fd)
 {
+	bool is_lost = false;
 	int tick_fd;
 	int fd;
 	int r = ipk__os_epoll(&fd);
 
 	if (r < 0)
 		return r;
-	r = join_ticker(&tick_fd);
-	if (r == 0) {
+	do {
+		r = join_ticker(&tick_fd);
+		if (r < 0)
+			break;
 		r = fill(fd, tick_fd, bell_fd, hangup_fd);
+		/* A fork made by a signal handler in between begins without a ticker. */
+		is_lost = r == -EBADF && n_users(atomic_load(&ticker)) == 0;
 		if (r < 0)
 			leave_ticker();
-	}
+	} while (is_lost);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "os/os.h"
+#include "shm/owner.h"
 #include "shm/wait.h"
 
 #define BUDGET_MAX_NS 50000
@@ -21,8 +22,7 @@
 #define GATHER_TRY_EVERY 64 /* waits */
 #define GATHERED_MIN 3      /* so many messages at once: it is a stream */
 #define YIELD_EVERY_NS 5000
-#define YIELD_IS_BUSY_NS 3000  /* a yield that takes longer ran somebody else */
-#define CLOCK_TICK_NS 20000000 /* start times are no more exact than this */
+#define YIELD_IS_BUSY_NS 3000 /* a yield that takes longer ran somebody else */
 #define YIELDS 2
 #define FIRST_SLICE_NS 1000000 /* who is dead already is found out soon */
 #define NO_SLOT_SLICE_NS 5000000
@@ -32,19 +32,14 @@ int64_t ipk__wait_slice_end_ns(ipk_deadline deadline)
 	return IPK__MIN(deadline.at_ns, ipk__os_now_ns() + IPK__SLICE_NS);
 }
 
-/* --- slots --- */
-
-/* Not there any more, a zombie, or one that began after the wait: it has only the number. */
-static bool is_dead(uint32_t tid, int64_t since_boot_ns)
+bool ipk__is_due(int64_t last_ns, int64_t every_ns)
 {
-	int64_t started_ns;
+	int64_t now_ns = ipk__os_now_ns();
 
-	if (!ipk__os_pid_exists((pid_t)tid))
-		return true;
-	return since_boot_ns < INT64_MAX - CLOCK_TICK_NS &&
-	       ipk__os_start_time_ns((pid_t)tid, &started_ns) == 0 &&
-	       started_ns > since_boot_ns + CLOCK_TICK_NS;
+	return last_ns > now_ns || now_ns - last_ns >= every_ns;
 }
+
+/* --- slots --- */
 
 /* Free the slots of threads that died while they slept. */
 static void sweep(struct ipk__waiters *waiters)
@@ -53,7 +48,7 @@ static void sweep(struct ipk__waiters *waiters)
 		struct ipk__waiter *slot = &waiters->slots[i];
 		uint32_t tid = atomic_load(&slot->tid);
 
-		if (tid != 0 && is_dead(tid, atomic_load(&slot->since_boot_ns))) {
+		if (tid != 0 && ipk__is_dead_since(tid, false, atomic_load(&slot->since_boot_ns))) {
 			/* Whoever claims it next has not begun to wait yet. */
 			atomic_store(&slot->since_boot_ns, INT64_MAX);
 			atomic_compare_exchange_strong(&slot->tid, &tid, 0);

@@ -136,6 +136,12 @@ void ipk__event_ring(struct ipk__event *event, int bell_fd);
 int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what, uint64_t object);
 void ipk__waiter_leave(struct ipk__waiters *waiters, int slot); /* -1 is fine */
 
+/*
+ * Whether what is done every @every_ns is to be done again. @last_ns is read from shared memory:
+ * one that is still to come was written by somebody in another time namespace, or by no friend.
+ */
+bool ipk__is_due(int64_t last_ns, int64_t every_ns);
+
 /* When the slice that begins now ends: the deadline, or IPK__SLICE_NS from now. */
 int64_t ipk__wait_slice_end_ns(ipk_deadline deadline);
 

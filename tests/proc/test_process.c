@@ -860,9 +860,9 @@ static int look_for_parent(void *arg)
 {
 	pid_t parent = *(pid_t *)arg;
 
-	if (ipk__os_die_with_parent(parent) != 0)
+	if (ipk__os_die_with_parent(parent, -1) != 0)
 		return 1;
-	return ipk__os_die_with_parent(parent + 1) == -ESRCH ? 0 : 2;
+	return ipk__os_die_with_parent(parent + 1, -1) == -ESRCH ? 0 : 2;
 }
 
 START_TEST(parent_gone_already)

@@ -1,0 +1,96 @@
+/*
+ * guard.c - a lock between the threads of a process that no fork gets stuck on.
+ *
+ * The word names the thread that has it. So a fork waits for other threads to come out, as
+ * pthread_atfork() asks, but not for the very thread that forks: a signal handler may fork in
+ * the middle of what it interrupted. In the child the word is free, or names the one thread
+ * that there is, which goes on with what it was doing after the handler.
+ *
+ * Who has a guard is not cancelled: pthread_cancel() takes effect after it.
+ */
+#include <pthread.h>
+
+#include "base/base_internal.h"
+#include "os/os.h"
+
+#define SOMEBODY_WAITS 0x80000000u
+
+static void take_slowly(struct ipk__os_guard *g, uint32_t tid)
+{
+	uint32_t word = atomic_load_explicit(&g->word, memory_order_relaxed);
+
+	for (;;) {
+		/* Others may wait yet, for all we know. Pairs with the release in unlock(). */
+		if (word == 0 && atomic_compare_exchange_strong_explicit(
+					 &g->word, &word, tid | SOMEBODY_WAITS,
+					 memory_order_acquire, memory_order_relaxed))
+			return;
+		if (word == 0)
+			continue;
+		if ((word & SOMEBODY_WAITS) || atomic_compare_exchange_strong_explicit(
+						       &g->word, &word, word | SOMEBODY_WAITS,
+						       memory_order_relaxed, memory_order_relaxed))
+			(void)ipk__os_futex_wait(&g->word, word | SOMEBODY_WAITS, ipk_forever());
+		word = atomic_load_explicit(&g->word, memory_order_relaxed);
+	}
+}
+
+IPK__AT_FORK_CODE void ipk__os_guard_lock(struct ipk__os_guard *g)
+{
+	uint32_t tid = (uint32_t)ipk__os_tid();
+	uint32_t nobody = 0;
+	int cancel_state;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+	/* Pairs with the release in unlock(). */
+	if (!atomic_compare_exchange_strong_explicit(&g->word, &nobody, tid, memory_order_acquire,
+						     memory_order_relaxed))
+		take_slowly(g, tid);
+	g->cancel_state = cancel_state;
+}
+
+IPK__AT_FORK_CODE void ipk__os_guard_unlock(struct ipk__os_guard *g)
+{
+	int cancel_state = g->cancel_state;
+
+	/* Pairs with the acquires in lock(). */
+	if (atomic_exchange_explicit(&g->word, 0, memory_order_release) & SOMEBODY_WAITS)
+		(void)ipk__os_futex_wake(&g->word, 1);
+	pthread_setcancelstate(cancel_state, &cancel_state);
+}
+
+IPK__AT_FORK_CODE bool ipk__os_guard_is_ours(const struct ipk__os_guard *g)
+{
+	/* Relaxed: only we write our own number. */
+	return (atomic_load_explicit(&g->word, memory_order_relaxed) & ~SOMEBODY_WAITS) ==
+	       (uint32_t)ipk__os_tid();
+}
+
+IPK__AT_FORK_CODE void ipk__os_guard_before_fork(struct ipk__os_guard *g)
+{
+	if (ipk__os_guard_is_ours(g))
+		g->n_interrupted++;
+	else
+		ipk__os_guard_lock(g);
+}
+
+IPK__AT_FORK_CODE void ipk__os_guard_after_fork(struct ipk__os_guard *g)
+{
+	if (g->n_interrupted > 0)
+		g->n_interrupted--;
+	else
+		ipk__os_guard_unlock(g);
+}
+
+IPK__AT_FORK_CODE void ipk__os_guard_in_child(struct ipk__os_guard *g)
+{
+	uint32_t tid = g->n_interrupted > 0 ? (uint32_t)ipk__os_ask_tid() : 0;
+	int cancel_state = g->cancel_state;
+
+	/* Relaxed: there is one thread. */
+	atomic_store_explicit(&g->word, tid, memory_order_relaxed);
+	if (tid != 0)
+		g->n_interrupted--;
+	else
+		pthread_setcancelstate(cancel_state, &cancel_state);
+}
