@@ -97,8 +97,8 @@ done
 exits 0 ipc-inspect show "$prefix-pool"
 shown=$(echo "$out" | plain)
 has "no worker is left" "$shown" '^  state    0 workers, 0 busy'
-has "the creator is gone" "$shown" '^  made     by process [A-Z]* \(gone\)'
+has "the creator is gone" "$shown" '^  made     by process [A-Z]*, gone'
 has "what that means" "$shown" \
 	'^  hint     its creator, process PID, is gone: nobody waits for its tasks any more'
-has "what they died at" "$shown" ': process PID \(gone\) died when busy'
+has "what they died at" "$shown" ': process PID died when busy'
 [ "$failures" = 0 ]

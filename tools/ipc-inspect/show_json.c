@@ -58,6 +58,7 @@ static json_t *json_user(const ipk_inspect_user *user)
 
 	set(object, "pid", json_number(user->pid));
 	set(object, "comm", json_string(user->comm));
+	set(object, "gone", json_boolean(user->is_gone));
 	set(object, "fds", json_number(user->n_fds));
 	return object;
 }
@@ -163,6 +164,7 @@ static void add_state(json_t *object, const ipk_inspect_object *o)
 	}
 	set(object, "creator_pid", json_unless_0(o->creator_pid));
 	set(object, "creator", json_string(o->creator));
+	set(object, "creator_gone", json_boolean(o->creator_is_gone));
 	set(object, "age_s", json_seconds(o->age_ns));
 }
 

@@ -94,8 +94,10 @@ static void print_task(const ipk_inspect_worker *w)
 static void print_worker(const ipk_inspect_worker *w)
 {
 	printf("%" PRIu32 ": ", w->number);
-	if (w->pid != 0)
-		printf("process %" PRIu32 " (%s) ", w->pid, *w->comm ? w->comm : "gone");
+	if (w->pid != 0 && w->is_gone)
+		printf("process %" PRIu32 " ", w->pid);
+	else if (w->pid != 0)
+		printf("process %" PRIu32 " (%s) ", w->pid, w->comm);
 	if (w->is_gone)
 		printf("died when %s", ipk_inspect_worker_state_name(w->state));
 	else

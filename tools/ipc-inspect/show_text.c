@@ -49,6 +49,16 @@ static void print_heading(const ipk_inspect_object *o)
 			      : ", anonymous");
 }
 
+/* In brackets is its name, whatever that is, also none; only what is outside is our word. */
+static void print_process(uint32_t pid, const char *name, bool is_gone)
+{
+	printf("process %" PRIu32, pid);
+	if (is_gone)
+		fputs(", gone", stdout);
+	else if (name)
+		printf(" (%s)", name);
+}
+
 static void print_origin(const ipk_inspect_object *o)
 {
 	if (o->memory_bytes != IPK_INSPECT_UNKNOWN) {
@@ -58,9 +68,9 @@ static void print_origin(const ipk_inspect_object *o)
 	}
 	if (o->creator_pid != 0) {
 		print_word("made");
-		printf("by process %" PRIu32, o->creator_pid);
-		if (!o->is_foreign)
-			printf(" (%s)", *o->creator ? o->creator : "gone");
+		printf("by ");
+		print_process(o->creator_pid, o->is_foreign ? NULL : o->creator,
+			      o->creator_is_gone);
 		if (o->age_ns >= 0) {
 			fputs(", ", stdout);
 			print_duration(o->age_ns);
@@ -154,7 +164,7 @@ static void print_thread(const ipk_inspect_thread *t, const char *word)
 {
 	printf("%s %" PRIu32, word, t->tid);
 	if (t->is_gone)
-		fputs(" (gone)", stdout);
+		fputs(", gone,", stdout);
 	else if (*t->comm)
 		printf(" (%s)", t->comm);
 	if (t->pid != 0 && t->pid != t->tid)
@@ -211,7 +221,7 @@ static void print_users(const ipk_inspect_object *o)
 
 		if (i > 0)
 			print_word("");
-		printf("process %" PRIu32 " (%s)", user->pid, *user->comm ? user->comm : "gone");
+		print_process(user->pid, user->comm, user->is_gone);
 		if (user->n_fds > 1)
 			printf(", %" PRIu32 " fds", user->n_fds);
 		putchar('\n');
