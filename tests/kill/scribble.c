@@ -185,6 +185,11 @@ static bool watch(pid_t pid, struct report *report, int *ret_status)
 /* What the processes of a trial have to say: shown when they have failed. */
 static int words_fd = -1;
 
+static bool has_spoken(void)
+{
+	return lseek(words_fd, 0, SEEK_END) > 0;
+}
+
 static void show_words(void)
 {
 	char text[6000];
@@ -279,6 +284,10 @@ static void judge(struct tally *tally, const struct trial *t, const struct opts 
 			 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 		atomic_fetch_add(&tally->n_crashes, 1);
 		complain(tally, t, opts, number, what, call);
+	}
+	if (status == 0 && has_spoken()) {
+		atomic_fetch_add(&tally->n_crashes, 1);
+		complain(tally, t, opts, number, "words on stderr", call);
 	}
 	judge_teller(tally, t, opts, number, &report->victim);
 	judge_teller(tally, t, opts, number, &report->peer);

@@ -332,7 +332,7 @@ static int shm_unlink_name(const char *name)
 
 static const struct call shm_calls[] = {
 	CALL("ipk_shm_data", shm_touch, false),
-	CALL("ipk_shm_users", shm_users, false),
+	CALL_OF("ipk_shm_users", shm_users, 1000), /* looks through all processes */
 	CALL("ipk_shm_is_current", shm_is_current, false),
 	CALL("ipk_shm_open", shm_open_again, false),
 };
