@@ -167,11 +167,12 @@ IPK_API int ipk_barrier_abort(ipk_barrier *barrier);
  * ipk_barrier_reset() - begin anew: empty and not broken
  * @barrier: barrier
  *
- * Who waits gets -ECANCELED. Parties stay parties, but for those that died.
+ * Who waits gets -ECANCELED. Parties stay parties, but for those that died. Who comes meanwhile,
+ * also one that this sent away, waits until it is done and is in the new round.
  *
  * Blocks:  no.
  * Callers: any thread.
- * Crash:   killed in between, it leaves the barrier broken.
+ * Crash:   killed in between, the next one that comes finishes it.
  * Source:  lib/lock/barrier.c      Since: 0.2
  *
  * Return: 0; -EXDEV another pid namespace; -EBADF.

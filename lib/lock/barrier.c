@@ -26,15 +26,21 @@
 #include "shm/sleep.h"
 
 #define NOBODY 2047u /* index of a party, 11 bits */
+#define RESETTING ((uint64_t)1 << 25)
 #define YIELDS 2
+#define TRIES_MAX (1 << 16)        /* of a CAS that nobody of us makes fail so often */
+#define LATE_MAX 1000              /* of giving up when the deadline has passed */
+#define RESET_SLICE_NS 20000000    /* in which a reset is done, by one that lives */
 #define LOOK_FOR_DEAD_NS 200000000 /* each look reads /proc for all who have not come */
 
 struct state {
-	uint32_t gen; /* the round's number: next with each release and reset */
+	uint64_t word; /* as it was read: changes are made to this and to no other */
+	uint32_t gen;  /* the round's number: next with each release and reset */
 	uint32_t n_arrived;
 	uint32_t last; /* who arrived last; with is_acting it runs the action */
 	bool is_broken;
 	bool is_acting;
+	bool is_resetting; /* and broken, until it is done */
 	bool turn;
 };
 
@@ -43,19 +49,29 @@ struct state {
 static uint64_t pack(const struct state *s)
 {
 	return (uint64_t)s->gen << 32 | (uint64_t)s->n_arrived << 14 | (uint64_t)s->last << 3 |
-	       (uint64_t)s->turn << 2 | (uint64_t)s->is_acting << 1 | (uint64_t)s->is_broken;
+	       (uint64_t)s->turn << 2 | (uint64_t)s->is_acting << 1 | (uint64_t)s->is_broken |
+	       (s->is_resetting ? RESETTING : 0);
 }
 
 static struct state unpack(uint64_t word)
 {
 	return (struct state){
+		.word = word,
 		.gen = (uint32_t)(word >> 32),
 		.n_arrived = ipk__barrier_arrived(word),
 		.last = ipk__barrier_last(word),
 		.turn = (word & 4) != 0,
 		.is_acting = ipk__barrier_acts(word),
 		.is_broken = ipk__barrier_broke(word),
+		.is_resetting = (word & RESETTING) != 0,
 	};
+}
+
+/* A word that no call of ours left; only a reset makes another of it. */
+static bool is_impossible(const ipk_barrier *b, const struct state *s)
+{
+	return s->word != pack(s) || s->n_arrived > b->n_parties ||
+	       (s->last != NOBODY && s->last >= b->n_parties);
 }
 
 static struct state look(const ipk_barrier *b)
@@ -66,7 +82,7 @@ static struct state look(const ipk_barrier *b)
 /* The state is @from still: make it @to. Everything that was done before is seen after it. */
 static bool change(ipk_barrier *b, const struct state *from, const struct state *to)
 {
-	uint64_t word = pack(from);
+	uint64_t word = from->word;
 
 	return atomic_compare_exchange_strong(&b->shared->state, &word, pack(to));
 }
@@ -78,11 +94,16 @@ static void ring(ipk_barrier *b)
 	ipk__os_futex_wake(&b->shared->bell, INT_MAX);
 }
 
-static bool end_broken(ipk_barrier *b, const struct state *from)
+static bool end_broken(ipk_barrier *b, const struct state *from, bool by_reset)
 {
 	struct state to = *from;
 
 	to.is_broken = true;
+	to.is_resetting = by_reset;
+	if (is_impossible(b, from)) {
+		to.n_arrived = 0;
+		to.last = NOBODY;
+	}
 	if (!change(b, from, &to))
 		return false;
 	ring(b);
@@ -225,14 +246,14 @@ static void look_for_dead(ipk_barrier *b)
 {
 	struct state s = look(b);
 
-	if (s.is_broken)
+	if (s.is_broken || is_impossible(b, &s))
 		return;
 	for (uint32_t i = 0; i < b->n_parties; i++) {
 		uint64_t who = atomic_load(&b->shared->parties[i].who);
 
 		if (who != 0 && is_needed(b, &s, i) && ipk__owner_is_dead(who, false)) {
 			/* The state moved on: then the next look will tell. */
-			end_broken(b, &s);
+			end_broken(b, &s, false);
 			return;
 		}
 	}
@@ -275,7 +296,7 @@ static uint32_t find_party(const ipk_barrier *b, uint64_t who)
 
 static uint32_t claim_party(ipk_barrier *b, uint64_t who)
 {
-	for (;;) {
+	for (int n = 0; n < TRIES_MAX; n++) {
 		uint32_t i = find_party(b, 0);
 		uint64_t nobody = 0;
 
@@ -287,6 +308,7 @@ static uint32_t claim_party(ipk_barrier *b, uint64_t who)
 		atomic_store(&b->shared->parties[i].arrived_gen, look(b).gen - 1);
 		return i;
 	}
+	return NOBODY;
 }
 
 static int register_party(ipk_barrier *b, uint32_t *ret_i)
@@ -341,18 +363,20 @@ static void note_last(ipk_barrier *b, const struct state *s)
 	cell = &b->shared->parties[s->last].arrived_gen;
 	seen = atomic_load(cell);
 	/* When the round is over, or we are slow, the cell may be about another round. */
-	if (atomic_load(&b->shared->state) == pack(s))
+	if (atomic_load(&b->shared->state) == s->word)
 		atomic_compare_exchange_strong(cell, &seen, s->gen);
 }
 
 /* Arrive as party @me: *ret_before is the state that it changed; -ECANCELED broken. */
 static int arrive(ipk_barrier *b, uint32_t me, bool has_action, struct state *ret_before)
 {
-	for (;;) {
+	for (int i = 0; i < TRIES_MAX; i++) {
 		struct state s = look(b), to = s;
 
+		if (is_impossible(b, &s))
+			return -ENOTRECOVERABLE;
 		if (s.is_broken)
-			return -ECANCELED;
+			return s.is_resetting ? -EAGAIN : -ECANCELED;
 		if (s.is_acting && s.last == me)
 			return -EDEADLK;
 		if (s.n_arrived >= b->n_parties)
@@ -369,6 +393,7 @@ static int arrive(ipk_barrier *b, uint32_t me, bool has_action, struct state *re
 			return 0;
 		}
 	}
+	return -ENOTRECOVERABLE;
 }
 
 /* How the round of @s ended: 1 it goes on, 0 complete, -ECANCELED. */
@@ -376,6 +401,8 @@ static int outcome(const ipk_barrier *b, const struct state *s)
 {
 	struct state now = look(b);
 
+	if (is_impossible(b, &now))
+		return -ENOTRECOVERABLE;
 	if (now.turn != s->turn)
 		return 0;
 	return now.gen == s->gen && !now.is_broken ? 1 : -ECANCELED;
@@ -388,7 +415,7 @@ static int give_up(ipk_barrier *b, const struct state *mine)
 
 	if (s.gen != mine->gen || s.is_broken)
 		return 1;
-	return end_broken(b, &s) ? -ETIMEDOUT : 1;
+	return end_broken(b, &s, false) ? -ETIMEDOUT : 1;
 }
 
 /* The others may need this very processor to come: that is cheaper than sleeping at once. */
@@ -407,6 +434,7 @@ static int wait_for_others(ipk_barrier *b, const struct state *mine, ipk_deadlin
 {
 	struct ipk__sleep sleep = IPK__SLEEP(&b->ref, IPK__WAIT_BARRIER);
 	int r = deadline.at_ns > 0 ? let_others_come(b, mine) : 1;
+	int n_late = 0;
 
 	while (r == 1) {
 		/* Pairs with ring(), which comes after the change. */
@@ -416,12 +444,62 @@ static int wait_for_others(ipk_barrier *b, const struct state *mine, ipk_deadlin
 		if (r != 1)
 			break;
 		if (ipk__sleep(&sleep, &b->shared->bell, bell, deadline) < 0)
-			r = give_up(b, mine);
+			r = n_late++ < LATE_MAX ? give_up(b, mine) : -ETIMEDOUT;
 		else if (!sleep.is_woken)
 			look_for_dead_in_turn(b);
 	}
 	ipk__sleep_end(&sleep);
 	return r;
+}
+
+/* Broken by a reset: make it a fresh one, when nobody else has. */
+static void finish_reset(ipk_barrier *b)
+{
+	struct state s = look(b), to;
+
+	bury(b);
+	to = fresh(&s, false);
+	if (s.is_resetting && change(b, &s, &to))
+		ring(b);
+}
+
+/* Who comes while it is reset is in the new round. A resetter may die: then that is ours to do. */
+static int wait_for_reset(ipk_barrier *b, ipk_deadline deadline)
+{
+	struct ipk__sleep sleep = IPK__SLEEP(&b->ref, IPK__WAIT_BARRIER);
+	int r = 0;
+
+	sleep.slice_ns = RESET_SLICE_NS;
+	for (;;) {
+		/* Pairs with ring(), which comes after the change. */
+		uint32_t bell = atomic_load(&b->shared->bell);
+
+		if (r < 0 || !look(b).is_resetting)
+			break;
+		r = ipk__sleep(&sleep, &b->shared->bell, bell, deadline);
+		if (r < 0 || !sleep.is_woken)
+			finish_reset(b);
+	}
+	ipk__sleep_end(&sleep);
+	return look(b).is_resetting ? r : 0;
+}
+
+/* Be a party and arrive. */
+static int come(ipk_barrier *b, bool has_action, ipk_deadline deadline, uint32_t *ret_me,
+		struct state *ret_before)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < LATE_MAX; i++) {
+		r = look(b).is_resetting ? wait_for_reset(b, deadline) : 0;
+		if (r == 0 && look(b).is_broken)
+			r = look(b).is_resetting ? -EAGAIN : -ECANCELED;
+		if (r == 0)
+			r = register_party(b, ret_me);
+		if (r == 0)
+			r = arrive(b, *ret_me, has_action, ret_before);
+	}
+	return r == -EAGAIN ? -ETIMEDOUT : r;
 }
 
 /* All others wait, as long as this process lives. */
@@ -434,8 +512,9 @@ static int act(ipk_barrier *b, const struct state *before, uint32_t me, ipk_barr
 	s.n_arrived++;
 	s.last = me;
 	s.is_acting = true;
+	s.word = pack(&s);
 	if (r < 0) {
-		end_broken(b, &s);
+		end_broken(b, &s, false);
 		return r;
 	}
 	return end_complete(b, &s) ? 0 : -ECANCELED;
@@ -450,11 +529,7 @@ int ipk_barrier_wait(ipk_barrier *barrier, ipk_barrier_action action, void *arg,
 
 	if (r < 0)
 		return r;
-	if (look(barrier).is_broken)
-		return -ECANCELED;
-	r = register_party(barrier, &me);
-	if (r == 0)
-		r = arrive(barrier, me, action != NULL, &before);
+	r = come(barrier, action != NULL, deadline, &me, &before);
 	if (r < 0)
 		return r;
 	if (before.n_arrived + 1 < barrier->n_parties)
@@ -468,38 +543,40 @@ int ipk_barrier_wait(ipk_barrier *barrier, ipk_barrier_action action, void *arg,
 
 /* --- ending it --- */
 
-static void break_it(ipk_barrier *b)
+/* What is impossible in the word is not kept. */
+static void break_it(ipk_barrier *b, bool by_reset)
 {
-	struct state s;
+	struct state broken = {.last = NOBODY, .is_broken = true, .is_resetting = by_reset};
 
-	do {
-		s = look(b);
-	} while (!s.is_broken && !end_broken(b, &s));
+	for (int i = 0; i < TRIES_MAX; i++) {
+		struct state s = look(b);
+
+		if (s.is_broken && s.is_resetting == by_reset && !is_impossible(b, &s))
+			return;
+		if (end_broken(b, &s, by_reset))
+			return;
+	}
+	atomic_store(&b->shared->state, pack(&broken));
+	ring(b);
 }
 
 int ipk_barrier_abort(ipk_barrier *barrier)
 {
 	if (!barrier)
 		return -EBADF;
-	break_it(barrier);
+	break_it(barrier, false);
 	return 0;
 }
 
 int ipk_barrier_reset(ipk_barrier *barrier)
 {
-	struct state s, to;
 	int r = barrier ? ipk__object_check(&barrier->ref) : -EBADF;
 
+	/* Broken first: a resetter killed in between must not leave a round without its dead. */
 	if (r < 0)
 		return r;
-	/* Broken first: a resetter killed in between must not leave a round without its dead. */
-	break_it(barrier);
-	bury(barrier);
-	do {
-		s = look(barrier);
-		to = fresh(&s, false);
-	} while (s.is_broken && !change(barrier, &s, &to));
-	ring(barrier);
+	break_it(barrier, true);
+	finish_reset(barrier);
 	return 0;
 }
 
@@ -522,7 +599,12 @@ uint32_t ipk_barrier_n_waiting(const ipk_barrier *barrier)
 
 bool ipk_barrier_is_broken(const ipk_barrier *barrier)
 {
-	return barrier && look(barrier).is_broken;
+	struct state s;
+
+	if (!barrier)
+		return false;
+	s = look(barrier);
+	return s.is_broken && !s.is_resetting;
 }
 
 size_t ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids, size_t max)
