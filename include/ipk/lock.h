@@ -5,7 +5,9 @@
  * A lock belongs to the thread that took it. When that thread, or its process, dies holding
  * it, the kernel gives it to the next one that asks, who is told once (*ret_recovered): what
  * the lock guards may be half changed, and the new holder repairs it. The lock itself goes
- * on working. A child of fork() never owns what its parent holds.
+ * on working. Where the kernel cannot, because another process wrote over a lock that was held
+ * with it, those that wait find out within a tenth of a second. A child of fork() never owns what
+ * its parent holds.
  *
  * Anonymous locks are inherited over fork() or passed over a pipe; named ones are opened by
  * any process of the same user and pid namespace. Handles may be used by all threads.
@@ -64,7 +66,10 @@ IPK_API IPK_MUST_CHECK int ipk_lock_open(const char *name, ipk_lock **ret_lock);
 
 /**
  * ipk_lock_close() - give up the handle
- * @lock: NULL is fine; not held by a thread of this process, and none inside a call on it
+ * @lock: NULL is fine; no thread of this process inside a call on it
+ *
+ * What the calling thread took through this handle is given back, all levels of it. While
+ * another thread of this process holds the lock, its memory stays until the process ends.
  *
  * Blocks:  no.
  * Source:  lib/lock/lock.c          Since: 0.2
@@ -119,7 +124,8 @@ IPK_API IPK_MUST_CHECK int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline,
  * Cost:    a system call only when somebody sleeps for it.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
- * Return: 0; -EPERM this thread does not hold it (a fork child never does); -EBADF.
+ * Return: 0; -EPERM this thread does not hold it (a fork child never does); -ENOTRECOVERABLE its
+ * memory was overwritten while it was held, which it is no more; -EBADF.
  */
 IPK_API int ipk_lock_unlock(ipk_lock *lock);
 

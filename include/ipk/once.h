@@ -55,7 +55,8 @@ IPK_API IPK_MUST_CHECK int ipk_once_open(const char *name, ipk_once **ret_once);
 
 /**
  * ipk_once_close() - give up the handle
- * @once: NULL is fine; no thread of this process inside a call on it
+ * @once: NULL is fine; no thread of this process inside a call on it, but for the function that it
+ *        runs: then that counts as not run, and ipk_once_run() is -ECANCELED
  *
  * Blocks:  no.
  * Source:  lib/lock/once.c        Since: 0.2
@@ -99,7 +100,7 @@ IPK_API IPK_MUST_CHECK int ipk_once_unlink(const char *name);
  * Source:  lib/lock/once.c         Since: 0.2
  *
  * Return: 0 it has been run, here or elsewhere; what @fn returned when that is negative;
- * -ETIMEDOUT; -EDEADLK called from @fn; -EINVAL no fn; -EXDEV another pid namespace;
+ * -ETIMEDOUT; -EDEADLK called from @fn; -ECANCELED @fn closed the handle; -EINVAL no fn; -EXDEV another pid namespace;
  * -ENOTRECOVERABLE its memory was overwritten; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg,

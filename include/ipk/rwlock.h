@@ -70,7 +70,10 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_open(const char *name, ipk_rwlock **ret_lo
 
 /**
  * ipk_rwlock_close() - give up the handle
- * @lock: NULL is fine; not held by a thread of this process, and none inside a call on it
+ * @lock: NULL is fine; no thread of this process inside a call on it
+ *
+ * What the calling thread took through this handle is given back, shares as well. While another
+ * thread of this process writes, its memory stays until the process ends.
  *
  * Blocks:  no.
  * Source:  lib/lock/rwlock.c        Since: 0.2

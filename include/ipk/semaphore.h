@@ -78,7 +78,10 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_open(const char *name, ipk_semaphore **
 
 /**
  * ipk_semaphore_close() - give up the handle
- * @s: NULL is fine; no thread of this process inside a call on it. Tokens stay the process's
+ * @s: NULL is fine; no thread of this process inside a call on it
+ *
+ * When tokens of an owned one were taken through this handle, all that this process has are given
+ * back.
  *
  * Blocks:  no.
  * Source:  lib/lock/semaphore.c     Since: 0.2
@@ -118,7 +121,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_unlink(const char *name);
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
  * Return: 0; -ETIMEDOUT; -EXDEV an owned one, and this process is in another pid namespace
- * than its maker; -EBADF.
+ * than its maker; -ENOTRECOVERABLE its memory was overwritten; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_semaphore_acquire(ipk_semaphore *s, ipk_deadline deadline);
 

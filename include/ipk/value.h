@@ -163,8 +163,8 @@ IPK_API IPK_MUST_CHECK int ipk_value_open(const char *name, ipk_value **ret_v);
 
 /**
  * ipk_value_close() - give up the handle
- * @v: NULL is fine; its lock not held by a thread of this process, and none inside a call
- *     on it; what ipk_value_get_lock() and ipk_value_data() gave ends with it
+ * @v: NULL is fine; no thread of this process inside a call on it. Its lock is given back as by
+ *     ipk_lock_close(); what ipk_value_get_lock() and ipk_value_data() gave ends with it
  *
  * Blocks:  no.
  * Source:  lib/value/value.c        Since: 0.2
@@ -458,8 +458,8 @@ IPK_API IPK_MUST_CHECK int ipk_array_open(const char *name, ipk_array **ret_a);
 
 /**
  * ipk_array_close() - give up the handle
- * @a: NULL is fine; its lock not held by a thread of this process, and none inside a call
- *     on it; what ipk_array_get_lock() and ipk_array_data() gave ends with it
+ * @a: NULL is fine; no thread of this process inside a call on it. Its lock is given back as by
+ *     ipk_lock_close(); what ipk_array_get_lock() and ipk_array_data() gave ends with it
  *
  * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2

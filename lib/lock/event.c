@@ -17,6 +17,7 @@
 #define IS_SET 1u
 #define IS_WAITING 2u
 #define ONCE_MORE 4u
+#define TRIES_MAX (1 << 16) /* of a CAS that nobody of us makes fail so often */
 
 struct ipk_event {
 	struct ipk__ref ref;
@@ -105,6 +106,7 @@ int ipk_event_recv(ipk_pipe *via, ipk_deadline deadline, ipk_event **ret_event)
 
 int ipk_event_set(ipk_event *event)
 {
+	int n_left = TRIES_MAX;
 	uint32_t seen;
 
 	if (!event)
@@ -113,6 +115,10 @@ int ipk_event_set(ipk_event *event)
 	do {
 		if (seen & IS_SET)
 			return 0;
+		if (n_left-- == 0) {
+			seen = atomic_fetch_or(event->word, IS_SET);
+			break;
+		}
 		/* Pairs with the waiter's loads: what was written before is seen after it. */
 	} while (!atomic_compare_exchange_weak(event->word, &seen,
 					       ((seen & ~IS_WAITING) + ONCE_MORE) | IS_SET));
@@ -155,8 +161,10 @@ int ipk_event_wait(ipk_event *event, ipk_deadline deadline)
 	while (r == 0 && !was_set(now, first)) {
 		/* The bit is there before we sleep on the word with it. */
 		if (!(now & IS_WAITING) &&
-		    !atomic_compare_exchange_strong(event->word, &now, now | IS_WAITING))
+		    !atomic_compare_exchange_strong(event->word, &now, now | IS_WAITING)) {
+			r = ipk__sleep_retry(&s, deadline);
 			continue;
+		}
 		r = ipk__sleep(&s, event->word, now | IS_WAITING, deadline);
 		now = atomic_load(event->word);
 	}

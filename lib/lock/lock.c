@@ -1,8 +1,9 @@
 /*
  * lock.c - Lock and RLock: a robust mutex that knows its depth.
  *
- * The mutex word is owner and lock in one, so that no death can come in between. The depth
- * of a recursive one is the holder's alone; who recovers the lock begins at the top again.
+ * The mutex word is owner and lock in one, so that no death can come in between. Whether this
+ * thread holds it, and how deep, is in the thread's own memory, where no other process writes;
+ * who recovers the lock begins at the top again.
  * The kernel follows 2048 locks of a dead thread and no more, so a thread's locks are
  * counted, and what is beyond half of that is refused.
  */
@@ -34,6 +35,7 @@ static int finish(int r, void *handle, ipk_lock **ret_lock)
 	if (r < 0)
 		return r;
 	lock->guard = &((struct ipk__shm_guard_object *)lock->ref.object)->guard;
+	lock->is_recursive = *(volatile uint32_t *)&lock->guard->is_recursive != 0;
 	*ret_lock = lock;
 	return 0;
 }
@@ -72,7 +74,7 @@ int ipk_lock_open(const char *name, ipk_lock **ret_lock)
 ipk_lock *ipk_lock_close(ipk_lock *lock)
 {
 	if (lock && !lock->is_lent)
-		ipk__place_close(lock);
+		ipk__place_close_locked(lock, lock);
 	return NULL;
 }
 
@@ -99,36 +101,26 @@ int ipk_lock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_lock **ret_lock)
 
 /* --- locking --- */
 
-/* In another pid namespace a thread may have the holder's number. */
-static bool is_ours(const ipk_lock *lock)
+static void set_again(ipk_lock *lock, struct ipk__held *held, uint32_t n)
 {
-	return ipk__lock_owner(&lock->guard->lock) == (uint32_t)ipk__os_tid() &&
-	       ipk__object_check(&lock->ref) == 0;
+	held->n_again = n;
+	atomic_store_explicit(&lock->guard->n_again, n, memory_order_relaxed);
 }
 
-static uint32_t n_again(const struct ipk__shm_guard *guard)
-{
-	return atomic_load_explicit(&guard->n_again, memory_order_relaxed);
-}
-
-static void set_again(struct ipk__shm_guard *guard, uint32_t n)
-{
-	atomic_store_explicit(&guard->n_again, n, memory_order_relaxed);
-}
-
-/* It is not free: ours already, or wait for it. */
+/* Ours already, or not free: wait for it. */
 static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
-	struct ipk__shm_guard *guard = lock->guard;
+	struct ipk__lock *mutex = &lock->guard->lock;
+	struct ipk__held *held = ipk__lock_held(mutex);
 
-	if (!is_ours(lock))
-		return ipk__lock_wait(&guard->lock, ipk__object_waiters(&lock->ref), IPK__WAIT_LOCK,
+	if (!held)
+		return ipk__lock_wait(mutex, ipk__object_waiters(&lock->ref), IPK__WAIT_LOCK,
 				      ipk__object_offset(&lock->ref), deadline, ret_recovered);
-	if (!guard->is_recursive)
+	if (!lock->is_recursive)
 		return -EDEADLK;
-	if (n_again(guard) == UINT32_MAX - 1)
+	if (held->n_again == UINT32_MAX - 1)
 		return -EOVERFLOW;
-	set_again(guard, n_again(guard) + 1);
+	set_again(lock, held, held->n_again + 1);
 	/* Not one more on the kernel's list. */
 	ipk__os_self.n_locks--;
 	return 0;
@@ -136,6 +128,8 @@ static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovere
 
 int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
+	struct ipk__lock *mutex;
+	struct ipk__held *held;
 	bool recovered = false;
 	int r;
 
@@ -144,16 +138,20 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 	r = ipk__object_check(&lock->ref);
 	if (r < 0)
 		return r;
-	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !is_ours(lock))
+	mutex = &lock->guard->lock;
+	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !ipk__lock_held(mutex))
 		return -ENOLCK;
-	r = ipk__lock_try(&lock->guard->lock, &recovered);
+	r = ipk__lock_try(mutex, &recovered);
 	if (r == -ETIMEDOUT)
 		r = lock_slowly(lock, deadline, &recovered);
 	if (r < 0)
 		return r;
+	held = ipk__lock_held(mutex);
+	if (!held->handle)
+		held->handle = lock;
 	ipk__os_self.n_locks++;
 	if (recovered)
-		set_again(lock->guard, 0);
+		atomic_store_explicit(&lock->guard->n_again, 0, memory_order_relaxed);
 	if (ret_recovered)
 		*ret_recovered = recovered;
 	return 0;
@@ -161,27 +159,46 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 
 int ipk_lock_unlock(ipk_lock *lock)
 {
+	struct ipk__held *held;
+
 	if (!lock)
 		return -EBADF;
-	if (!is_ours(lock))
+	held = ipk__lock_held(&lock->guard->lock);
+	if (!held)
 		return -EPERM;
-	if (n_again(lock->guard) > 0) {
-		set_again(lock->guard, n_again(lock->guard) - 1);
+	if (held->n_again > 0) {
+		set_again(lock, held, held->n_again - 1);
 		return 0;
 	}
 	ipk__os_self.n_locks--;
-	ipk__lock_release(&lock->guard->lock);
-	return 0;
+	return ipk__lock_release(&lock->guard->lock);
+}
+
+void ipk__place_close_locked(void *handle, ipk_lock *lock)
+{
+	struct ipk__held *held = lock->guard ? ipk__lock_held(&lock->guard->lock) : NULL;
+
+	if (held && held->handle == lock) {
+		set_again(lock, held, 0);
+		(void)ipk_lock_unlock(lock);
+	}
+	if (lock->guard && ipk__lock_is_a_siblings(&lock->guard->lock))
+		ipk__place_leave(handle);
+	else
+		ipk__place_close(handle);
 }
 
 /* --- for conditions --- */
 
 int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
 {
-	if (!is_ours(lock))
+	struct ipk__held *held = ipk__lock_held(&lock->guard->lock);
+
+	if (!held)
 		return -EPERM;
-	*ret_n_again = n_again(lock->guard);
-	set_again(lock->guard, 0);
+	*ret_n_again = held->n_again;
+	if (held->n_again > 0)
+		set_again(lock, held, 0);
 	return ipk_lock_unlock(lock);
 }
 
@@ -189,8 +206,8 @@ int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered)
 {
 	int r = ipk_lock_lock(lock, ipk_forever(), ret_recovered);
 
-	if (r == 0)
-		set_again(lock->guard, n);
+	if (r == 0 && n > 0)
+		set_again(lock, ipk__lock_held(&lock->guard->lock), n);
 	return r;
 }
 

@@ -17,10 +17,8 @@
 /* A lock as it lies in shared memory, alone or inside another object. */
 struct ipk__shm_guard {
 	struct ipk__lock lock;
-	/* How often its holder took it again. The holder's alone: a dead one's last change was
-	 * before the kernel handed the lock on, which no thread sanitizer can know. */
-	_Atomic uint32_t n_again;
-	uint32_t is_recursive;
+	_Atomic uint32_t n_again; /* how often its holder took it again: for inspection alone */
+	uint32_t is_recursive;    /* read when a handle is made */
 };
 
 struct ipk__shm_guard_object {
@@ -31,6 +29,7 @@ struct ipk__shm_guard_object {
 struct ipk_lock {
 	struct ipk__ref ref;
 	struct ipk__shm_guard *guard;
+	bool is_recursive;
 	bool is_lent; /* by a value or an array: its ref is theirs */
 };
 
@@ -40,6 +39,12 @@ int ipk__guard_init(struct ipk__shm_guard *guard, bool is_recursive);
 int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again);
 /* Take it again as it was. Waits for as long as it takes. */
 int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered);
+
+/*
+ * Close @handle with @lock in it, which may have no guard: what the calling thread took through
+ * it is given back. While another thread of this process has the lock its memory stays.
+ */
+void ipk__place_close_locked(void *handle, ipk_lock *lock);
 
 /* --- place.c --- */
 /* Everything there is to an object of this room but its state. */
@@ -56,7 +61,8 @@ struct ipk__place {
 int ipk__place_create(const struct ipk__place *place, size_t handle_bytes, void **ret_handle);
 int ipk__place_open(const char *name, uint32_t kind, size_t n_bytes, size_t handle_bytes,
 		    void **ret_handle);
-void ipk__place_close(void *handle);                                     /* NULL is fine */
+void ipk__place_close(void *handle); /* NULL is fine */
+void ipk__place_leave(void *handle); /* without giving up what it leads to */
 int ipk__place_send(void *handle, ipk_pipe *via, ipk_deadline deadline); /* -EBADF for NULL */
 int ipk__place_recv(ipk_pipe *via, ipk_deadline deadline, uint32_t kind, size_t n_bytes,
 		    size_t handle_bytes, void **ret_handle);

@@ -67,7 +67,18 @@ int ipk_once_open(const char *name, ipk_once **ret_once)
 
 ipk_once *ipk_once_close(ipk_once *once)
 {
-	ipk__place_close(once);
+	struct ipk__held *held;
+
+	if (!once)
+		return NULL;
+	held = ipk__lock_held(&once->shared->lock);
+	/* By its own function: then it was not run, and run() finds the lock gone. */
+	if (held && held->handle == once)
+		(void)ipk__lock_release(&once->shared->lock);
+	if (ipk__lock_is_a_siblings(&once->shared->lock))
+		ipk__place_leave(once);
+	else
+		ipk__place_close(once);
 	return NULL;
 }
 
@@ -102,6 +113,7 @@ bool ipk_once_is_done(const ipk_once *once)
 /* Holds the lock. */
 static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *ret_recovered)
 {
+	const struct ipk__lock *lock = &once->shared->lock;
 	bool is_done = ipk_once_is_done(once);
 	int r;
 
@@ -113,6 +125,8 @@ static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *
 	r = fn(arg);
 	if (r < 0)
 		return r;
+	if (!ipk__lock_held(lock))
+		return -ECANCELED;
 	atomic_store_explicit(&once->shared->is_done, 1, memory_order_release);
 	return 0;
 }
@@ -137,7 +151,7 @@ int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadlin
 	if (r < 0)
 		return r;
 	lock = &once->shared->lock;
-	if (ipk__lock_owner(lock) == (uint32_t)ipk__os_tid())
+	if (ipk__lock_held(lock))
 		return -EDEADLK;
 	r = ipk__lock_try(lock, &recovered);
 	if (r == -ETIMEDOUT)
@@ -145,8 +159,10 @@ int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadlin
 				   ipk__object_offset(&once->ref), deadline, &recovered);
 	if (r < 0)
 		return r;
+	ipk__lock_held(lock)->handle = once;
 	r = run(once, fn, arg, recovered, ret_recovered);
-	ipk__lock_release(lock);
+	/* Not held any more when fn closed the handle. */
+	(void)ipk__lock_release(lock);
 	return r;
 }
 

@@ -65,6 +65,11 @@ void ipk__place_close(void *handle)
 	free(handle);
 }
 
+void ipk__place_leave(void *handle)
+{
+	free(handle);
+}
+
 int ipk__place_send(void *handle, ipk_pipe *via, ipk_deadline deadline)
 {
 	uint64_t offset;

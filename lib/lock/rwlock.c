@@ -30,12 +30,15 @@
 #define LOOKS 60
 #define SLICE_NS 20000000 /* in which a writer asks whether the reader it waits for lives */
 #define SLEEPERS 1u
+#define TRIES_MAX 1024 /* of a CAS that nobody of us makes fail so often */
+#define LATE_MAX 8     /* of one whose deadline has passed, while it frees the cells of the dead */
 
 struct ipk_rwlock {
 	struct ipk__ref ref;
 	struct ipk__shm_rwlock *shm;
 	uint32_t n_cells;
 	unsigned lines_log2;
+	_Atomic bool was_read; /* shares were taken through it */
 };
 
 /* Of this thread; a fork child's copy belongs to its parent's thread. */
@@ -119,12 +122,6 @@ int ipk_rwlock_open(const char *name, ipk_rwlock **ret_lock)
 	return finish(r, handle, ret_lock);
 }
 
-ipk_rwlock *ipk_rwlock_close(ipk_rwlock *lock)
-{
-	ipk__place_close(lock);
-	return NULL;
-}
-
 int ipk_rwlock_unlink(const char *name)
 {
 	return ipk__object_unlink(name);
@@ -160,7 +157,7 @@ static void ring(_Atomic uint32_t *word)
 {
 	uint32_t seen = atomic_load(word);
 
-	while (seen & SLEEPERS) {
+	for (int i = 0; i < TRIES_MAX && (seen & SLEEPERS); i++) {
 		/* The bit carries over into the count: who announced itself does not sleep. */
 		if (atomic_compare_exchange_weak(word, &seen, seen + SLEEPERS)) {
 			ipk__os_futex_wake(word, INT_MAX);
@@ -267,11 +264,9 @@ static bool reap_all(ipk_rwlock *lock)
 
 /* --- a writer's phase --- */
 
-static bool is_writer(const ipk_rwlock *lock, pid_t tid)
+static bool is_writer(const ipk_rwlock *lock)
 {
-	/* Both: a writer that died may have had our tid. */
-	return atomic_load_explicit(&lock->shm->writer, memory_order_relaxed) == (uint32_t)tid &&
-	       ipk__lock_owner(&lock->shm->writers) == (uint32_t)tid;
+	return ipk__lock_held(&lock->shm->writers) != NULL;
 }
 
 static void hand_over(ipk_rwlock *lock)
@@ -332,6 +327,8 @@ static int wait_while_wanted(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint6
 
 		if (ipk__lock_owner(&shm->writers) == 0) {
 			r = end_dead_phase(lock);
+			if (r == 0)
+				r = ipk__sleep_retry(sleep, deadline);
 			continue;
 		}
 		if (left-- > 0) {
@@ -339,8 +336,12 @@ static int wait_while_wanted(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint6
 			continue;
 		}
 		seen = announce(&shm->ended);
-		if (atomic_load(&cell->word) == waiting && atomic_load(&shm->is_wanted))
-			r = ipk__sleep(sleep, &shm->ended, seen, deadline);
+		if (atomic_load(&cell->word) != waiting || !atomic_load(&shm->is_wanted))
+			break;
+		r = ipk__sleep(sleep, &shm->ended, seen, deadline);
+		/* The kernel may not have found the lock of a dead writer. */
+		if (r == 0 && !sleep->is_woken)
+			r = ipk__lock_free_dead(&shm->writers);
 	}
 	return r;
 }
@@ -363,6 +364,8 @@ static int wait_behind_writer(ipk_rwlock *lock, struct self *me, struct ipk__shm
 		r = wait_while_wanted(lock, cell, waiting, &sleep, deadline);
 		/* As when it was claimed: look again whether a writer wants the lock. */
 		is_handed = !atomic_compare_exchange_strong(&cell->word, &waiting, me->owner);
+		if (r == 0 && !is_handed && atomic_load(&lock->shm->is_wanted))
+			r = ipk__sleep_retry(&sleep, deadline);
 	}
 	ipk__sleep_end(&sleep);
 	return is_handed ? 0 : r;
@@ -374,6 +377,7 @@ static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadlin
 	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_READ_LOCK);
 	_Atomic uint32_t *room = &lock->shm->room;
 	struct ipk__shm_cell *cell = NULL;
+	int n_late = 0;
 	int r = 0;
 
 	while (!cell && r == 0) {
@@ -386,7 +390,8 @@ static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadlin
 			break;
 		r = ipk__sleep(&sleep, room, seen, deadline);
 		/* Nobody left: perhaps that is because they are dead. */
-		if ((r < 0 || atomic_load(room) == seen) && reap_all(lock))
+		if ((r < 0 || atomic_load(room) == seen) && reap_all(lock) &&
+		    (r == 0 || n_late++ < LATE_MAX))
 			r = 0;
 	}
 	ipk__sleep_end(&sleep);
@@ -403,7 +408,7 @@ static int read_first(ipk_rwlock *lock, struct self *me, ipk_deadline deadline)
 	/* Pairs with the writer's store before it looks at the cells. */
 	if (cell && !atomic_load(&lock->shm->is_wanted))
 		return 0;
-	r = is_writer(lock, me->tid) ? -EDEADLK : 0;
+	r = is_writer(lock) ? -EDEADLK : 0;
 	if (r == 0 && !cell)
 		r = wait_for_cell(lock, me, deadline, &cell);
 	if (r == 0)
@@ -435,9 +440,13 @@ int ipk_rwlock_read_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_reco
 	me = myself();
 	cell = find_mine(lock, me);
 	r = cell ? read_again(cell) : read_first(lock, me, deadline);
-	if (r == 0 && ret_recovered)
+	if (r < 0)
+		return r;
+	if (!atomic_load_explicit(&lock->was_read, memory_order_relaxed))
+		atomic_store_explicit(&lock->was_read, true, memory_order_relaxed);
+	if (ret_recovered)
 		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
-	return r;
+	return 0;
 }
 
 int ipk_rwlock_read_unlock(ipk_rwlock *lock)
@@ -465,6 +474,7 @@ static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct 
 {
 	_Atomic uint32_t *left = &lock->shm->left;
 	int64_t asked_ns = deadline.at_ns > 0 ? ipk__os_now_ns() : 0;
+	int n_late = 0;
 	uint64_t word;
 
 	for (int i = n_looks(deadline); i > 0 && ipk__cell_holds(atomic_load(&cell->word)); i--)
@@ -475,13 +485,22 @@ static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct 
 
 		/* Pairs with the light fence of whoever leaves the cell. */
 		ipk__os_fence_heavy();
-		if (atomic_load(&cell->word) != word)
+		if (atomic_load(&cell->word) != word) {
+			r = ipk__sleep_retry(sleep, deadline);
+			if (r < 0)
+				return r;
 			continue;
+		}
 		r = ipk__sleep(sleep, left, seen, deadline);
 		/* By the clock: others may come and go all the time. */
 		if (r == 0 && ipk__os_now_ns() - asked_ns < SLICE_NS)
 			continue;
-		if (!reap(lock, cell, word) && r < 0)
+		/* The dead come in numbers: who finds one finds all. */
+		if (reap(lock, cell, word))
+			reap_all(lock);
+		else if (r < 0)
+			return r;
+		if (r < 0 && n_late++ >= LATE_MAX)
 			return r;
 		asked_ns = ipk__os_now_ns();
 	}
@@ -545,7 +564,7 @@ int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_rec
 	if (r < 0)
 		return r;
 	me = myself();
-	if (find_mine(lock, me) || is_writer(lock, me->tid))
+	if (find_mine(lock, me) || is_writer(lock))
 		return -EDEADLK;
 	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX)
 		return -ENOLCK;
@@ -556,6 +575,7 @@ int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_rec
 		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
 	/* From here on its death leaves something to repair. Its readers come after all stores. */
 	atomic_store_explicit(&lock->shm->writer, (uint32_t)me->tid, memory_order_release);
+	ipk__lock_held(&lock->shm->writers)->handle = lock;
 	ipk__os_self.n_locks++;
 	return 0;
 }
@@ -564,14 +584,43 @@ int ipk_rwlock_write_unlock(ipk_rwlock *lock)
 {
 	if (!lock)
 		return -EBADF;
-	if (!is_writer(lock, ipk__os_tid()))
+	if (!is_writer(lock))
 		return -EPERM;
 	/* From here on it does not; and those that get shares now are not told of any death. */
 	atomic_store_explicit(&lock->shm->writer, 0, memory_order_release);
 	end_phase(lock);
 	ipk__os_self.n_locks--;
-	ipk__lock_release(&lock->shm->writers);
-	return 0;
+	return ipk__lock_release(&lock->shm->writers);
+}
+
+/* --- closing --- */
+
+/* What the calling thread took through this handle. */
+static void let_go(ipk_rwlock *lock)
+{
+	struct ipk__held *held = ipk__lock_held(&lock->shm->writers);
+	struct ipk__shm_cell *cell;
+
+	if (held && held->handle == lock)
+		(void)ipk_rwlock_write_unlock(lock);
+	if (!atomic_load_explicit(&lock->was_read, memory_order_relaxed))
+		return;
+	cell = find_mine(lock, myself());
+	if (cell)
+		leave(lock, myself(), cell);
+}
+
+ipk_rwlock *ipk_rwlock_close(ipk_rwlock *lock)
+{
+	if (!lock)
+		return NULL;
+	let_go(lock);
+	/* Another thread's memory stays, see ipk__place_close_locked(). */
+	if (ipk__lock_is_a_siblings(&lock->shm->writers))
+		ipk__place_leave(lock);
+	else
+		ipk__place_close(lock);
+	return NULL;
 }
 
 /* --- looking --- */

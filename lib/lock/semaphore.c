@@ -25,6 +25,8 @@
 #define REAP_EVERY_NS 10000000 /* one sleeper asks for all */
 #define LOOKS 60
 #define TOKENS_A_LOOK 64
+#define CAS_TRIES_MAX (1 << 16) /* that nobody of us makes fail so often */
+#define LATE_NS 50000000        /* by which a call may pass its deadline */
 #define TRIES_MAX 100 /* of one whose deadline has passed, while others give back and take */
 
 struct ipk_semaphore {
@@ -32,7 +34,8 @@ struct ipk_semaphore {
 	struct ipk__shm_semaphore *shm;
 	uint32_t max;
 	bool is_owned;
-	_Atomic uint32_t hint; /* the token that this process took or gave back last */
+	_Atomic bool was_taken; /* a token, through it */
+	_Atomic uint32_t hint;  /* the token that this process took or gave back last */
 };
 
 /* --- making --- */
@@ -115,12 +118,6 @@ int ipk_semaphore_open(const char *name, ipk_semaphore **ret_s)
 	return finish(r, handle, ret_s);
 }
 
-ipk_semaphore *ipk_semaphore_close(ipk_semaphore *s)
-{
-	ipk__place_close(s);
-	return NULL;
-}
-
 int ipk_semaphore_unlink(const char *name)
 {
 	return ipk__object_unlink(name);
@@ -158,7 +155,8 @@ static bool take_one(ipk_semaphore *s)
 {
 	uint32_t seen = atomic_load_explicit(&s->shm->word, memory_order_relaxed);
 
-	while ((seen & ~SLEEPERS) > 0) {
+	for (int i = 0; i < CAS_TRIES_MAX && (seen & ~SLEEPERS) > 0 && (seen & ~SLEEPERS) <= s->max;
+	     i++) {
 		/* Pairs with add(): what was done before it is seen after this. */
 		if (atomic_compare_exchange_weak(&s->shm->word, &seen, seen - 1))
 			return true;
@@ -169,12 +167,15 @@ static bool take_one(ipk_semaphore *s)
 static int add(ipk_semaphore *s, uint32_t n)
 {
 	uint32_t seen = atomic_load_explicit(&s->shm->word, memory_order_relaxed);
+	int n_left = CAS_TRIES_MAX;
 
 	do {
 		uint32_t value = seen & ~SLEEPERS;
 
 		if (value > s->max || n > s->max - value)
 			return -EOVERFLOW;
+		if (n_left-- == 0)
+			return -ENOTRECOVERABLE;
 	} while (!atomic_compare_exchange_weak(&s->shm->word, &seen, seen + n));
 	if (seen & SLEEPERS)
 		wake(&s->shm->word, seen + n, n);
@@ -230,6 +231,8 @@ static bool take_token(ipk_semaphore *s)
 	if (!turn_one(s, 0, my_process()))
 		return false;
 	atomic_fetch_add_explicit(&n_taken, 1, memory_order_relaxed);
+	if (!atomic_load_explicit(&s->was_taken, memory_order_relaxed))
+		atomic_store_explicit(&s->was_taken, true, memory_order_relaxed);
 	return true;
 }
 
@@ -238,7 +241,7 @@ static void tell_sleepers(ipk_semaphore *s, uint32_t n)
 {
 	uint32_t seen = atomic_load(&s->shm->word);
 
-	while (seen & SLEEPERS) {
+	for (int i = 0; i < CAS_TRIES_MAX && (seen & SLEEPERS); i++) {
 		uint32_t now = (seen + 1) | SLEEPERS;
 
 		if (atomic_compare_exchange_weak(&s->shm->word, &seen, now)) {
@@ -371,20 +374,37 @@ static bool take_looking(ipk_semaphore *s)
 	return false;
 }
 
+struct late {
+	uint32_t n_tries;
+	int64_t since_ns;
+};
+
 /* The deadline has passed while the word was @seen: whether to look once more. */
-static bool may_take_yet(ipk_semaphore *s, uint32_t seen, uint32_t *n_tries)
+static bool may_take_yet(ipk_semaphore *s, uint32_t seen, struct late *late)
 {
-	if (!s->is_owned || ++*n_tries > TRIES_MAX)
+	if (!s->is_owned || ++late->n_tries > TRIES_MAX)
+		return false;
+	if (late->n_tries == 1)
+		late->since_ns = ipk__os_now_ns();
+	else if (ipk__os_now_ns() - late->since_ns > LATE_NS)
 		return false;
 	/* One may have come back behind the look; as long as none did, there was none. */
 	return atomic_load(&s->shm->word) != seen || reap(s);
+}
+
+/* There is none to take: -ETIMEDOUT, or the value is one that no call of ours left. */
+static int why_not(const ipk_semaphore *s)
+{
+	uint32_t value = atomic_load_explicit(&s->shm->word, memory_order_relaxed) & ~SLEEPERS;
+
+	return s->is_owned || value <= s->max ? -ETIMEDOUT : -ENOTRECOVERABLE;
 }
 
 static int take_sleeping(ipk_semaphore *s, ipk_deadline deadline)
 {
 	struct ipk__sleep sleep = IPK__SLEEP(&s->ref, IPK__WAIT_SEMAPHORE);
 	_Atomic uint32_t *word = &s->shm->word;
-	uint32_t n_tries = 0;
+	struct late late = {0};
 	int r = 0;
 
 	sleep.slice_ns = FIRST_SLICE_NS;
@@ -396,8 +416,10 @@ static int take_sleeping(ipk_semaphore *s, ipk_deadline deadline)
 			r = 0;
 			break;
 		}
-		r = ipk__sleep(&sleep, word, seen, deadline);
-		if (r < 0 && !may_take_yet(s, seen, &n_tries))
+		r = why_not(s);
+		if (r == -ETIMEDOUT)
+			r = ipk__sleep(&sleep, word, seen, deadline);
+		if (r < 0 && !may_take_yet(s, seen, &late))
 			break;
 		if (r == 0 && s->is_owned)
 			reap_in_turn(s);
@@ -416,8 +438,10 @@ int ipk_semaphore_acquire(ipk_semaphore *s, ipk_deadline deadline)
 	r = s->is_owned ? ipk__object_check(&s->ref) : 0;
 	if (r < 0 || take(s))
 		return r;
+	if (deadline.at_ns <= 0 && !s->is_owned)
+		return why_not(s);
 	if (deadline.at_ns <= 0)
-		return s->is_owned ? take_sleeping(s, deadline) : -ETIMEDOUT;
+		return take_sleeping(s, deadline);
 	return take_looking(s) ? 0 : take_sleeping(s, deadline);
 }
 
@@ -435,6 +459,30 @@ int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t n)
 int ipk_semaphore_release(ipk_semaphore *s)
 {
 	return ipk_semaphore_release_many(s, 1);
+}
+
+/* --- closing --- */
+
+/* All that this process took, when it took any through this handle. */
+static void let_go(ipk_semaphore *s)
+{
+	uint64_t marks[IPK_SEMAPHORE_TOKENS_MAX / 64] = {0};
+	uint32_t n;
+
+	if (!s->is_owned || !atomic_load_explicit(&s->was_taken, memory_order_relaxed))
+		return;
+	n = mark(s, s->max, marks);
+	unmark(s, marks, 0);
+	if (n > 0)
+		tell_sleepers(s, n);
+}
+
+ipk_semaphore *ipk_semaphore_close(ipk_semaphore *s)
+{
+	if (s)
+		let_go(s);
+	ipk__place_close(s);
+	return NULL;
 }
 
 /* --- looking --- */

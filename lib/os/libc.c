@@ -16,13 +16,6 @@ static struct timespec spec(int64_t ns)
 
 #ifdef __GLIBC__
 
-int ipk__os_mutex_lock_until(pthread_mutex_t *mutex, int64_t at_ns)
-{
-	struct timespec at = spec(at_ns);
-
-	return pthread_mutex_clocklock(mutex, CLOCK_MONOTONIC, &at);
-}
-
 int ipk__os_rwlock_write_lock_until(pthread_rwlock_t *lock, int64_t at_ns)
 {
 	struct timespec at = spec(at_ns);
@@ -45,13 +38,6 @@ static struct timespec real_time(int64_t at_ns)
 	int64_t left_ns = at_ns - now_ns(CLOCK_MONOTONIC);
 
 	return spec(now_ns(CLOCK_REALTIME) + (left_ns > 0 ? left_ns : 0));
-}
-
-int ipk__os_mutex_lock_until(pthread_mutex_t *mutex, int64_t at_ns)
-{
-	struct timespec at = real_time(at_ns);
-
-	return pthread_mutex_timedlock(mutex, &at);
 }
 
 int ipk__os_rwlock_write_lock_until(pthread_rwlock_t *lock, int64_t at_ns)

@@ -34,8 +34,7 @@
 #define IPK__OS_RWLOCK_INIT PTHREAD_RWLOCK_INITIALIZER
 #endif
 
-/* Until @at_ns of CLOCK_MONOTONIC; what they return is what pthread_mutex_timedlock() does. */
-int ipk__os_mutex_lock_until(pthread_mutex_t *mutex, int64_t at_ns);
+/* Until @at_ns of CLOCK_MONOTONIC; what it returns is what pthread_rwlock_timedwrlock() does. */
 int ipk__os_rwlock_write_lock_until(pthread_rwlock_t *lock, int64_t at_ns);
 
 #endif

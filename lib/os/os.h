@@ -267,6 +267,9 @@ int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_byte
 /* Sleeps while *word == value: 0 woken (or it changed, or a signal came), -ETIMEDOUT. */
 int ipk__os_futex_wait(_Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
 int ipk__os_futex_wake(_Atomic uint32_t *word, int n); /* how many were woken */
+struct robust_list_head;
+/* Where the C library keeps this thread's list of robust mutexes; -ENOSYS the kernel has none. */
+int ipk__os_robust_list(struct robust_list_head **ret_head);
 
 /* --- guard.c: a lock inside a process, which a fork and pthread_cancel() may meet ---------- */
 
@@ -331,6 +334,7 @@ struct ipk__os_self {
 	pid_t tid;          /* 0: not asked yet */
 	uint32_t n_locks;   /* how many of the kernel's robust list our users hold */
 	uint32_t n_changes; /* ipk__os_fds_change() as it was before this thread's last fork */
+	bool knows_locks;   /* what shm/robust_lock.c keeps of a thread is this thread's */
 };
 extern _Thread_local struct ipk__os_self ipk__os_self IPK__OS_NEAR;
 extern _Atomic pid_t ipk__os_cached_pid; /* 0: not asked yet */
@@ -349,6 +353,7 @@ static inline pid_t ipk__os_tid(void)
 	return ipk__os_self.tid != 0 ? ipk__os_self.tid : ipk__os_ask_tid();
 }
 
+bool ipk__os_is_our_thread(pid_t tid); /* of this process; true also for its own */
 uid_t ipk__os_uid(void);
 
 /* --- life.c: see there ------------------------------------------------------------------ */

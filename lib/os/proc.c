@@ -94,6 +94,11 @@ pid_t ipk__os_ask_tid(void)
 	return tid;
 }
 
+bool ipk__os_is_our_thread(pid_t tid)
+{
+	return syscall(SYS_tgkill, getpid(), tid, 0) == 0;
+}
+
 uid_t ipk__os_uid(void)
 {
 	return geteuid();

@@ -1,57 +1,312 @@
 /*
  * robust_lock.c - the robust mutex, with deadlines.
  *
- * The kernel's robust list gives the lock of a dead thread to the next one that asks; that
- * is the only proof of death used here, so a stopped holder is never taken for a dead one.
- * A mutex reported as EOWNERDEAD is made consistent at once: everything guarded by these
- * locks has a single commit store, so there is nothing in it that could be half valid,
- * and what is derived is repaired by whoever is told *ret_recovered.
- * Waiting is cut into slices like every other wait.
+ * A lock is one word: the futex word of robust_list(7), which names the holder's thread, and
+ * that thread's birth mark (owner.h). Taking it and saying who took it are one CAS.
+ *
+ * The kernel follows each thread's list of the mutexes that it holds, and gives those of a dead
+ * one to the next that asks. The entries must lie beside the words, where other processes can
+ * write. So nothing is ever read from them: a thread keeps what it holds, in order, in private
+ * memory, and that is what the entries are linked and unlinked by. They lie between two entries
+ * of its own, which are private too, and behind or before which the C library puts the
+ * program's robust mutexes: it reads and changes the words of neighbours, and ours have none.
+ *
+ *   the C library's head -> newer ones of the program -> front -> ours, the newest first
+ *      -> back -> older ones of the program -> the head
+ *
+ * A process that writes over an entry makes the kernel lose the way to those behind it, and
+ * some systems have no such list. Therefore whoever has waited for a slice asks whether the
+ * holder lives, and when it does not does what the kernel would have done. A stopped holder
+ * lives. A birth mark keeps a number that is used again from being taken for its first owner.
+ *
+ * A lock that comes from the dead needs no repair of its own: everything guarded by these
+ * locks has a single commit store, and what is derived is repaired by whoever is told
+ * *ret_recovered. Any other word without a holder was written by nobody of us, which is told in
+ * the same way; one that cannot be is -ENOTRECOVERABLE.
  */
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "os/os.h"
+#include "shm/owner.h"
 #include "shm/robust_lock.h"
 
 #define PAUSES_MIN 16
 #define PAUSES_MAX 512
-#define GRACE_NS 10000000      /* several time slices: a holder that runs is done by then */
-#define ASK_EVERY_NS 500000    /* only lock_until() under an old ThreadSanitizer */
-#define OWNER_MASK 0x3fffffffu /* FUTEX_TID_MASK */
+#define GRACE_NS 10000000       /* several time slices: a holder that runs is done by then */
+#define FIRST_SLICE_NS 20000000 /* most wait less; one that waits longer asks who lives */
+#define DOUBT_NS 20000000
+#define TRIES_MAX 64 /* of a CAS that nobody of us makes fail so often */
+#define FEW 6        /* most threads hold no more at a time */
+#define HELD_MAX (1024u + 16u)
+#define TID_MAX (4u << 20) /* PID_MAX_LIMIT */
+
+/* The kernel's word: first in glibc's mutex, second in musl's. */
+#ifdef __GLIBC__
+#define FUTEX_AT 0
+#else
+#define FUTEX_AT 1
+#endif
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FUTEX_SHIFT (FUTEX_AT * 32)
+#else
+#define FUTEX_SHIFT (32 - FUTEX_AT * 32)
+#endif
+#define FUTEX_OFFSET (FUTEX_AT * 4 - (long)offsetof(struct ipk__lock, entry.next))
+#define WAITERS ((uint64_t)FUTEX_WAITERS << FUTEX_SHIFT)
+#define DIED ((uint64_t)FUTEX_OWNER_DIED << FUTEX_SHIFT)
+#define HOLDER ((uint64_t)FUTEX_TID_MASK << FUTEX_SHIFT)
+
+/* --- what a thread knows of itself --- */
+
+/* Valid while ipk__os_self.knows_locks is set, which the child of a fork begins without. */
+static _Thread_local struct myself {
+	uint64_t word;                 /* what a lock that this thread holds says */
+	struct robust_list_head *head; /* NULL: the kernel does not follow */
+	uint32_t n;
+	uint32_t max;
+	struct ipk__held *held; /* in the order in which they were taken */
+	struct ipk__held few[FEW];
+	struct ipk__lock front, back; /* their words are nobody's */
+	/* What the last try-once call found taken, and when it found that first. */
+	const struct ipk__lock *in_doubt;
+	uint64_t doubtful_word;
+	int64_t doubted_ns;
+} myself IPK__OS_NEAR;
+
+static uint32_t futex_of(uint64_t word)
+{
+	return (uint32_t)(word >> FUTEX_SHIFT);
+}
+
+static uint32_t tid_of(uint64_t word)
+{
+	return futex_of(word) & FUTEX_TID_MASK;
+}
+
+static _Atomic uint32_t *futex_in(struct ipk__lock *lock)
+{
+	return (_Atomic uint32_t *)&lock->word + FUTEX_AT;
+}
+
+/* The same in the words of owner.h. */
+static uint64_t owner_in(uint64_t word)
+{
+	return (uint64_t)tid_of(word) << 32 | (uint32_t)(word >> (32 - FUTEX_SHIFT));
+}
+
+static uint64_t word_of(uint64_t owner)
+{
+	return (uint64_t)ipk__owner_id(owner) << FUTEX_SHIFT | (uint64_t)(uint32_t)owner
+								       << (32 - FUTEX_SHIFT);
+}
+
+/* As the C library does it: what the list begins with now learns who is before it. */
+static void join_list(struct myself *me)
+{
+	struct robust_list *first = (struct robust_list *)((uintptr_t)me->head->list.next & ~1ul);
+
+	me->back.entry.prev = (struct ipk__robust_entry *)&me->front.entry.next;
+	atomic_store(&me->back.entry.next, (struct ipk__robust_entry *)me->head->list.next);
+	me->front.entry.prev = (struct ipk__robust_entry *)&me->head->list;
+	atomic_store(&me->front.entry.next, (struct ipk__robust_entry *)&me->back.entry.next);
+	if (first != &me->head->list)
+		((void **)first)[-1] = &me->back.entry.next;
+	atomic_signal_fence(memory_order_seq_cst);
+	me->head->list.next = (struct robust_list *)&me->front.entry.next;
+}
+
+static __attribute__((noinline)) void get_to_know(struct myself *me)
+{
+	me->n = 0;
+	if (!me->held) {
+		me->held = me->few;
+		me->max = FEW;
+	}
+	me->in_doubt = NULL;
+	me->word = word_of(ipk__owner_of(ipk__os_tid()));
+	if (ipk__os_robust_list(&me->head) < 0 || me->head->futex_offset != FUTEX_OFFSET)
+		me->head = NULL;
+	else
+		join_list(me);
+	ipk__os_self.knows_locks = true;
+}
+
+static inline struct myself *who_am_i(void)
+{
+	/* Asks for the id, too, where that is not known. */
+	if (!ipk__os_self.knows_locks)
+		get_to_know(&myself);
+	return &myself;
+}
+
+/* --- what it holds --- */
+
+static __attribute__((noinline)) int make_room(struct myself *me)
+{
+	struct ipk__held *more;
+
+	if (me->n >= HELD_MAX)
+		return -ENOLCK;
+	more = ipk__os_malloc(HELD_MAX * sizeof *more);
+	if (!more)
+		return -ENOLCK;
+	memcpy(more, me->held, me->n * sizeof *more);
+	me->held = more;
+	me->max = HELD_MAX;
+	return 0;
+}
+
+static void give_room_back(struct myself *me)
+{
+	free(me->held);
+	me->held = me->few;
+	me->max = FEW;
+}
+
+/* Its place among those that are held; UINT32_MAX: it is not. */
+static inline uint32_t find(const struct myself *me, const struct ipk__lock *lock)
+{
+	for (uint32_t i = me->n; i > 0; i--) {
+		if (me->held[i - 1].lock == lock)
+			return i - 1;
+	}
+	return UINT32_MAX;
+}
+
+/* The entries before and behind the @i-th, of which only the private books tell. */
+static struct ipk__robust_entry *entry_before(struct myself *me, uint32_t i)
+{
+	return i + 1 < me->n ? &me->held[i + 1].lock->entry : &me->front.entry;
+}
+
+static struct ipk__robust_entry *entry_behind(struct myself *me, uint32_t i)
+{
+	struct ipk__lock *lock = i > 0 ? me->held[i - 1].lock : &me->back;
+
+	/* The kernel's pointers lead to the pointers in the entries. */
+	return (struct ipk__robust_entry *)&lock->entry.next;
+}
+
+/*
+ * The fences here are for the kernel alone, which looks when this thread has died between two
+ * instructions. All is released to nobody: the list is this thread's.
+ */
+static void note(struct myself *me, struct ipk__lock *lock)
+{
+	struct ipk__robust_entry *entry = &lock->entry;
+
+	atomic_store_explicit(&entry->next, entry_behind(me, me->n), memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	atomic_store_explicit(&me->front.entry.next, (struct ipk__robust_entry *)&entry->next,
+			      memory_order_relaxed);
+	me->held[me->n++] = (struct ipk__held){.lock = lock};
+}
+
+static void strike(struct myself *me, uint32_t i)
+{
+	atomic_store_explicit(&entry_before(me, i)->next, entry_behind(me, i),
+			      memory_order_relaxed);
+	me->n--;
+	if (i < me->n)
+		memmove(&me->held[i], &me->held[i + 1], (me->n - i) * sizeof me->held[0]);
+	if (me->n == 0 && me->held != me->few)
+		give_room_back(me);
+}
+
+/* Until finish(): a death in between is the kernel's to look at, too. */
+static struct robust_list *begin(struct myself *me, struct ipk__lock *lock)
+{
+	struct robust_list *before;
+
+	if (!me->head)
+		return NULL;
+	before = me->head->list_op_pending;
+	me->head->list_op_pending = (struct robust_list *)&lock->entry.next;
+	atomic_signal_fence(memory_order_seq_cst);
+	return before;
+}
+
+static void finish(struct myself *me, struct robust_list *before)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	if (me->head)
+		me->head->list_op_pending = before;
+}
+
+struct ipk__held *ipk__lock_held(const struct ipk__lock *lock)
+{
+	uint32_t i;
+
+	if (!ipk__os_self.knows_locks)
+		return NULL;
+	i = find(&myself, lock);
+	return i == UINT32_MAX ? NULL : &myself.held[i];
+}
+
+bool ipk__lock_is_a_siblings(const struct ipk__lock *lock)
+{
+	uint32_t tid = ipk__lock_owner(lock);
+
+	return tid != 0 && !ipk__lock_held(lock) && ipk__os_is_our_thread((pid_t)tid);
+}
+
+/* --- taking --- */
 
 int ipk__lock_init(struct ipk__lock *lock)
 {
-	pthread_mutexattr_t attr;
-	int r = pthread_mutexattr_init(&attr);
-
-	if (r != 0)
-		return -r;
-	r = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	if (r == 0)
-		r = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	if (r == 0)
-		r = pthread_mutex_init(&lock->mutex, &attr);
-	pthread_mutexattr_destroy(&attr);
-	return -r;
+	atomic_store(&lock->word, 0);
+	return 0;
 }
 
-static int result(struct ipk__lock *lock, int r, bool *ret_recovered)
+/* No thread and no kernel wrote that. */
+static bool is_impossible(uint64_t word)
 {
-	if (r == 0)
-		return 0;
-	if (r == EOWNERDEAD) {
-		pthread_mutex_consistent(&lock->mutex);
-		*ret_recovered = true;
+	return tid_of(word) > TID_MAX || (tid_of(word) != 0 && (word & DIED));
+}
+
+/*
+ * Take it while nobody has it. @seen is what it held a moment ago, @mark is to be in our word.
+ * -ETIMEDOUT: somebody has it, with *seen.
+ */
+static int take(struct myself *me, struct ipk__lock *lock, uint64_t *seen, uint64_t mark,
+		bool *ret_recovered)
+{
+	for (int i = 0; i < TRIES_MAX && !(*seen & HOLDER); i++) {
+		uint64_t was = *seen;
+
+		/* Pairs with the release in give(): what its holder did is seen. */
+		if (!atomic_compare_exchange_strong(&lock->word, seen,
+						    me->word | mark | (was & WAITERS)))
+			continue;
+		if (was != 0)
+			*ret_recovered = true;
+		note(me, lock);
 		return 0;
 	}
-	if (r == EBUSY || r == ETIMEDOUT)
-		return -ETIMEDOUT;
-	return -ENOTRECOVERABLE;
+	return is_impossible(*seen) ? -ENOTRECOVERABLE : -ETIMEDOUT;
 }
 
 int ipk__lock_try(struct ipk__lock *lock, bool *ret_recovered)
 {
-	return result(lock, pthread_mutex_trylock(&lock->mutex), ret_recovered);
+	struct myself *me = who_am_i();
+	struct robust_list *before;
+	uint64_t seen = 0;
+	int r = me->n < me->max ? 0 : make_room(me);
+
+	if (r < 0)
+		return r;
+	before = begin(me, lock);
+	/* Pairs with the release in give(). */
+	if (atomic_compare_exchange_strong(&lock->word, &seen, me->word))
+		note(me, lock);
+	else
+		r = take(me, lock, &seen, 0, ret_recovered);
+	finish(me, before);
+	return r;
 }
 
 /*
@@ -76,44 +331,105 @@ static int acquire_looking(struct ipk__lock *lock, bool *ret_recovered)
 	return -ETIMEDOUT;
 }
 
-#if defined(__SANITIZE_THREAD__) && !defined(__clang__) && __GNUC__ < 13
 /*
- * The ThreadSanitizer of older compilers does not see pthread_mutex_clocklock(), and nobody
- * can tell it that an owner died: ask again and again what it does see.
+ * Whether the lock, in which @seen was seen, was a dead thread's and is nobody's now: as the
+ * kernel leaves it, who takes it is told. Only one succeeds, and a word of the same number and
+ * another birth is not @seen.
  */
-static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
+static bool bury_holder(struct ipk__lock *lock, uint64_t seen)
 {
-	_Atomic uint32_t nobody = 0;
-	int64_t now_ns = ipk__os_now_ns();
-	int r = pthread_mutex_trylock(mutex);
+	if (!(seen & HOLDER) || is_impossible(seen) || !ipk__owner_is_dead(owner_in(seen), false) ||
+	    !atomic_compare_exchange_strong(&lock->word, &seen, (seen & WAITERS) | DIED))
+		return false;
+	ipk__os_futex_wake(futex_in(lock), 1);
+	return true;
+}
 
-	while (r == EBUSY && now_ns < at_ns) {
-		ipk__os_futex_wait(&nobody, 0, (ipk_deadline){now_ns + ASK_EVERY_NS});
-		r = pthread_mutex_trylock(mutex);
-		now_ns = ipk__os_now_ns();
-	}
-	return r;
-}
-#else
-static int lock_until(pthread_mutex_t *mutex, int64_t at_ns)
+int ipk__lock_free_dead(struct ipk__lock *lock)
 {
-	return ipk__os_mutex_lock_until(mutex, at_ns);
+	uint64_t seen = atomic_load(&lock->word);
+
+	(void)bury_holder(lock, seen);
+	return is_impossible(seen) ? -ENOTRECOVERABLE : 0;
 }
-#endif
+
+/* Sleep while it is another's, and say so in it first: a slice at most. */
+static int sleep_for(struct ipk__lock *lock, uint64_t seen, int64_t end_ns)
+{
+	if (!(seen & WAITERS) &&
+	    !atomic_compare_exchange_strong(&lock->word, &seen, seen | WAITERS))
+		return 0;
+	return ipk__os_futex_wait(futex_in(lock), futex_of(seen | WAITERS), (ipk_deadline){end_ns});
+}
+
+static int take_sleeping(struct myself *me, struct ipk__lock *lock, ipk_deadline deadline,
+			 bool *ret_recovered)
+{
+	int64_t now_ns = ipk__os_now_ns();
+	int64_t slice_ns = FIRST_SLICE_NS;
+	uint64_t mark = 0;
+	int r;
+
+	do {
+		uint64_t seen = atomic_load(&lock->word);
+		int64_t end_ns = IPK__MIN(deadline.at_ns, now_ns + slice_ns);
+
+		r = take(me, lock, &seen, mark, ret_recovered);
+		if (r != -ETIMEDOUT)
+			return r;
+		/* Our own name, but we have it not: no waiting would help. */
+		if ((seen & ~WAITERS) == me->word && find(me, lock) == UINT32_MAX)
+			return -ENOTRECOVERABLE;
+		if (sleep_for(lock, seen, end_ns) == -ETIMEDOUT &&
+		    !bury_holder(lock, seen | WAITERS))
+			slice_ns = IPK__SLICE_NS;
+		mark = WAITERS; /* others may sleep yet when this one is woken */
+		now_ns = ipk__os_now_ns();
+	} while (now_ns < deadline.at_ns);
+	return ipk__lock_try(lock, ret_recovered);
+}
 
 static int acquire_slowly(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
 			  uint64_t object, ipk_deadline deadline, bool *ret_recovered)
 {
+	struct myself *me = who_am_i();
 	int slot = ipk__waiter_enter(waiters, what, object);
-	int r;
+	int r = me->n < me->max ? 0 : make_room(me);
 
-	do {
-		int64_t slice_ns = ipk__wait_slice_end_ns(deadline);
+	if (r == 0) {
+		/* Also for this: who was woken for the lock and dies has the kernel wake another.
+		 */
+		struct robust_list *before = begin(me, lock);
 
-		r = result(lock, lock_until(&lock->mutex, slice_ns), ret_recovered);
-	} while (r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0);
+		r = take_sleeping(me, lock, deadline, ret_recovered);
+		finish(me, before);
+	}
 	ipk__waiter_leave(waiters, slot);
 	return r;
+}
+
+/*
+ * Who only tries never waits for a slice. When it finds the same holder for as long, it asks
+ * like those who do.
+ */
+static int try_doubting(struct ipk__lock *lock, bool *ret_recovered)
+{
+	struct myself *me = who_am_i();
+	uint64_t seen = atomic_load(&lock->word) & ~WAITERS;
+	int64_t now_ns = ipk__os_coarse_ns();
+
+	if (me->in_doubt != lock || me->doubtful_word != seen) {
+		me->in_doubt = lock;
+		me->doubtful_word = seen;
+		me->doubted_ns = now_ns;
+		return -ETIMEDOUT;
+	}
+	if (now_ns - me->doubted_ns < DOUBT_NS)
+		return -ETIMEDOUT;
+	me->doubted_ns = now_ns;
+	if (!bury_holder(lock, seen) && !bury_holder(lock, seen | WAITERS))
+		return -ETIMEDOUT;
+	return ipk__lock_try(lock, ret_recovered);
 }
 
 int ipk__lock_acquire(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_t what,
@@ -133,23 +449,49 @@ int ipk__lock_wait(struct ipk__lock *lock, struct ipk__waiters *waiters, uint32_
 {
 	int r = acquire_looking(lock, ret_recovered);
 
-	if (r != -ETIMEDOUT || deadline.at_ns <= 0)
+	if (r != -ETIMEDOUT)
 		return r;
+	if (deadline.at_ns <= 0)
+		return try_doubting(lock, ret_recovered);
 	return acquire_slowly(lock, waiters, what, object, deadline, ret_recovered);
 }
 
-void ipk__lock_release(struct ipk__lock *lock)
+/* --- giving back --- */
+
+/* It is another's word already when others wrote over it; theirs is left alone. */
+static int give(struct myself *me, struct ipk__lock *lock)
 {
-	pthread_mutex_unlock(&lock->mutex);
+	uint64_t seen = me->word;
+
+	for (int i = 0; i < TRIES_MAX && (seen & ~WAITERS) == me->word; i++) {
+		/* Pairs with whoever takes it: what we did is seen. */
+		if (!atomic_compare_exchange_strong(&lock->word, &seen, 0))
+			continue;
+		if (seen & WAITERS)
+			ipk__os_futex_wake(futex_in(lock), 1);
+		return 0;
+	}
+	return -ENOTRECOVERABLE;
+}
+
+int ipk__lock_release(struct ipk__lock *lock)
+{
+	struct myself *me = &myself;
+	struct robust_list *before;
+	uint32_t i = ipk__os_self.knows_locks ? find(me, lock) : UINT32_MAX;
+	int r;
+
+	if (i == UINT32_MAX)
+		return -EPERM;
+	before = begin(me, lock);
+	/* First: whoever takes it next links the same entry into a list of its own. */
+	strike(me, i);
+	r = give(me, lock);
+	finish(me, before);
+	return r;
 }
 
 uint32_t ipk__lock_owner(const struct ipk__lock *lock)
 {
-	/* The kernel's robust-futex word: first in glibc's mutex, second in musl's. */
-#ifdef __GLIBC__
-	const uint32_t *word = (const uint32_t *)&lock->mutex;
-#else
-	const uint32_t *word = (const uint32_t *)&lock->mutex + 1;
-#endif
-	return __atomic_load_n(word, __ATOMIC_RELAXED) & OWNER_MASK;
+	return tid_of(atomic_load_explicit(&lock->word, memory_order_relaxed));
 }

@@ -3,6 +3,9 @@
 
 #include "shm/sleep.h"
 
+#define RETRIES_PER_CLOCK_READ 16
+#define RETRIES_MAX 4096 /* of one who does not wait */
+
 int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk_deadline deadline)
 {
 	int64_t now_ns;
@@ -19,6 +22,15 @@ int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk
 	deadline.at_ns = IPK__MIN(deadline.at_ns, now_ns + s->slice_ns);
 	s->is_woken = ipk__os_futex_wait(word, value, deadline) == 0;
 	return 0;
+}
+
+int ipk__sleep_retry(struct ipk__sleep *s, ipk_deadline deadline)
+{
+	if (++s->n_retries % RETRIES_PER_CLOCK_READ != 0)
+		return 0;
+	if (deadline.at_ns <= 0)
+		return s->n_retries < RETRIES_MAX ? 0 : -ETIMEDOUT;
+	return ipk__os_now_ns() < deadline.at_ns ? 0 : -ETIMEDOUT;
 }
 
 void ipk__sleep_end(struct ipk__sleep *s)

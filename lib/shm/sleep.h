@@ -21,6 +21,7 @@ struct ipk__sleep {
 	int64_t slice_ns;
 	struct ipk__waiters *waiters; /* NULL: not registered yet */
 	int slot;
+	uint32_t n_retries;
 	bool is_woken; /* the last slice did not end by time: a wake, another value or a signal */
 };
 
@@ -35,6 +36,12 @@ struct ipk__sleep {
  * passed already, or now.
  */
 int ipk__sleep(struct ipk__sleep *s, _Atomic uint32_t *word, uint32_t value, ipk_deadline deadline);
+/*
+ * What to do next failed because another changed a word meanwhile: 0 try again without sleeping.
+ * -ETIMEDOUT the deadline has passed, or it was too often for one who does not wait: no peer's
+ * writing keeps a call in its loop.
+ */
+int ipk__sleep_retry(struct ipk__sleep *s, ipk_deadline deadline);
 void ipk__sleep_end(struct ipk__sleep *s);
 
 #endif

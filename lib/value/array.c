@@ -112,7 +112,8 @@ int ipk_array_open(const char *name, ipk_array **ret_a)
 
 ipk_array *ipk_array_close(ipk_array *a)
 {
-	ipk__place_close(a);
+	if (a)
+		ipk__place_close_locked(a, &a->lock);
 	return NULL;
 }
 

@@ -17,6 +17,7 @@
 #include "value/value_internal.h"
 
 #define TRIES 8
+#define ROUNDS_MAX 100 /* of tries, with 10 ms of waiting for the lock after each */
 #define WORD_BYTES sizeof(uint64_t)
 
 static size_t n_words_of(size_t item_bytes)
@@ -132,15 +133,17 @@ int ipk_value_load_bytes(const ipk_value *v, void *buf, size_t n_bytes)
 
 	if (r < 0)
 		return r;
-	do {
+	for (int n = 0; n < ROUNDS_MAX; n++) {
 		for (int i = 0; i < TRIES; i++) {
 			if (try_load(v, buf))
 				return 0;
 		}
 		r = lock_stores(v, ipk_now());
-	} while (r == -ETIMEDOUT);
+		if (r != -ETIMEDOUT)
+			break;
+	}
 	if (r < 0)
-		return r;
+		return r == -ETIMEDOUT ? -ENOTRECOVERABLE : r;
 	(void)try_load(v, buf);
 	ipk__lock_release(&pair_of(v)->store_lock);
 	return 0;

@@ -18,6 +18,7 @@
 #include "pipe/pipe_internal.h"
 #include "value/shm_memory.h"
 
+#define OPEN_TRIES 1000 /* while others put another in its place all the time */
 #define SIZE_MAX_BYTES (IPK__SEGMENT_SHM_MAX / 2)
 #define FILE_BYTES 240
 #define NEXT_BYTES (FILE_BYTES + 8)
@@ -364,6 +365,7 @@ int ipk_shm_open(const char *name, unsigned flags, ipk_shm **ret_shm)
 	bool is_raw = (flags & IPK_SHM_RAW) != 0;
 	char file[FILE_BYTES];
 	int r = make_file_name(name, is_raw, file);
+	int n_left = OPEN_TRIES;
 
 	if (!ret_shm || (flags & ~(unsigned)(IPK_SHM_RAW | IPK_SHM_READ_ONLY)))
 		return -EINVAL;
@@ -377,7 +379,7 @@ int ipk_shm_open(const char *name, unsigned flags, ipk_shm **ret_shm)
 			return r;
 		s->is_read_only = (flags & IPK_SHM_READ_ONLY) != 0;
 		r = finish(open_file(s), s, ret_shm);
-	} while (r == -EAGAIN);
+	} while (r == -EAGAIN && n_left-- > 0);
 	return r;
 }
 

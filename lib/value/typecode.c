@@ -73,6 +73,7 @@ struct ipk_lock ipk__lent_lock(const struct ipk__ref *ref, struct ipk__shm_guard
 	return (struct ipk_lock){
 		.ref = *ref,
 		.guard = flags & IPK__FLAG_RAW ? NULL : guard,
+		.is_recursive = true,
 		.is_lent = true,
 	};
 }

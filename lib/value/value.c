@@ -105,7 +105,8 @@ int ipk_value_open(const char *name, ipk_value **ret_v)
 
 ipk_value *ipk_value_close(ipk_value *v)
 {
-	ipk__place_close(v);
+	if (v)
+		ipk__place_close_locked(v, &v->lock);
 	return NULL;
 }
 

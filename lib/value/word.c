@@ -11,6 +11,8 @@
 
 #include "value/value_internal.h"
 
+#define TRIES_MAX (1 << 20) /* of a CAS that nobody of us makes fail so often */
+
 uint64_t ipk__bits_of(const struct ipk__type *type, const void *item)
 {
 	uint8_t byte;
@@ -158,9 +160,12 @@ static bool sum_of(const struct ipk__type *type, uint64_t bits, int64_t delta, u
 static int add_checked(const struct ipk__type *type, void *word, int64_t delta, uint64_t *ret_old)
 {
 	uint64_t old = ipk__word_load(type, word);
+	int n_left = TRIES_MAX;
 	uint64_t sum;
 
 	do {
+		if (n_left-- == 0)
+			return -ENOTRECOVERABLE;
 		if (!sum_of(type, old, delta, &sum))
 			return -EOVERFLOW;
 	} while (!ipk__word_swap(type, word, &old, sum));
@@ -205,11 +210,14 @@ static uint64_t double_sum(uint64_t bits, double delta)
 int ipk__word_add_double(const struct ipk__type *type, void *word, double delta, uint64_t *ret_old)
 {
 	uint64_t old, sum;
+	int n_left = TRIES_MAX;
 
 	if (type->kind != IPK__TYPE_FLOAT)
 		return -EINVAL;
 	old = ipk__word_load(type, word);
 	do {
+		if (n_left-- == 0)
+			return -ENOTRECOVERABLE;
 		sum = type->n_bytes == sizeof(float) ? float_sum(old, delta)
 						     : double_sum(old, delta);
 	} while (!ipk__word_swap(type, word, &old, sum));
