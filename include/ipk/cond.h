@@ -97,14 +97,15 @@ IPK_API IPK_MUST_CHECK int ipk_cond_unlink(const char *name);
  *                 it is told once; may be NULL
  *
  * May return 0 without a notification, as POSIX's: when a signal handler ran, when others
- * were notified a second ago (one of them may have died), or by chance. Call it in a loop that
+ * were notified half a second ago and did not all come back (one of them may have died), or by
+ * chance. Call it in a loop that
  * looks at the state, or call ipk_cond_wait_for().
  *
  * Blocks:  until notified. Taking the lock again is not bounded by the deadline, as in POSIX:
  *          the lock is held when this returns 0 or -ETIMEDOUT.
  * Callers: the lock's holder. Not a signal handler.
- * Crash:   a waiter killed at any instruction is in nobody's way. When the one that was to be
- *          woken is killed, another returns within about a second.
+ * Crash:   a waiter killed at any instruction is in nobody's way. When those that were to be
+ *          woken are killed, as many others return within half a second.
  * Cost:    the lock, and a sleep.
  * Source:  lib/lock/cond.c         Since: 0.2
  *
@@ -125,8 +126,8 @@ IPK_API IPK_MUST_CHECK int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_dea
  * @ret_recovered: set to true when a holder died meanwhile, otherwise to false; also with
  *                 -ETIMEDOUT; may be NULL
  *
- * The predicate is called first, after each notification, about once a second (so that a
- * notifier killed before it notified costs a second), and last when the deadline has passed.
+ * The predicate is called first, after each notification, twice a second (so that a notifier
+ * killed before it notified costs half a second), and last when the deadline has passed.
  * With ipk_now() it is called once and the lock is not given up.
  *
  * Blocks:  as ipk_cond_wait(); the lock is held when this returns 0 or -ETIMEDOUT.

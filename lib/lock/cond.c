@@ -7,8 +7,10 @@
  * or is between two slices, sees that. So a notification of one wakes one, as long as
  * nobody dies.
  *
- * The kernel may have chosen one that is killed before it acts. A waiter that was passed by
- * therefore returns a while later, to look for itself; that is all a death can cost.
+ * The kernel may have chosen one that is killed before it acts. So the notifications that
+ * somebody was chosen for are counted, and whoever comes back takes one off. A waiter that finds
+ * them owed look after look, and a dead one among the waiters, hands them on and returns; if no
+ * dead one is written down, it returns a while later. That is all that deaths can cost.
  *
  * The bit is set under the user's lock before it is given up, and a notifier that changed
  * the state under that lock reads the word later: it sees the bit or the waiter sees the
@@ -25,7 +27,11 @@
 
 #define IS_WAITING 1u
 #define MOVE 2u
-#define PASSED_BY_NS 1000000000 /* so long a waiter trusts that others were notified */
+#define LOOK_NS 50000000         /* between looks while notifications are owed */
+#define TRUST_NS 400000000       /* so long a waiter trusts that whom they are owed to lives */
+#define LOOK_ANYWAY_NS 500000000 /* at the predicate */
+#define OWED_MAX (1u << 22)      /* no system has more threads */
+#define TRIES_MAX 1024           /* of a CAS that nobody of us makes fail so often */
 
 struct ipk_cond {
 	struct ipk__ref ref;
@@ -109,24 +115,60 @@ int ipk_cond_recv(ipk_pipe *via, ipk_deadline deadline, ipk_cond **ret_cond)
 
 /* --- waiting --- */
 
+/* Take up to @n off. */
+static void settle(_Atomic uint32_t *n_owed, uint32_t n)
+{
+	uint32_t seen = atomic_load(n_owed);
+
+	for (int i = 0; i < TRIES_MAX && seen > 0; i++) {
+		if (atomic_compare_exchange_weak(n_owed, &seen, seen - IPK__MIN(n, seen)))
+			return;
+	}
+}
+
+/* Whether one that was chosen did not live to come back. *owed_ns: owed since then, at least. */
+static bool is_owed_to_us(ipk_cond *cond, int64_t *owed_ns)
+{
+	uint32_t n = atomic_load(&cond->shared->n_owed);
+	int64_t now_ns;
+
+	if (n == 0) {
+		*owed_ns = 0;
+		return false;
+	}
+	now_ns = ipk__os_now_ns();
+	if (*owed_ns == 0) {
+		*owed_ns = now_ns;
+		return false;
+	}
+	if (now_ns - *owed_ns >= TRUST_NS)
+		return true;
+	if (!ipk__object_bury_waiters(&cond->ref))
+		return false;
+	/* The dead come in numbers: the others that are owed are not ours. */
+	if (n > 1)
+		ipk__os_futex_wake(&cond->shared->word, (int)IPK__MIN(n - 1, OWED_MAX));
+	return true;
+}
+
 /* 0 notified, or near enough; -ETIMEDOUT. The lock is not held. */
-static int sleep_until_notified(ipk_cond *cond, uint32_t seen, uint32_t n_notified,
-				ipk_deadline deadline)
+static int sleep_until_notified(ipk_cond *cond, uint32_t seen, ipk_deadline deadline)
 {
 	struct ipk__sleep s = IPK__SLEEP(&cond->ref, IPK__WAIT_COND);
 	struct ipk__shm_cond *c = cond->shared;
-	int64_t trust_ns = 0;
+	int64_t owed_ns = 0;
 	int r = 0;
 
-	/* Each load pairs with the notifier's change: what it wakes for is there. */
+	/* Pairs with the notifier's change: what it wakes for is there. */
 	while (r == 0 && !s.is_woken && atomic_load(&c->word) == seen) {
-		if (atomic_load(&c->n_notified) != n_notified && trust_ns == 0)
-			trust_ns = ipk__os_now_ns() + PASSED_BY_NS;
-		if (trust_ns != 0 && ipk__os_now_ns() >= trust_ns)
+		if (is_owed_to_us(cond, &owed_ns))
 			break;
+		s.slice_ns = owed_ns != 0 ? LOOK_NS : IPK__SLICE_NS;
 		r = ipk__sleep(&s, &c->word, seen, deadline);
 	}
 	ipk__sleep_end(&s);
+	if (r == 0)
+		settle(&c->n_owed, 1);
 	return r;
 }
 
@@ -134,27 +176,26 @@ static int check(ipk_cond *cond, ipk_lock *lock)
 {
 	if (!cond || !lock)
 		return -EBADF;
-	if (ipk_lock_owner(lock) != (uint32_t)ipk__os_tid())
+	if (!ipk__lock_held(&lock->guard->lock))
 		return -EPERM;
 	return ipk__object_check(&cond->ref);
 }
 
 int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
-	uint32_t seen, n_notified, n_again;
+	uint32_t seen, n_again;
 	bool recovered = false;
 	int r = check(cond, lock);
 	int again;
 
 	if (r < 0)
 		return r;
-	n_notified = atomic_load(&cond->shared->n_notified);
 	/* Pairs with notify_some(): see above. */
 	seen = atomic_fetch_or(&cond->shared->word, IS_WAITING) | IS_WAITING;
 	r = ipk__lock_release_all(lock, &n_again);
 	if (r < 0)
 		return r;
-	r = sleep_until_notified(cond, seen, n_notified, deadline);
+	r = sleep_until_notified(cond, seen, deadline);
 	again = ipk__lock_take_again(lock, n_again, &recovered);
 	if (again < 0)
 		return again;
@@ -172,7 +213,7 @@ int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predica
 	if (r < 0)
 		return r;
 	while (!predicate(arg)) {
-		ipk_deadline look = ipk_in_ns(PASSED_BY_NS);
+		ipk_deadline look = ipk_in_ns(LOOK_ANYWAY_NS);
 		bool now = false;
 
 		if (ipk_deadline_left_ns(deadline) == 0) {
@@ -194,6 +235,20 @@ int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predica
 
 /* --- notifying --- */
 
+/* Wake up to @n of those that sleep; how many. */
+static int wake_some(struct ipk__shm_cond *c, int n)
+{
+	int n_woken;
+
+	/* Before they can be back. */
+	if (atomic_fetch_add(&c->n_owed, (uint32_t)n) > OWED_MAX)
+		atomic_store(&c->n_owed, (uint32_t)n);
+	n_woken = ipk__os_futex_wake(&c->word, n);
+	if (n_woken < n)
+		settle(&c->n_owed, (uint32_t)(n - n_woken));
+	return n_woken;
+}
+
 static int notify_some(ipk_cond *cond, int n)
 {
 	_Atomic uint32_t *word = &cond->shared->word;
@@ -202,8 +257,7 @@ static int notify_some(ipk_cond *cond, int n)
 
 	if (!(seen & IS_WAITING))
 		return 0;
-	atomic_fetch_add(&cond->shared->n_notified, 1);
-	n_woken = n == INT_MAX ? 0 : ipk__os_futex_wake(word, n);
+	n_woken = n > (int)OWED_MAX ? 0 : wake_some(cond->shared, n);
 	if (n_woken >= n)
 		return 0;
 	/* When it moved meanwhile, another notification told those that waited before ours. */

@@ -10,8 +10,8 @@
 
 struct ipk__shm_cond {
 	struct ipk__shm_object object;
-	_Atomic uint32_t word; /* notifications that went beyond the sleepers << 1 | waiting */
-	_Atomic uint32_t n_notified; /* all of them; a count that wraps */
+	_Atomic uint32_t word;   /* notifications that went beyond the sleepers << 1 | waiting */
+	_Atomic uint32_t n_owed; /* for which a sleeper was woken that has not come back yet */
 };
 _Static_assert(sizeof(struct ipk__shm_cond) == 72, "layout");
 

@@ -501,6 +501,31 @@ size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, 
 	return n;
 }
 
+static bool is_dead_waiter(const struct ipk__waiter *slot, uint64_t offset, uint32_t tid)
+{
+	return tid != 0 && atomic_load_explicit(&slot->what, memory_order_acquire) != 0 &&
+	       atomic_load(&slot->object) == offset && !ipk__os_pid_exists((pid_t)tid);
+}
+
+bool ipk__object_bury_waiters(const struct ipk__ref *ref)
+{
+	uint64_t offset = ipk__object_offset(ref);
+	bool has_buried = false;
+
+	for (uint32_t i = 0; i < ref->arena->n_tables * IPK__WAITERS_MAX; i++) {
+		struct ipk__waiter *slot = &ref->arena->shared->tables[i / IPK__WAITERS_MAX]
+						    .slots[i % IPK__WAITERS_MAX];
+		uint32_t tid = atomic_load(&slot->tid);
+
+		if (!is_dead_waiter(slot, offset, tid))
+			continue;
+		/* Whoever claims it next has not begun to wait yet. */
+		atomic_store(&slot->since_boot_ns, INT64_MAX);
+		has_buried |= atomic_compare_exchange_strong(&slot->tid, &tid, 0);
+	}
+	return has_buried;
+}
+
 int ipk__object_check_slowly(const struct ipk__ref *ref)
 {
 	if (ref->arena->segment.header->pid_namespace != ipk__os_pid_namespace())

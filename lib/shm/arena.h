@@ -135,6 +135,9 @@ struct ipk__waiters *ipk__object_waiters(const struct ipk__ref *ref);
 /* Who waits for @ref: up to @max tids into @ret_tids; how many in all. */
 size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max);
 
+/* Frees the places of those that died waiting for @ref: whether there were any. */
+bool ipk__object_bury_waiters(const struct ipk__ref *ref);
+
 int ipk__object_check_slowly(const struct ipk__ref *ref);
 /*
  * Whether this process may use what is kept by tid or pid in @ref: that was checked when
