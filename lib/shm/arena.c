@@ -504,7 +504,8 @@ size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, 
 static bool is_dead_waiter(const struct ipk__waiter *slot, uint64_t offset, uint32_t tid)
 {
 	return tid != 0 && atomic_load_explicit(&slot->what, memory_order_acquire) != 0 &&
-	       atomic_load(&slot->object) == offset && !ipk__os_pid_exists((pid_t)tid);
+	       atomic_load(&slot->object) == offset &&
+	       ipk__is_dead_since(tid, false, atomic_load(&slot->since_boot_ns));
 }
 
 bool ipk__object_bury_waiters(const struct ipk__ref *ref)
