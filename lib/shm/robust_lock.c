@@ -26,11 +26,11 @@
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
+#include "os/robust_list.h"
 #include "shm/owner.h"
 #include "shm/robust_lock.h"
 
