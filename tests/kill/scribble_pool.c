@@ -6,12 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipk/error.h"
 #include "scribble.h"
 
-#define WAIT_MS 5
-#define OWN_MS 1000 /* what calls of a pool without a deadline wait for its own thread */
+#define START_MS 2000 /* a process, on a machine with much to do */
+#define OWN_MS 1000   /* what calls of a pool without a deadline wait for its own thread */
 
 /* --- pool --- */
 
@@ -77,6 +78,67 @@ static const struct call pool_calls[] = {
 	CALL("ipk_pool_apply", pool_apply, true),
 	CALL("ipk_future_get", pool_submit, true),
 	CALL_OF("ipk_pool_workers", pool_look, OWN_MS),
+};
+
+/* --- processes: what their starter writes down about them, for snapshots --- */
+
+static int stay(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int leave(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static int process_make(struct trial *t)
+{
+	/* A daemon: it ends with the victim, however that ends. */
+	return ipk_process_start(stay, NULL, IPK_PROCESS(.flags = IPK_PROCESS_DAEMON),
+				 (ipk_process **)&t->object);
+}
+
+static int process_start(struct trial *t, ipk_deadline d)
+{
+	ipk_process *p = NULL;
+	int r = ipk_process_start(leave, NULL, NULL, &p);
+
+	(void)t;
+	(void)d;
+	if (r == 0)
+		r = ipk_process_join(p, ipk_in_ms(START_MS), NULL);
+	ipk_process_close(p);
+	return r;
+}
+
+static int process_look(struct trial *t, ipk_deadline d)
+{
+	(void)d;
+	return ipk_process_is_alive(t->object) ? 0 : -ESRCH;
+}
+
+static int process_join(struct trial *t, ipk_deadline d)
+{
+	return ipk_process_join(t->object, d, NULL);
+}
+
+static void process_close(struct trial *t)
+{
+	if (!t->object)
+		return;
+	(void)!ipk_process_kill(t->object);
+	t->object = ipk_process_close(t->object);
+}
+
+static const struct call process_calls[] = {
+	CALL_OF("ipk_process_start", process_start, 2 * START_MS),
+	CALL("ipk_process_is_alive", process_look, false),
+	CALL("ipk_process_join", process_join, true),
 };
 
 /* --- snapshots --- */
@@ -175,6 +237,12 @@ void nouns_pool(struct noun_list *list)
 			    CALLS(pool_calls),
 			    .make = pool_make,
 			    .close = pool_close};
+	struct noun process = {.name = "process",
+			       .states = IN(EMPTY),
+			       .is_slow = true,
+			       CALLS(process_calls),
+			       .make = process_make,
+			       .close = process_close};
 	struct noun shown = {.name = "inspect",
 			     .is_whole = true,
 			     .states = IN(EMPTY),
@@ -184,5 +252,6 @@ void nouns_pool(struct noun_list *list)
 			     .close = shown_close};
 
 	noun_add(list, &pool);
+	noun_add(list, &process);
 	noun_add(list, &shown);
 }
