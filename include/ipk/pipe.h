@@ -62,7 +62,8 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_create(const ipk_pipe_opts *opts, ipk_pipe *
 
 /**
  * ipk_pipe_close() - close one end
- * @p: NULL is fine
+ * @p: NULL is fine; no other thread may be inside a call on it, but one that sleeps in a call
+ *     on an end of a ring is sent away with -EBADF first
  *
  * Order:   what was sent before is still received at the other end.
  * Blocks:  no.

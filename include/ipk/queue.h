@@ -394,8 +394,9 @@ IPK_API IPK_MUST_CHECK int ipk_queue_task_done(ipk_queue *q);
  * @deadline: when to stop waiting
  *
  * An item is done by ipk_queue_task_done() after a get, by ipk_lease_ack(), or when
- * IPK_NOW dropped it. A consumer that dies between a plain get and task_done leaves its
- * item undone; one that dies with a loan does not.
+ * IPK_NOW dropped it, inside or as it came back from a loan; what was got before that is
+ * waited for. A consumer that dies between a plain get and task_done leaves its item undone;
+ * one that dies with a loan does not.
  *
  * Blocks:  while items are not done.
  * Source:  lib/queue/queue_info.c   Since: 0.1

@@ -21,6 +21,12 @@
 #define IPK__N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /*
+ * What lies in shared memory, loaded exactly once: what is checked afterwards is what is used,
+ * whatever another process writes there meanwhile.
+ */
+#define IPK__READ_ONCE(field) (*(const volatile __typeof__(field) *)&(field))
+
+/*
  * What every fork touches, in parent and child, lies together: a page that both write to
  * is copied, and of one that was not used yet the first use is a fault.
  */

@@ -127,12 +127,15 @@ static void note_queue(const struct ipk__shm_queue *shm, struct ipk__object *o)
 	o->pub.max_bytes = shm->max_bytes;
 	o->pub.max_message_bytes = shm->max_message_bytes;
 	o->pub.n_leased = atomic_load_explicit(&shm->shelf.n_leased, memory_order_relaxed);
-	o->pub.n_unfinished = minus(lane->n_put, n_done);
 	o->pub.shutdown = atomic_load_explicit(&shm->shutdown, memory_order_relaxed);
 	o->pub.needs_repair = atomic_load_explicit(&shm->needs_repair, memory_order_relaxed) != 0;
 	/* Items on loan that came back lie on the shelf: taken from the ring, not got. */
 	lane->n_items += atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed);
 	lane->n_got = minus(lane->n_put, lane->n_items + o->pub.n_leased);
+	/* What was dropped is done. */
+	if (o->pub.shutdown == IPK_NOW)
+		n_done += lane->n_items;
+	o->pub.n_unfinished = minus(lane->n_put, n_done);
 	lane->message_bytes = n_bytes > 0 ? (uint64_t)n_bytes : 0;
 }
 

@@ -352,7 +352,13 @@ int ipk__wire_go_local(struct ipk__wire *w, ipk_deadline deadline)
 	parts.bell_fds[0] = fds[2];
 	parts.bell_fds[1] = fds[3];
 	parts.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
-	r = ipk__pipe_end(&parts, 1, fds[4], &w->ring);
+	r = ipk__pipe_parts_check(&parts, fds[4]);
+	if (r == 0) {
+		r = ipk__pipe_end(&parts, 1, fds[4], &w->ring);
+	} else {
+		ipk__pipe_parts_close(&parts);
+		ipk__os_close(fds[4]);
+	}
 	if (r < 0) {
 		ipk__view_close(w->view);
 		w->view = NULL;

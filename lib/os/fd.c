@@ -1,4 +1,4 @@
-/* fd.c - file descriptors: bells (eventfd), epoll sets, tickers, waiting with a deadline. */
+/* fd.c - file descriptors: the door for all of them, epoll sets, tickers, waiting. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -161,42 +160,6 @@ int ipk__os_lock_file(int fd, int how)
 	static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB};
 
 	return flock(fd, operations[how]) < 0 ? -errno : 0;
-}
-
-int ipk__os_eventfd(int *ret_fd)
-{
-	IPK__UNCANCELLED();
-	return ipk__os_take_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), ret_fd);
-}
-
-void ipk__os_bell_drain(int fd)
-{
-	IPK__UNCANCELLED();
-	uint64_t n;
-
-	/* One that is empty already is fine. */
-	if (read(fd, &n, sizeof n) < 0)
-		return;
-}
-
-void ipk__os_bell(int fd)
-{
-	IPK__UNCANCELLED();
-	const uint64_t one = 1;
-	ssize_t n;
-
-	do {
-		n = write(fd, &one, sizeof one);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EAGAIN) {
-		/* A FIFO nobody empties is full: make room, so that there is an edge again. */
-		char rest[1024];
-
-		while (read(fd, rest, sizeof rest) == (ssize_t)sizeof rest)
-			;
-		n = write(fd, &one, sizeof one);
-	}
-	(void)n;
 }
 
 int ipk__os_epoll(int *ret_fd)

@@ -34,13 +34,33 @@ void *ipk__os_realloc(void *p, size_t n_bytes)
 
 int ipk__os_memfd(const char *name, int *ret_fd)
 {
-	return ipk__os_take_fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), ret_fd);
+	IPK__UNCANCELLED();
+	int fd;
+	int r = ipk__os_take_fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), &fd);
+
+	if (r < 0)
+		return r;
+	/* It begins as 0777: whoever got it, if only to read, could open it again to write. */
+	if (fchmod(fd, 0600) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
-int ipk__os_seal(int fd)
+int ipk__os_make_read_only(int fd)
 {
+	return fchmod(fd, 0400) < 0 ? -errno : 0;
+}
+
+int ipk__os_seal(int fd, bool may_grow)
+{
+	int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
+
 	IPK__UNCANCELLED();
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) == 0)
+	if (fcntl(fd, F_ADD_SEALS, seals) == 0)
 		return 0;
 	/* By a fork of us, made in a signal handler in the middle of this. */
 	return errno == EPERM && ipk__os_is_sealed(fd) ? 0 : -errno;

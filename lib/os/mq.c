@@ -21,7 +21,7 @@ static int create_error(int err)
 
 	if (err == EINVAL)
 		return -ENOSPC;
-	if (err == EMFILE && ipk__os_eventfd(&fd) == 0) {
+	if (err == EMFILE && ipk__os_bell_open(&fd) == 0) {
 		ipk__os_close(fd);
 		return -ENOSPC;
 	}

@@ -39,8 +39,9 @@ void *ipk__os_malloc(size_t n_bytes);           /* NULL when there is none; free
 void *ipk__os_calloc(size_t n, size_t n_bytes); /* the same, zeroed */
 void *ipk__os_realloc(void *p, size_t n_bytes); /* NULL: @p is as it was */
 
-int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed */
-int ipk__os_seal(int fd);                         /* never shrinks again, seals are final */
+int ipk__os_memfd(const char *name, int *ret_fd); /* may be sealed; of mode 0600 */
+int ipk__os_make_read_only(int fd);               /* nobody opens it again to write to it */
+int ipk__os_seal(int fd, bool may_grow);          /* never shrinks again, seals are final */
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes);   /* -ENOSPC, never SIGBUS later */
 int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes); /* give pages back, keep size */
 int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr);
@@ -121,9 +122,6 @@ int ipk__os_lock_file(int fd, int how);
  * stdin and stdout become /dev/null, stderr too unless @keep_stderr.
  */
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr);
-int ipk__os_eventfd(int *ret_fd);
-void ipk__os_bell_drain(int fd); /* an eventfd that this process alone polls */
-void ipk__os_bell(int fd);       /* make an eventfd or FIFO readable; a full one is fine */
 /* An epoll fd in which each entry reports once per change (edge) or until it is gone. */
 int ipk__os_epoll(int *ret_fd);
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only);
@@ -138,11 +136,20 @@ int ipk__os_is_hung_up(int fd); /* 1 the other side of the socket is gone, 0 not
 struct pollfd;
 int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline); /* 0 or -ETIMEDOUT */
 
+/* --- bell.c: an fd that processes share, to be polled; nothing here blocks or signals ------- */
+
+int ipk__os_bell_open(int *ret_fd);
+int ipk__os_bell_check(int fd);  /* of a received one, before anything else: 0 or -EPROTO */
+void ipk__os_bell(int fd);       /* make it readable, once more if it is; a full one is fine */
+bool ipk__os_bell_drain(int fd); /* where one process alone polls it; whether it had been rung */
+void ipk__os_bell_fifo(int fd);  /* the same as ipk__os_bell(); @fd is nobody else's */
+
 /* --- socket.c: Unix SOCK_SEQPACKET, with fds and credentials -------------------------- */
 
 enum { IPK__OS_FDS_MAX = 8 };
 
 int ipk__os_socketpair(int ret_fds[2]);
+bool ipk__os_is_packet_socket(int fd);          /* of a received fd: whether it is such a one */
 int ipk__os_socket_buffer(int fd, int n_bytes); /* ask for a send buffer */
 /* No packet comes in any more, and who sends one learns so; what has come is there to read. */
 void ipk__os_stop_receiving(int fd);

@@ -34,6 +34,15 @@ int ipk__os_socketpair(int ret_fds[2])
 	return 0;
 }
 
+bool ipk__os_is_packet_socket(int fd)
+{
+	int domain, type;
+	socklen_t n_bytes = sizeof domain;
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n_bytes) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n_bytes) == 0 && type == SOCK_SEQPACKET;
+}
+
 int ipk__os_socket_buffer(int fd, int n_bytes)
 {
 	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n_bytes, sizeof n_bytes) < 0 ? -errno : 0;

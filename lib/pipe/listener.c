@@ -8,17 +8,21 @@
  * like that is turned away.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
 
-/* A caller says hello at once; one that is stopped must not keep the others waiting. */
+/* A caller says hello at once; one that does not is stopped, or no caller of ours. */
 #define HELLO_NS ((int64_t)1000000000)
+/* So long one caller is listened to before the next is taken: hellos may be a moment late. */
+#define GRACE_NS ((int64_t)50000000)
 /* Listeners that are just starting in the same directory are done within microseconds. */
 #define LOCK_TRIES 100
 #define LOCK_RETRY_NS 1000000
+#define CALLERS_MAX 16
 #define CALLS_AGAIN 3
 
 struct ipk_listener {
@@ -228,17 +232,12 @@ static int open_parts(const struct ipk__side_packet *welcome, const int *fds, si
 	return 0;
 }
 
-/* Turn the connection @fd into end 0 of a new pipe. Takes @fd over. */
+/* Turn the connection @fd, whose hello is there, into end 0 of a new pipe. Takes @fd over. */
 static int welcome_caller(ipk_listener *l, int fd, ipk_deadline deadline, ipk_pipe **ret_pipe)
 {
 	struct ipk__pipe_parts parts = IPK__PIPE_NO_PARTS;
-	ipk_deadline patience = {IPK__MIN(deadline.at_ns, ipk__os_now_ns() + HELLO_NS)};
-	int r = check_peer(fd);
+	int r = ipk__pipe_parts_make(&l->opts, &parts);
 
-	if (r == 0)
-		r = recv_hello(fd, patience);
-	if (r == 0)
-		r = ipk__pipe_parts_make(&l->opts, &parts);
 	if (r == 0)
 		r = send_welcome(fd, &parts, deadline);
 	if (r == 0)
@@ -248,28 +247,120 @@ static int welcome_caller(ipk_listener *l, int fd, ipk_deadline deadline, ipk_pi
 	return r;
 }
 
+/*
+ * Who has called during one accept and has yet to say hello, the oldest first. They wait
+ * beside each other, so that those who say nothing are in nobody's way.
+ */
+struct callers {
+	size_t n;
+	int fds[CALLERS_MAX];
+	int64_t until_ns[CALLERS_MAX];
+};
+
+/* Out of the list; the fd is the caller's now. */
+static int take_out(struct callers *c, size_t at)
+{
+	int fd = c->fds[at];
+
+	c->n--;
+	for (size_t i = at; i < c->n; i++) {
+		c->fds[i] = c->fds[i + 1];
+		c->until_ns[i] = c->until_ns[i + 1];
+	}
+	return fd;
+}
+
+static void add_caller(struct callers *c, int fd)
+{
+	/* When all places are taken it is the oldest who goes; it may call again. */
+	if (c->n == CALLERS_MAX)
+		ipk__os_close(take_out(c, 0));
+	c->fds[c->n] = fd;
+	c->until_ns[c->n++] = ipk__os_now_ns() + HELLO_NS;
+}
+
+/* The first who has said hello becomes a pipe: 0, or -EAGAIN when nobody has, or an error. */
+static int hear_callers(ipk_listener *l, struct callers *c, ipk_deadline deadline,
+			ipk_pipe **ret_pipe)
+{
+	for (size_t i = 0; i < c->n;) {
+		int r = check_peer(c->fds[i]);
+
+		if (r == 0)
+			r = recv_hello(c->fds[i], ipk_now());
+		if (r == -ETIMEDOUT && ipk__os_now_ns() < c->until_ns[i]) {
+			i++;
+			continue;
+		}
+		if (r == 0)
+			return welcome_caller(l, take_out(c, i), deadline, ret_pipe);
+		ipk__os_close(take_out(c, i));
+		/* It only looked whether we are here, or says nothing: on to the next. */
+		if (r != -EPIPE && r != -ETIMEDOUT)
+			return r;
+	}
+	return -EAGAIN;
+}
+
+/* Until when nobody else is taken; in the past, or 0, when it is time to. */
+static int64_t grace_until_ns(const struct callers *c)
+{
+	return c->n > 0 ? c->until_ns[c->n - 1] - HELLO_NS + GRACE_NS : 0;
+}
+
+/* Sleep until somebody calls, or says something, or has said nothing for too long. */
+static int wait_for_callers(ipk_listener *l, const struct callers *c, ipk_deadline deadline)
+{
+	bool in_grace = grace_until_ns(c) > ipk__os_now_ns();
+	struct pollfd fds[CALLERS_MAX + 1];
+	ipk_deadline until = deadline;
+	int r;
+
+	for (size_t i = 0; i < c->n; i++) {
+		fds[i] = (struct pollfd){.fd = c->fds[i], .events = POLLIN};
+		until.at_ns = IPK__MIN(until.at_ns, c->until_ns[i]);
+	}
+	fds[c->n] = (struct pollfd){.fd = in_grace ? -1 : l->fd, .events = POLLIN};
+	if (in_grace)
+		until.at_ns = IPK__MIN(until.at_ns, grace_until_ns(c));
+	r = ipk__os_poll(fds, c->n + 1, until);
+	return r == -ETIMEDOUT && ipk_deadline_left_ns(deadline) > 0 ? 0 : r;
+}
+
+static int accept_one(ipk_listener *l, struct callers *c, ipk_deadline deadline,
+		      ipk_pipe **ret_pipe)
+{
+	uint32_t n_rounds = 0;
+	int fd;
+	int r;
+
+	for (;;) {
+		r = hear_callers(l, c, deadline, ret_pipe);
+		if (r != -EAGAIN && r != -EPIPE)
+			return r;
+		r = grace_until_ns(c) > ipk__os_now_ns() ? -EAGAIN : ipk__os_accept(l->fd, &fd);
+		if (r == 0)
+			add_caller(c, fd);
+		else if (r == -EAGAIN)
+			r = wait_for_callers(l, c, deadline);
+		if (r == 0)
+			r = ipk__round_of_work(&n_rounds, deadline);
+		if (r < 0)
+			return r;
+	}
+}
+
 int ipk_listener_accept(ipk_listener *l, ipk_deadline deadline, ipk_pipe **ret_pipe)
 {
+	struct callers callers = {.n = 0};
 	int r;
 
 	if (!l || !ret_pipe)
 		return l ? -EINVAL : -EBADF;
-	for (;;) {
-		int fd;
-
-		r = ipk__os_accept(l->fd, &fd);
-		if (r == -EAGAIN)
-			r = ipk__os_poll1(l->fd, IPK__OS_IN, deadline, NULL);
-		else if (r == 0) {
-			r = welcome_caller(l, fd, deadline, ret_pipe);
-			/* It only looked whether we are here, or says nothing: on to the next. */
-			if ((r != -EPIPE && r != -ETIMEDOUT) || ipk_deadline_left_ns(deadline) == 0)
-				return r;
-			r = 0;
-		}
-		if (r < 0)
-			return r;
-	}
+	r = accept_one(l, &callers, deadline, ret_pipe);
+	/* They hear that we hung up, and call again. */
+	close_all(callers.fds, callers.n);
+	return r;
 }
 
 /* --- calling --- */
@@ -303,6 +394,8 @@ static int meet(int fd, ipk_deadline deadline, struct ipk__pipe_parts *parts)
 		r = recv_packet(fd, IPK__SIDE_WELCOME, deadline, &packet, fds, &n_fds);
 	if (r == 0)
 		r = open_parts(&packet, fds, n_fds, parts);
+	if (r == 0)
+		r = ipk__pipe_parts_check(parts, fd);
 	if (r < 0)
 		close_all(fds, n_fds);
 	return r;
@@ -331,7 +424,7 @@ int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pip
 	if (!path || !ret_pipe)
 		return -EINVAL;
 	r = call_once(path, deadline, ret_pipe);
-	/* A listener that may not wait hangs up when our hello is not there yet. */
+	/* A listener that has another caller, or may not wait, hangs up when our hello is late. */
 	for (int i = 0; r == -EPIPE && i < CALLS_AGAIN; i++)
 		r = call_once(path, deadline, ret_pipe);
 	return r;

@@ -12,6 +12,8 @@
 #include "pipe/pipe_internal.h"
 
 #define RING_DEFAULT_BYTES ((size_t)512 << 10)
+#define LEAVE_NS ((int64_t)1000000000)
+#define LEAVE_NAP_NS 100000
 #define WHOLE_MAX_SHARE 4 /* a message up to this share of the ring is one record */
 
 /* --- options and parts --- */
@@ -80,9 +82,9 @@ static int fill_parts(const ipk_pipe_opts *o, struct ipk__pipe_parts *parts)
 		return ipk__os_socketpair(parts->data_fds);
 	r = make_segment(o, &parts->segment_fd);
 	if (r == 0)
-		r = ipk__os_eventfd(&parts->bell_fds[0]);
+		r = ipk__os_bell_open(&parts->bell_fds[0]);
 	if (r == 0)
-		r = ipk__os_eventfd(&parts->bell_fds[1]);
+		r = ipk__os_bell_open(&parts->bell_fds[1]);
 	return r;
 }
 
@@ -102,14 +104,26 @@ int ipk__pipe_parts_make(const ipk_pipe_opts *o, struct ipk__pipe_parts *ret_par
 	return 0;
 }
 
+int ipk__pipe_parts_check(const struct ipk__pipe_parts *parts, int side_fd)
+{
+	if (!ipk__os_is_packet_socket(side_fd))
+		return -EPROTO;
+	for (int i = 0; i < 2; i++) {
+		if ((parts->bell_fds[i] >= 0 && ipk__os_bell_check(parts->bell_fds[i]) < 0) ||
+		    (parts->data_fds[i] >= 0 && !ipk__os_is_packet_socket(parts->data_fds[i])))
+			return -EPROTO;
+	}
+	return 0;
+}
+
 /* --- ends --- */
 
 /* Each end reads one lane and writes the other; in a one-way pipe there is only lane 1. */
 static void open_lanes(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
 {
 	struct ipk__shm_pipe *shm = (struct ipk__shm_pipe *)p->segment.header;
-	uint64_t ring_bytes = shm->header.ring_bytes;
-	uint32_t last = shm->header.n_rings - 1;
+	uint64_t ring_bytes = p->segment.checked.ring_bytes;
+	uint32_t last = p->segment.checked.n_rings - 1;
 	char *rx_bytes = ipk__segment_ring(&p->segment, which == 0 ? last : 0);
 	char *tx_bytes = ipk__segment_ring(&p->segment, which == 0 ? 0 : last);
 
@@ -126,7 +140,8 @@ static bool is_pipe(const struct ipk__shm_header *h)
 {
 	uint32_t n_rings = (h->flags & IPK_PIPE_ONE_WAY) ? 1 : 2;
 
-	return h->fixed_bytes >= sizeof(struct ipk__shm_pipe) && h->n_rings == n_rings;
+	return h->fixed_bytes >= sizeof(struct ipk__shm_pipe) && h->n_rings == n_rings &&
+	       (h->flags & ~(uint32_t)IPK_PIPE_ONE_WAY) == 0;
 }
 
 static int open_transport(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
@@ -143,9 +158,9 @@ static int open_transport(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
 	if (r < 0)
 		return r;
 	parts->segment_fd = -1;
-	if (!is_pipe(p->segment.header))
+	if (!is_pipe(&p->segment.checked))
 		return -EBADMSG;
-	p->flags = p->segment.header->flags;
+	p->flags = p->segment.checked.flags;
 	p->transport = &ipk__transport_ring;
 	open_lanes(p, parts, which);
 	return 0;
@@ -238,9 +253,44 @@ int ipk_pipe_create(const ipk_pipe_opts *opts, ipk_pipe **ret_a, ipk_pipe **ret_
 	return r < 0 ? r : make_ends(&parts, ret_a, ret_b);
 }
 
+static bool is_slept_in(const ipk_pipe *p)
+{
+	uint32_t pid = (uint32_t)ipk__os_pid();
+
+	/* What a fork's parent was doing does not concern its child. */
+	return atomic_load(&p->sender_pid) == pid || atomic_load(&p->receiver_pid) == pid;
+}
+
+/* Other threads that sleep in a call on @p come back with an error; whether all are out. */
+static bool send_away(ipk_pipe *p)
+{
+	ipk_deadline deadline;
+
+	atomic_store(&p->is_closing, true);
+	if (!is_slept_in(p))
+		return true;
+	deadline = ipk_in_ns(LEAVE_NS);
+	while (is_slept_in(p) && ipk_deadline_left_ns(deadline) > 0) {
+		ipk__lane_wake_readers(&p->rx, IPK__WAITERS_MAX);
+		ipk__lane_wake_writers(&p->tx, IPK__WAITERS_MAX);
+		ipk__os_nap(LEAVE_NAP_NS);
+	}
+	return !is_slept_in(p);
+}
+
+/* A call is over: the last that it does with the end. */
+static int leave(_Atomic uint32_t *slept_pid, int r)
+{
+	/* Pairs with the loads of who closes: all we did comes before. */
+	if (atomic_load_explicit(slept_pid, memory_order_relaxed) != 0)
+		atomic_store_explicit(slept_pid, 0, memory_order_release);
+	return r;
+}
+
 ipk_pipe *ipk_pipe_close(ipk_pipe *p)
 {
-	if (!p)
+	/* Somebody in it who does not leave, stopped by a debugger say, keeps it. */
+	if (!p || (p->segment.header && !send_away(p)))
 		return NULL;
 	if (p->transport && p->transport->close)
 		p->transport->close(p);
@@ -287,7 +337,9 @@ int ipk_pipe_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_deadline 
 {
 	int r = check_send(p, data, len_bytes);
 
-	return r < 0 ? r : p->transport->send(p, data, len_bytes, deadline);
+	if (r == 0)
+		r = leave(&p->sender_pid, p->transport->send(p, data, len_bytes, deadline));
+	return r;
 }
 
 int ipk_pipe_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
@@ -297,7 +349,10 @@ int ipk_pipe_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadlin
 
 	if (r == 0 && !buf && buf_bytes > 0)
 		r = -EINVAL;
-	return r < 0 ? r : p->transport->recv(p, buf, buf_bytes, deadline, ret_len_bytes);
+	if (r == 0)
+		r = leave(&p->receiver_pid,
+			  p->transport->recv(p, buf, buf_bytes, deadline, ret_len_bytes));
+	return r;
 }
 
 int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
@@ -307,9 +362,10 @@ int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadline, void **ret_data, siz
 	void *copy;
 	int r = check_recv(p);
 
+	if (r == 0 && (!ret_data || !ret_len_bytes))
+		r = -EINVAL;
 	if (r == 0)
-		r = ret_data && ret_len_bytes ? p->transport->next(p, deadline, &data, &len_bytes)
-					      : -EINVAL;
+		r = leave(&p->receiver_pid, p->transport->next(p, deadline, &data, &len_bytes));
 	if (r < 0)
 		return r;
 	if (data == p->stash.bytes) {
@@ -336,7 +392,8 @@ int ipk_pipe_peek(ipk_pipe *p, ipk_deadline deadline, const void **ret_data, siz
 	if (r == 0 && (!ret_data || !ret_len_bytes))
 		r = -EINVAL;
 	if (r == 0)
-		r = p->transport->next(p, deadline, ret_data, ret_len_bytes);
+		r = leave(&p->receiver_pid,
+			  p->transport->next(p, deadline, ret_data, ret_len_bytes));
 	if (r == 0)
 		p->is_peeked = true;
 	return r;
@@ -357,7 +414,7 @@ int ipk_pipe_poll(ipk_pipe *p, ipk_deadline deadline)
 {
 	int r = check_recv(p);
 
-	return r < 0 ? r : p->transport->poll(p, deadline);
+	return r < 0 ? r : leave(&p->receiver_pid, p->transport->poll(p, deadline));
 }
 
 int ipk_pipe_fd(ipk_pipe *p, int *ret_fd)

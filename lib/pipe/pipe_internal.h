@@ -68,6 +68,13 @@ struct ipk_pipe {
 	struct ipk__lane rx;
 	size_t whole_max_bytes; /* longer messages go in pieces */
 	struct ipk__pollset pollset;
+	/*
+	 * One that sleeps in a call while another thread closes the end is sent away first. The
+	 * process whose thread has slept in the call that it is in; 0: none has.
+	 */
+	_Atomic bool is_closing;
+	_Atomic uint32_t sender_pid;
+	_Atomic uint32_t receiver_pid;
 
 	/* socket and stream transports */
 	int data_fd;
@@ -89,6 +96,8 @@ struct ipk__pipe_parts {
 /* pipe.c */
 int ipk__pipe_parts_make(const ipk_pipe_opts *opts, struct ipk__pipe_parts *ret_parts);
 void ipk__pipe_parts_close(struct ipk__pipe_parts *parts);
+/* Of parts that came from another process: whether each is what it should be, or -EPROTO. */
+int ipk__pipe_parts_check(const struct ipk__pipe_parts *parts, int side_fd);
 /* End @which (0 or 1) of a pipe. Takes the fds over, also when it fails. */
 int ipk__pipe_end(struct ipk__pipe_parts *parts, int which, int side_fd, ipk_pipe **ret_end);
 int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts);

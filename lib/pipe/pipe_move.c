@@ -69,5 +69,11 @@ int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end)
 		parts.bell_fds[0] = fds[2];
 		parts.bell_fds[1] = fds[3];
 	}
+	r = ipk__pipe_parts_check(&parts, fds[0]);
+	if (r < 0) {
+		ipk__pipe_parts_close(&parts);
+		ipk__os_close(fds[0]);
+		return r;
+	}
 	return ipk__pipe_end(&parts, (int)packet.offset, fds[0], ret_end);
 }

@@ -41,6 +41,8 @@ static int has_room(void *arg, bool slowly)
 	uint32_t n_free = 0;
 	int r;
 
+	if (atomic_load_explicit(&w->p->is_closing, memory_order_relaxed))
+		return -EBADF;
 	if (slowly && is_gone(w->p))
 		return -EPIPE;
 	r = ipk__ring_room(&w->p->tx.ring, w->tail, w->n_units, &n_free);
@@ -53,6 +55,8 @@ static int has_record(void *arg, bool slowly)
 
 	int n = ipk__ring_ready(&p->rx.ring);
 
+	if (atomic_load_explicit(&p->is_closing, memory_order_relaxed))
+		return -EBADF;
 	if (n > 0 || !slowly || !is_gone(p))
 		return n;
 	/* It may have sent between our look and its end. */
@@ -74,6 +78,8 @@ static int wait_record(ipk_pipe *p, ipk_deadline deadline)
 	/* Who waits for an answer will be waited for on the other lane. */
 	if (p->can_send)
 		ipk__lane_note_cpu(&p->tx.ring.shared->writer_cpu);
+	if (deadline.at_ns > 0)
+		atomic_store(&p->receiver_pid, (uint32_t)ipk__os_pid());
 	r = ipk__lane_wait_data(&p->rx, has_record, p, deadline);
 	if (r != -ETIMEDOUT || p->pollset.fd < 0)
 		return r;
@@ -92,6 +98,8 @@ static int make_room(ipk_pipe *p, uint64_t tail, uint32_t n_units, ipk_deadline 
 
 	if (r != 0)
 		return IPK__MIN(r, 0);
+	if (deadline.at_ns > 0)
+		atomic_store(&p->sender_pid, (uint32_t)ipk__os_pid());
 	return ipk__lane_wait_space(&p->tx, has_room, &wanted, deadline);
 }
 
@@ -185,6 +193,8 @@ struct front {
 
 static int front(ipk_pipe *p, ipk_deadline deadline, struct front *ret)
 {
+	uint32_t n_rounds = 0;
+
 	ret->head = ipk__ring_head(&p->rx.ring);
 	for (;;) {
 		int r = ipk__ring_front(&p->rx.ring, ret->head, &ret->record, &ret->len_bytes,
@@ -193,6 +203,8 @@ static int front(ipk_pipe *p, ipk_deadline deadline, struct front *ret)
 		if (r != 0)
 			return IPK__MIN(r, 0);
 		r = wait_record(p, deadline);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -213,11 +225,14 @@ static void consume(ipk_pipe *p, const struct front *f)
 static int collect(ipk_pipe *p, char *into, ipk_deadline deadline)
 {
 	struct ipk__stash *stash = &p->stash;
+	uint32_t n_rounds = 0;
 	struct front f;
 
 	while (stash->got_bytes < stash->total_bytes) {
 		int r = front(p, deadline, &f);
 
+		if (r == 0)
+			r = ipk__round_of_work(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 		if (f.type == WHOLE || f.type == FIRST)
@@ -257,6 +272,7 @@ static int total_of(const ipk_pipe *p, const struct front *f, size_t *ret_bytes)
  */
 static int begin(ipk_pipe *p, ipk_deadline deadline, struct front *ret_f, size_t *ret_total)
 {
+	uint32_t n_rounds = 0;
 	int r;
 
 	if (p->stash.is_used) {
@@ -265,6 +281,8 @@ static int begin(ipk_pipe *p, ipk_deadline deadline, struct front *ret_f, size_t
 	}
 	do {
 		r = front(p, deadline, ret_f);
+		if (r == 0)
+			r = ipk__round_of_work(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 		/* Pieces whose beginning a killed reader took along: pass them over. */
@@ -272,6 +290,14 @@ static int begin(ipk_pipe *p, ipk_deadline deadline, struct front *ret_f, size_t
 			consume(p, ret_f);
 	} while (ret_f->type == MORE || ret_f->type == LAST);
 	return total_of(p, ret_f, ret_total);
+}
+
+/* What begin() said, unless messages that were given up have been passed over for too long. */
+static int round_of_messages(uint32_t *n_rounds, ipk_deadline deadline, int begun)
+{
+	int r = ipk__round_of_work(n_rounds, deadline);
+
+	return r < 0 ? r : begun;
 }
 
 /* Put the next message together in the stash. */
@@ -298,12 +324,15 @@ static int start_pieces(ipk_pipe *p, const struct front *f, size_t total)
 static int ring_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data,
 		     size_t *ret_len_bytes)
 {
+	uint32_t n_rounds = 0;
 	struct front f;
 	size_t total;
 	int r;
 
 	do {
 		r = begin(p, deadline, &f, &total);
+		if (r >= 0)
+			r = round_of_messages(&n_rounds, deadline, r);
 		if (r < 0)
 			return r;
 		if (r == 0 && f.type == WHOLE) {
@@ -380,12 +409,15 @@ static int recv_whole(ipk_pipe *p, char *buf, size_t buf_bytes, const struct fro
 static int ring_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		     size_t *ret_len_bytes)
 {
+	uint32_t n_rounds = 0;
 	struct front f;
 	size_t total;
 	int r;
 
 	do {
 		r = begin(p, deadline, &f, &total);
+		if (r >= 0)
+			r = round_of_messages(&n_rounds, deadline, r);
 		if (r < 0)
 			return r;
 		if (r == 0 && f.type == WHOLE) {

@@ -26,6 +26,7 @@ int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int
 		   ipk_deadline deadline)
 {
 	struct iovec part = {(void *)packet, sizeof *packet};
+	uint32_t n_rounds = 0;
 
 	for (;;) {
 		int r = ipk__os_send(side_fd, &part, 1, fds, n_fds);
@@ -33,6 +34,8 @@ int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(side_fd, IPK__OS_OUT, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -55,6 +58,7 @@ int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 {
 	struct ipk__side_packet packet;
 	struct iovec part = {&packet, sizeof packet};
+	uint32_t n_rounds = 0;
 	size_t n_bytes;
 	int r;
 
@@ -67,6 +71,8 @@ int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 		if (r != -EAGAIN)
 			break;
 		r = ipk__os_poll1(side_fd, IPK__OS_IN, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}

@@ -24,12 +24,16 @@ struct packet {
 static int send_packet(ipk_pipe *p, const struct iovec *parts, size_t n_parts, const int *fds,
 		       size_t n_fds, ipk_deadline deadline)
 {
+	uint32_t n_rounds = 0;
+
 	for (;;) {
 		int r = ipk__os_send(p->data_fd, parts, n_parts, fds, n_fds);
 
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(p->data_fd, IPK__OS_OUT, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -44,7 +48,7 @@ static int body_in_file(const void *data, size_t len_bytes, int *ret_fd)
 		return r;
 	r = ipk__os_pwrite(fd, data, len_bytes, 0);
 	if (r == 0)
-		r = ipk__os_seal(fd);
+		r = ipk__os_seal(fd, false);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -74,6 +78,7 @@ static int socket_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_dead
 static int look(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
 {
 	struct iovec part = {head, sizeof *head};
+	uint32_t n_rounds = 0;
 	size_t n_bytes;
 
 	for (;;) {
@@ -87,6 +92,8 @@ static int look(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(p->data_fd, IPK__OS_IN, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}

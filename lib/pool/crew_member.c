@@ -2,7 +2,7 @@
  * crew_member.c - a single worker of a pool, process or thread, from its start to its end.
  *
  * Both end alike for whoever watches: an fd becomes readable. A process has its pidfd; a
- * thread rings an eventfd as the last thing it does, also when its task ends the thread
+ * thread rings a bell as the last thing it does, also when its task ends the thread
  * (pthread_exit()), so that joining it does not wait.
  */
 #include <errno.h>
@@ -127,7 +127,7 @@ static int start_thread(ipk_pool *pool, unsigned worker, bool lets_go)
 {
 	struct ipk__member *m = &pool->members[worker];
 	struct thread_birth *b = ipk__os_calloc(1, sizeof *b);
-	int r = b ? ipk__os_eventfd(&m->born.pidfd) : -ENOMEM;
+	int r = b ? ipk__os_bell_open(&m->born.pidfd) : -ENOMEM;
 
 	if (r == 0)
 		r = ipk__os_loop_add(pool->epoll_fd, m->born.pidfd, IPK__OS_IN, worker);

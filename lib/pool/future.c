@@ -521,7 +521,7 @@ int ipk_future_fd(ipk_future *f, int *ret_fd)
 		return -EINVAL;
 	ipk__pool_lock(f->pool);
 	if (f->fd < 0)
-		r = ipk__os_eventfd(&fd);
+		r = ipk__os_bell_open(&fd);
 	if (r == 0 && f->fd < 0) {
 		if (has_ended(f))
 			ipk__os_bell(fd);

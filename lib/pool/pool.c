@@ -105,9 +105,9 @@ static int make_fds(ipk_pool *pool)
 	int r = ipk__os_epoll(&pool->epoll_fd);
 
 	if (r == 0)
-		r = ipk__os_eventfd(&pool->call_fd);
+		r = ipk__os_bell_open(&pool->call_fd);
 	if (r == 0)
-		r = ipk__os_eventfd(&pool->bell_fd);
+		r = ipk__os_bell_open(&pool->bell_fd);
 	return r;
 }
 

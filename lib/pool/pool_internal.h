@@ -92,7 +92,7 @@ struct ipk_future {
 	struct ipk__watch *watches;
 	struct ipk__callback *callbacks;
 	ipk_future *next_called; /* in the list of those whose callbacks are due */
-	int fd;                  /* an eventfd, -1: nobody asked */
+	int fd;                  /* a bell, -1: nobody asked */
 };
 
 ipk_future *ipk__future_new(ipk_pool *pool,
@@ -127,7 +127,7 @@ struct ipk__member {
 	bool is_wanted;   /* it is to be replaced when it ends */
 	bool is_killed;   /* by us */
 	bool has_died;    /* the one before: it did not end by an order */
-	/* Of a thread, born.pidfd is an eventfd that it makes readable at its end. */
+	/* Of a thread, born.pidfd is a bell that it makes readable at its end. */
 	struct ipk__born born;
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: it has sent none yet */
@@ -337,8 +337,8 @@ struct ipk_pool {
 	bool has_supervisor;
 	_Atomic bool supervisor_stops;
 	int epoll_fd;
-	int call_fd;                      /* an eventfd: ipk__supervisor_call() */
-	int bell_fd;                      /* an eventfd that workers ring */
+	int call_fd;                      /* a bell: ipk__supervisor_call() */
+	int bell_fd;                      /* a bell that workers ring */
 	int64_t next_look_ns;             /* when it will look by itself; INT64_MAX: when called */
 	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */

@@ -86,7 +86,7 @@ static int open_spill(struct ipk__worker *w)
 
 	if (r < 0)
 		return r;
-	r = ipk__os_seal(fd);
+	r = ipk__os_seal(fd, true);
 	if (r == 0)
 		r = ipk__os_send(w->control_fd, &part, 1, &fd, 1);
 	if (r < 0)

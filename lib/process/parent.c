@@ -120,7 +120,7 @@ static int open_parent(int *ret_fd)
 	}
 	if (r != -ESRCH)
 		return r;
-	r = ipk__os_eventfd(ret_fd);
+	r = ipk__os_bell_open(ret_fd);
 	if (r == 0)
 		ipk__os_bell(*ret_fd);
 	return r;

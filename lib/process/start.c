@@ -5,7 +5,7 @@
  * the fork. So with no fd free nothing is forked. (The alternative that gives both at once,
  * clone3 with CLONE_PIDFD, goes around the C library, whose locks and thread ids would be
  * stale in the child.) A child may be gone before it could be named, where the host ignores
- * SIGCHLD or waits for just any child: an eventfd then stands in for its pidfd.
+ * SIGCHLD or waits for just any child: a bell then stands in for its pidfd.
  *
  * Pages cost more than system calls here: each page that the child writes to, or whose code
  * it runs first, and each that the parent writes to while the child shares it, is a fault.
@@ -21,7 +21,7 @@
 /* An fd for a child that nobody can name any more: it is over, and somebody else knows how. */
 static int stand_in(ipk_process *p)
 {
-	int r = ipk__os_eventfd(&p->fd);
+	int r = ipk__os_bell_open(&p->fd);
 
 	if (r < 0)
 		return r;

@@ -149,12 +149,13 @@ bool ipk_lease_is_redelivered(const ipk_lease *l)
 static void acknowledge(ipk_queue *q, uint32_t at)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
+	uint64_t count = atomic_load(&q->shared->n_acked) + 1;
 
 	/* Written down first, so that a death on the way counts it exactly once. */
-	shelf->ack_count = atomic_load(&q->shared->n_acked) + 1;
+	shelf->ack_count = count;
 	*(volatile uint32_t *)&shelf->ack_slot = at + 1;
 	atomic_store(&q->slots[at].word, SLOT_FREE);
-	atomic_store(&q->shared->n_acked, shelf->ack_count);
+	atomic_store(&q->shared->n_acked, count);
 	*(volatile uint32_t *)&shelf->ack_slot = 0;
 	atomic_fetch_sub(&shelf->n_leased, 1);
 	ipk__shelf_free(q, at);
@@ -249,15 +250,18 @@ void ipk__lease_reclaim(ipk_queue *q)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 	uint64_t seen_alive = 0;
+	unsigned n_asked = 0;
 	unsigned n = 0;
 
 	atomic_store(&shelf->reclaimed_ns, ipk__os_now_ns());
-	for (uint32_t i = 0; i < q->n_slots; i++) {
+	/* There are no more loans than that, whatever the words say: each asks the kernel. */
+	for (uint32_t i = 0; i < q->n_slots && n_asked < IPK__LOANS_MAX; i++) {
 		uint64_t word = atomic_load(&q->slots[i].word);
 		uint64_t holder = holder_of(&q->slots[i], word);
 
 		if ((word & SLOT_STATE) != SLOT_LEASED || holder == seen_alive)
 			continue;
+		n_asked++;
 		if (ipk__owner_is_dead(holder, true)) {
 			give_back(q, i);
 			n++;
@@ -267,4 +271,12 @@ void ipk__lease_reclaim(ipk_queue *q)
 	}
 	if (n > 0)
 		ipk__queue_wake_readers(q, IPK__MIN(n, IPK__WAITERS_MAX));
+}
+
+void ipk__lease_reclaim_if_due(ipk_queue *q)
+{
+	if (!ipk__lease_reclaim_is_due(q) || ipk__queue_lock_get(q, ipk_now()) < 0)
+		return;
+	ipk__lease_reclaim(q);
+	ipk__queue_unlock_get(q);
 }

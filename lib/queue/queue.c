@@ -71,13 +71,14 @@ static struct sizes sizes_for(const ipk_queue_opts *o)
 }
 
 /* Behind all that is mapped. */
-static uint64_t spill_base_of(const struct ipk__shm_header *header)
+static uint64_t spill_base_of(const struct ipk__shm_header *h)
 {
-	return header->fixed_bytes + header->ring_bytes * header->n_rings;
+	return h->fixed_bytes + h->ring_bytes * h->n_rings;
 }
 
-static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const struct sizes *s)
+static int fill_queue(struct ipk__segment *segment, const ipk_queue_opts *o, const struct sizes *s)
 {
+	struct ipk__shm_queue *shm = (struct ipk__shm_queue *)segment->header;
 	int r = ipk__lock_init(&shm->put_lock);
 
 	if (r == 0)
@@ -91,32 +92,62 @@ static int fill_queue(struct ipk__shm_queue *shm, const ipk_queue_opts *o, const
 	shm->max_bytes = o->max_bytes;
 	shm->max_message_bytes =
 		o->max_bytes ? IPK__MIN(o->max_bytes, o->max_message_bytes) : o->max_message_bytes;
-	shm->spill_base = spill_base_of(&shm->header);
+	shm->spill_base = spill_base_of(&segment->checked);
 	atomic_store(&shm->spill_next, shm->spill_base);
 	ipk__shelf_lay_out(&shm->shelf, ipk__round_up(sizeof *shm, IPK__CACHE_LINE), s->n_slots,
 			   s->n_blocks);
 	return 0;
 }
 
-/* From the header and the sizes in it; they are checked before they are used. */
-static bool is_sane(const struct ipk__segment *segment)
+/* The sizes of a queue that another process may have made, each read once, into @q. */
+static void take_numbers(ipk_queue *q, const struct ipk__shm_queue *shm)
 {
-	const struct ipk__shm_queue *shm = (const struct ipk__shm_queue *)segment->header;
-	const struct ipk__shm_shelf *shelf = &shm->shelf;
-	struct ipk__shm_shelf expected;
-	uint64_t at = ipk__round_up(sizeof *shm, IPK__CACHE_LINE);
+	q->kind = (ipk_queue_kind)IPK__READ_ONCE(shm->kind);
+	q->max_items = IPK__READ_ONCE(shm->max_items);
+	q->max_bytes = IPK__READ_ONCE(shm->max_bytes);
+	q->max_message_bytes = IPK__READ_ONCE(shm->max_message_bytes);
+	q->n_slots = IPK__READ_ONCE(shm->shelf.n_slots);
+	q->n_blocks = IPK__READ_ONCE(shm->shelf.n_blocks);
+	q->spill_base = spill_base_of(&q->segment.checked);
+}
 
-	if (shm->header.fixed_bytes < sizeof *shm || shm->kind > IPK_QUEUE_PRIORITY ||
-	    shm->header.n_rings != (shm->kind == IPK_QUEUE_FIFO ? 1 : 0) ||
-	    shelf->n_slots > IPK_QUEUE_ITEMS_MAX + (1u << 23) ||
-	    shelf->n_blocks > IPK__SEGMENT_RING_MAX / IPK__BLOCK_BYTES)
+/* Whether they suit each other and the header; where things lie follows from them alone. */
+static bool are_sane(const ipk_queue *q, struct ipk__shm_shelf *ret_shelf)
+{
+	const struct ipk__shm_header *h = &q->segment.checked;
+	uint64_t at = ipk__round_up(sizeof(struct ipk__shm_queue), IPK__CACHE_LINE);
+
+	if (h->fixed_bytes < sizeof(struct ipk__shm_queue) ||
+	    (unsigned)q->kind > IPK_QUEUE_PRIORITY || h->flags != (uint32_t)q->kind ||
+	    h->n_rings != (ipk__queue_is_fifo(q) ? 1 : 0) ||
+	    q->max_items > IPK_QUEUE_ITEMS_MAX + (1u << 23) ||
+	    q->max_message_bytes > IPK_MESSAGE_MAX_BYTES ||
+	    q->n_slots > IPK_QUEUE_ITEMS_MAX + (1u << 23) ||
+	    q->n_blocks > IPK__SEGMENT_RING_MAX / IPK__BLOCK_BYTES)
 		return false;
-	ipk__shelf_lay_out(&expected, at, shelf->n_slots, shelf->n_blocks);
-	return shm->spill_base == spill_base_of(&shm->header) &&
-	       shelf->slots_offset == expected.slots_offset &&
-	       shelf->links_offset == expected.links_offset &&
-	       shelf->blocks_offset == expected.blocks_offset &&
-	       at + ipk__shelf_bytes(shelf->n_slots, shelf->n_blocks) <= shm->header.fixed_bytes;
+	ipk__shelf_lay_out(ret_shelf, at, q->n_slots, q->n_blocks);
+	return at + ipk__shelf_bytes(q->n_slots, q->n_blocks) <= h->fixed_bytes;
+}
+
+static int fill_handle(ipk_queue *q, const char *name, int bell_fd)
+{
+	struct ipk__shm_queue *shm = (struct ipk__shm_queue *)q->segment.header;
+	struct ipk__shm_shelf shelf;
+
+	take_numbers(q, shm);
+	if (!are_sane(q, &shelf))
+		return -EBADMSG;
+	if (name && !(q->name = strdup(name)))
+		return -ENOMEM;
+	q->shared = shm;
+	q->mq_fd = -1;
+	ipk__patience_init(&q->join_patience);
+	atomic_store(&q->join_patience.budget_ns, 0);
+	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
+		       ipk__queue_is_fifo(q) ? ipk__segment_ring(&q->segment, 0) : NULL,
+		       q->segment.checked.ring_bytes, bell_fd);
+	ipk__shelf_open(q, &shelf);
+	return 0;
 }
 
 /* A handle for @segment and @bell_fd; takes both over, also when it fails. */
@@ -124,27 +155,18 @@ static int new_handle(struct ipk__segment *segment, int bell_fd, const char *nam
 		      ipk_queue **ret_q)
 {
 	ipk_queue *q = ipk__os_calloc(1, sizeof *q);
-	struct ipk__shm_queue *shm = (struct ipk__shm_queue *)segment->header;
+	int r = -ENOMEM;
 
-	if (!q || !is_sane(segment) || (name && !(q->name = strdup(name)))) {
-		int r = q && !is_sane(segment) ? -EBADMSG : -ENOMEM;
-
+	if (q) {
+		q->segment = *segment;
+		r = fill_handle(q, name, bell_fd);
+	}
+	if (r < 0) {
 		free(q);
 		ipk__os_close(bell_fd);
 		ipk__segment_detach(segment);
 		return r;
 	}
-	q->segment = *segment;
-	q->shared = shm;
-	q->kind = (ipk_queue_kind)shm->kind;
-	q->spill_base = shm->spill_base;
-	q->mq_fd = -1;
-	ipk__patience_init(&q->join_patience);
-	atomic_store(&q->join_patience.budget_ns, 0);
-	ipk__lane_init(&q->lane, &shm->lane, &shm->waiters,
-		       ipk__queue_is_fifo(q) ? ipk__segment_ring(segment, 0) : NULL,
-		       shm->header.ring_bytes, bell_fd);
-	ipk__shelf_open(q);
 	*ret_q = q;
 	return 0;
 }
@@ -179,7 +201,7 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 	struct ipk__segment segment = {.fd = -1};
 	ipk_queue *q = NULL;
 	int bell_fd = -1;
-	int r = o->name ? 0 : ipk__os_eventfd(&bell_fd);
+	int r = o->name ? 0 : ipk__os_bell_open(&bell_fd);
 
 	if (r == 0)
 		r = ipk__segment_create(&plan, &segment);
@@ -187,7 +209,7 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 		ipk__os_close(bell_fd);
 		return r;
 	}
-	r = fill_queue((struct ipk__shm_queue *)segment.header, o, &s);
+	r = fill_queue(&segment, o, &s);
 	if (r < 0) {
 		ipk__os_close(bell_fd);
 		ipk__segment_detach(&segment);
@@ -196,10 +218,11 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 	r = new_handle(&segment, bell_fd, o->name, &q);
 	if (r < 0)
 		return r;
-	ipk__shelf_rebuild(q);
+	r = ipk__shelf_rebuild(q);
 	/* From here on others may see it: it is whole. */
-	r = ipk__segment_publish(&q->segment,
-				 o->name ? file_name(o->name, file, sizeof file) : NULL);
+	if (r == 0)
+		r = ipk__segment_publish(&q->segment,
+					 o->name ? file_name(o->name, file, sizeof file) : NULL);
 	if (r < 0) {
 		ipk_queue_close(q);
 		return r;
@@ -310,15 +333,20 @@ static int check_here(ipk_queue *q)
 	/* Relaxed: whoever does not see it asks again. */
 	if (atomic_load_explicit(&q->checked_pid, memory_order_relaxed) == pid)
 		return 0;
-	if (q->shared->header.pid_namespace != ipk__os_pid_namespace())
+	if (q->segment.checked.pid_namespace != ipk__os_pid_namespace())
 		return -EXDEV;
 	atomic_store_explicit(&q->checked_pid, pid, memory_order_relaxed);
 	return 0;
 }
 
-static void note_death(ipk_queue *q)
+static void note_death(ipk_queue *q, uint32_t what)
 {
-	atomic_store(&q->shared->needs_repair, 1);
+	atomic_fetch_or(&q->shared->needs_repair, what);
+}
+
+static bool is_due(ipk_queue *q, uint32_t what)
+{
+	return (atomic_load_explicit(&q->shared->needs_repair, memory_order_relaxed) & what) != 0;
 }
 
 int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
@@ -336,7 +364,7 @@ int ipk__queue_lock_put(ipk_queue *q, ipk_deadline deadline)
 	if (recovered) {
 		/* An item that was not made visible: its pages are not its own any more. */
 		ipk__ring_drop_unpublished(&q->lane.ring);
-		note_death(q);
+		note_death(q, IPK__REPAIR_COUNTS);
 	}
 	return r;
 }
@@ -350,11 +378,16 @@ int ipk__queue_lock_get(ipk_queue *q, ipk_deadline deadline)
 		return r;
 	r = ipk__lock_acquire(&q->shared->get_lock, &q->shared->waiters, IPK__WAIT_GET_LOCK, 0,
 			      deadline, &recovered);
-	if (recovered) {
-		/* The shelf's lists may be torn: nobody may use them before this. */
-		note_death(q);
-		ipk__shelf_rebuild(q);
-	}
+	if (recovered)
+		note_death(q, IPK__REPAIR_COUNTS | IPK__REPAIR_SHELF);
+	if (r < 0 || !is_due(q, IPK__REPAIR_SHELF))
+		return r;
+	/* Nobody may use the shelf's lists before this. */
+	r = ipk__shelf_rebuild(q);
+	if (r < 0)
+		ipk__queue_unlock_get(q);
+	else
+		atomic_fetch_and(&q->shared->needs_repair, ~(uint32_t)IPK__REPAIR_SHELF);
 	return r;
 }
 
@@ -399,6 +432,5 @@ void ipk__queue_wake_readers(ipk_queue *q, unsigned n)
 		return;
 	if (ipk__queue_bell(q) < 0 && q->name)
 		open_bell(q);
-	if (ipk__queue_bell(q) >= 0)
-		ipk__event_ring(event, ipk__queue_bell(q));
+	ipk__queue_ring(q);
 }

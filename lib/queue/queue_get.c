@@ -36,8 +36,8 @@ static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 		return -EPROTO;
 	memcpy(&f->extent, record->bytes, sizeof f->extent);
 	f->len_bytes = f->extent.len_bytes;
-	return f->extent.offset < q->spill_base || f->len_bytes > IPK_MESSAGE_MAX_BYTES ? -EPROTO
-											: 0;
+	return f->extent.offset < q->spill_base || f->len_bytes > q->max_message_bytes ? -EPROTO
+										       : 0;
 }
 
 static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
@@ -47,8 +47,8 @@ static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
 	/* Somebody wrote over the count or the lists: under the lock they agree. */
 	if (at == IPK__NONE)
 		return -EPROTO;
-	*f = (struct ipk__found){.slot = at, .len_bytes = q->slots[at].len_bytes};
-	return f->len_bytes > IPK_MESSAGE_MAX_BYTES ? -EPROTO : 0;
+	*f = (struct ipk__found){.slot = at, .len_bytes = IPK__READ_ONCE(q->slots[at].len_bytes)};
+	return f->len_bytes > q->max_message_bytes ? -EPROTO : 0;
 }
 
 int ipk__queue_find(ipk_queue *q, struct ipk__found *ret_found)
@@ -118,10 +118,9 @@ int ipk__queue_data_ready(void *arg, bool slowly)
 
 	if (n > 0 || looks_ready(q))
 		return IPK__MAX(n, 1);
-	if (!slowly || !ipk__lease_reclaim_is_due(q) || ipk__queue_lock_get(q, ipk_now()) < 0)
+	if (!slowly)
 		return 0;
-	ipk__lease_reclaim(q);
-	ipk__queue_unlock_get(q);
+	ipk__lease_reclaim_if_due(q);
 	return looks_ready(q);
 }
 
@@ -158,6 +157,7 @@ static int use_next(ipk_queue *q, ipk_deadline deadline,
 int ipk__queue_next(ipk_queue *q, ipk_deadline deadline,
 		    int (*use)(ipk_queue *q, const struct ipk__found *f, void *arg), void *arg)
 {
+	uint32_t n_rounds = 0;
 	int r;
 
 	ipk__queue_repair_if_due(q);
@@ -166,6 +166,8 @@ int ipk__queue_next(ipk_queue *q, ipk_deadline deadline,
 		if (r != -EAGAIN)
 			return r;
 		r = wait_data(q, deadline);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}

@@ -6,10 +6,18 @@
 
 /* --- counts --- */
 
-/* Ring and shelf together, read while nothing was taken out: true at one instant. */
+/*
+ * Several counts make sense together only if they were true at one instant: they are read
+ * until nothing has moved in between. Where everything moves all the time, or another process
+ * writes nonsense, the last look has to do.
+ */
+#define LOOKS_MAX 1000
+
+/* Ring and shelf together, read while nothing was taken out. */
 static size_t len_of_fifo(const ipk_queue *q)
 {
 	const struct ipk__shm_ring *ring = q->lane.ring.shared;
+	unsigned n_looks = 0;
 	uint64_t head;
 	uint64_t tail;
 	uint32_t n_live;
@@ -18,8 +26,8 @@ static size_t len_of_fifo(const ipk_queue *q)
 		head = atomic_load(&ring->head);
 		n_live = atomic_load(&q->shared->shelf.n_live);
 		tail = atomic_load(&ring->tail);
-	} while (atomic_load(&ring->head) != head ||
-		 atomic_load(&q->shared->shelf.n_live) != n_live);
+	} while (++n_looks < LOOKS_MAX && (atomic_load(&ring->head) != head ||
+					   atomic_load(&q->shared->shelf.n_live) != n_live));
 	return (size_t)n_live + (ipk__ring_count(tail) - ipk__ring_count(head));
 }
 
@@ -48,14 +56,45 @@ bool ipk_queue_is_full(ipk_queue *q)
 
 /* --- task_done and join --- */
 
-/* Items put and not done. Modulo 2^32: more are never under way. */
-static uint32_t unfinished(const ipk_queue *q, uint64_t n_done)
+/* Items in the queue when it was shut down at once, and those that came back since: dropped. */
+static uint64_t n_dropped(const ipk_queue *q)
+{
+	if (atomic_load(&q->shared->shutdown) != IPK_NOW)
+		return 0;
+	return ipk__queue_is_fifo(q) ? len_of_fifo(q) : atomic_load(&q->shared->shelf.n_live);
+}
+
+/*
+ * Items put and not done; below 0: one was called done that was not got. Modulo 2^32, for more
+ * are never under way. What is subtracted is read first: what comes in between then makes the
+ * result too large, which a second look puts right, and never too small, which would lose an
+ * item for good.
+ */
+static int32_t unfinished(const ipk_queue *q, uint64_t n_done)
 {
 	const struct ipk__shm_queue *shm = q->shared;
+	uint64_t n_gone = n_done + atomic_load(&shm->n_acked) + n_dropped(q);
 	uint64_t n_put = ipk__queue_is_fifo(q) ? ipk__ring_n_written(&shm->lane.ring)
 					       : atomic_load(&shm->n_shelved);
 
-	return (uint32_t)(n_put - n_done - atomic_load(&shm->n_acked));
+	return (int32_t)(uint32_t)(n_put - n_gone);
+}
+
+/* The same at one instant; *n_done is as it was then. */
+static int32_t unfinished_now(const ipk_queue *q, uint64_t *n_done)
+{
+	uint64_t n_acked;
+	int32_t n;
+
+	for (unsigned i = 0; i < LOOKS_MAX; i++) {
+		*n_done = atomic_load(&q->shared->n_done);
+		n_acked = atomic_load(&q->shared->n_acked);
+		n = unfinished(q, *n_done);
+		if (atomic_load(&q->shared->n_acked) == n_acked &&
+		    atomic_load(&q->shared->n_done) == *n_done)
+			break;
+	}
+	return n;
 }
 
 static int is_finished(void *arg, bool slowly)
@@ -64,9 +103,8 @@ static int is_finished(void *arg, bool slowly)
 
 	/* An ack cut short by a death is counted by whoever next looks for such loans. */
 	if (slowly)
-		(void)ipk__queue_data_ready(q, true);
-	return atomic_load(&q->shared->shutdown) == IPK_NOW ||
-	       unfinished(q, atomic_load(&q->shared->n_done)) == 0;
+		ipk__lease_reclaim_if_due(q);
+	return unfinished(q, atomic_load(&q->shared->n_done)) <= 0;
 }
 
 void ipk__queue_wake_joiners(ipk_queue *q)
@@ -79,19 +117,22 @@ void ipk__queue_wake_joiners(ipk_queue *q)
 
 int ipk_queue_task_done(ipk_queue *q)
 {
+	unsigned n_tries = 0;
 	uint64_t n_done;
 
 	if (!q)
 		return -EBADF;
 	if (q->kind == IPK_QUEUE_MQ)
 		return -EOPNOTSUPP;
-	n_done = atomic_load(&q->shared->n_done);
-	do {
-		if (unfinished(q, n_done) == 0)
-			return -EINVAL;
-	} while (!atomic_compare_exchange_weak(&q->shared->n_done, &n_done, n_done + 1));
-	ipk__queue_wake_joiners(q);
-	return 0;
+	while (unfinished_now(q, &n_done) > 0) {
+		if (n_tries++ == LOOKS_MAX)
+			atomic_fetch_add(&q->shared->n_done, 1); /* others never leave it alone */
+		else if (!atomic_compare_exchange_weak(&q->shared->n_done, &n_done, n_done + 1))
+			continue;
+		ipk__queue_wake_joiners(q);
+		return 0;
+	}
+	return -EINVAL;
 }
 
 int ipk_queue_join(ipk_queue *q, ipk_deadline deadline)
@@ -122,6 +163,28 @@ void ipk__queue_wake_all(ipk_queue *q)
 	ipk__queue_wake_joiners(q);
 }
 
+static int raise_shutdown(ipk_queue *q, ipk_shutdown mode)
+{
+	if ((uint32_t)mode > atomic_load(&q->shared->shutdown))
+		atomic_store(&q->shared->shutdown, (uint32_t)mode);
+	return 0;
+}
+
+/* Under both locks: what is inside now stays there, and that is what was dropped. */
+static int shut_down_now(ipk_queue *q)
+{
+	int r;
+
+	if (!ipk__queue_is_fifo(q))
+		return raise_shutdown(q, IPK_NOW);
+	r = ipk__queue_lock_get(q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
+	if (r < 0)
+		return r;
+	r = raise_shutdown(q, IPK_NOW);
+	ipk__queue_unlock_get(q);
+	return r;
+}
+
 int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
 {
 	int r;
@@ -136,11 +199,11 @@ int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
 	r = ipk__queue_lock_put(q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
 	if (r < 0)
 		return r;
-	if ((uint32_t)mode > atomic_load(&q->shared->shutdown))
-		atomic_store(&q->shared->shutdown, (uint32_t)mode);
+	r = mode == IPK_NOW ? shut_down_now(q) : raise_shutdown(q, mode);
 	ipk__queue_unlock_put(q);
-	ipk__queue_wake_all(q);
-	return 0;
+	if (r == 0)
+		ipk__queue_wake_all(q);
+	return r;
 }
 
 /* --- the pollable fd --- */
@@ -200,7 +263,7 @@ static int make_pollset(ipk_queue *q, uint64_t word)
 	/* What is there already rings now; what comes later finds the event armed. */
 	ipk__event_arm(&q->lane.shared->data);
 	if (ipk__queue_data_ready(q, false))
-		ipk__event_ring(&q->lane.shared->data, ipk__queue_bell(q));
+		ipk__queue_ring(q);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ struct ipk__slot {
 	uint64_t seq;          /* order: of the put, or of the message in the ring */
 	uint64_t len_bytes;
 	uint64_t spill_offset; /* 0: in blocks */
-	uint64_t holder; /* see shm/owner.h; the same pid as in the word */
+	uint64_t holder;       /* see shm/owner.h; the same pid as in the word */
 	uint32_t first_block;
 	uint32_t level;
 	uint32_t next; /* derived: neighbours in the level's list, or the free list */
@@ -80,7 +80,7 @@ struct ipk__shm_queue {
 	uint64_t spill_base;
 	_Atomic uint64_t spill_next;
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t shutdown; /* 0 or ipk_shutdown */
-	_Atomic uint32_t needs_repair;                      /* somebody died inside */
+	_Atomic uint32_t needs_repair;                      /* somebody died inside: what is due */
 	alignas(IPK__CACHE_LINE) struct ipk__lock put_lock;
 	_Atomic uint64_t bytes_put;
 	alignas(IPK__CACHE_LINE) struct ipk__lock get_lock;
@@ -102,7 +102,7 @@ struct ipk_queue {
 	struct ipk__shm_queue *shared;
 	struct ipk__lane lane;
 	struct ipk__patience join_patience;
-	_Atomic uint64_t pollset; /* pid in the upper half, fd + 1 in the lower; 0: none */
+	_Atomic uint64_t pollset;  /* pid in the upper half, fd + 1 in the lower; 0: none */
 	_Atomic pid_t checked_pid; /* the process whose pid namespace was found to be right */
 	char *name;                /* NULL: anonymous */
 	/* the shelf, addressed; and sizes as they were checked, whatever becomes of the shared ones
@@ -113,6 +113,9 @@ struct ipk_queue {
 	uint32_t n_slots;
 	uint32_t n_blocks;
 	uint64_t spill_base;
+	uint64_t max_bytes;
+	uint64_t max_message_bytes;
+	uint32_t max_items;
 	/* mq */
 	int mq_fd;
 	size_t mq_message_bytes;
@@ -139,6 +142,18 @@ static inline int ipk__queue_bell(const ipk_queue *q)
 	return __atomic_load_n(&q->lane.bell_fd, __ATOMIC_ACQUIRE);
 }
 
+/* For who polls, if anybody is. */
+static inline void ipk__queue_ring(const ipk_queue *q)
+{
+	struct ipk__event *event = &q->lane.shared->data;
+	int fd = ipk__queue_bell(q);
+
+	if (fd >= 0 && q->name)
+		ipk__event_ring_fifo(event, fd);
+	else if (fd >= 0)
+		ipk__event_ring(event, fd);
+}
+
 static inline bool ipk__queue_is_fifo(const ipk_queue *q)
 {
 	return q->kind == IPK_QUEUE_FIFO;
@@ -157,6 +172,7 @@ const char *ipk__queue_bell_name(const char *name, char *buf, size_t buf_bytes);
 void ipk__queue_remove_lone_bell(const char *name); /* of a queue that was unlinked */
 
 /* --- repair.c --- */
+enum { IPK__REPAIR_COUNTS = 1, IPK__REPAIR_SHELF = 2 /* its lists may be torn */ };
 void ipk__queue_repair(ipk_queue *q);
 static inline void ipk__queue_repair_if_due(ipk_queue *q)
 {
@@ -179,8 +195,8 @@ int ipk__spill_free_gaps(ipk_queue *q); /* under both locks; -ENOMEM */
 void ipk__shelf_lay_out(struct ipk__shm_shelf *shelf, uint64_t at, uint32_t n_slots,
 			uint32_t n_blocks);
 uint64_t ipk__shelf_bytes(uint32_t n_slots, uint32_t n_blocks);
-void ipk__shelf_open(ipk_queue *q);
-void ipk__shelf_rebuild(ipk_queue *q);
+void ipk__shelf_open(ipk_queue *q, const struct ipk__shm_shelf *checked);
+int ipk__shelf_rebuild(ipk_queue *q); /* -ENOMEM: to be tried again before the shelf is used */
 /* A slot with a copy of the bytes, not yet committed: -ENOSPC. Undone by shelf_free(). */
 int ipk__shelf_store(ipk_queue *q, const void *data, size_t len_bytes, uint32_t *ret_slot);
 int ipk__shelf_adopt(ipk_queue *q, const struct ipk__extent *extent, uint32_t *ret_slot);
@@ -217,6 +233,7 @@ int ipk__queue_data_ready(void *arg, bool slowly);
 /* --- lease.c --- */
 void ipk__lease_reclaim(ipk_queue *q); /* under the get lock: loans of the dead come back */
 bool ipk__lease_reclaim_is_due(ipk_queue *q);
+void ipk__lease_reclaim_if_due(ipk_queue *q); /* takes the lock, if it is free */
 
 /* For calls without a deadline of their own: how long another's get or put may take. */
 #define IPK__QUEUE_LOCK_MS 1000

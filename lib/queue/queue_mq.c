@@ -86,6 +86,8 @@ int ipk__mq_unlink(const char *name)
 
 static int put_one(ipk_queue *q, const ipk_item *item, unsigned level, ipk_deadline deadline)
 {
+	uint32_t n_rounds = 0;
+
 	if (!item->data && item->len_bytes > 0)
 		return -EINVAL;
 	if (item->len_bytes > q->mq_message_bytes)
@@ -97,6 +99,8 @@ static int put_one(ipk_queue *q, const ipk_item *item, unsigned level, ipk_deadl
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(q->mq_fd, IPK__OS_OUT, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}
@@ -123,6 +127,7 @@ int ipk__mq_put(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned le
 int ipk__mq_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		size_t *ret_len_bytes)
 {
+	uint32_t n_rounds = 0;
 	size_t len_bytes;
 
 	/* The kernel's own rule; and a message taken out cannot be put back in its place. */
@@ -136,6 +141,8 @@ int ipk__mq_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline
 		if (r != -EAGAIN)
 			return r;
 		r = ipk__os_poll1(q->mq_fd, IPK__OS_IN, deadline, NULL);
+		if (r == 0)
+			r = ipk__round_in_vain(&n_rounds, deadline);
 		if (r < 0)
 			return r;
 	}

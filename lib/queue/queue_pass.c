@@ -29,7 +29,7 @@ int ipk_queue_recv(ipk_pipe *via, ipk_deadline deadline, ipk_queue **ret_q)
 	r = ipk__pipe_take(via, IPK__SIDE_QUEUE, deadline, fds, &n_fds);
 	if (r < 0)
 		return r;
-	if (n_fds == 2)
+	if (n_fds == 2 && ipk__os_bell_check(fds[1]) == 0)
 		return ipk__queue_attach(fds[0], false, NULL, fds[1], ret_q);
 	while (n_fds > 0)
 		ipk__os_close(fds[--n_fds]);

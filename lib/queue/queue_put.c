@@ -28,8 +28,7 @@ static uint64_t bytes_inside(const ipk_queue *q)
  */
 static bool fits_bytes(const ipk_queue *q, uint64_t staged_bytes, size_t len_bytes)
 {
-	return q->shared->max_bytes == 0 ||
-	       bytes_inside(q) + staged_bytes + len_bytes <= q->shared->max_bytes;
+	return q->max_bytes == 0 || bytes_inside(q) + staged_bytes + len_bytes <= q->max_bytes;
 }
 
 /* What is in the ring, seen by the side that puts: never less than there is. */
@@ -56,25 +55,26 @@ static bool is_inline(const ipk_queue *q, size_t len_bytes, uint32_t n_free, uin
 
 	if (len_bytes > max_bytes)
 		return false;
-	if (q->shared->max_items == 0)
+	if (q->max_items == 0)
 		return true;
 	/* What is on the shelf takes no room here, and may be gone before these are. */
-	behind = (uint64_t)(q->shared->max_items - n_in_ring - 1) * SPILLED_UNITS;
+	behind = (uint64_t)(q->max_items - n_in_ring - 1) * SPILLED_UNITS;
 	return ipk__record_units((uint32_t)len_bytes) + behind <= n_free;
 }
 
 bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 {
-	uint32_t n_inside = n_on_shelf(q);
 	uint32_t n_units = SPILLED_UNITS;
+	uint32_t n_in_ring;
 
 	if (!fits_bytes(q, 0, len_bytes))
 		return false;
 	if (!ipk__queue_is_fifo(q))
-		return n_inside < q->shared->max_items;
-	n_inside += count_in_ring(q, ipk__ring_tail(&q->lane.ring));
-	if (q->shared->max_items > 0)
-		return n_inside < q->shared->max_items;
+		return n_on_shelf(q) < q->max_items;
+	/* The ring first: what leaves it for the shelf meanwhile counts twice, never not at all. */
+	n_in_ring = count_in_ring(q, ipk__ring_tail(&q->lane.ring));
+	if (q->max_items > 0)
+		return n_in_ring + n_on_shelf(q) < q->max_items;
 	if (is_inline(q, len_bytes, 0, 0))
 		n_units = ipk__record_units((uint32_t)len_bytes);
 	return ipk__lane_has_room(&q->lane, n_units);
@@ -87,7 +87,7 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 {
 	const struct ipk__ring *ring = &q->lane.ring;
 	struct ipk__extent extent = {0, item->len_bytes};
-	uint32_t wanted = q->shared->max_items ? ring->n_units : 0;
+	uint32_t wanted = q->max_items ? ring->n_units : 0;
 	uint32_t n_units = SPILLED_UNITS;
 	uint32_t n_free;
 	bool is_short;
@@ -123,9 +123,9 @@ static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size
 	int r = 0;
 
 	for (; n < n_items; n++) {
-		if (q->shared->max_items > 0) {
+		if (q->max_items > 0) {
 			n_in_ring = count_in_ring(q, tail);
-			if (n_in_ring + n_on_shelf(q) >= q->shared->max_items)
+			if (n_in_ring + n_on_shelf(q) >= q->max_items)
 				break;
 		}
 		if (!fits_bytes(q, n_bytes, items[n].len_bytes))
@@ -151,7 +151,7 @@ static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
 	uint32_t at;
 	int r;
 
-	if (n_on_shelf(q) >= q->shared->max_items || !fits_bytes(q, 0, item->len_bytes))
+	if (n_on_shelf(q) >= q->max_items || !fits_bytes(q, 0, item->len_bytes))
 		return -EAGAIN;
 	r = ipk__shelf_store(q, item->data, item->len_bytes, &at);
 	if (r < 0)
@@ -196,6 +196,15 @@ static int is_room(void *arg, bool slowly)
 	return atomic_load(&w->q->shared->shutdown) != 0 || ipk__queue_has_room(w->q, w->len_bytes);
 }
 
+static int wait_room(ipk_queue *q, size_t len_bytes, ipk_deadline deadline, uint32_t *n_rounds)
+{
+	struct wanted wanted = {q, len_bytes};
+	int r = ipk__lane_wait_space(&q->lane, is_room, &wanted, deadline);
+
+	/* In a damaged queue there may look to be room, and never be any. */
+	return r == 0 ? ipk__round_in_vain(n_rounds, deadline) : r;
+}
+
 /* One go under the lock: 0 with *ret_n > 0, -EAGAIN full, or an error. */
 static int put_some(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
 		    ipk_deadline deadline, size_t *ret_n)
@@ -222,7 +231,7 @@ static int check_items(const ipk_queue *q, const ipk_item *items, size_t n_items
 	for (size_t i = 0; i < n_items; i++) {
 		if (!items[i].data && items[i].len_bytes > 0)
 			return -EINVAL;
-		if (items[i].len_bytes > q->shared->max_message_bytes)
+		if (items[i].len_bytes > q->max_message_bytes)
 			return -EMSGSIZE;
 	}
 	return 0;
@@ -231,6 +240,7 @@ static int check_items(const ipk_queue *q, const ipk_item *items, size_t n_items
 int ipk__queue_put_items(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
 			 ipk_deadline deadline, size_t *ret_n_put)
 {
+	uint32_t n_rounds = 0;
 	size_t n_put = 0;
 	int r;
 
@@ -249,11 +259,10 @@ int ipk__queue_put_items(ipk_queue *q, const ipk_item *items, size_t n_items, un
 
 		r = put_some(q, items + n_put, n_items - n_put, level, deadline, &n);
 		n_put += n;
-		if (r == -EAGAIN) {
-			struct wanted wanted = {q, items[n_put].len_bytes};
-
-			r = ipk__lane_wait_space(&q->lane, is_room, &wanted, deadline);
-		}
+		if (n > 0)
+			n_rounds = 0;
+		if (r == -EAGAIN)
+			r = wait_room(q, items[n_put].len_bytes, deadline, &n_rounds);
 	}
 	if (n_put == 0 && r < 0)
 		return r;

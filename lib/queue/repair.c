@@ -50,7 +50,7 @@ static void repair_locked(ipk_queue *q)
 	atomic_store(&q->shared->bytes_put, atomic_load(&q->shared->bytes_got) + n_bytes);
 	/* Without memory for it now, the next call tries again. */
 	if (ipk__spill_free_gaps(q) == 0)
-		atomic_store(&q->shared->needs_repair, 0);
+		atomic_fetch_and(&q->shared->needs_repair, ~(uint32_t)IPK__REPAIR_COUNTS);
 }
 
 void ipk__queue_repair(ipk_queue *q)

@@ -3,19 +3,23 @@
  *
  * Invariant: a slot's word alone says whether there is an item and whose it is; one store
  * of it commits whatever is done. Lists, counts and free lists are derived: they save a
- * search, and after a death inside the lock they are built again from the words. So no
- * step in between needs to be undone, and there is no recovery code for each of them.
+ * search, and after a death inside the lock they are built again from the words, in private
+ * memory. So no step in between needs to be undone, and there is no recovery code for each.
+ *
+ * Another process may write over any of it at any time. So every number that says where
+ * something lies is read once, then checked, then used; and no chain or list is followed
+ * further than there are blocks or slots.
  *
  * Bytes lie in chains of blocks; what finds no blocks is spilled.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
 #include "queue/queue_internal.h"
 
-#define LINK_END 0x7fffffffu  /* behind the last block of a chain */
-#define LINK_USED 0x80000000u /* a mark, only while the free list is built again */
+#define LINK_END 0x7fffffffu /* behind the last block of a chain */
 
 static struct ipk__shm_shelf *shelf_of(const ipk_queue *q)
 {
@@ -48,15 +52,13 @@ void ipk__shelf_lay_out(struct ipk__shm_shelf *shelf, uint64_t at, uint32_t n_sl
 		ipk__round_up((uint64_t)n_blocks * sizeof(uint32_t), IPK__CACHE_LINE);
 }
 
-void ipk__shelf_open(ipk_queue *q)
+void ipk__shelf_open(ipk_queue *q, const struct ipk__shm_shelf *checked)
 {
 	char *base = (char *)q->shared;
 
-	q->slots = (struct ipk__slot *)(base + shelf_of(q)->slots_offset);
-	q->links = (uint32_t *)(base + shelf_of(q)->links_offset);
-	q->blocks = base + shelf_of(q)->blocks_offset;
-	q->n_slots = shelf_of(q)->n_slots;
-	q->n_blocks = shelf_of(q)->n_blocks;
+	q->slots = (struct ipk__slot *)(base + checked->slots_offset);
+	q->links = (uint32_t *)(base + checked->links_offset);
+	q->blocks = base + checked->blocks_offset;
 }
 
 /* --- blocks --- */
@@ -71,27 +73,32 @@ static char *block_at(const ipk_queue *q, uint32_t block)
 	return q->blocks + (size_t)block * IPK__BLOCK_BYTES;
 }
 
-/* A chain of free blocks with a copy of the bytes; there are enough. */
-static uint32_t fill_blocks(ipk_queue *q, const char *data, size_t len_bytes)
+/* A chain of free blocks with a copy of the bytes: IPK__NONE for no bytes, -EPROTO. */
+static int fill_blocks(ipk_queue *q, const char *data, size_t len_bytes, uint32_t *ret_first)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t first = shelf->free_block;
+	uint32_t at = IPK__READ_ONCE(shelf->free_block);
+	uint32_t first = len_bytes > 0 ? at : IPK__NONE;
 	uint32_t last = IPK__NONE;
+	uint32_t n_blocks = 0;
 
-	while (len_bytes > 0 && shelf->free_block < q->n_blocks) {
+	for (; len_bytes > 0; n_blocks++) {
 		size_t n = IPK__MIN(len_bytes, IPK__BLOCK_BYTES);
 
-		last = shelf->free_block;
-		memcpy(block_at(q, last), data, n);
+		if (at >= q->n_blocks)
+			return -EPROTO;
+		memcpy(block_at(q, at), data, n);
 		data += n;
 		len_bytes -= n;
-		shelf->free_block = q->links[last];
-		shelf->n_free_blocks--;
+		last = at;
+		at = IPK__READ_ONCE(q->links[last]);
 	}
-	if (last == IPK__NONE)
-		return IPK__NONE;
-	q->links[last] = LINK_END;
-	return first;
+	if (last != IPK__NONE)
+		q->links[last] = LINK_END;
+	shelf->free_block = at;
+	shelf->n_free_blocks -= n_blocks;
+	*ret_first = first;
+	return 0;
 }
 
 static void free_blocks(ipk_queue *q, uint32_t first)
@@ -100,7 +107,7 @@ static void free_blocks(ipk_queue *q, uint32_t first)
 
 	/* Counted, so that a damaged chain that bites its tail ends too. */
 	for (uint32_t left = q->n_blocks; first < q->n_blocks && left > 0; left--) {
-		uint32_t next = q->links[first];
+		uint32_t next = IPK__READ_ONCE(q->links[first]);
 
 		q->links[first] = shelf->free_block;
 		shelf->free_block = first;
@@ -114,7 +121,7 @@ static void free_blocks(ipk_queue *q, uint32_t first)
 static uint32_t pop_slot(ipk_queue *q)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t at = shelf->free_slot;
+	uint32_t at = IPK__READ_ONCE(shelf->free_slot);
 
 	if (at >= q->n_slots)
 		return IPK__NONE;
@@ -139,7 +146,7 @@ int ipk__shelf_store(ipk_queue *q, const void *data, size_t len_bytes, uint32_t 
 	if (at == IPK__NONE)
 		return -ENOSPC;
 	if (blocks_for(len_bytes) <= shelf_of(q)->n_free_blocks)
-		q->slots[at].first_block = fill_blocks(q, data, len_bytes);
+		r = fill_blocks(q, data, len_bytes, &q->slots[at].first_block);
 	else
 		r = ipk__spill_write(q, data, len_bytes, &q->slots[at].spill_offset);
 	if (r < 0) {
@@ -169,18 +176,21 @@ void ipk__shelf_free(ipk_queue *q, uint32_t at)
 
 	if (slot->spill_offset != 0)
 		ipk__spill_free(q, slot->spill_offset, slot->len_bytes);
-	free_blocks(q, slot->first_block);
+	free_blocks(q, IPK__READ_ONCE(slot->first_block));
 	push_slot(q, at);
 }
 
 int ipk__shelf_read(const ipk_queue *q, uint32_t at, void *buf, size_t n_bytes)
 {
 	const struct ipk__slot *slot = &q->slots[at];
-	uint32_t block = slot->first_block;
+	uint64_t spill_offset = IPK__READ_ONCE(slot->spill_offset);
+	uint32_t block = IPK__READ_ONCE(slot->first_block);
 	char *into = buf;
 
-	if (slot->spill_offset != 0)
-		return ipk__spill_read((ipk_queue *)q, slot->spill_offset, buf, n_bytes);
+	if (spill_offset != 0)
+		return ipk__spill_read((ipk_queue *)q, spill_offset, buf, n_bytes);
+	if (n_bytes > (uint64_t)q->n_blocks * IPK__BLOCK_BYTES)
+		return -EPROTO;
 	while (n_bytes > 0) {
 		size_t n = IPK__MIN(n_bytes, IPK__BLOCK_BYTES);
 
@@ -189,7 +199,7 @@ int ipk__shelf_read(const ipk_queue *q, uint32_t at, void *buf, size_t n_bytes)
 		memcpy(into, block_at(q, block), n);
 		into += n;
 		n_bytes -= n;
-		block = q->links[block];
+		block = IPK__READ_ONCE(q->links[block]);
 	}
 	return 0;
 }
@@ -200,7 +210,7 @@ static void insert_after(ipk_queue *q, uint32_t level, uint32_t before, uint32_t
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 	uint32_t *link = before < q->n_slots ? &q->slots[before].next : &shelf->heads[level];
-	uint32_t next = *link;
+	uint32_t next = IPK__READ_ONCE(*link);
 
 	q->slots[at].prev = before;
 	q->slots[at].next = next;
@@ -215,17 +225,17 @@ static void insert_after(ipk_queue *q, uint32_t level, uint32_t before, uint32_t
 void ipk__shelf_link(ipk_queue *q, uint32_t at)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t level = q->slots[at].level % IPK_QUEUE_LEVELS;
-	uint32_t before = shelf->tails[level];
+	uint32_t level = IPK__READ_ONCE(q->slots[at].level) % IPK_QUEUE_LEVELS;
+	uint32_t before = IPK__READ_ONCE(shelf->tails[level]);
 
 	/* New items belong at the end; those that come back, near the beginning. */
 	if (before < q->n_slots && q->slots[before].seq > q->slots[at].seq) {
-		uint32_t after = shelf->heads[level];
+		uint32_t after = IPK__READ_ONCE(shelf->heads[level]);
 		uint32_t left = q->n_slots;
 
 		while (after < q->n_slots && q->slots[after].seq < q->slots[at].seq && left-- > 0)
-			after = q->slots[after].next;
-		before = after < q->n_slots ? q->slots[after].prev : before;
+			after = IPK__READ_ONCE(q->slots[after].next);
+		before = after < q->n_slots ? IPK__READ_ONCE(q->slots[after].prev) : before;
 	}
 	insert_after(q, level, before, at);
 	atomic_fetch_add_explicit(&shelf->n_live, 1, memory_order_release);
@@ -234,9 +244,9 @@ void ipk__shelf_link(ipk_queue *q, uint32_t at)
 void ipk__shelf_unlink(ipk_queue *q, uint32_t at)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t level = q->slots[at].level % IPK_QUEUE_LEVELS;
-	uint32_t next = q->slots[at].next;
-	uint32_t prev = q->slots[at].prev;
+	uint32_t level = IPK__READ_ONCE(q->slots[at].level) % IPK_QUEUE_LEVELS;
+	uint32_t next = IPK__READ_ONCE(q->slots[at].next);
+	uint32_t prev = IPK__READ_ONCE(q->slots[at].prev);
 
 	if (prev < q->n_slots)
 		q->slots[prev].next = next;
@@ -254,59 +264,19 @@ void ipk__shelf_unlink(ipk_queue *q, uint32_t at)
 uint32_t ipk__shelf_first(const ipk_queue *q)
 {
 	const struct ipk__shm_shelf *shelf = shelf_of(q);
+	uint64_t levels = IPK__READ_ONCE(shelf->levels);
 	uint32_t level;
 	uint32_t at;
 
-	if (shelf->levels == 0)
+	if (levels == 0)
 		return IPK__NONE;
-	level = (uint32_t)__builtin_ctzll(shelf->levels);
-	at = q->kind == IPK_QUEUE_LIFO ? shelf->tails[level] : shelf->heads[level];
+	level = (uint32_t)__builtin_ctzll(levels);
+	at = q->kind == IPK_QUEUE_LIFO ? IPK__READ_ONCE(shelf->tails[level])
+				       : IPK__READ_ONCE(shelf->heads[level]);
 	return at < q->n_slots ? at : IPK__NONE;
 }
 
 /* --- after a death --- */
-
-static uint32_t merge(struct ipk__slot *slots, uint32_t a, uint32_t b)
-{
-	uint32_t head = IPK__NONE;
-	uint32_t *link = &head;
-
-	while (a != IPK__NONE && b != IPK__NONE) {
-		uint32_t *from = slots[a].seq <= slots[b].seq ? &a : &b;
-
-		*link = *from;
-		link = &slots[*from].next;
-		*from = *link;
-	}
-	*link = a != IPK__NONE ? a : b;
-	return head;
-}
-
-/* Bottom-up merge sort of a list linked by next, by seq. */
-static uint32_t sort(struct ipk__slot *slots, uint32_t list)
-{
-	uint32_t runs[32];
-	unsigned n_runs = 0;
-
-	for (unsigned i = 0; i < IPK__N_OF(runs); i++)
-		runs[i] = IPK__NONE;
-	while (list != IPK__NONE) {
-		uint32_t run = list;
-		unsigned i;
-
-		list = slots[run].next;
-		slots[run].next = IPK__NONE;
-		for (i = 0; i < IPK__N_OF(runs) - 1 && runs[i] != IPK__NONE; i++) {
-			run = merge(slots, runs[i], run);
-			runs[i] = IPK__NONE;
-		}
-		runs[i] = run;
-		n_runs = IPK__MAX(n_runs, i + 1);
-	}
-	for (unsigned i = 0; i < n_runs; i++)
-		list = list == IPK__NONE ? runs[i] : merge(slots, runs[i], list);
-	return list;
-}
 
 /* A loan that was being taken from the ring: it counts if the ring has let go of it. */
 static void settle(ipk_queue *q, struct ipk__slot *slot)
@@ -325,107 +295,152 @@ static void settle(ipk_queue *q, struct ipk__slot *slot)
 	}
 }
 
-static void mark_chain(ipk_queue *q, const struct ipk__slot *slot)
-{
-	uint32_t block = slot->first_block;
+/* Private memory for building again: nobody else writes to it. */
+struct rebuild {
+	uint8_t *is_used; /* a byte for each block */
+	struct place {
+		uint64_t seq;
+		uint32_t slot;
+		uint32_t level;
+	} * items; /* those that can be got */
+	uint32_t n_items;
+	uint32_t room; /* of items */
+	uint32_t n_leased;
+};
 
-	/* Counted, so that a damaged chain that bites its tail ends too. */
-	for (uint32_t left = blocks_for(slot->len_bytes); left > 0; left--) {
-		if (block >= q->n_blocks)
-			return;
-		q->links[block] |= LINK_USED;
-		block = q->links[block] & ~LINK_USED;
+/* The blocks of a chain. No further than to one that was met before, as in a damaged shelf. */
+static void mark_chain(ipk_queue *q, const struct ipk__slot *slot, struct rebuild *all)
+{
+	uint64_t left = (IPK__READ_ONCE(slot->len_bytes) + IPK__BLOCK_BYTES - 1) / IPK__BLOCK_BYTES;
+	uint32_t block = IPK__READ_ONCE(slot->first_block);
+
+	for (; left > 0 && block < q->n_blocks && !all->is_used[block]; left--) {
+		all->is_used[block] = true;
+		block = IPK__READ_ONCE(q->links[block]);
 	}
 }
 
-static void rebuild_blocks(ipk_queue *q)
+/* One look at each slot: its blocks, and where it belongs; the free ones go back at once. */
+static void look_at_slots(ipk_queue *q, struct rebuild *all)
 {
-	struct ipk__shm_shelf *shelf = shelf_of(q);
-
-	for (uint32_t i = 0; i < q->n_blocks; i++)
-		q->links[i] &= ~LINK_USED;
-	for (uint32_t i = 0; i < q->n_slots; i++) {
-		if (state_of(&q->slots[i]) != SLOT_FREE && q->slots[i].spill_offset == 0)
-			mark_chain(q, &q->slots[i]);
-	}
-	shelf->free_block = LINK_END;
-	shelf->n_free_blocks = 0;
-	for (uint32_t i = q->n_blocks; i-- > 0;) {
-		if (q->links[i] & LINK_USED) {
-			q->links[i] &= ~LINK_USED;
-			continue;
-		}
-		q->links[i] = shelf->free_block;
-		shelf->free_block = i;
-		shelf->n_free_blocks++;
-	}
-}
-
-/* Sort the slots into the free list and, unsorted, the lists of their levels. */
-static void rebuild_lists(ipk_queue *q)
-{
-	struct ipk__shm_shelf *shelf = shelf_of(q);
-	uint32_t n_live = 0;
-	uint32_t n_leased = 0;
-
-	shelf->free_slot = IPK__NONE;
-	for (uint32_t i = 0; i < IPK_QUEUE_LEVELS; i++)
-		shelf->heads[i] = shelf->tails[i] = IPK__NONE;
+	shelf_of(q)->free_slot = IPK__NONE;
 	for (uint32_t i = q->n_slots; i-- > 0;) {
-		uint32_t state = state_of(&q->slots[i]);
-		uint32_t level = q->slots[i].level % IPK_QUEUE_LEVELS;
+		const struct ipk__slot *slot = &q->slots[i];
+		uint32_t state = state_of(slot);
 
 		if (state == SLOT_FREE) {
 			push_slot(q, i);
-		} else if (state == SLOT_LEASED) {
-			n_leased++;
-		} else {
-			n_live++;
-			q->slots[i].next = shelf->heads[level];
-			shelf->heads[level] = i;
+			continue;
 		}
+		if (IPK__READ_ONCE(slot->spill_offset) == 0)
+			mark_chain(q, slot, all);
+		if (state == SLOT_LEASED)
+			all->n_leased++;
+		else if (all->n_items < all->room)
+			all->items[all->n_items++] = (struct place){
+				.seq = IPK__READ_ONCE(slot->seq),
+				.slot = i,
+				.level = IPK__READ_ONCE(slot->level) % IPK_QUEUE_LEVELS,
+			};
 	}
-	atomic_store(&shelf->n_live, n_live);
-	atomic_store(&shelf->n_leased, n_leased);
 }
 
-static void rebuild_order(ipk_queue *q)
+static void free_unused_blocks(ipk_queue *q, const struct rebuild *all)
 {
 	struct ipk__shm_shelf *shelf = shelf_of(q);
+	uint32_t first = LINK_END;
+	uint32_t n = 0;
 
-	shelf->levels = 0;
-	for (uint32_t level = 0; level < IPK_QUEUE_LEVELS; level++) {
-		uint32_t prev = IPK__NONE;
-
-		shelf->heads[level] = sort(q->slots, shelf->heads[level]);
-		for (uint32_t i = shelf->heads[level]; i != IPK__NONE; i = q->slots[i].next) {
-			q->slots[i].prev = prev;
-			prev = i;
-		}
-		shelf->tails[level] = prev;
-		if (prev != IPK__NONE)
-			shelf->levels |= (uint64_t)1 << level;
+	for (uint32_t i = q->n_blocks; i-- > 0;) {
+		if (all->is_used[i])
+			continue;
+		q->links[i] = first;
+		first = i;
+		n++;
 	}
+	shelf->free_block = first;
+	shelf->n_free_blocks = n;
 }
 
-void ipk__shelf_rebuild(ipk_queue *q)
+static int by_level_and_seq(const void *a, const void *b)
 {
+	const struct place *x = a;
+	const struct place *y = b;
+
+	if (x->level != y->level)
+		return x->level < y->level ? -1 : 1;
+	return (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static void write_lists(ipk_queue *q, const struct rebuild *all)
+{
+	struct ipk__shm_shelf *shelf = shelf_of(q);
+	uint64_t levels = 0;
+
+	for (uint32_t i = 0; i < IPK_QUEUE_LEVELS; i++)
+		shelf->heads[i] = shelf->tails[i] = IPK__NONE;
+	for (uint32_t i = 0; i < all->n_items; i++) {
+		const struct place *item = &all->items[i];
+		bool is_first = i == 0 || item[-1].level != item->level;
+		bool is_last = i + 1 == all->n_items || item[1].level != item->level;
+
+		q->slots[item->slot].prev = is_first ? IPK__NONE : item[-1].slot;
+		q->slots[item->slot].next = is_last ? IPK__NONE : item[1].slot;
+		if (is_first)
+			shelf->heads[item->level] = item->slot;
+		if (is_last)
+			shelf->tails[item->level] = item->slot;
+		levels |= (uint64_t)1 << item->level;
+	}
+	shelf->levels = levels;
+	atomic_store(&shelf->n_live, all->n_items);
+	atomic_store(&shelf->n_leased, all->n_leased);
+}
+
+/*
+ * What was committed and not counted: the last ack, a loan from the ring, the last put. Gives
+ * the number of slots that are in use; doing it twice does no harm.
+ */
+static uint32_t count_committed(ipk_queue *q)
+{
+	uint32_t n_used = 0;
 	struct ipk__shm_shelf *shelf = shelf_of(q);
 	uint64_t n_put = atomic_load(&q->shared->n_shelved);
+	uint32_t ack_slot = IPK__READ_ONCE(shelf->ack_slot);
 
-	if (shelf->ack_slot != 0 && shelf->ack_slot <= q->n_slots) {
-		if (state_of(&q->slots[shelf->ack_slot - 1]) == SLOT_FREE)
+	if (ack_slot != 0 && ack_slot <= q->n_slots) {
+		if (state_of(&q->slots[ack_slot - 1]) == SLOT_FREE)
 			atomic_store(&q->shared->n_acked, shelf->ack_count);
 		shelf->ack_slot = 0;
 	}
 	for (uint32_t i = 0; i < q->n_slots; i++) {
 		settle(q, &q->slots[i]);
-		/* Committed and not counted: the last put. */
-		if (!ipk__queue_is_fifo(q) && state_of(&q->slots[i]) != SLOT_FREE)
-			n_put = IPK__MAX(n_put, q->slots[i].seq + 1);
+		if (state_of(&q->slots[i]) == SLOT_FREE)
+			continue;
+		n_used++;
+		if (!ipk__queue_is_fifo(q))
+			n_put = IPK__MAX(n_put, IPK__READ_ONCE(q->slots[i].seq) + 1);
 	}
 	atomic_store(&q->shared->n_shelved, n_put);
-	rebuild_blocks(q);
-	rebuild_lists(q);
-	rebuild_order(q);
+	return n_used;
+}
+
+int ipk__shelf_rebuild(ipk_queue *q)
+{
+	struct rebuild all = {.room = count_committed(q)};
+
+	all.is_used = ipk__os_calloc((size_t)q->n_blocks + 1, 1);
+	all.items = ipk__os_calloc((size_t)all.room + 1, sizeof *all.items);
+	if (!all.is_used || !all.items) {
+		free(all.is_used);
+		free(all.items);
+		return -ENOMEM;
+	}
+	look_at_slots(q, &all);
+	free_unused_blocks(q, &all);
+	qsort(all.items, all.n_items, sizeof *all.items, by_level_and_seq);
+	write_lists(q, &all);
+	free(all.is_used);
+	free(all.items);
+	return 0;
 }

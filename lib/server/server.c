@@ -157,7 +157,7 @@ static int make_loop(struct ipk__server *server)
 	loop->read_buffer = ipk__os_malloc(IPK__READ_BYTES);
 	if (!loop->read_buffer)
 		return -ENOMEM;
-	return ipk__os_eventfd(&loop->reserve_fd);
+	return ipk__os_bell_open(&loop->reserve_fd);
 }
 
 static int open_all(struct ipk__server *server)

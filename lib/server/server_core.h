@@ -45,6 +45,7 @@ struct ipk__conn {
 	struct ipk__conn *ring_next;           /* server_ring.c */
 	int64_t ring_active_ns;
 	bool ring_is_listed;
+	uint8_t ring_n_hollow;                   /* readable bells in a row that nobody rang */
 	struct ipk__send_progress ring_progress; /* of a message of ring_message_bytes */
 	size_t ring_message_bytes;
 };

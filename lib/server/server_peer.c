@@ -260,7 +260,7 @@ void ipk__peers_start_accepting(struct ipk__server *server)
 	struct ipk__loop *loop = server->loop;
 
 	loop->accept_again_ms = 0;
-	if (loop->reserve_fd < 0 && ipk__os_eventfd(&loop->reserve_fd) < 0)
+	if (loop->reserve_fd < 0 && ipk__os_bell_open(&loop->reserve_fd) < 0)
 		loop->reserve_fd = -1;
 	if (!loop->is_accepting)
 		loop->is_accepting = ipk__os_loop_add(server->epoll_fd, server->listen_fd,
@@ -279,7 +279,7 @@ static void turn_away_without_fds(struct ipk__server *server)
 	loop->reserve_fd = -1;
 	if (ipk__os_stream_accept(server->listen_fd, loop->is_tcp, &fd) == 0)
 		turn_away(server, fd, "-ERR max number of clients reached\r\n");
-	if (ipk__os_eventfd(&loop->reserve_fd) < 0) {
+	if (ipk__os_bell_open(&loop->reserve_fd) < 0) {
 		loop->reserve_fd = -1;
 		ipk__peers_stop_accepting(server, server->steady_ms + ACCEPT_AGAIN_MS);
 	}

@@ -31,6 +31,7 @@
 #define YIELD_EVERY_NS 5000
 #define YIELD_IS_BUSY_NS 3000 /* it ran somebody else */
 #define LATELY_NS 1000000
+#define HOLLOW_MAX 100   /* a bell that is full rings once more when it has been emptied */
 #define STUCK_NS 1000000 /* how soon replies that did not fit are tried again */
 
 struct ipk__rings {
@@ -78,7 +79,11 @@ void ipk__ring_rung(struct ipk__server *server, struct ipk__conn *conn)
 {
 	if (!conn->peer.ring)
 		return;
-	ipk__os_bell_drain(conn->peer.ring->rx.bell_fd);
+	/* A client that has ended its bell's socket would keep us busy for ever. */
+	if (ipk__os_bell_drain(conn->peer.ring->rx.bell_fd))
+		conn->ring_n_hollow = 0;
+	else if (++conn->ring_n_hollow == HOLLOW_MAX)
+		ipk__conn_doom(server, conn);
 	ipk__ring_wake(server, conn);
 }
 

@@ -529,7 +529,7 @@ bool ipk__object_bury_waiters(const struct ipk__ref *ref)
 
 int ipk__object_check_slowly(const struct ipk__ref *ref)
 {
-	if (ref->arena->segment.header->pid_namespace != ipk__os_pid_namespace())
+	if (ref->arena->segment.checked.pid_namespace != ipk__os_pid_namespace())
 		return -EXDEV;
 	atomic_store(&ref->arena->checked_pid, ipk__os_pid());
 	return 0;

@@ -1,7 +1,7 @@
 /*
  * pollset.h - an fd for foreign poll loops, made of a bell.
  *
- * An epoll fd of this process alone. The bell (an eventfd or FIFO shared by all) is in it
+ * An epoll fd of this process alone. The bell (a socket or FIFO shared by all) is in it
  * edge-triggered and is never read: every ring is a new edge in every process's set, and
  * draining a set takes nothing away from anybody else's, whoever dies when. A process-wide
  * ticker is in it too, so that a ring lost with its ringer delays nobody for long. A

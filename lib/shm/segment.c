@@ -163,6 +163,7 @@ int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segmen
 		return r;
 	}
 	fill_header(s.header, &whole);
+	s.checked = *s.header; /* nobody else can see it yet */
 	*ret_segment = s;
 	return 0;
 }
@@ -196,6 +197,7 @@ int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t fill
 		return r;
 	}
 	fill_header(s.header, plan);
+	s.checked = *s.header;
 	*ret_segment = s;
 	return 0;
 }
@@ -204,7 +206,8 @@ int ipk__segment_publish(struct ipk__segment *segment, const char *file_name)
 {
 	if (file_name)
 		return ipk__os_shm_link(segment->fd, file_name);
-	return ipk__os_seal(segment->fd);
+	/* Queues put long messages behind their end. */
+	return ipk__os_seal(segment->fd, segment->checked.kind == IPK__KIND_QUEUE);
 }
 
 /* Of a file too short for one, whether it begins like ours: -ENODATA, otherwise -EPROTO. */
@@ -257,6 +260,7 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 		r = map(&s, &h);
 	if (r < 0)
 		return r;
+	s.checked = h;
 	*ret_segment = s;
 	return 0;
 }
@@ -272,6 +276,7 @@ int ipk__segment_attach_sparse(int fd, uint32_t kind, bool writable,
 		r = map_sparse(&s, h.fixed_bytes, writable);
 	if (r < 0)
 		return r;
+	s.checked = h;
 	*ret_segment = s;
 	return 0;
 }

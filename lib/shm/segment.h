@@ -55,9 +55,15 @@ _Static_assert(offsetof(struct ipk__shm_header, label) == 72, "layout");
 _Static_assert(offsetof(struct ipk__shm_header, checksum) == 280, "layout");
 _Static_assert(sizeof(struct ipk__shm_header) == 288, "layout");
 
+/*
+ * @checked is the header as it was when it was checked, in private memory. After that nothing
+ * that decides where memory lies is read from @header, which others may write over: it is an
+ * address, and the way to the kind's own fields (tests/api/checked.sh).
+ */
 struct ipk__segment {
 	int fd;
 	struct ipk__shm_header *header;
+	struct ipk__shm_header checked;
 	size_t mapped_bytes;
 };
 
@@ -96,7 +102,7 @@ int ipk__segment_check(const struct ipk__shm_header *header, uint32_t kind, uint
 
 static inline char *ipk__segment_ring(const struct ipk__segment *s, uint32_t i)
 {
-	return (char *)s->header + s->header->fixed_bytes + 2 * s->header->ring_bytes * i;
+	return (char *)s->header + s->checked.fixed_bytes + 2 * s->checked.ring_bytes * i;
 }
 
 #pragma GCC visibility pop

@@ -26,6 +26,11 @@
 #define YIELDS 2
 #define FIRST_SLICE_NS 1000000 /* who is dead already is found out soon */
 #define NO_SLOT_SLICE_NS 5000000
+#define VAIN_ROUNDS_FREE 64 /* races lost to others, who went on instead */
+#define VAIN_NAP_NS 50000
+#define VAIN_NAP_MAX_NS 1000000
+#define ROUNDS_PER_CLOCK_READ 16
+#define ROUNDS_AT_ONCE_MAX 65536 /* of a call that may not wait */
 
 int64_t ipk__wait_slice_end_ns(ipk_deadline deadline)
 {
@@ -47,8 +52,11 @@ static void sweep(struct ipk__waiters *waiters)
 	for (int i = 0; i < IPK__WAITERS_MAX; i++) {
 		struct ipk__waiter *slot = &waiters->slots[i];
 		uint32_t tid = atomic_load(&slot->tid);
+		int64_t since_ns = atomic_load(&slot->since_boot_ns);
 
-		if (tid != 0 && ipk__is_dead_since(tid, false, atomic_load(&slot->since_boot_ns))) {
+		/* 0: the slot's first user has not said yet since when. */
+		if (tid != 0 &&
+		    ipk__is_dead_since(tid, false, since_ns > 0 ? since_ns : INT64_MAX)) {
 			/* Whoever claims it next has not begun to wait yet. */
 			atomic_store(&slot->since_boot_ns, INT64_MAX);
 			atomic_compare_exchange_strong(&slot->tid, &tid, 0);
@@ -102,33 +110,31 @@ void ipk__waiter_leave(struct ipk__waiters *waiters, int slot)
 
 /* --- waking --- */
 
-/* Take one sleeper out of the set, the next one in turn; -1 when there is none. */
-static int take_sleeper(struct ipk__event *event)
+/* The next one of @set after @turn, which is not empty. */
+static unsigned next_sleeper(uint64_t set, unsigned turn)
 {
-	uint64_t set = atomic_load(&event->sleepers);
-	unsigned turn = atomic_load_explicit(&event->turn, memory_order_relaxed) % 64;
+	uint64_t rotated = turn ? set >> turn | set << (64 - turn) : set;
 
-	while (set != 0) {
-		uint64_t rotated = turn ? set >> turn | set << (64 - turn) : set;
-		unsigned at = ((unsigned)__builtin_ctzll(rotated) + turn) % 64;
-		uint64_t bit = (uint64_t)1 << at;
-
-		set = atomic_fetch_and(&event->sleepers, ~bit);
-		if (set & bit) {
-			atomic_store_explicit(&event->turn, at + 1, memory_order_relaxed);
-			return (int)at;
-		}
-	}
-	return -1;
+	return ((unsigned)__builtin_ctzll(rotated) + turn) % 64;
 }
 
 void ipk__event_wake(struct ipk__event *event, struct ipk__waiters *waiters, unsigned n)
 {
-	while (n > 0) {
-		int at = take_sleeper(event);
+	/*
+	 * Each sleeper of this moment is tried once, whatever bits other processes set meanwhile:
+	 * who enters the set after this load looks after our change, and needs no wake-up.
+	 */
+	uint64_t set = atomic_load(&event->sleepers);
 
-		if (at < 0)
-			return;
+	while (n > 0 && set != 0) {
+		unsigned turn = atomic_load_explicit(&event->turn, memory_order_relaxed) % 64;
+		unsigned at = next_sleeper(set, turn);
+		uint64_t bit = (uint64_t)1 << at;
+
+		set &= ~bit;
+		if (!(atomic_fetch_and(&event->sleepers, ~bit) & bit))
+			continue; /* another waker has it */
+		atomic_store_explicit(&event->turn, at + 1, memory_order_relaxed);
 		/* Set before the wake: one that is on its way to sleep does not. */
 		atomic_store(&waiters->slots[at].word, 1);
 		/* Nobody slept there: it is awake already, or dead. Wake another to be sure. */
@@ -144,16 +150,26 @@ void ipk__event_arm(struct ipk__event *event)
 	ipk__os_fence_heavy();
 }
 
-void ipk__event_ring(struct ipk__event *event, int bell_fd)
+static void ring(struct ipk__event *event, int fd, void (*how)(int fd))
 {
 	uint32_t armed = atomic_load(&event->armed);
 	uint32_t rung = atomic_load(&event->rung);
 
 	if (armed == rung)
 		return;
-	ipk__os_bell(bell_fd);
+	how(fd);
 	/* Only this arming was served: one that came meanwhile stays due. */
 	atomic_compare_exchange_strong(&event->rung, &rung, armed);
+}
+
+void ipk__event_ring(struct ipk__event *event, int bell_fd)
+{
+	ring(event, bell_fd, ipk__os_bell);
+}
+
+void ipk__event_ring_fifo(struct ipk__event *event, int fifo_fd)
+{
+	ring(event, fifo_fd, ipk__os_bell_fifo);
 }
 
 /* --- looking --- */
@@ -332,4 +348,29 @@ int ipk__wait(const struct ipk__wait *w, ipk_deadline deadline)
 	r = w->sleep ? w->sleep(w->arg) : sleep_until(w, ipk__os_now_ns(), deadline);
 	learn(w->patience, budget_ns, false, ipk__os_now_ns() - start_ns);
 	return r < 0 ? r : 0;
+}
+
+/* --- loops that go on as shared memory says --- */
+
+int ipk__round_in_vain(uint32_t *n_rounds, ipk_deadline deadline)
+{
+	int64_t nap_ns;
+
+	if (++*n_rounds <= VAIN_ROUNDS_FREE)
+		return 0;
+	if (ipk_deadline_left_ns(deadline) == 0)
+		return -ETIMEDOUT;
+	nap_ns = (int64_t)(*n_rounds - VAIN_ROUNDS_FREE) * VAIN_NAP_NS;
+	ipk__os_nap(IPK__MIN(nap_ns, VAIN_NAP_MAX_NS));
+	return 0;
+}
+
+int ipk__round_of_work(uint32_t *n_rounds, ipk_deadline deadline)
+{
+	if (++*n_rounds % ROUNDS_PER_CLOCK_READ != 0)
+		return 0;
+	/* One that may not wait takes what is there; more than that comes while it looks. */
+	if (deadline.at_ns <= 0)
+		return *n_rounds < ROUNDS_AT_ONCE_MAX ? 0 : -ETIMEDOUT;
+	return ipk_deadline_left_ns(deadline) == 0 ? -ETIMEDOUT : 0;
 }

@@ -131,6 +131,7 @@ static inline bool ipk__event_is_armed(const struct ipk__event *event)
 
 void ipk__event_arm(struct ipk__event *event);
 void ipk__event_ring(struct ipk__event *event, int bell_fd);
+void ipk__event_ring_fifo(struct ipk__event *event, int fifo_fd); /* see ipk__os_bell_fifo() */
 
 /* A slot of the table for a thread that is about to sleep, -1 when all are taken. */
 int ipk__waiter_enter(struct ipk__waiters *waiters, uint32_t what, uint64_t object);
@@ -141,6 +142,16 @@ void ipk__waiter_leave(struct ipk__waiters *waiters, int slot); /* -1 is fine */
  * one that is still to come was written by somebody in another time namespace, or by no friend.
  */
 bool ipk__is_due(int64_t last_ns, int64_t every_ns);
+
+/*
+ * Loops that go round because shared memory says so end too when it says so for ever: each
+ * round asks here first, with a count that began as 0. In vain: there was to be something, and
+ * there was not; the first of such rounds are free, for another may have been faster, then it
+ * takes naps. Of work: each round did something, and the next may be one too many. 0 or
+ * -ETIMEDOUT, at ipk_now() after some rounds.
+ */
+int ipk__round_in_vain(uint32_t *n_rounds, ipk_deadline deadline);
+int ipk__round_of_work(uint32_t *n_rounds, ipk_deadline deadline);
 
 /* When the slice that begins now ends: the deadline, or IPK__SLICE_NS from now. */
 int64_t ipk__wait_slice_end_ns(ipk_deadline deadline);

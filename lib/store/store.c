@@ -62,7 +62,9 @@ static int fill_in(struct ipk__store *s)
 	s->keys = &shared->keys;
 	s->keys->type = IPK__TYPE_HASH;
 	atomic_store(&s->keys->id, IPK__STORE_ID_KEYS);
-	return ipk__segment_publish(&s->segment, NULL);
+	r = ipk__segment_publish(&s->segment, NULL);
+	/* Clients get it to read, perhaps as other users. */
+	return r < 0 ? r : ipk__os_make_read_only(s->segment.fd);
 }
 
 int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **ret_store)

@@ -235,7 +235,7 @@ static int publish(ipk_shm *s, const char *name)
 	int r;
 
 	if (!s->file)
-		return ipk__os_seal(s->fd);
+		return ipk__os_seal(s->fd, false);
 	r = ipk__os_shm_link(s->fd, s->file);
 	if (r != -EEXIST || s->is_raw)
 		return r;

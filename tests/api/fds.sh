@@ -40,9 +40,9 @@ awk -v makers="$makers" '
 		bad = 1
 	}
 	BEGIN {
-		# Once each: the two calls that give a pair or several, what makes the copies, and
+		# Once each: the calls that give a pair, or several, or none, what makes the copies, and
 		# those whose purpose is a number of stdio.
-		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 " \
+		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 bell.c:recvmmsg " \
 			  "children.c:fcntl children.c:dup2 children.c:dup2", word, " ")
 		for (i = 1; i <= n; i++)
 			n_known["lib/os/" word[i]]++

@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 	if (ipk__os_memfd("ipk:fuzz", &fd) < 0)
 		abort();
 	fill(fd, n_bytes > 0 ? data + 1 : data, n_bytes > 0 ? n_bytes - 1 : 0, mode);
-	if ((mode & SEALED) && ipk__os_seal(fd) < 0)
+	if ((mode & SEALED) && ipk__os_seal(fd, false) < 0)
 		abort();
 	if (ipk__segment_attach(fd, mode >> 4, mode & NAMED, &s) == 0) {
 		touch(&s);

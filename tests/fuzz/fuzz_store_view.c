@@ -66,7 +66,7 @@ static void copy(struct ipk__store *s)
 	must(ipk__os_pwrite(fd, good, n_bytes, 0));
 	must(ipk__os_map(fd, n_bytes, true, &addr));
 	bytes = addr;
-	must(ipk__os_seal(fd));
+	must(ipk__os_seal(fd, false));
 	must(ipk__os_open_again(fd, false, &again));
 	ipk__os_close(fd);
 	must(ipk__view_attach(again, &view));

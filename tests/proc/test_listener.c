@@ -602,7 +602,7 @@ static int junk_file(void)
 
 	ck_ok(ipk__os_memfd("ipk:junk", &fd));
 	ck_ok(ipk__os_allocate(fd, 0, 8192));
-	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk__os_seal(fd, false));
 	return fd;
 }
 

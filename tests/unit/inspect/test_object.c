@@ -98,7 +98,7 @@ START_TEST(what_is_being_made_is_not_there_yet)
 	ck_assert_uint_eq(ipk_inspect_len(snap), 0);
 	ipk_inspect_close(snap);
 	/* It is as it will stay: something else that has our name. */
-	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk__os_seal(fd, false));
 	ck_ok(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
 	ck_assert_uint_eq(ipk_inspect_len(snap), 1);
 	ck_assert_int_eq(ipk_inspect_object_at(snap, 0)->error, -EPROTO);

@@ -20,7 +20,7 @@ START_TEST(every_fd_closes_on_exec)
 {
 	int fds[6], n = 0;
 
-	ck_ok(ipk__os_eventfd(&fds[n++]));
+	ck_ok(ipk__os_bell_open(&fds[n++]));
 	ck_ok(ipk__os_dup(fds[0], &fds[n++]));
 	ck_ok(ipk__os_epoll(&fds[n++]));
 	ck_ok(ipk__os_ticker(1000000, &fds[n++]));
@@ -41,7 +41,7 @@ START_TEST(edge_reports_once_and_level_until_it_is_gone)
 
 	ck_ok(ipk__os_epoll(&edge));
 	ck_ok(ipk__os_epoll(&level));
-	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_bell_open(&bell));
 	ck_ok(ipk__os_socketpair(socks));
 	ck_ok(ipk__os_epoll_add(edge, bell, true, false));
 	ck_ok(ipk__os_epoll_add(level, socks[0], false, true));
@@ -104,7 +104,7 @@ START_TEST(poll_keeps_its_deadline_under_signals)
 	ipk_deadline deadline = ipk_in_ms(50);
 	int fd;
 
-	ck_ok(ipk__os_eventfd(&fd));
+	ck_ok(ipk__os_bell_open(&fd));
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &storm, NULL);
 	ck_err(ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL), -ETIMEDOUT);
@@ -222,7 +222,7 @@ static int takes_fds(void *arg)
 	ck_err(ipk__os_fd_check(0), -EBADF);
 	ck_err(ipk__os_fd_check(fd), -EBADF);
 	ck_err(ipk__os_fd_is_free(), -EMFILE);
-	ck_err(ipk__os_eventfd(&fd), -EMFILE);
+	ck_err(ipk__os_bell_open(&fd), -EMFILE);
 	return 0;
 }
 

@@ -38,7 +38,7 @@ START_TEST(sealed_file_does_not_shrink)
 
 	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	ck_assert(!ipk__os_is_sealed(fd));
-	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk__os_seal(fd, false));
 	ck_assert(ipk__os_is_sealed(fd));
 	ck_assert_int_eq(ftruncate(fd, 4096), -1);
 	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_GROW), -1);
@@ -98,7 +98,7 @@ START_TEST(stat_tells_files_from_others)
 	ck_assert(st.size_bytes == 4096);
 	ck_assert(st.uid == ipk__os_uid());
 	close(fd);
-	ck_ok(ipk__os_eventfd(&fd));
+	ck_ok(ipk__os_bell_open(&fd));
 	ck_ok(ipk__os_stat(fd, &st));
 	ck_assert(!ipk__os_mode_is_file(st.mode));
 	close(fd);

@@ -463,8 +463,8 @@ START_TEST(only_the_segment_of_a_pipe_is_taken)
 	ck_ok(ipk__segment_publish(&s, NULL));
 	ck_ok(ipk__os_dup(s.fd, &parts.segment_fd));
 	ipk__segment_detach(&s);
-	ck_ok(ipk__os_eventfd(&parts.bell_fds[0]));
-	ck_ok(ipk__os_eventfd(&parts.bell_fds[1]));
+	ck_ok(ipk__os_bell_open(&parts.bell_fds[0]));
+	ck_ok(ipk__os_bell_open(&parts.bell_fds[1]));
 	ck_ok(ipk__os_socketpair(side_fds));
 	parts.max_message_bytes = 100;
 	ck_err(ipk__pipe_end(&parts, 1, side_fds[1], &p), foreign[_i].error);

@@ -101,7 +101,7 @@ static int make_body(int kind)
 	case 5:
 		ck_ok(ipk__os_memfd("test", &fd));
 		ck_assert_int_eq(ftruncate(fd, kind == 4 ? LONG_BYTES - 1 : LONG_BYTES + 1), 0);
-		ck_ok(ipk__os_seal(fd));
+		ck_ok(ipk__os_seal(fd, false));
 		return fd;
 	case 6: /* may yet shrink */
 		ck_ok(ipk__os_memfd("test", &fd));

@@ -35,7 +35,7 @@ static void set_up(void)
 	shared->maps_offset = maps_at;
 	slots = (struct ipk__pool_slot *)(base + slots_at);
 	cells = (_Atomic uint64_t *)(base + cells_at);
-	ck_ok(ipk__os_eventfd(&bell_fd));
+	ck_ok(ipk__os_bell_open(&bell_fd));
 }
 
 static void tear_down(void)

@@ -14,7 +14,7 @@ static void make_ticker(void)
 	struct ipk__pollset set = IPK__POLLSET_NONE;
 	int bell, fd;
 
-	if (ipk__os_eventfd(&bell) < 0 || ipk__pollset_fd(&set, bell, -1, &fd) < 0)
+	if (ipk__os_bell_open(&bell) < 0 || ipk__pollset_fd(&set, bell, -1, &fd) < 0)
 		abort();
 	ipk__pollset_close(&set);
 	ipk__os_close(bell);
@@ -43,7 +43,7 @@ START_TEST(rings_are_heard_in_every_set)
 	struct ipk__pollset one = IPK__POLLSET_NONE, two = IPK__POLLSET_NONE;
 	int bell, fd, again;
 
-	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_bell_open(&bell));
 	ck_ok(ipk__pollset_fd(&one, bell, -1, &fd));
 	ck_ok(ipk__pollset_fd(&one, bell, -1, &again));
 	ck_assert_int_eq(fd, again);
@@ -78,12 +78,13 @@ START_TEST(bell_that_is_full_still_rings)
 	if (_i == 0)
 		ck_ok(ipk__os_shm_fifo(file, true, &bell));
 	else
-		ck_ok(ipk__os_eventfd(&bell));
+		ck_ok(ipk__os_bell_open(&bell));
 	ck_ok(ipk__pollset_fd(&set, bell, -1, &fd));
-	if (_i == 1)
-		ck_assert_int_eq(write(bell, &(uint64_t){UINT64_MAX - 1}, 8), 8);
 	for (int i = 0; i < 20000; i++) {
-		ipk__os_bell(bell);
+		if (_i == 0)
+			ipk__os_bell_fifo(bell);
+		else
+			ipk__os_bell(bell);
 		ck_assert(is_readable(fd, 0));
 		ipk__pollset_drain(&set);
 	}
@@ -99,7 +100,7 @@ START_TEST(ticker_ticks_on)
 	struct ipk__pollset set = IPK__POLLSET_NONE;
 	int bell, fd;
 
-	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_bell_open(&bell));
 	ck_ok(ipk__pollset_fd(&set, bell, -1, &fd));
 	for (int i = 0; i < 3; i++) {
 		ck_assert(becomes_quiet(&set));
@@ -115,7 +116,7 @@ START_TEST(hang_up_stays_readable)
 	struct ipk__pollset set = IPK__POLLSET_NONE;
 	int bell, fd, side[2];
 
-	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_bell_open(&bell));
 	ck_ok(ipk__os_socketpair(side));
 	ck_ok(ipk__pollset_fd(&set, bell, side[0], &fd));
 	ck_assert(becomes_quiet(&set));
@@ -160,7 +161,7 @@ START_TEST(child_leaves_the_parents_set_alone)
 	struct family f = {.set = IPK__POLLSET_NONE};
 	int fd;
 
-	ck_ok(ipk__os_eventfd(&f.bell));
+	ck_ok(ipk__os_bell_open(&f.bell));
 	ck_ok(ipk__pollset_fd(&f.set, f.bell, -1, &fd));
 	ck_assert(becomes_quiet(&f.set));
 	ipk__os_bell(f.bell);
@@ -178,7 +179,7 @@ START_TEST(no_fd_free)
 	struct rlimit was, limit;
 	int bell, fd, r;
 
-	ck_ok(ipk__os_eventfd(&bell));
+	ck_ok(ipk__os_bell_open(&bell));
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
 	limit = was;
 	limit.rlim_cur = 0;

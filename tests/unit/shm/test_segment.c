@@ -48,7 +48,7 @@ static int make_file(const struct ipk__shm_header *header)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(ftruncate(fd, (off_t)(header->fixed_bytes + 2 * RING_BYTES)), 0);
 	ck_ok(ipk__os_pwrite(fd, header, sizeof *header, 0));
-	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk__os_seal(fd, false));
 	return fd;
 }
 
@@ -269,7 +269,7 @@ START_TEST(shorter_file_is_refused)
 
 		ck_ok(ipk__os_pwrite(fd, &h, sizeof h, 0));
 		ck_assert_int_eq(ftruncate(fd, (off_t)n), 0);
-		ck_ok(ipk__os_seal(fd));
+		ck_ok(ipk__os_seal(fd, false));
 		r = ipk__segment_attach(fd, IPK__KIND_PIPE, false, &s);
 		ck_err(r, want);
 		if (r == 0)
@@ -303,7 +303,7 @@ START_TEST(what_is_no_file_is_refused)
 
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	ck_err(ipk__segment_attach(fds[0], IPK__KIND_PIPE, false, &s), -EPROTO);
-	ck_ok(ipk__os_eventfd(&fd));
+	ck_ok(ipk__os_bell_open(&fd));
 	ck_err(ipk__segment_attach(fd, IPK__KIND_PIPE, false, &s), -EPROTO);
 	ck_err(ipk__segment_attach(-1, IPK__KIND_PIPE, false, &s), -EBADF);
 	close(fd);

@@ -527,7 +527,7 @@ static struct ipk__view *copy_of(struct ipk__store *s, char **ret_bytes, size_t 
 	ck_ok(ipk__os_set_size(fd, s->segment.mapped_bytes));
 	ck_ok(ipk__os_pwrite(fd, s->shared, n, 0));
 	ck_ok(ipk__os_map(fd, n, true, &bytes));
-	ck_ok(ipk__os_seal(fd));
+	ck_ok(ipk__os_seal(fd, false));
 	ck_ok(ipk__os_open_again(fd, false, &again));
 	ipk__os_close(fd);
 	ck_ok(ipk__view_attach(again, &v));

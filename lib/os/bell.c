@@ -1,0 +1,126 @@
+/*
+ * bell.c - doorbells: an fd that processes share, poll, and make readable for each other.
+ *
+ * A bell is a datagram socket that is connected to itself. Whoever has a copy may clear its
+ * flags, fill it, or end it, and must neither stop nor kill us with that: so each call says for
+ * itself that it does not wait (MSG_DONTWAIT; O_NONBLOCK belongs to all who share the socket)
+ * and that it wants no signal (MSG_NOSIGNAL), and fails at once on what is no socket. An
+ * eventfd has no such calls.
+ *
+ * Connected to itself it takes nothing from anybody else. The name that it needs for that is
+ * the kernel's choice, and gives nobody access.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "os/uncancelled.h"
+
+#define BUFFER_BYTES 4096 /* doubled by the kernel: two dozen rings */
+#define DRAIN_AT_ONCE 32  /* more than fit */
+#define FIFO_READS_MAX 32 /* more than a FIFO holds */
+
+static int connect_to_itself(int fd)
+{
+	struct sockaddr_un self = {.sun_family = AF_UNIX};
+	socklen_t n_bytes = sizeof self;
+	int buffer_bytes = BUFFER_BYTES;
+
+	/* Without a name it gets one from the kernel. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes) < 0 ||
+	    bind(fd, (struct sockaddr *)&self, offsetof(struct sockaddr_un, sun_path)) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&self, &n_bytes) < 0 ||
+	    connect(fd, (struct sockaddr *)&self, n_bytes) < 0)
+		return -errno;
+	return 0;
+}
+
+int ipk__os_bell_open(int *ret_fd)
+{
+	IPK__UNCANCELLED();
+	int fd;
+	int r = ipk__os_take_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), &fd);
+
+	if (r < 0)
+		return r;
+	r = connect_to_itself(fd);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+static bool is_socket_of(int fd, int option, int wanted)
+{
+	int got;
+	socklen_t n_bytes = sizeof got;
+
+	return getsockopt(fd, SOL_SOCKET, option, &got, &n_bytes) == 0 && got == wanted;
+}
+
+int ipk__os_bell_check(int fd)
+{
+	struct sockaddr_un self;
+	struct sockaddr_un peer;
+	socklen_t self_bytes = sizeof self;
+	socklen_t peer_bytes = sizeof peer;
+
+	if (!is_socket_of(fd, SO_DOMAIN, AF_UNIX) || !is_socket_of(fd, SO_TYPE, SOCK_DGRAM) ||
+	    getsockname(fd, (struct sockaddr *)&self, &self_bytes) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) < 0)
+		return -EPROTO;
+	return self_bytes > offsetof(struct sockaddr_un, sun_path) && self_bytes == peer_bytes &&
+			       memcmp(&self, &peer, self_bytes) == 0
+		       ? 0
+		       : -EPROTO;
+}
+
+static int ring(int fd)
+{
+	ssize_t n;
+
+	do {
+		n = send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : 0;
+}
+
+void ipk__os_bell(int fd)
+{
+	IPK__UNCANCELLED();
+	/* One that nobody empties is full: make room, so that there is an edge again. */
+	if (ring(fd) == -EAGAIN) {
+		ipk__os_bell_drain(fd);
+		(void)ring(fd);
+	}
+}
+
+bool ipk__os_bell_drain(int fd)
+{
+	IPK__UNCANCELLED();
+	struct mmsghdr rings[DRAIN_AT_ONCE];
+
+	/* Their bytes do not matter, and fds have no room to come in. */
+	memset(rings, 0, sizeof rings);
+	return recvmmsg(fd, rings, DRAIN_AT_ONCE, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) > 0;
+}
+
+void ipk__os_bell_fifo(int fd)
+{
+	IPK__UNCANCELLED();
+	char rest[2048];
+
+	if (write(fd, "", 1) == 1 || errno != EAGAIN)
+		return;
+	for (int i = 0; i < FIFO_READS_MAX; i++) {
+		if (read(fd, rest, sizeof rest) != (ssize_t)sizeof rest)
+			break;
+	}
+	(void)!write(fd, "", 1);
+}

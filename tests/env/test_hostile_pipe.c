@@ -1,0 +1,136 @@
+/*
+ * test_hostile_pipe.c - whoever is at the other end of a pipe sends what no sender would, calls
+ * and says nothing, or passes the wrong fds.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "os/os.h"
+#include "pipe/pipe_internal.h"
+#include "support/support.h"
+
+enum { FIRST = 2, MORE = 3 }; /* types of records in pipe_ring.c */
+
+struct flood {
+	ipk_pipe *p;
+	uint32_t type;
+};
+
+/* Records of one type without end: a message that begins again and again, or pieces of none. */
+static int send_without_end(void *arg)
+{
+	const struct flood *flood = arg;
+	const struct ipk__ring *ring = &flood->p->tx.ring;
+	const uint64_t total = 1 << 20;
+
+	for (;;) {
+		uint64_t tail = ipk__ring_tail(ring);
+
+		if (!ipk__lane_has_room(&flood->p->tx, 2))
+			continue;
+		tail = ipk__ring_write(ring, tail, flood->type, &total, sizeof total, 0);
+		ipk__ring_publish(ring, tail);
+	}
+	return 0;
+}
+
+static void receive_within_the_deadline(uint32_t type, ipk_deadline deadline)
+{
+	ipk_pipe *a, *b;
+	struct flood flood = {.type = type};
+	char bytes[64];
+	pid_t pid;
+
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	flood.p = b;
+	pid = spawn(send_without_end, &flood);
+	ck_err(ipk_pipe_recv(a, bytes, sizeof bytes, deadline, NULL), -ETIMEDOUT);
+	kill_and_reap(pid);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+
+START_TEST(pieces_without_end_end_at_the_deadline)
+{
+	receive_within_the_deadline(_i ? FIRST : MORE, ipk_in_ms(200));
+	receive_within_the_deadline(_i ? FIRST : MORE, ipk_now());
+}
+END_TEST
+
+/* --- callers --- */
+
+enum { N_MUTE = 15, PATIENCE_MS = 14000 }; /* a second for each would be too long */
+
+static int call(void *arg)
+{
+	ipk_pipe *p;
+
+	if (ipk_pipe_connect(arg, ipk_in_ms(WAIT_MS), &p) < 0)
+		return 1;
+	ipk_pipe_close(p);
+	return 0;
+}
+
+START_TEST(mute_callers_are_in_nobodys_way)
+{
+	char dir[] = "/tmp/ipk-test-XXXXXX";
+	ipk_listener *l;
+	int mute[N_MUTE];
+	char path[64];
+	ipk_pipe *p;
+	pid_t pid;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/socket", dir);
+	ck_ok(ipk_listener_create(path, NULL, &l));
+	for (int i = 0; i < N_MUTE; i++)
+		ck_ok(ipk__os_connect(path, &mute[i]));
+	pid = spawn(call, path);
+	ck_ok(ipk_listener_accept(l, ipk_in_ms(PATIENCE_MS), &p));
+	reap_ok(pid);
+	ipk_pipe_close(p);
+	for (int i = 0; i < N_MUTE; i++)
+		ipk__os_close(mute[i]);
+	ipk_listener_close(l);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
+/* --- what an end is made of --- */
+
+START_TEST(parts_are_checked_for_what_they_are)
+{
+	struct ipk__pipe_parts parts = IPK__PIPE_NO_PARTS;
+	int side_fds[2];
+	int foreign = eventfd(0, EFD_CLOEXEC);
+
+	ck_ok(ipk__os_socketpair(side_fds));
+	ck_ok(ipk__os_bell_open(&parts.bell_fds[0]));
+	ck_ok(ipk__pipe_parts_check(&parts, side_fds[0]));
+	ck_err(ipk__pipe_parts_check(&parts, foreign), -EPROTO);
+	ck_err(ipk__pipe_parts_check(&parts, parts.bell_fds[0]), -EPROTO);
+	ck_ok(ipk__os_dup(foreign, &parts.bell_fds[1]));
+	ck_err(ipk__pipe_parts_check(&parts, side_fds[0]), -EPROTO);
+	parts.data_fds[0] = parts.bell_fds[1];
+	parts.bell_fds[1] = -1;
+	ck_err(ipk__pipe_parts_check(&parts, side_fds[0]), -EPROTO);
+	ipk__pipe_parts_close(&parts);
+	ipk__os_close(foreign);
+	ipk__os_close(side_fds[0]);
+	ipk__os_close(side_fds[1]);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("hostile_pipe");
+
+	add_loop_test(s, pieces_without_end_end_at_the_deadline, 0, 2);
+	add_test(s, mute_callers_are_in_nobodys_way);
+	add_test(s, parts_are_checked_for_what_they_are);
+	return s;
+}
+IPK_TEST_MAIN(suite)

@@ -1,0 +1,318 @@
+/*
+ * test_hostile_queue.c - another process of a queue writes nonsense into its memory, or passes
+ * something else in a doorbell's place: each call ends by its deadline, nothing crashes.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "pipe/pipe_internal.h"
+#include "queue/queue_internal.h"
+#include "unit/queue/queue_bodies.h"
+
+/* --- words of the ring and the shelf --- */
+
+/* A head one round behind: the ring is full of nothing, by its count it is empty. */
+START_TEST(put_ends_when_there_only_seems_to_be_room)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 4));
+	struct ipk__shm_ring *s = q->lane.ring.shared;
+	uint64_t tail;
+
+	ck_put_number(q, 1);
+	ck_get_number(q, 1);
+	tail = atomic_load(&s->tail);
+	atomic_store(&s->head, ipk__ring_word(ipk__ring_count(tail),
+					      ipk__ring_pos(tail) - q->lane.ring.n_units));
+	ck_err(ipk_queue_put(q, "x", 1, ipk_in_ms(200)), -ETIMEDOUT);
+	ck_err(ipk_queue_put(q, "x", 1, ipk_now()), -ETIMEDOUT);
+	drop_queue(q);
+}
+END_TEST
+
+/* A loan counted that nobody has: a drained queue looks neither empty nor ended. */
+START_TEST(get_ends_when_there_only_seems_to_be_an_item)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 4));
+	struct ipk__shm_ring *s = q->lane.ring.shared;
+	char byte;
+
+	/* What get looks at says nothing is there, what it waits by says something is. */
+	s->tail_seen = ipk__ring_word(0, 0);
+	atomic_store(&s->tail, ipk__ring_word(1, q->lane.ring.n_units + 1));
+	ck_assert_int_lt(ipk_queue_get(q, &byte, 1, ipk_in_ms(200), NULL), 0);
+	ck_assert_int_lt(ipk_queue_get(q, &byte, 1, ipk_now(), NULL), 0);
+	drop_queue(q);
+}
+END_TEST
+
+/* Every slot has an item of 2^39 bytes in one chain that bites its tail. */
+static int die_in_a_scribbled_shelf(void *arg)
+{
+	ipk_queue *q = arg;
+
+	if (pthread_mutex_lock(&q->shared->get_lock.mutex) != 0)
+		return 1;
+	for (uint32_t i = 0; i < q->n_slots; i++) {
+		q->slots[i].spill_offset = 0;
+		q->slots[i].first_block = 0;
+		q->slots[i].len_bytes = (uint64_t)UINT32_MAX * IPK__BLOCK_BYTES;
+		q->slots[i].next = i / 2;
+		atomic_store(&q->slots[i].word, SLOT_LIVE);
+	}
+	q->links[0] = 0;
+	_exit(0);
+}
+
+START_TEST(a_scribbled_shelf_is_built_again)
+{
+	ipk_queue *q = make_queue(_i, IPK_QUEUE());
+	char bytes[64];
+
+	ck_put_number(q, 1);
+	reap_ok(spawn(die_in_a_scribbled_shelf, q));
+	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_in_ms(200), NULL), -EPROTO);
+	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_now(), NULL), -EPROTO);
+	drop_queue(q);
+}
+END_TEST
+
+static int set_sleepers(void *arg)
+{
+	ipk_queue *q = arg;
+
+	for (;;)
+		atomic_store(&q->lane.shared->data.sleepers, UINT64_MAX);
+	return 0;
+}
+
+static bool has_sleepers(void *arg)
+{
+	return ipk__event_has_sleepers(&((ipk_queue *)arg)->lane.shared->data);
+}
+
+START_TEST(put_ends_while_another_says_that_all_sleep)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 4));
+	pid_t pid = spawn(set_sleepers, q);
+
+	ck_assert(wait_until(has_sleepers, q, WAIT_MS));
+	for (uint32_t k = 0; k < 2000; k++) {
+		ck_put_number(q, k);
+		ck_get_number(q, k);
+	}
+	kill_and_reap(pid);
+	drop_queue(q);
+}
+END_TEST
+
+/* --- sizes that change after they were checked --- */
+
+/* The numbers that say where things lie, and what they are. */
+static uint64_t nonsense(unsigned k)
+{
+	static const uint64_t values[] = {0, 1, 4096, UINT32_MAX, (uint64_t)1 << 40, UINT64_MAX};
+
+	return values[k % IPK__N_OF(values)];
+}
+
+static int flip_numbers(void *arg)
+{
+	ipk_queue *q = arg;
+	struct ipk__shm_queue *shm = q->shared;
+	struct ipk__shm_queue good;
+
+	memcpy(&good, shm, sizeof good);
+	for (unsigned k = 0;; k++) {
+		uint64_t bad = nonsense(k / 16);
+
+		*(volatile uint64_t *)&shm->header.fixed_bytes = bad;
+		*(volatile uint64_t *)&shm->header.ring_bytes = bad;
+		*(volatile uint32_t *)&shm->header.n_rings = (uint32_t)bad;
+		*(volatile uint32_t *)&shm->shelf.n_slots = (uint32_t)bad;
+		*(volatile uint32_t *)&shm->shelf.n_blocks = (uint32_t)bad;
+		*(volatile uint64_t *)&shm->shelf.slots_offset = bad;
+		*(volatile uint32_t *)&shm->kind = (uint32_t)bad;
+		for (int i = 0; i < 50; i++)
+			ipk__os_pause();
+		memcpy(&shm->header, &good.header, sizeof good.header);
+		*(volatile uint32_t *)&shm->kind = good.kind;
+		*(volatile uint32_t *)&shm->shelf.n_slots = good.shelf.n_slots;
+		*(volatile uint32_t *)&shm->shelf.n_blocks = good.shelf.n_blocks;
+		*(volatile uint64_t *)&shm->shelf.slots_offset = good.shelf.slots_offset;
+		for (int i = 0; i < 50; i++)
+			ipk__os_pause();
+	}
+	return 0;
+}
+
+static bool use_a_view(const ipk_queue *q)
+{
+	ipk_queue *view;
+	char bytes[64];
+	int fd, r;
+
+	ck_ok(ipk__os_dup(q->segment.fd, &fd));
+	if (ipk__queue_attach(fd, false, NULL, -1, &view) < 0)
+		return false;
+	r = ipk_queue_put(view, "12345678", 8, ipk_now());
+	(void)r;
+	r = ipk_queue_get(view, bytes, sizeof bytes, ipk_now(), NULL);
+	(void)r;
+	ipk_queue_close(view);
+	return true;
+}
+
+START_TEST(sizes_that_change_after_the_check_are_not_used)
+{
+	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 4096));
+	pid_t pid = spawn(flip_numbers, q);
+	int n_attached = 0;
+
+	for (int k = 0; k < repeats(3000); k++)
+		n_attached += use_a_view(q);
+	kill_and_reap(pid);
+	ck_assert_int_gt(n_attached, 0);
+	drop_queue(q);
+}
+END_TEST
+
+/* --- doorbells --- */
+
+static int foreign_fd(int which, int *ret_second)
+{
+	int fds[2] = {-1, -1};
+
+	*ret_second = -1;
+	switch (which) {
+	case 0:
+		return eventfd(0, EFD_CLOEXEC);
+	case 1:
+		ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+		break;
+	case 2:
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fds), 0);
+		break;
+	case 3:
+		return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	case 4:
+		return memfd_create("bell", MFD_CLOEXEC);
+	default:
+		return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	}
+	*ret_second = fds[0];
+	return fds[1];
+}
+
+enum { N_FOREIGN = 6 };
+
+START_TEST(only_a_bell_is_taken_as_a_bell)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE());
+	ipk_queue *got = NULL;
+	ipk_pipe *a, *b;
+	int second;
+	int fds[2] = {q->segment.fd, foreign_fd(_i, &second)};
+
+	ck_assert_int_ge(fds[1], 0);
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	ck_ok(ipk__pipe_pass(a, IPK__SIDE_QUEUE, fds, 2, ipk_in_ms(WAIT_MS)));
+	ck_err(ipk_queue_recv(b, ipk_in_ms(WAIT_MS), &got), -EPROTO);
+	ck_ok(ipk_queue_send(q, a, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_queue_recv(b, ipk_in_ms(WAIT_MS), &got));
+	ipk_queue_close(got);
+	ipk__os_close(fds[1]);
+	ipk__os_close(second);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+	drop_queue(q);
+}
+END_TEST
+
+static void arm(ipk_queue *q)
+{
+	char byte;
+
+	while (ipk_queue_get(q, &byte, 1, ipk_now(), NULL) == 0)
+		;
+	ck_assert(ipk__event_is_armed(&q->lane.shared->data));
+}
+
+/* Whoever has a copy may clear its flags, fill it, and end it. */
+START_TEST(a_bell_neither_blocks_nor_signals)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE());
+	int bell = ipk__queue_bell(q);
+	struct pollfd p = {.events = POLLIN};
+
+	ck_ok(ipk_queue_fd(q, &p.fd));
+	arm(q);
+	ck_assert_int_eq(fcntl(bell, F_SETFL, 0), 0);
+	while (send(bell, "", 1, MSG_DONTWAIT) == 1)
+		;
+	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	arm(q);
+	ck_assert_int_eq(shutdown(bell, SHUT_RDWR), 0);
+	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	drop_queue(q);
+}
+END_TEST
+
+/* The FIFO beside a named queue, kept full by others. */
+START_TEST(a_full_fifo_beside_a_named_queue_is_no_hindrance)
+{
+	ipk_queue *q = make_queue(N_KINDS + IPK_QUEUE_FIFO, IPK_QUEUE());
+	struct pollfd p = {.events = POLLIN};
+	static char zeros[4096];
+
+	ck_ok(ipk_queue_fd(q, &p.fd));
+	arm(q);
+	while (write(ipk__queue_bell(q), zeros, sizeof zeros) > 0)
+		;
+	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
+	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
+	drop_queue(q);
+}
+END_TEST
+
+/* What is given away for others to read or map is of this user alone. */
+START_TEST(memory_is_of_one_user_and_of_one_size)
+{
+	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE());
+	struct ipk__os_stat st;
+	ipk_pipe *a, *b;
+
+	ck_ok(ipk__os_stat(q->segment.fd, &st));
+	ck_assert_uint_eq(st.mode & 0777, 0600);
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	ck_ok(ipk__os_stat(a->segment.fd, &st));
+	ck_assert_uint_eq(st.mode & 0777, 0600);
+	ck_assert_int_eq(fcntl(a->segment.fd, F_GET_SEALS) & (F_SEAL_SHRINK | F_SEAL_GROW),
+			 F_SEAL_SHRINK | F_SEAL_GROW);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+	drop_queue(q);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("hostile_queue");
+
+	add_test(s, put_ends_when_there_only_seems_to_be_room);
+	add_test(s, get_ends_when_there_only_seems_to_be_an_item);
+	add_loop_test(s, a_scribbled_shelf_is_built_again, 0, N_KINDS);
+	add_test(s, put_ends_while_another_says_that_all_sleep);
+	add_loop_test(s, sizes_that_change_after_the_check_are_not_used, 0, N_KINDS);
+	add_loop_test(s, only_a_bell_is_taken_as_a_bell, 0, N_FOREIGN);
+	add_test(s, a_bell_neither_blocks_nor_signals);
+	add_test(s, a_full_fifo_beside_a_named_queue_is_no_hindrance);
+	add_test(s, memory_is_of_one_user_and_of_one_size);
+	return s;
+}
+IPK_TEST_MAIN(suite)
