@@ -137,7 +137,7 @@ struct trial {
 	int fds[2];
 };
 
-enum { BUF_BYTES = 300, PATIENCE_MS = 10000 };
+enum { BUF_BYTES = 300, PATIENCE_MS = 15000 };
 
 static inline enum state state_of(const struct trial *t)
 {

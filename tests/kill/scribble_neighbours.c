@@ -10,7 +10,7 @@
 #include "scribble.h"
 
 enum { N_ARRAY = 40, N_QUEUED = 3, SHM_BYTES = 4096, VALUE = 421 };
-#define OK_MS 2000 /* for what is free; only a hang comes near */
+#define OK_MS 10000 /* for what is free; only a hang comes near */
 
 struct neighbours {
 	ipk_lock *lock, *rlock;
