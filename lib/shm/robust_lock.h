@@ -11,7 +11,6 @@
 #ifndef IPK_SHM_ROBUST_LOCK_H
 #define IPK_SHM_ROBUST_LOCK_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,14 +31,9 @@ struct ipk__robust_entry {
  * library's and ours: so this lies as the C library's does.
  */
 struct ipk__lock {
-	union {
-		struct {
-			_Atomic uint64_t word; /* 0 free; who has it: see robust_lock.c */
-			uint64_t reserved[2];
-			struct ipk__robust_entry entry;
-		};
-		pthread_mutex_t mutex; /* never used as one */
-	};
+	_Atomic uint64_t word; /* 0 free; who has it: see robust_lock.c */
+	uint64_t reserved[2];
+	struct ipk__robust_entry entry;
 };
 _Static_assert(offsetof(struct ipk__lock, entry.next) == 32, "layout");
 _Static_assert(sizeof(struct ipk__lock) == 40, "layout");
