@@ -343,8 +343,8 @@ IPK_API IPK_MUST_CHECK int ipk_value_add_checked_as(ipk_value *v, int64_t delta,
  * Callers: any thread. Not a signal handler.
  * Source:  lib/value/pair.c         Since: 0.2
  *
- * Return: 0; -EINVAL another size, or a number; -EXDEV, -ENOTRECOVERABLE, -ETIMEDOUT (for a
- * second), while stores come too fast, @buf is spoilt then; -EBADF.
+ * Return: 0; -EINVAL another size, or a number; -EXDEV, -ENOTRECOVERABLE as
+ * ipk_value_store_bytes(), while stores come too fast, @buf is spoilt then; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_value_load_bytes(const ipk_value *v, void *buf, size_t n_bytes);
 
