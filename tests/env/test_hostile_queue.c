@@ -54,7 +54,7 @@ static int die_in_a_scribbled_shelf(void *arg)
 {
 	ipk_queue *q = arg;
 
-	if (pthread_mutex_lock(&q->shared->get_lock.mutex) != 0)
+	if (ipk__queue_lock_get(q, ipk_in_ms(WAIT_MS)) < 0)
 		return 1;
 	for (uint32_t i = 0; i < q->n_slots; i++) {
 		q->slots[i].spill_offset = 0;
