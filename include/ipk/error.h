@@ -19,7 +19,8 @@
  *                     lock was held: it is lost
  *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()
  *   -ETIME            the task ran longer than it may, and was stopped
- *   -EFBIG            the task's result is over its limit
+ *   -EFBIG            a file, which shared memory is too, would pass RLIMIT_FSIZE; the task's
+ *                     result is over its limit
  *   -EDEADLK          this thread holds it already and would wait for itself; or a fork of a
  *                     process with threads might hang
  *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
@@ -43,6 +44,8 @@
  *   -ENODATA          the object's file is shorter than its header says
  *   -EBADMSG          the object's header is damaged
  *   -ENOSPC           no room left in shared memory (or in the kernel's message queues)
+ *   -ENOSYS           the kernel refuses a call (too old, or a seccomp filter): ipk_strerror()
+ *                     names the last one that it refused to this process
  *   -EOPNOTSUPP       this kind or transport cannot do that
  *
  * What else the system says (-ENAMETOOLONG, -EROFS, -ENOSYS of an old kernel, ...) is passed on
@@ -64,7 +67,7 @@ extern "C" {
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/error.c         Since: 0.1
  *
- * Return: a static one-line text, never NULL.
+ * Return: a static one-line text, never NULL. Of -ENOSYS the one of the last refused call.
  */
 IPK_API const char *ipk_strerror(int err);
 

@@ -55,7 +55,8 @@ typedef struct ipk_pipe_opts {
  * Cost:    a segment of twice ring_bytes, touched in advance; 4 fds an end.
  * Source:  lib/pipe/pipe.c          Since: 0.1
  *
- * Return: 0; -EINVAL bad option; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC.
+ * Return: 0; -EINVAL bad option; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC; -EFBIG
+ * (RLIMIT_FSIZE).
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_create(const ipk_pipe_opts *opts, ipk_pipe **ret_a,
 					   ipk_pipe **ret_b);
@@ -95,7 +96,8 @@ static inline void ipk_pipe_closep(ipk_pipe **p)
  *
  * Return: 0; -ETIMEDOUT, nothing was sent; -EPIPE nobody is left to receive (a send just
  * after the other side died may still succeed); -EMSGSIZE over max_message_bytes; -EBADF;
- * -EINVAL; -EOPNOTSUPP this end only receives; -ENOSPC, -EMFILE (socket transport).
+ * -EINVAL; -EOPNOTSUPP this end only receives; -ENOSPC, -EMFILE, -EFBIG over
+ * RLIMIT_FSIZE (socket transport).
  */
 IPK_API IPK_MUST_CHECK int ipk_pipe_send(ipk_pipe *p, const void *data, size_t len_bytes,
 					 ipk_deadline deadline);

@@ -79,6 +79,8 @@ typedef struct ipk_pool_opts {
 	ipk_progress_fn on_progress;
 	void *on_progress_arg;
 	unsigned progress_interval_ms;
+	/* How long ipk_pool_create() may take, initializers included; 0: for ever. */
+	int64_t timeout_ns;
 } ipk_pool_opts;
 
 #define IPK_POOL(...) IPK_OPTS(pool, __VA_ARGS__)
@@ -121,15 +123,15 @@ typedef struct ipk_task_opts {
  * Whoever kills that process has its standby take over; whoever kills both ends the pool, all
  * tasks failing with IPK_FAILURE_DIED, unless it was the zygote that forked them: it does again.
  *
- * Blocks:  until every worker has run the initializer.
+ * Blocks:  until every worker has run the initializer, or timeout_ns is over.
  * Callers: any thread.
  * Crash:   when this process is killed, its workers end within a moment.
  * Cost:    two forks and one for each worker; four fds for each worker.
  * Source:  lib/pool/pool.c          Since: 0.4
  *
  * Return: 0; -EINVAL; -EDEADLK this process has threads and no zygote; -EREMOTEIO the
- * initializer failed in a worker, or ended it; -EAGAIN too many processes; -ENOMEM; -ENOSPC;
- * -EMFILE; -ENFILE. Nothing is left behind then.
+ * initializer failed in a worker, or ended it; -ETIMEDOUT; -EAGAIN too many processes; -ENOMEM;
+ * -ENOSPC; -EFBIG (RLIMIT_FSIZE); -EMFILE; -ENFILE; -ENOSYS (seccomp). Nothing is left behind then.
  */
 IPK_API IPK_MUST_CHECK int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool);
 
@@ -140,7 +142,9 @@ IPK_API IPK_MUST_CHECK int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool *
  * ipk_pool_terminate(), and the handle is given up. Futures stay good. In a fork child of its
  * creator only the child's copy goes.
  *
- * Blocks:  until the workers have ended; a thread worker until its task returns.
+ * Blocks:  until the workers have ended: processes are killed, a zygote that is stopped is
+ *          given two seconds; a thread worker until its task returns, and for a callback that
+ *          runs. Who may not wait for those calls ipk_pool_terminate() and ipk_pool_join() before.
  * Callers: one thread; no task's callback.
  * Source:  lib/pool/pool.c          Since: 0.4
  *
@@ -538,7 +542,8 @@ IPK_API IPK_MUST_CHECK int ipk_pool_map_reduce(ipk_pool *pool, ipk_task_fn map,
  *
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
- * Return: 0; -EFBIG, and the task will fail with IPK_FAILURE_TOO_LARGE; -ENOMEM; -EINVAL.
+ * Return: 0; -EFBIG, and the task will fail with IPK_FAILURE_TOO_LARGE; -ENOMEM; -EINVAL; -EPERM in
+ * a process that the task has forked.
  */
 IPK_API IPK_MUST_CHECK int ipk_task_return(ipk_task *task, const void *data, size_t n_bytes);
 

@@ -114,6 +114,9 @@ typedef struct ipk_process_opts {
 	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
 	char *const *argv;   /* with argv[0], NULL at its end; NULL: { program, NULL } */
 	char *const *env;    /* "NAME=value"s; NULL: this process's */
+	/* How long a zygote may take to answer, which may be stopped; 0: 10 s. INT64_MAX: for ever.
+	 */
+	int64_t timeout_ns;
 } ipk_process_opts;
 
 #define IPK_PROCESS(...) IPK_OPTS(process, __VA_ARGS__)
@@ -144,7 +147,8 @@ typedef struct ipk_process_status {
  * and the caller's signal mask.
  *
  * Blocks:  only while the flush does: a full pipe on stdout, or a thread that sits in a
- *          read of a stdio stream other than stdin. A zygote that is stopped is waited for.
+ *          read of a stdio stream other than stdin. A zygote that is stopped is waited for, as
+ *          long as timeout_ns says.
  * Callers: any thread; after IPK_START_FORK in a program with several threads @fn may use
  *          only what is async-signal-safe, as after any fork(), and this library.
  * Crash:   a child outlives a parent that is killed, unless its flags say otherwise.
@@ -157,11 +161,12 @@ typedef struct ipk_process_status {
  * is none; -EPERM a daemon has no children; -EBADF a handle or fd that is none; -EOPNOTSUPP a
  * handle that cannot be sent: it is lent by a value or array, or leads to another machine;
  * -ESTALE its name was removed or leads elsewhere by now; -EBUSY a message is begun on a pipe that
- * is to go over; -ENOBUFS too many handles for the socket they travel in; -EAGAIN too many
- * processes; -ENOMEM; -EMFILE and -ENFILE no fd is free, and nothing was run (unless another thread
- * took the last one meanwhile: the child was then killed as it began); -EPIPE the zygote was
- * killed, its standby too; -ENOENT, -EACCES, -ENOEXEC and others of execve(2): the program cannot
- * be run.
+ * is to go over; -ETIMEDOUT the zygote does not answer, and nothing was or will be run; -ENOSYS the
+ * kernel refuses what it takes (pidfds, clone: see ipk_strerror()), and nothing was run; -ENOBUFS
+ * too many handles for the socket they travel in; -EAGAIN too many processes; -ENOMEM; -EMFILE and
+ * -ENFILE no fd is free, and nothing was run (unless another thread took the last one meanwhile:
+ * the child was then killed as it began); -EPIPE the zygote was killed, its standby too; -ENOENT,
+ * -EACCES, -ENOEXEC and others of execve(2): the program cannot be run.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
 					     const ipk_process_opts *opts, ipk_process **ret_proc);

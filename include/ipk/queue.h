@@ -61,8 +61,8 @@ typedef struct ipk_queue_opts {
  * Cost:    the memory, touched in advance; 2 fds (3 once ipk_queue_fd() was called).
  * Source:  lib/queue/queue.c        Since: 0.1
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -EFBIG (RLIMIT_FSIZE);
+ * -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_create(const ipk_queue_opts *opts, ipk_queue **ret_q);
 
@@ -124,7 +124,9 @@ IPK_API IPK_MUST_CHECK int ipk_queue_unlink(const char *name);
  * Source:  lib/queue/queue_put.c    Since: 0.1
  *
  * Return: 0; -ETIMEDOUT full; -ESHUTDOWN; -EMSGSIZE; -ENOSPC no memory for a long message;
- * -EXDEV this process is in another pid namespace than the queue's maker; -EBADF; -EINVAL.
+ * -EFBIG it would lie beyond RLIMIT_FSIZE (once no long message is left in the queue there may be
+ * room again); -EXDEV this process is in another pid namespace than the queue's maker; -EBADF;
+ * -EINVAL.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_put(ipk_queue *q, const void *data, size_t len_bytes,
 					 ipk_deadline deadline);

@@ -51,6 +51,28 @@ static inline uint64_t ipk__round_up_pow2(uint64_t n)
 }
 
 /*
+ * Times that a user gives are added and multiplied here alone: what is too far away is never,
+ * INT64_MAX, and no sum wraps.
+ */
+static inline int64_t ipk__later_ns(int64_t at_ns, int64_t more_ns)
+{
+	int64_t sum;
+
+	if (!__builtin_add_overflow(at_ns, more_ns, &sum))
+		return sum;
+	return more_ns > 0 ? INT64_MAX : INT64_MIN;
+}
+
+static inline int64_t ipk__ms_to_ns(int64_t ms)
+{
+	int64_t ns;
+
+	if (!__builtin_mul_overflow(ms, (int64_t)1000000, &ns))
+		return ns;
+	return ms > 0 ? INT64_MAX : INT64_MIN;
+}
+
+/*
  * The options a caller passed, as this library knows them: fields a smaller (older)
  * struct lacks are zero. -EINVAL when a larger (newer) one has a non-zero field we do
  * not know.

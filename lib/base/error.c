@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 
+#include "base/refused.h"
 #include "ipk/error.h"
 
 #define ERRORS(X)                                                                                  \
@@ -38,7 +39,8 @@
 	X(EREMOTEIO, "the task returned an error of its own: ipk_future_failure() tells which")    \
 	X(ETIME,                                                                                   \
 	  "the task ran longer than it may and was stopped: give it more time, or less to do")     \
-	X(EFBIG, "the task's result is over its limit: raise max_result_bytes")                    \
+	X(EFBIG, "a file, of memory too, would pass RLIMIT_FSIZE: raise it (ulimit -f); a task's " \
+		 "result is over its limit: raise max_result_bytes")                               \
 	X(EDEADLK, "this thread holds it already and would wait for itself; of a process to be "   \
 		   "started: a fork of this one, which has threads, might hang: call "             \
 		   "ipk_zygote_start() early, or say IPK_START_FORK or IPK_START_EXEC")            \
@@ -62,7 +64,7 @@
 	X(EOPNOTSUPP, "this kind or direction cannot do that: see the header")                     \
 	X(ENOSPC, "no room in shared memory or the kernel's limits: make room in /dev/shm or "     \
 		  "raise the limit")                                                               \
-	X(ENOMEM, "no memory")                                                                     \
+	X(ENOMEM, "no memory, or none within RLIMIT_AS (ulimit -v) or RLIMIT_MEMLOCK: raise it")   \
 	X(EMFILE, "this process has too many fds open: close some or raise RLIMIT_NOFILE")         \
 	X(ENFILE, "the system has too many files open: raise fs.file-max")                         \
 	X(ETOOMANYREFS, "too many fds are under way: let the other side receive some")             \
@@ -74,8 +76,6 @@
 
 /* What the system says and ipk passes on. */
 #define PASSED_ON(X)                                                                            \
-	X(ENOSYS, "this kernel lacks a call that is needed, or a filter forbids it: see the "   \
-		  "README for what is needed; or /proc is not mounted: mount it")               \
 	X(ENAMETOOLONG, "a path is too long, absolute: move what it leads to, or shorten it")   \
 	X(ENOTDIR, "a part of the path is no directory: check the path")                        \
 	X(EISDIR, "a directory is in the place of a file: take another path")                   \
@@ -107,18 +107,18 @@
 	X(ESPIPE)                                                                                  \
 	X(EDOM)                                                                                    \
 	X(ENOTEMPTY)                                                                               \
-	X(ENOMSG) X(EIDRM) X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(EUNATCH) X(       \
-		ENOCSI) X(EL2HLT) X(EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC) X(EBADSLT)      \
-		X(EBFONT) X(ENOSTR) X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK) X(EADV) X(  \
-			ESRMNT) X(ECOMM) X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X(ELIBACC)   \
-			X(ELIBSCN) X(ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART) X(ESTRPIPE)        \
-				X(ENOTSOCK) X(EDESTADDRREQ) X(ENOPROTOOPT) X(ESOCKTNOSUPPORT)      \
-					X(EPFNOSUPPORT) X(ENETRESET) X(EISCONN) X(EHOSTDOWN)       \
-						X(EUCLEAN) X(ENOTNAM) X(ENAVAIL) X(EISNAM)         \
-							X(ENOMEDIUM) X(EMEDIUMTYPE) X(ENOKEY)      \
-								X(EKEYEXPIRED) X(EKEYREVOKED)      \
-									X(EKEYREJECTED) X(ERFKILL) \
-										X(EHWPOISON)
+	X(ENOMSG)                                                                                  \
+	X(EIDRM) X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(EUNATCH) X(ENOCSI) X(       \
+		EL2HLT) X(EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC) X(EBADSLT) X(EBFONT)      \
+		X(ENOSTR) X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK) X(EADV) X(ESRMNT) X(  \
+			ECOMM) X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X(ELIBACC) X(ELIBSCN)  \
+			X(ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART) X(ESTRPIPE) X(ENOTSOCK)       \
+				X(EDESTADDRREQ) X(ENOPROTOOPT) X(ESOCKTNOSUPPORT) X(EPFNOSUPPORT)  \
+					X(ENETRESET) X(EISCONN) X(EHOSTDOWN) X(EUCLEAN) X(ENOTNAM) \
+						X(ENAVAIL) X(EISNAM) X(ENOMEDIUM) X(EMEDIUMTYPE)   \
+							X(ENOKEY) X(EKEYEXPIRED) X(EKEYREVOKED)    \
+								X(EKEYREJECTED) X(ERFKILL)         \
+									X(EHWPOISON)
 
 #define AS_NAME(code, text) \
 	case code:          \
@@ -141,6 +141,8 @@ const char *ipk_strerror(int err)
 	switch (magnitude(err)) {
 	case 0:
 		return "success";
+	case ENOSYS:
+		return ipk__refused_text();
 		ERRORS(AS_TEXT)
 		PASSED_ON(AS_TEXT)
 	default:
@@ -153,6 +155,8 @@ const char *ipk_errname(int err)
 	switch (magnitude(err)) {
 	case 0:
 		return "0";
+	case ENOSYS:
+		return "ENOSYS";
 		ERRORS(AS_NAME)
 		PASSED_ON(AS_NAME)
 		NAMES(ONLY_NAME)

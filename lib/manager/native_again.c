@@ -390,7 +390,7 @@ static ipk_deadline sooner(ipk_deadline a, ipk_deadline b)
 static int try_until(struct ipk__native *n, ipk_deadline deadline)
 {
 	static _Atomic uint32_t never;
-	ipk_deadline over = {n->broken_ns + n->reconnect_ms * 1000000};
+	ipk_deadline over = {ipk__later_ns(n->broken_ns, ipk__ms_to_ns(n->reconnect_ms))};
 	int64_t pause_ns = PAUSE_MIN_NS;
 	int r;
 

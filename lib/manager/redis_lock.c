@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "os/os.h"
 
@@ -299,7 +300,8 @@ static void attempt_init(struct attempt *a, struct ipk__redis *r, const char *sc
 	a->until = earlier(a->until, deadline);
 	a->io = later(ipk_in_ms(GRACE_MS), deadline);
 	if (a->until.at_ns != INT64_MAX)
-		a->io = later(a->io, (ipk_deadline){a->until.at_ns + GRACE_MS * MS_NS});
+		a->io = later(a->io,
+			      (ipk_deadline){ipk__later_ns(a->until.at_ns, GRACE_MS * MS_NS)});
 	new_id(r, a->id);
 	ipk__reply_init(&a->reply);
 }

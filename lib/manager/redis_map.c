@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "os/os.h"
 
@@ -747,8 +748,8 @@ int ipk__redis_call(struct ipk__redis *r, const struct ipk__call *call, ipk_dead
 
 	if (e <= 0)
 		return e;
-	if (call->flags & IPK__CALL_WAITS && deadline.at_ns < INT64_MAX)
-		deadline.at_ns += (int64_t)200 * 1000 * 1000; /* the server keeps the time itself */
+	if (call->flags & IPK__CALL_WAITS) /* the server keeps the time itself */
+		deadline.at_ns = ipk__later_ns(deadline.at_ns, (int64_t)200 * 1000 * 1000);
 	e = ipk__redis_take_lane(r, &lane);
 	if (e < 0)
 		return e;

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -46,7 +47,7 @@ int ipk__os_bell_open(int *ret_fd)
 	int r = ipk__os_take_fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), &fd);
 
 	if (r < 0)
-		return r;
+		return ipk__call_result(IPK__CALL_SOCKET, r);
 	r = connect_to_itself(fd);
 	if (r < 0) {
 		close(fd);

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "ipk/process.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
@@ -30,7 +31,9 @@ int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
 
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	r = ipk__os_take_fd(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), &fd);
+	r = ipk__call_result(
+		IPK__CALL_SIGNALFD,
+		ipk__os_take_fd(signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), &fd));
 	if (r < 0)
 		return r;
 	sigfillset(&all);

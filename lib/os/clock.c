@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "base/base_internal.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -40,7 +41,7 @@ ipk_deadline ipk_in_ns(int64_t ns)
 	if (ns <= 0)
 		return ipk_now();
 	now_ns = ipk__os_now_ns();
-	d.at_ns = ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + ns;
+	d.at_ns = ipk__later_ns(now_ns, ns);
 	return d;
 }
 
@@ -48,7 +49,7 @@ ipk_deadline ipk_in_ms(int64_t ms)
 {
 	if (ms <= 0)
 		return ipk_now();
-	return ipk_in_ns(ms > INT64_MAX / 1000000 ? INT64_MAX : ms * 1000000);
+	return ipk_in_ns(ipk__ms_to_ns(ms));
 }
 
 int64_t ipk_deadline_left_ns(ipk_deadline deadline)

@@ -20,6 +20,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -45,7 +46,9 @@ static int identify(int dir_fd, const char *path, int flags, struct identity *re
 
 	flags |= AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | (*path ? 0 : AT_EMPTY_PATH);
 	if (statx(dir_fd, path, flags, STATX_TYPE | STATX_INO | STATX_NLINK, &st) < 0)
-		return -errno;
+		/* -EINVAL: the C library's stand-in for it, which does not know these flags. */
+		return errno == EINVAL ? ipk__refused(IPK__CALL_STATX)
+				       : ipk__call_error(IPK__CALL_STATX);
 	*ret = (struct identity){makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino,
 				 st.stx_nlink, S_ISREG(st.stx_mode)};
 #else

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -22,6 +24,8 @@
 #ifndef SYS_close_range /* glibc 2.31 has no name for it; the number is that of all processors */
 #define SYS_close_range 436
 #endif
+
+#define FDS_TO_TRY 65536 /* one by one, where nothing tells which are open */
 
 void ipk__os_close(int fd)
 {
@@ -156,7 +160,8 @@ int ipk__os_open_again(int fd, bool writable, int *ret_fd)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	r = ipk__os_take_fd(open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK),
 			    ret_fd);
-	return r == -ENOENT ? -ENOSYS : r; /* the fd is there, so what is not is /proc */
+	return r == -ENOENT ? ipk__refused(IPK__CALL_PROC)
+			    : r; /* the fd is there, so what is not is /proc */
 }
 
 int ipk__os_lock_file(int fd, int how)
@@ -169,7 +174,8 @@ int ipk__os_lock_file(int fd, int how)
 int ipk__os_epoll(int *ret_fd)
 {
 	IPK__UNCANCELLED();
-	return ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), ret_fd);
+	return ipk__call_result(IPK__CALL_EPOLL,
+				ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), ret_fd));
 }
 
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)
@@ -200,7 +206,7 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 	int r = ipk__os_take_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), &fd);
 
 	if (r < 0)
-		return r;
+		return ipk__call_result(IPK__CALL_TIMERFD, r);
 	if (timerfd_settime(fd, 0, &timer, NULL) < 0) {
 		r = -errno;
 		close(fd);
@@ -289,10 +295,32 @@ static int next_kept(int from, const int *keep, size_t n_keep)
 	return next;
 }
 
-/* No wrapper: the C library may be older than the kernel, and musl has none. */
-static void close_fds(unsigned from, unsigned to)
+/* One by one, where close_range() is refused or not there yet (Linux 5.9). */
+static void close_one_by_one(int first, int last)
 {
-	syscall(SYS_close_range, from, to, 0);
+	DIR *open_fds = ipk__os_opendir(AT_FDCWD, "/proc/self/fd");
+	struct dirent *e;
+
+	if (!open_fds) {
+		last = IPK__MIN(last, IPK__MIN(ipk__os_fd_limit(), FDS_TO_TRY));
+		for (int fd = first; fd <= last; fd++)
+			close(fd);
+		return;
+	}
+	while ((e = readdir(open_fds))) {
+		int fd = e->d_name[0] == '.' ? -1 : (int)strtol(e->d_name, NULL, 10);
+
+		if (fd >= first && fd <= last && fd != dirfd(open_fds))
+			close(fd);
+	}
+	closedir(open_fds);
+}
+
+/* No wrapper: the C library may be older than the kernel, and musl has none. */
+static void close_all(int first, int last)
+{
+	if (syscall(SYS_close_range, first, last == INT_MAX ? ~0u : (unsigned)last, 0) < 0)
+		close_one_by_one(first, last);
 }
 
 void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
@@ -310,7 +338,7 @@ void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 		int next = next_kept(from, keep, n_keep);
 
 		if (next > from)
-			close_fds((unsigned)from, next == INT_MAX ? ~0u : (unsigned)next - 1);
+			close_all(from, next == INT_MAX ? next : next - 1);
 		if (next == INT_MAX)
 			return;
 		from = next + 1;

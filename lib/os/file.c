@@ -54,12 +54,24 @@ int ipk__os_file_open_to_read(const char *path, int *ret_fd)
 	return ipk__os_take_fd(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), ret_fd);
 }
 
+static int may_append(int fd, size_t n_bytes)
+{
+	struct stat st;
+
+	if (ipk__os_may_write_to(n_bytes) == 0 && fstat(fd, &st) == 0)
+		return ipk__os_may_write_to((uint64_t)st.st_size + n_bytes);
+	return ipk__os_may_write_to(n_bytes);
+}
+
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes)
 {
 	IPK__UNCANCELLED();
 	const char *p = data;
+	int r = may_append(fd, n_bytes);
 
 	*ret_bytes = 0;
+	if (r < 0)
+		return r;
 	while (*ret_bytes < n_bytes) {
 		ssize_t n = write(fd, p + *ret_bytes, n_bytes - *ret_bytes);
 
@@ -74,24 +86,27 @@ int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_byt
 
 int ipk__os_file_truncate(int fd, uint64_t n_bytes)
 {
+	int r = ipk__os_may_grow_to(fd, n_bytes);
+
+	if (r < 0)
+		return r;
 	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
 }
 
 int ipk__os_file_reserve(int fd, uint64_t n_bytes)
 {
 	IPK__UNCANCELLED();
-	struct rlimit limit;
 	struct stat st;
+	int r = ipk__os_may_write_to(n_bytes);
 
-	/* A write beyond it would raise a signal, SIGXFSZ, in our host. */
-	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && n_bytes > limit.rlim_cur)
-		return -EFBIG;
+	if (r < 0)
+		return r;
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (n_bytes <= (uint64_t)st.st_size)
 		return 0;
 	while (fallocate(fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)n_bytes - st.st_size) < 0) {
-		if (errno == EOPNOTSUPP || errno == ENOSYS)
+		if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EPERM)
 			return 0;
 		if (errno != EINTR)
 			return -errno;
@@ -137,6 +152,27 @@ int64_t ipk__os_unix_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Where getrandom() is refused. */
+static int read_urandom(void *buf, size_t n_bytes)
+{
+	size_t n_done = 0;
+	int fd;
+	int r = ipk__os_file_open_to_read("/dev/urandom", &fd);
+
+	if (r < 0)
+		return r;
+	while (r == 0 && n_done < n_bytes) {
+		ssize_t n = read(fd, (char *)buf + n_done, n_bytes - n_done);
+
+		if (n > 0)
+			n_done += (size_t)n;
+		else if (n == 0 || errno != EINTR)
+			r = n < 0 ? -errno : -EIO;
+	}
+	ipk__os_close(fd);
+	return r;
+}
+
 int ipk__os_random(void *buf, size_t n_bytes)
 {
 	char *p = buf;
@@ -146,6 +182,8 @@ int ipk__os_random(void *buf, size_t n_bytes)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		if (n < 0 && (errno == ENOSYS || errno == EPERM))
+			return read_urandom(p, n_bytes);
 		if (n < 0)
 			return -errno;
 		p += n;

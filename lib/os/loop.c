@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -44,7 +45,7 @@ void ipk__os_loop_remove(int epoll_fd, int fd)
 
 static int wait_ns(int epoll_fd, struct epoll_event *events, int max, int64_t timeout_ns)
 {
-	int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000;
+	int64_t ms = timeout_ns < 0 ? -1 : ipk__later_ns(timeout_ns, 999999) / 1000000;
 	int n = epoll_wait(epoll_fd, events, max, ms > 60000 ? 60000 : (int)ms);
 
 	return n < 0 ? -errno : n;
@@ -79,7 +80,9 @@ int ipk__os_signal_fd(const int *signals, size_t n, int *ret_fd)
 	for (size_t i = 0; i < n; i++)
 		sigaddset(&set, signals[i]);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	return ipk__os_take_fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), ret_fd);
+	return ipk__call_result(
+		IPK__CALL_SIGNALFD,
+		ipk__os_take_fd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK), ret_fd));
 }
 
 int ipk__os_signal_read(int fd)

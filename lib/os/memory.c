@@ -6,12 +6,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -32,12 +34,23 @@ void *ipk__os_realloc(void *p, size_t n_bytes)
 	return realloc(p, n_bytes ? n_bytes : 1);
 }
 
+/*
+ * To a process that may have no memory files a nameless file in /dev/shm is as good, its own
+ * or another's, though it cannot be sealed.
+ */
+static _Atomic bool memfds_are_refused;
+
 int ipk__os_memfd(const char *name, int *ret_fd)
 {
 	IPK__UNCANCELLED();
 	int fd;
 	int r = ipk__os_take_fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), &fd);
 
+	if (r == -ENOSYS || r == -EPERM) {
+		atomic_store_explicit(&memfds_are_refused, true, memory_order_relaxed);
+		r = ipk__os_shm_temp(ret_fd);
+		return r == 0 || r == -EMFILE || r == -ENFILE ? r : ipk__refused(IPK__CALL_MEMFD);
+	}
 	if (r < 0)
 		return r;
 	/* It begins as 0777: whoever got it, if only to read, could open it again to write. */
@@ -58,12 +71,36 @@ int ipk__os_make_read_only(int fd)
 int ipk__os_seal(int fd, bool may_grow)
 {
 	int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
+	int r;
 
 	IPK__UNCANCELLED();
-	if (fcntl(fd, F_ADD_SEALS, seals) == 0)
+	if (fcntl(fd, F_ADD_SEALS, seals) == 0 ||
+	    atomic_load_explicit(&memfds_are_refused, memory_order_relaxed))
 		return 0;
+	r = ipk__call_error(IPK__CALL_SEALS);
 	/* By a fork of us, made in a signal handler in the middle of this. */
-	return errno == EPERM && ipk__os_is_sealed(fd) ? 0 : -errno;
+	return r == -ENOSYS && ipk__os_is_sealed(fd) ? 0 : r;
+}
+
+static bool is_nameless_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0 &&
+	       (st.st_mode & 0777) == 0600;
+}
+
+/* Whether @fd has to do without a seal, here. */
+static bool may_be_unsealed(int fd)
+{
+	int made;
+
+	if (!is_nameless_file(fd))
+		return false;
+	if (!atomic_load_explicit(&memfds_are_refused, memory_order_relaxed) &&
+	    ipk__os_memfd("ipk", &made) == 0)
+		ipk__os_close(made);
+	return atomic_load_explicit(&memfds_are_refused, memory_order_relaxed);
 }
 
 /* With swap. What is more than that can never be had, but would be taken until it is not. */
@@ -83,12 +120,14 @@ static uint64_t machine_bytes(void)
 int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 {
 	IPK__UNCANCELLED();
-	int r = n_bytes > machine_bytes() ? -ENOSPC : 0;
+	int r = n_bytes > machine_bytes() ? -ENOSPC : ipk__os_may_grow_to(fd, offset + n_bytes);
 
 	while (n_bytes > 0 && (r == 0 || r == -EINTR)) {
 		uint64_t step = n_bytes < ALLOCATE_STEP_BYTES ? n_bytes : ALLOCATE_STEP_BYTES;
 
-		r = fallocate(fd, 0, (off_t)offset, (off_t)step) < 0 ? -errno : 0;
+		r = fallocate(fd, 0, (off_t)offset, (off_t)step) < 0
+			    ? ipk__call_error(IPK__CALL_FALLOCATE)
+			    : 0;
 		if (r == 0) {
 			offset += step;
 			n_bytes -= step;
@@ -111,13 +150,19 @@ int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes)
 	return r;
 }
 
+/* Over RLIMIT_MEMLOCK, where the host locks all that it maps, it is -EAGAIN. */
+static int map_error(void)
+{
+	return errno == EAGAIN ? -ENOMEM : -errno;
+}
+
 int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
 	void *addr = mmap(NULL, n_bytes, prot, MAP_SHARED | (writable ? MAP_POPULATE : 0), fd, 0);
 
 	if (addr == MAP_FAILED)
-		return -errno;
+		return map_error();
 	*ret_addr = addr;
 	return 0;
 }
@@ -125,12 +170,23 @@ int ipk__os_map(int fd, size_t n_bytes, bool writable, void **ret_addr)
 int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr)
 {
 	int prot = PROT_READ | (writable ? PROT_WRITE : 0);
-	void *addr = mmap(NULL, n_bytes, prot, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *addr = mmap(NULL, n_bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	int r = 0;
 
 	if (addr == MAP_FAILED)
-		return -errno;
-	*ret_addr = addr;
-	return 0;
+		return map_error();
+	/*
+	 * In a host that has called mlockall(MCL_FUTURE) all its holes would be filled at once:
+	 * what may not be touched is not, and is unlocked before it may be.
+	 */
+	(void)munlock(addr, n_bytes); /* a filter may refuse it: almost nobody locks */
+	if (mprotect(addr, n_bytes, prot) < 0)
+		r = -errno;
+	if (r < 0)
+		munmap(addr, n_bytes);
+	else
+		*ret_addr = addr;
+	return r;
 }
 
 int ipk__os_map_zeros_over(void *addr, size_t n_bytes)
@@ -142,6 +198,10 @@ int ipk__os_map_zeros_over(void *addr, size_t n_bytes)
 
 int ipk__os_set_size(int fd, uint64_t n_bytes)
 {
+	int r = ipk__os_may_grow_to(fd, n_bytes);
+
+	if (r < 0)
+		return r;
 	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
 }
 
@@ -150,7 +210,7 @@ static int map_over(void *addr, size_t n_bytes, int fd, uint64_t offset)
 	void *got = mmap(addr, n_bytes, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, (off_t)offset);
 
-	return got == MAP_FAILED ? -errno : 0;
+	return got == MAP_FAILED ? map_error() : 0;
 }
 
 int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
@@ -162,7 +222,7 @@ int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_ri
 	int r;
 
 	if (addr == MAP_FAILED)
-		return -errno;
+		return map_error();
 	r = map_over(addr, fixed_bytes, fd, 0);
 	for (int i = 0; r == 0 && i < 2 * n_rings; i++)
 		r = map_over(addr + fixed_bytes + (size_t)i * ring_bytes, ring_bytes, fd,
@@ -185,7 +245,10 @@ int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset)
 {
 	IPK__UNCANCELLED();
 	const char *p = data;
+	int r = ipk__os_may_write_to(offset + n_bytes);
 
+	if (r < 0)
+		return r;
 	while (n_bytes > 0) {
 		ssize_t n = pwrite(fd, p, n_bytes, (off_t)offset);
 
@@ -198,6 +261,23 @@ int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset)
 		}
 	}
 	return 0;
+}
+
+int ipk__os_find_hole(int fd, uint64_t n_bytes, uint64_t *ret_offset)
+{
+	off_t hole = lseek(fd, 0, SEEK_HOLE);
+
+	while (hole >= 0) {
+		off_t data = lseek(fd, hole, SEEK_DATA);
+		off_t end = data < 0 ? lseek(fd, 0, SEEK_END) : data;
+
+		if (end >= hole && (uint64_t)(end - hole) >= n_bytes) {
+			*ret_offset = (uint64_t)hole;
+			return 0;
+		}
+		hole = data < 0 ? -1 : lseek(fd, data, SEEK_HOLE);
+	}
+	return -ENOSPC;
 }
 
 int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset)
@@ -249,7 +329,7 @@ bool ipk__os_is_sealed(int fd)
 	IPK__UNCANCELLED();
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+	return seals >= 0 && ((seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd));
 }
 
 bool ipk__os_mode_is_file(uint32_t mode)

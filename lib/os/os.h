@@ -57,7 +57,10 @@ int ipk__os_set_size(int fd, uint64_t n_bytes); /* all of it a hole */
 int ipk__os_map_mirrored(int fd, size_t fixed_bytes, size_t ring_bytes, int n_rings,
 			 void **ret_addr);
 void ipk__os_unmap(void *addr, size_t n_bytes);
+/* -EFBIG over RLIMIT_FSIZE: nothing was written. */
 int ipk__os_pwrite(int fd, const void *data, size_t n_bytes, uint64_t offset);
+/* The first @n_bytes without pages within the file's length. -ENOSPC there are none. */
+int ipk__os_find_hole(int fd, uint64_t n_bytes, uint64_t *ret_offset);
 int ipk__os_pread(int fd, void *buf, size_t n_bytes, uint64_t offset); /* -ENODATA at the end */
 
 struct ipk__os_stat {
@@ -75,6 +78,15 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat);
 bool ipk__os_mode_is_file(uint32_t mode);
 bool ipk__os_is_sealed(int fd); /* whether it can never shrink */
 size_t ipk__os_page_bytes(void);
+
+/*
+ * --- limits.c: before a file is made longer. -EFBIG: RLIMIT_FSIZE forbids it, and to try
+ * would raise SIGXFSZ in our host. ---
+ */
+
+int ipk__os_may_write_to(uint64_t end_bytes);        /* write(), pwrite() up to there */
+int ipk__os_may_grow_to(int fd, uint64_t end_bytes); /* ftruncate(), fallocate() */
+uint64_t ipk__os_address_space(void);                /* RLIMIT_AS; UINT64_MAX: any */
 
 /* --- shm.c: names in /dev/shm -------------------------------------------------------- */
 
@@ -237,7 +249,8 @@ int ipk__os_signal_read(int fd); /* the signal's number, 0 none */
 enum { IPK__OS_CREATE = 1, IPK__OS_EXCLUSIVE = 2, IPK__OS_APPEND = 4, IPK__OS_TRUNCATE = 8 };
 int ipk__os_file_open(const char *path, int flags, int *ret_fd); /* read-write, mode 0600 */
 int ipk__os_file_open_to_read(const char *path, int *ret_fd);    /* follows links; never waits */
-/* All of it, or nothing is known: *ret_bytes were written also when it fails. -ENOSPC, -EIO. */
+/* At the end. All of it, or nothing is known: *ret_bytes were written also when it fails.
+ * -ENOSPC, -EIO, -EFBIG. */
 int ipk__os_file_write(int fd, const void *data, size_t n_bytes, size_t *ret_bytes);
 int ipk__os_file_truncate(int fd, uint64_t n_bytes);
 /*
@@ -389,7 +402,11 @@ int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does n
 void ipk__os_flush_stdio(void);
 int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
 void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
-int ipk__os_fd_is_free(void);     /* 0 one more may be opened, or -EMFILE, -ENFILE */
+/*
+ * 0: a child can be named by a pidfd, which is certain only after its birth. -EMFILE, -ENFILE no
+ * fd is free; -ENOSYS a call that it takes is refused.
+ */
+int ipk__os_pidfd_check(void);
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd);
 int ipk__os_pidfd_signal(int pidfd, int sig); /* 0 also when it has ended */
 /* Never blocks: -EAGAIN it runs, or is traced and its tracer has yet to see it end; -ECHILD. */
@@ -407,6 +424,7 @@ int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd);
  * -1, which stays open) the last of the leash's other end. -ESRCH the parent is gone already.
  */
 int ipk__os_die_with_parent(pid_t parent, int leash_fd);
+int ipk__os_die_with_parent_check(void); /* before there is one: -ENOSYS it is refused */
 /*
  * Around opening and closing fds whose numbers a thread keeps in memory that a fork's child may
  * use: the kernel copies the fds before the memory. In the child, whether none was changed in

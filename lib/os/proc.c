@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -24,10 +23,13 @@
 #include <unistd.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "ipk/process.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
+
+#define BY_PIDFD 3 /* P_PIDFD, which older C libraries lack */
 
 IPK__AT_FORK_DATA _Atomic pid_t ipk__os_cached_pid;
 _Thread_local struct ipk__os_self ipk__os_self;
@@ -127,7 +129,7 @@ IPK__AT_FORK_CODE int ipk__os_fork(pid_t *ret_pid)
 	ipk__os_flush_stdio();
 	pid = fork();
 	if (pid < 0)
-		return -errno;
+		return ipk__call_error(IPK__CALL_CLONE);
 	*ret_pid = pid;
 	return 0;
 }
@@ -140,25 +142,11 @@ void ipk__os_unfork(pid_t child)
 		;
 }
 
-int ipk__os_fd_is_free(void)
-{
-	IPK__UNCANCELLED();
-	struct rlimit limit;
-	int fd, r;
-
-	/* Almost always the last place is empty, and then there is no need to take one. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur > 3 &&
-	    limit.rlim_cur <= INT_MAX && fcntl((int)limit.rlim_cur - 1, F_GETFD) < 0)
-		return 0;
-	r = ipk__os_take_fd(eventfd(0, EFD_CLOEXEC), &fd);
-	if (r == 0)
-		close(fd);
-	return r;
-}
-
 int ipk__os_pidfd_open(pid_t pid, int *ret_fd)
 {
-	return ipk__os_take_fd((int)syscall(SYS_pidfd_open, pid, 0), ret_fd);
+	int r = ipk__os_take_fd((int)syscall(SYS_pidfd_open, pid, 0), ret_fd);
+
+	return ipk__call_result(IPK__CALL_PIDFD_OPEN, r);
 }
 
 int ipk__os_pidfd_signal(int pidfd, int sig)
@@ -168,6 +156,36 @@ int ipk__os_pidfd_signal(int pidfd, int sig)
 	return -errno;
 }
 
+/* By this process's own, of which each of them fails in a way of its own. */
+static int try_calls(int pidfd)
+{
+	siginfo_t info;
+
+	if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
+		return ipk__refused(IPK__CALL_PIDFD_SEND_SIGNAL);
+	if (syscall(SYS_waitid, BY_PIDFD, pidfd, &info, WEXITED | WNOHANG, NULL) < 0 &&
+	    errno != ECHILD)
+		return ipk__refused(IPK__CALL_WAITID);
+	return 0;
+}
+
+int ipk__os_pidfd_check(void)
+{
+	IPK__UNCANCELLED();
+	static _Atomic bool are_tried;
+	int fd;
+	int r = ipk__os_pidfd_open(getpid(), &fd);
+
+	if (r < 0)
+		return r;
+	if (!atomic_load_explicit(&are_tried, memory_order_relaxed)) {
+		r = try_calls(fd);
+		atomic_store_explicit(&are_tried, r == 0, memory_order_relaxed);
+	}
+	close(fd);
+	return r;
+}
+
 static int64_t ns_of(struct timeval time)
 {
 	return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000;
@@ -175,13 +193,12 @@ static int64_t ns_of(struct timeval time)
 
 int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
 {
-	const int by_pidfd = 3; /* P_PIDFD, which older C libraries lack */
 	struct rusage usage = {0};
 	siginfo_t info = {0};
 	bool is_exit;
 
 	/* The kernel's call also tells what the child took; the C library's does not. */
-	while (syscall(SYS_waitid, by_pidfd, pidfd, &info, WEXITED | WNOHANG, &usage) < 0) {
+	while (syscall(SYS_waitid, BY_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
@@ -234,13 +251,20 @@ static int put_on_leash(int fd)
 	return 0;
 }
 
+int ipk__os_die_with_parent_check(void)
+{
+	int sig;
+
+	return prctl(PR_GET_PDEATHSIG, &sig) < 0 ? ipk__call_error(IPK__CALL_PRCTL) : 0;
+}
+
 int ipk__os_die_with_parent(pid_t parent, int leash_fd)
 {
 	IPK__UNCANCELLED();
 	int r = leash_fd >= 0 ? put_on_leash(leash_fd) : 0;
 
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_PRCTL);
 	/* Only now: a parent that dies after this look sends the signal. */
 	if (r == 0 && !ipk__os_is_parent(parent))
 		r = -ESRCH;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -27,6 +28,8 @@ int ipk__os_shm_temp(int *ret_fd)
 	IPK__UNCANCELLED();
 	int fd;
 	int r = ipk__os_take_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), &fd);
+
+	r = ipk__call_result(IPK__CALL_TMPFILE, r);
 
 	if (r < 0)
 		return r;
@@ -54,7 +57,7 @@ int ipk__os_shm_link(int fd, const char *name)
 	/* No /proc: newer kernels do it without for whoever opened it, older ones for root. */
 	if (linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0)
 		return 0;
-	return errno == ENOENT ? -ENOSYS : -errno;
+	return errno == ENOENT ? ipk__refused(IPK__CALL_PROC) : -errno;
 }
 
 /*

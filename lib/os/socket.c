@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -25,7 +26,7 @@ int ipk__os_socketpair(int ret_fds[2])
 	int r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
-		return -errno;
+		return ipk__call_error(IPK__CALL_SOCKET);
 	r = ipk__os_take_fds(fds, 2);
 	if (r < 0)
 		return r;
@@ -172,8 +173,10 @@ int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address)
 
 static int new_socket(int *ret_fd)
 {
-	return ipk__os_take_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-			       ret_fd);
+	return ipk__call_result(
+		IPK__CALL_SOCKET,
+		ipk__os_take_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+				ret_fd));
 }
 
 /*

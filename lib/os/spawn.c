@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -51,7 +52,7 @@ static int spawn_quick(const struct ipk__os_spawn *s, pid_t *ret_pid)
 
 static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 {
-	int r = ipk__os_die_with_parent(parent, s->leash_fd);
+	int r = s->dies_with_parent ? ipk__os_die_with_parent(parent, s->leash_fd) : 0;
 
 	for (int i = 0; r == 0 && i < 3; i++) {
 		if (s->stdio_fds[i] >= 0)
@@ -96,7 +97,7 @@ static int error_pipe(int fds[2])
 	return pipe2(fds, O_CLOEXEC) < 0 ? -errno : ipk__os_take_fds(fds, 2);
 }
 
-static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
+static int spawn_by_fork(const struct ipk__os_spawn *s, pid_t *ret_pid)
 {
 	pid_t parent = ipk__os_pid();
 	pid_t pid;
@@ -108,7 +109,7 @@ static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
 	pid = fork();
 	if (pid == 0)
 		become(s, parent, fds[1]);
-	r = pid < 0 ? -errno : 0;
+	r = pid < 0 ? ipk__call_error(IPK__CALL_CLONE) : 0;
 	close(fds[1]);
 	if (r == 0)
 		r = read_error(fds[0]);
@@ -125,8 +126,13 @@ static int spawn_dying(const struct ipk__os_spawn *s, pid_t *ret_pid)
 int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid)
 {
 	IPK__UNCANCELLED();
+	int r = -EPERM;
+
 	ipk__os_flush_stdio();
-	return spawn->dies_with_parent ? spawn_dying(spawn, ret_pid) : spawn_quick(spawn, ret_pid);
+	if (!spawn->dies_with_parent)
+		r = spawn_quick(spawn, ret_pid);
+	/* A filter may know fork's call and not that of posix_spawn() (clone3, vfork). */
+	return r == -EPERM || r == -ENOSYS ? spawn_by_fork(spawn, ret_pid) : r;
 }
 
 char **ipk__os_environment(void)

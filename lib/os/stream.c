@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -26,8 +27,10 @@
 
 static int new_socket(int family, int *ret_fd)
 {
-	return ipk__os_take_fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-			       ret_fd);
+	return ipk__call_result(
+		IPK__CALL_SOCKET,
+		ipk__os_take_fd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+				ret_fd));
 }
 
 int ipk__os_stream_listen(const char *path, int *ret_fd)

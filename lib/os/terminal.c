@@ -1,7 +1,10 @@
 /* terminal.c - lines for people: writing them, and how wide the terminal is if there is one. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -22,9 +25,28 @@ int ipk__os_terminal_columns(void *file)
 	return size.ws_col;
 }
 
+/*
+ * A reader that has gone or a full file (RLIMIT_FSIZE) is no reason to end the host: the
+ * signals that say so are kept from it, unless they were pending already.
+ */
 void ipk__os_print(void *file, const char *text)
 {
 	IPK__UNCANCELLED();
-	fputs(text, file);
-	fflush(file);
+	static const struct timespec no_time;
+	sigset_t mine, before, pending;
+
+	sigemptyset(&mine);
+	sigaddset(&mine, SIGPIPE);
+	sigaddset(&mine, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &mine, &before);
+	sigpending(&pending);
+	if (fputs(text, file) < 0 || fflush(file) != 0)
+		__fpurge(file); /* or the host's next flush would send it once more */
+	if (sigismember(&pending, SIGPIPE) == 1)
+		sigdelset(&mine, SIGPIPE);
+	if (sigismember(&pending, SIGXFSZ) == 1)
+		sigdelset(&mine, SIGXFSZ);
+	while (sigtimedwait(&mine, NULL, &no_time) > 0)
+		;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }

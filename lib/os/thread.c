@@ -34,6 +34,7 @@
 #endif
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -117,7 +118,8 @@ static int start(void *(*fn)(void *arg), void *arg, enum state as, pthread_t *re
 		atomic_fetch_sub(&n_ours, 1);
 		free(b);
 	}
-	return -r;
+	/* -EPERM is not for want of rights: no scheduling is asked for. */
+	return r == EPERM || r == ENOSYS ? ipk__refused(IPK__CALL_THREAD) : -r;
 }
 
 int ipk__os_thread_start(void *(*fn)(void *arg), void *arg, pthread_t *ret_thread)
@@ -279,7 +281,7 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 		return -EDEADLK;
 	n = count_threads();
 	if (n == 0)
-		r = -ENOSYS;
+		r = ipk__refused(IPK__CALL_PROC);
 	else if (n - atomic_load(&n_quiet) == 1)
 		r = ipk__os_fork(&pid);
 	if (pid == 0)

@@ -40,7 +40,7 @@ static bool rest(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t c, uint
 		.next = job->resting,
 		.chunk = c,
 		.word = word,
-		.until_ns = ipk__os_now_ns() + delay_ns,
+		.until_ns = ipk__later_ns(ipk__os_now_ns(), delay_ns),
 	};
 	job->resting = r;
 	atomic_store(&job->words[c], ipk__chunk_in_state(word, 0, IPK__CHUNK_RESTING));
@@ -55,8 +55,8 @@ static int64_t delay_ns(const struct ipk__pool_map_job *job, uint32_t n_begun)
 
 	if (__builtin_mul_overflow(job->opts.retry_delay_ns,
 				   (int64_t)1 << IPK__MIN(n_begun - 1, 40u), &ns))
-		return INT64_MAX / 4;
-	return IPK__MIN(ns, INT64_MAX / 4);
+		return INT64_MAX;
+	return ns;
 }
 
 /* --- deaths --- */
@@ -194,7 +194,7 @@ static int64_t due_ns(const struct ipk__pool_map_job *job, const struct ipk__poo
 		return INT64_MAX;
 	*ret_chunk = (uint32_t)c;
 	*ret_word = word;
-	return atomic_load(&place->since_ns) + job->opts.timeout_ns;
+	return ipk__later_ns(atomic_load(&place->since_ns), job->opts.timeout_ns);
 }
 
 /* The item of chunk @c has run too long; true when it was still at it. */
@@ -223,7 +223,7 @@ static bool time_out(ipk_pool *pool, struct ipk__pool_map_job *job, unsigned wor
 static int64_t tick_limits(ipk_pool *pool, struct ipk__pool_map_job *job, int64_t now_ns)
 {
 	/* What has not begun yet cannot be due before. */
-	int64_t next_ns = now_ns + job->opts.timeout_ns;
+	int64_t next_ns = ipk__later_ns(now_ns, job->opts.timeout_ns);
 
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
 		uint32_t c = 0;

@@ -38,7 +38,7 @@ static int check_opts(const ipk_pool_opts *opts, ipk_pool_opts *ret_opts)
 	if (o.n_workers == 0)
 		o.n_workers = IPK__MIN((unsigned)ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
 	if ((unsigned)o.kind > IPK_POOL_THREADS || o.n_workers > IPK_POOL_WORKERS_MAX ||
-	    ipk__name_check(o.label) < 0 ||
+	    ipk__name_check(o.label) < 0 || o.timeout_ns < 0 ||
 	    (o.kind == IPK_POOL_THREADS && o.worker_memory_bytes > 0))
 		return -EINVAL;
 	*ret_opts = o;
@@ -88,6 +88,7 @@ static int make_segment(ipk_pool *pool)
 		.flags = pool->opts.kind,
 		.label = pool->label,
 		.fixed_bytes = at.heap + IPK__POOL_HEAP_BYTES,
+		.least_bytes = at.heap + IPK__POOL_HEAP_MIN,
 	};
 	int r = ipk__segment_create_sparse(&plan, at.heap, &pool->segment);
 
@@ -96,7 +97,7 @@ static int make_segment(ipk_pool *pool)
 	pool->shared = (struct ipk__shm_pool *)pool->segment.header;
 	fill(pool, &at);
 	ipk__room_init(&pool->room, pool->segment.fd, pool->shared, at.heap,
-		       at.heap + IPK__POOL_HEAP_BYTES);
+		       pool->segment.mapped_bytes);
 	return ipk__segment_publish(&pool->segment, NULL);
 }
 
@@ -216,7 +217,9 @@ int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 
 static int staff(ipk_pool *pool)
 {
-	int r = ipk__crew_start(pool, pool->opts.n_workers, ipk_forever());
+	int64_t timeout_ns = pool->opts.timeout_ns;
+	int r = ipk__crew_start(pool, pool->opts.n_workers,
+				timeout_ns ? ipk_in_ns(timeout_ns) : ipk_forever());
 
 	if (r < 0)
 		return r;

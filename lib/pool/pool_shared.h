@@ -46,9 +46,9 @@
 #define IPK__POOL_SLOTS 4096u /* a power of two: tasks that workers can see at a time */
 #define IPK__POOL_ARG_INLINE 96u
 #define IPK__POOL_RESULT_INLINE IPK_FAILURE_TEXT_BYTES
-#define IPK__POOL_HEAP_BYTES                                                \
-	((uint64_t)64 << 30) /* of addresses; memory is filled in as needed \
-			      */
+/* Of addresses, less under RLIMIT_AS and RLIMIT_FSIZE; memory is filled in as needed. */
+#define IPK__POOL_HEAP_BYTES ((uint64_t)64 << 30)
+#define IPK__POOL_HEAP_MIN ((uint64_t)1 << 20)
 
 enum ipk__slot_state {
 	IPK__SLOT_FREE = 0,

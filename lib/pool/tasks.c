@@ -813,7 +813,7 @@ static int64_t delay_of(const ipk_future *f)
 static void rest(ipk_pool *pool, ipk_future *f)
 {
 	ipk__count(&pool->shared->counts.n_retried, 1);
-	f->not_before_ns = ipk__os_now_ns() + delay_of(f);
+	f->not_before_ns = ipk__later_ns(ipk__os_now_ns(), delay_of(f));
 	if (f->opts.retry_delay_ns == 0)
 		list_put(&pool->backlog, f, true);
 	else
@@ -880,12 +880,11 @@ static int64_t keep_limits(ipk_pool *pool, uint32_t i, uint64_t word, int64_t si
 		return INT64_MAX;
 	}
 	if (hard_ns > 0)
-		next_ns = since_ns + IPK__MIN(hard_ns, INT64_MAX - since_ns);
+		next_ns = ipk__later_ns(since_ns, hard_ns);
 	if (soft_ns > 0 && now_ns - since_ns >= soft_ns)
 		atomic_store_explicit(&slot->stop, 1, memory_order_relaxed);
 	else if (soft_ns > 0)
-		next_ns =
-			ipk__sooner_ns(next_ns, since_ns + IPK__MIN(soft_ns, INT64_MAX - since_ns));
+		next_ns = ipk__sooner_ns(next_ns, ipk__later_ns(since_ns, soft_ns));
 	return next_ns;
 }
 

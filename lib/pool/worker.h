@@ -69,11 +69,17 @@ void ipk__task_set_current(struct ipk_task *task);
 /* Its function has returned @code: the slot says what came of it. A thread's long result stays
  * in task->result until the slot is DONE, and is the creator's then. */
 void ipk__task_hand_over(struct ipk_task *task, int code);
+/* Whether this process is not the worker but one that its task has forked. */
+static inline bool ipk__worker_is_fork(const struct ipk__worker *w)
+{
+	return ipk__os_pid() != w->pid;
+}
+
 /* After a function of the user's returned @code: ends a fork of the worker that came back from it
  * instead of the worker. */
 static inline void ipk__worker_end_fork(const struct ipk__worker *w, int code)
 {
-	if (ipk__os_pid() != w->pid)
+	if (ipk__worker_is_fork(w))
 		ipk__os_exit(code >= 0 && code <= 255 ? code : 255);
 }
 

@@ -4,8 +4,9 @@
  * A short result goes into the task's slot at once. A longer one is kept here until the
  * function has returned, for the last one counts and only if it returned 0. Then a process
  * writes it to a file of its own, which the creator gets the first time and reads from where
- * the slot says; the worker only ever writes behind what is there, and the creator gives the
- * pages that it has read back to the kernel. A thread hands over the memory itself.
+ * the slot says; the worker writes behind what is there, or, where it may write no longer a file
+ * (RLIMIT_FSIZE), into a hole: the creator gives the pages that it has read back to the kernel,
+ * and nobody else makes holes. A thread hands over the memory itself.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -44,6 +45,9 @@ int ipk_task_return(ipk_task *task, const void *data, size_t n_bytes)
 
 	if (!task || !task->slot || (n_bytes > 0 && !data))
 		return -EINVAL;
+	/* The slot may be another task's by the time a fork of this one's writes to it. */
+	if (ipk__worker_is_fork(task->worker))
+		return -EPERM;
 	if (n_bytes > task->max_result_bytes) {
 		forget_result(task);
 		task->result_kind = IPK__RESULT_TOO_LARGE;
@@ -96,18 +100,31 @@ static int open_spill(struct ipk__worker *w)
 	return r;
 }
 
+static int write_spill(struct ipk__worker *w, const struct ipk_task *task, uint64_t offset)
+{
+	int r = ipk__os_pwrite(w->spill_fd, task->result, task->result_bytes, offset);
+
+	if (r == 0)
+		task->slot->result_offset = offset;
+	else if (r != -EFBIG)
+		ipk__os_deallocate(w->spill_fd, offset, task->result_bytes);
+	return r;
+}
+
 /* Each result begins a page of its own, so that its pages can be given back alone. */
 static int spill(struct ipk__worker *w, struct ipk_task *task)
 {
+	uint64_t n_bytes = ipk__round_up(task->result_bytes, ipk__os_page_bytes());
+	uint64_t hole;
 	int r = w->spill_fd < 0 ? open_spill(w) : 0;
 
 	if (r == 0)
-		r = ipk__os_pwrite(w->spill_fd, task->result, task->result_bytes, w->spill_end);
-	if (r < 0)
-		return r;
-	task->slot->result_offset = w->spill_end;
-	w->spill_end += ipk__round_up(task->result_bytes, ipk__os_page_bytes());
-	return 0;
+		r = write_spill(w, task, w->spill_end);
+	if (r == 0)
+		w->spill_end += n_bytes;
+	if (r == -EFBIG && ipk__os_find_hole(w->spill_fd, n_bytes, &hole) == 0)
+		r = write_spill(w, task, hole);
+	return r;
 }
 
 static void hand_over_long(struct ipk_task *task)

@@ -2,10 +2,11 @@
  * start.c - how a child comes to be, as its starter sees it.
  *
  * A start that has failed must not have run anything, but the pidfd can only be made after
- * the fork. So with no fd free nothing is forked. (The alternative that gives both at once,
- * clone3 with CLONE_PIDFD, goes around the C library, whose locks and thread ids would be
- * stale in the child.) A child may be gone before it could be named, where the host ignores
- * SIGCHLD or waits for just any child: a bell then stands in for its pidfd.
+ * the fork. So with no fd free, or the calls for pidfds refused, nothing is forked. (The
+ * alternative that gives both at once, clone3 with CLONE_PIDFD, goes around the C library, whose
+ * locks and thread ids would be stale in the child.) A child may be gone before it could be named,
+ * where the host ignores SIGCHLD or waits for just any child: a bell then stands in for its
+ * pidfd.
  *
  * Pages cost more than system calls here: each page that the child writes to, or whose code
  * it runs first, and each that the parent writes to while the child shares it, is a fault.
@@ -80,6 +81,15 @@ static struct ipk__child describe(const ipk_process_opts *o)
 	return child;
 }
 
+/* What would only fail in the child. */
+static int check_calls(unsigned flags)
+{
+	int r = ipk__os_pidfd_check();
+
+	return r == 0 && (flags & IPK_PROCESS_DIE_WITH_PARENT) ? ipk__os_die_with_parent_check()
+							       : r;
+}
+
 IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, void *arg,
 					   const ipk_process_opts *opts,
 					   int (*do_fork)(pid_t *ret_pid))
@@ -88,7 +98,7 @@ IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, vo
 	pid_t pid;
 	int r;
 
-	r = ipk__os_fd_is_free();
+	r = check_calls(child.flags);
 	if (r == 0 && (child.flags & IPK_PROCESS_DIE_WITH_PARENT))
 		r = ipk__family_leash(&p->leash, &child.leash_fd);
 	if (r < 0)
@@ -107,7 +117,7 @@ IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, vo
 
 static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 {
-	int r = ipk__os_fd_is_free();
+	int r = check_calls(opts->flags);
 
 	if (r == 0)
 		r = ipk__start_by_exec(p, opts);
@@ -178,7 +188,7 @@ static int check(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
 		return -EINVAL;
 	if (is_exec ? fn || arg : !fn || o->program || o->argv || o->env)
 		return -EINVAL;
-	if (o->name && ipk__name_check(o->name) < 0)
+	if ((o->name && ipk__name_check(o->name) < 0) || o->timeout_ns < 0)
 		return -EINVAL;
 	r = ipk__inherit_check(o->inherit, o->n_inherit);
 	if (r == 0)

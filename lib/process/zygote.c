@@ -19,6 +19,7 @@
 #include <sys/uio.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "os/os.h"
 #include "process/zygote_internal.h"
 #include "process/zygote_wire.h"
@@ -228,8 +229,10 @@ static int why_lost(const struct server *s, ipk_deadline deadline)
 }
 
 /* In words that mean something else here: fork's -EAGAIN; a child whose zygote is dead. */
-static int error_of(int said)
+static int error_of(int said, uint32_t refused)
 {
+	if (said == -ENOSYS)
+		return ipk__refused(refused);
 	if (said == -EAGAIN)
 		return -EBUSY;
 	return said == -ESRCH ? -EPIPE : said;
@@ -271,7 +274,7 @@ static int read_birth(int channel, struct ipk__born *ret_born)
 	}
 	ipk__os_close(pidfd);
 	if (note.kind == IPK__ZYGOTE_FAILED && note.error < 0)
-		return error_of(note.error);
+		return error_of(note.error, note.refused);
 	return -ECHILD; /* killed before it was born */
 }
 
@@ -424,7 +427,8 @@ int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_
 			succeed(z, s);
 		drop(s);
 	} while ((s && r == -EPIPE) || (r == -ECHILD && n_again-- > 0));
-	if (r != -EPIPE)
+	/* One that does not answer has no time for a standby either. */
+	if (r != -EPIPE && r != -ETIMEDOUT)
 		keep_standby(z);
 	return r == -ECHILD || r == -EBUSY ? -EAGAIN : r;
 }
@@ -441,6 +445,18 @@ static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2]
 	ipk__os_exit(0);
 }
 
+/* What would only fail in the zygote, which could not tell. */
+static int check_calls(void)
+{
+	int signal_fd;
+	int r = ipk__os_signal_fd(NULL, 0, &signal_fd);
+
+	if (r < 0)
+		return r;
+	ipk__os_close(signal_fd);
+	return ipk__os_pidfd_check();
+}
+
 static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server **ret_server)
 {
 	struct server *s = ipk__os_calloc(1, sizeof *s);
@@ -449,7 +465,7 @@ static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server
 	int r = s ? ipk__os_socketpair(sockets) : -ENOMEM;
 
 	if (r == 0)
-		r = ipk__os_fd_is_free();
+		r = check_calls();
 	if (r == 0)
 		r = ipk__os_fork_alone(&pid);
 	if (r == 0 && pid == 0)

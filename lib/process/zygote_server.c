@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "os/os.h"
 #include "process/zygote_wire.h"
 
@@ -110,7 +111,8 @@ static _Noreturn void run_child(const struct server *s)
 	if (r == 0)
 		r = be_born(s, request, channel);
 	if (r < 0) {
-		struct ipk__zygote_note note = {.kind = IPK__ZYGOTE_FAILED, .error = r};
+		struct ipk__zygote_note note = {
+			.kind = IPK__ZYGOTE_FAILED, .error = r, .refused = ipk__refused_last()};
 
 		(void)ipk__zygote_send_note(channel, &note, -1);
 		ipk__os_exit(255);
@@ -199,7 +201,8 @@ static int take_request(struct server *s)
 	r = bear(s);
 	is_kept = r == 0;
 	if (r < 0 && s->n_fds > 0) {
-		note = (struct ipk__zygote_note){.kind = IPK__ZYGOTE_FAILED, .error = r};
+		note = (struct ipk__zygote_note){
+			.kind = IPK__ZYGOTE_FAILED, .error = r, .refused = ipk__refused_last()};
 		(void)ipk__zygote_send_note(s->fds[0], &note, -1);
 	}
 	for (size_t i = is_kept; i < s->n_fds; i++)

@@ -15,6 +15,8 @@
 #include "process/process_internal.h"
 #include "process/zygote_internal.h"
 
+#define ANSWER_NS ((int64_t)10 * 1000000000) /* far more than a fork takes anywhere */
+
 static _Atomic(struct ipk__zygote *) of_process;
 /* It is not ended while a thread of the library's own has it bear something. */
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER;
@@ -152,7 +154,8 @@ static int bear(struct ipk__zygote *z, struct order *o, const ipk_process_opts *
 	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, opts->stdin_fd);
 	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, opts->stdout_fd);
 	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, opts->stderr_fd);
-	r = ipk__zygote_bear(z, &birth, ipk_forever(), ret_born);
+	r = ipk__zygote_bear(z, &birth, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : ANSWER_NS),
+			     ret_born);
 	ipk__os_close(channel_fd);
 	return r;
 }

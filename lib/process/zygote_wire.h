@@ -46,6 +46,7 @@ enum {
 struct ipk__zygote_note {
 	uint32_t kind; /* IPK__ZYGOTE_* */
 	int32_t error;
+	uint32_t refused; /* of -ENOSYS: an enum ipk__call, so that the error names it here too */
 	pid_t pid;
 	ipk_process_status status;
 };

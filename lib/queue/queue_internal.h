@@ -79,6 +79,7 @@ struct ipk__shm_queue {
 	uint64_t max_message_bytes;
 	uint64_t spill_base;
 	_Atomic uint64_t spill_next;
+	_Atomic uint64_t spilled_bytes; /* written or being written; more after a death */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t shutdown; /* 0 or ipk_shutdown */
 	_Atomic uint32_t needs_repair;                      /* somebody died inside: what is due */
 	alignas(IPK__CACHE_LINE) struct ipk__lock put_lock;

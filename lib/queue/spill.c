@@ -1,11 +1,15 @@
 /*
  * spill.c - messages that do not fit into the ring or the shelf.
  *
- * They lie behind the mapped part of the queue's own file, at offsets that are never used
- * again, and are written and read by pwrite and pread: no mapping, no page fault, no
- * SIGBUS, and a full memory is an error of the put. Nothing has a name of its own, so
- * nothing can be left behind: what a dead process wrote and did not publish, or took and
- * did not free, is given back by the next repair, and everything goes with the file.
+ * They lie behind the mapped part of the queue's own file, one behind the other, and are
+ * written and read by pwrite and pread: no mapping, no page fault, no SIGBUS, and a full
+ * memory is an error of the put. Offsets are used again once nothing is spilled at all, or
+ * RLIMIT_FSIZE would end every queue some day. Nothing has a name of its own, so nothing
+ * can be left behind: what a dead process wrote and did not publish, or took and did not
+ * free, is given back by the next repair, and everything goes with the file.
+ *
+ * Invariant: spilled_bytes is never less than what is spilled, and who writes has added to
+ * it before he has an offset.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,18 +22,40 @@ static uint64_t pages(uint64_t n_bytes)
 	return ipk__round_up(n_bytes, ipk__os_page_bytes());
 }
 
+/*
+ * Writers are not alone: a put has another lock than a lease that copies an item. Whoever
+ * finds nothing spilled begins anew, unless somebody has taken an offset since he read where
+ * they are: then the exchange fails. Whoever comes later finds his bytes counted.
+ */
+static uint64_t take_offset(struct ipk__shm_queue *shm, uint64_t base, uint64_t n_bytes)
+{
+	uint64_t next = atomic_load(&shm->spill_next);
+
+	if (atomic_fetch_add(&shm->spilled_bytes, n_bytes) == 0 &&
+	    atomic_compare_exchange_strong(&shm->spill_next, &next, base + n_bytes))
+		return base;
+	return atomic_fetch_add(&shm->spill_next, n_bytes);
+}
+
+static void free_pages(ipk_queue *q, uint64_t offset, uint64_t n_bytes)
+{
+	/* In this order: nobody may have the offset again before its pages are gone. */
+	ipk__os_deallocate(q->segment.fd, offset, n_bytes);
+	atomic_fetch_sub(&q->shared->spilled_bytes, n_bytes);
+}
+
 int ipk__spill_write(ipk_queue *q, const void *data, size_t len_bytes, uint64_t *ret_offset)
 {
 	/* Before the item is published: a death in between costs a gap, not an overlap. */
-	uint64_t offset = atomic_fetch_add(&q->shared->spill_next, pages(len_bytes));
+	uint64_t offset = take_offset(q->shared, q->spill_base, pages(len_bytes));
 	int r;
 
 	if (offset < q->spill_base)
 		return -EPROTO;
 	r = ipk__os_pwrite(q->segment.fd, data, len_bytes, offset);
 	if (r < 0) {
-		ipk__os_deallocate(q->segment.fd, offset, pages(len_bytes));
-		return r == -EFBIG ? -ENOSPC : r;
+		free_pages(q, offset, pages(len_bytes));
+		return r;
 	}
 	*ret_offset = offset;
 	return 0;
@@ -46,7 +72,7 @@ void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes)
 {
 	/* What is mapped is never given back, whatever a damaged item says. */
 	if (offset >= q->spill_base)
-		ipk__os_deallocate(q->segment.fd, offset, pages(len_bytes));
+		free_pages(q, offset, pages(len_bytes));
 }
 
 /* --- after a death --- */
@@ -118,10 +144,15 @@ int ipk__spill_free_gaps(ipk_queue *q)
 	uint64_t at = q->spill_base;
 	struct ipk__extent *all;
 	struct ipk__os_stat st;
+	uint64_t n_bytes = 0;
 	size_t n;
 
-	if (ipk__os_stat(q->segment.fd, &st) < 0 || st.size_bytes <= at)
+	if (ipk__os_stat(q->segment.fd, &st) < 0)
 		return 0;
+	if (st.size_bytes <= at) {
+		atomic_store(&q->shared->spilled_bytes, 0);
+		return 0;
+	}
 	n = add_all(q, NULL, 0);
 	all = ipk__os_calloc(n + 1, sizeof *all);
 	if (!all)
@@ -133,8 +164,12 @@ int ipk__spill_free_gaps(ipk_queue *q)
 	for (size_t i = 0; i <= n; i++) {
 		if (all[i].offset > at)
 			ipk__os_deallocate(q->segment.fd, at, all[i].offset - at);
+		/* An item that is just being lent is listed twice. */
+		if (i < n && all[i].offset >= at)
+			n_bytes += all[i].len_bytes;
 		at = IPK__MAX(at, all[i].offset + all[i].len_bytes);
 	}
+	atomic_store(&q->shared->spilled_bytes, n_bytes);
 	free(all);
 	return 0;
 }

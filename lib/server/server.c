@@ -286,7 +286,7 @@ static int64_t how_long_ns(struct ipk__server *server)
 		return 0;
 	if (ticks)
 		ms = ms < 0 ? CRON_MS : IPK__MIN(ms, CRON_MS);
-	return ms < 0 ? -1 : ms * 1000000;
+	return ms < 0 ? -1 : ipk__ms_to_ns(ms);
 }
 
 static void take(struct ipk__server *server, const struct ipk__os_ready *ready)

@@ -260,7 +260,7 @@ static void set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t t
 	w->timeout_ms = timeout_ms;
 	if (timeout_ms < 0)
 		return;
-	w->until_ms = timeout_ms > INT64_MAX - now_ms - 1 ? INT64_MAX : now_ms + timeout_ms;
+	w->until_ms = ipk__later_ns(now_ms, timeout_ms);
 	b->heap[b->n_heap++] = w;
 	heap_up(b, b->n_heap - 1);
 }

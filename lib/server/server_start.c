@@ -13,6 +13,7 @@
 #include <sys/uio.h>
 
 #include "base/base_internal.h"
+#include "base/refused.h"
 #include "ipk/manager_server.h"
 #include "ipk/process.h"
 #include "net/auth.h"
@@ -39,6 +40,7 @@ struct ipk_manager_server {
 /* What the child says, once. */
 struct news {
 	int result;
+	unsigned refused; /* of -ENOSYS: see base/refused.h */
 	char address[ADDRESS_BYTES];
 	char trouble[TROUBLE_BYTES];
 };
@@ -140,6 +142,7 @@ static void tell(struct birth *b, int result, const char *address)
 	struct iovec part = {&b->news, sizeof b->news};
 
 	b->news.result = result;
+	b->news.refused = ipk__refused_last();
 	snprintf(b->news.address, sizeof b->news.address, "%s", address);
 	(void)ipk__os_send(b->news_fd, &part, 1, NULL, 0);
 	ipk__os_close(b->news_fd);
@@ -212,7 +215,7 @@ static int hear(const struct birth *b, int fd, ipk_deadline deadline, struct new
 		return r;
 	if (b->opts.trouble && b->opts.trouble_bytes > 0)
 		snprintf(b->opts.trouble, b->opts.trouble_bytes, "%s", ret_news->trouble);
-	return ret_news->result;
+	return ret_news->result == -ENOSYS ? ipk__refused(ret_news->refused) : ret_news->result;
 }
 
 static void end_now(ipk_manager_server *server)

@@ -180,8 +180,8 @@ static int map_sparse(struct ipk__segment *s, uint64_t n_bytes, bool writable)
 	return 0;
 }
 
-int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
-			       struct ipk__segment *ret_segment)
+static int create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
+			 struct ipk__segment *ret_segment)
 {
 	struct ipk__segment s = {.fd = -1};
 	int r = make_file(plan, &s.fd);
@@ -200,6 +200,29 @@ int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t fill
 	s.checked = *s.header;
 	*ret_segment = s;
 	return 0;
+}
+
+/* A child maps it beside what it has of its parent's, and there may be others. */
+#define ADDRESSES_SHARE 4
+
+int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
+			       struct ipk__segment *ret_segment)
+{
+	uint64_t least = plan->least_bytes ? plan->least_bytes : plan->fixed_bytes;
+	uint64_t addresses = ipk__os_address_space();
+	struct ipk__segment_plan smaller = *plan;
+	int r;
+
+	while (addresses != UINT64_MAX && smaller.fixed_bytes > addresses / ADDRESSES_SHARE &&
+	       smaller.fixed_bytes / 2 >= least)
+		smaller.fixed_bytes /= 2;
+	for (;;) {
+		smaller.fixed_bytes = ipk__round_up(smaller.fixed_bytes, ipk__os_page_bytes());
+		r = create_sparse(&smaller, filled_bytes, ret_segment);
+		if ((r != -ENOMEM && r != -EFBIG) || smaller.fixed_bytes / 2 < least)
+			return r;
+		smaller.fixed_bytes /= 2;
+	}
 }
 
 int ipk__segment_publish(struct ipk__segment *segment, const char *file_name)
@@ -256,6 +279,9 @@ int ipk__segment_attach(int fd, uint32_t kind, bool is_named, struct ipk__segmen
 	struct ipk__shm_header h;
 	int r = ipk__segment_read(fd, kind, is_named, &h);
 
+	/* Whoever made it may have left holes, which could not be filled when they are touched. */
+	if (r == 0)
+		r = ipk__os_allocate(fd, 0, allocated_bytes(&h));
 	if (r == 0)
 		r = map(&s, &h);
 	if (r < 0)

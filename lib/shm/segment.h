@@ -73,6 +73,7 @@ struct ipk__segment_plan {
 	const char *label;
 	bool is_named;
 	size_t fixed_bytes;
+	size_t least_bytes; /* of a sparse one, under limits of the process; 0: @fixed_bytes */
 	size_t ring_bytes;
 	uint32_t n_rings;
 };
@@ -81,7 +82,9 @@ struct ipk__segment_plan {
 int ipk__segment_create(const struct ipk__segment_plan *plan, struct ipk__segment *ret_segment);
 /*
  * One that is mostly holes: @plan->fixed_bytes in size, of which the first @filled_bytes have
- * pages; whoever uses more fills it with ipk__os_allocate() before. No rings, no name.
+ * pages; whoever uses more fills it with ipk__os_allocate() before. No rings, no name. Where
+ * the process may not have so long a file (RLIMIT_FSIZE) or so many addresses (RLIMIT_AS, of
+ * which it takes a quarter at most) it is smaller: @mapped_bytes. -EFBIG, -ENOMEM.
  */
 int ipk__segment_create_sparse(const struct ipk__segment_plan *plan, size_t filled_bytes,
 			       struct ipk__segment *ret_segment);

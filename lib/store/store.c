@@ -16,7 +16,7 @@
 #include "store/store_internal.h"
 
 #define RESERVE_BYTES ((uint64_t)64 << 30)
-#define RESERVE_MIN_BYTES ((uint64_t)256 << 20)
+#define RESERVE_MIN_BYTES ((uint64_t)16 << 20)
 #define FIXED_BYTES ipk__round_up(sizeof(struct ipk__shm_store), IPK__STORE_CHUNK_BYTES)
 #define STEP_PIECES 64
 #define NEED_PIECES 256
@@ -25,16 +25,14 @@
 
 static int make_segment(const char *label, struct ipk__segment *ret_segment)
 {
-	struct ipk__segment_plan plan = {.kind = IPK__KIND_MANAGER, .label = label};
-	uint64_t n_bytes = RESERVE_BYTES;
-	int r;
+	const struct ipk__segment_plan plan = {
+		.kind = IPK__KIND_MANAGER,
+		.label = label,
+		.fixed_bytes = RESERVE_BYTES,
+		.least_bytes = RESERVE_MIN_BYTES,
+	};
 
-	do {
-		plan.fixed_bytes = n_bytes;
-		r = ipk__segment_create_sparse(&plan, FIXED_BYTES, ret_segment);
-		n_bytes /= 2;
-	} while (r == -ENOMEM && n_bytes >= RESERVE_MIN_BYTES);
-	return r;
+	return ipk__segment_create_sparse(&plan, FIXED_BYTES, ret_segment);
 }
 
 static int fill_in(struct ipk__store *s)

@@ -5,6 +5,7 @@
  * 1 there is no such object or the system refused, 2 the command line is wrong.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,6 +239,7 @@ int main(int argc, char **argv)
 	struct command c = {0};
 	int code = parse(argc, argv, &c);
 
+	signal(SIGXFSZ, SIG_IGN); /* output over RLIMIT_FSIZE is an error to tell */
 	if (code == EXIT_DONE)
 		code = check(&c);
 	if (code != EXIT_DONE)

@@ -298,6 +298,7 @@ int main(int argc, char **argv)
 	static struct command c;
 	int code = parse(argc, argv, &c);
 
+	signal(SIGXFSZ, SIG_IGN); /* output over RLIMIT_FSIZE is an error to tell */
 	if (code != EXIT_DONE)
 		return code;
 	if (c.help)

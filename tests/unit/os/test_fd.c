@@ -221,7 +221,7 @@ static int takes_fds(void *arg)
 	ck_err(ipk__os_take_fds(pair, 2), -EMFILE);
 	ck_err(ipk__os_fd_check(0), -EBADF);
 	ck_err(ipk__os_fd_check(fd), -EBADF);
-	ck_err(ipk__os_fd_is_free(), -EMFILE);
+	ck_err(ipk__os_pidfd_check(), -EMFILE);
 	ck_err(ipk__os_bell_open(&fd), -EMFILE);
 	return 0;
 }

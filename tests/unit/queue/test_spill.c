@@ -92,6 +92,45 @@ START_TEST(a_refused_put_leaves_no_pages)
 }
 END_TEST
 
+static off_t size_of(const ipk_queue *q)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(q->segment.fd, &st), 0);
+	return st.st_size;
+}
+
+/* As soon as nothing is spilled, by whichever way the last one went; after a death too. */
+START_TEST(offsets_are_used_again)
+{
+	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 65536));
+	uint64_t lost;
+	ipk_lease *l;
+	off_t size;
+
+	ck_ok(put_filled(q, 200000, 1, ipk_now()));
+	size = size_of(q);
+	ck_get_filled(q, 200000, 1);
+	ck_ok(put_filled(q, 200000, 2, ipk_now()));
+	ck_assert_int_eq(size_of(q), size);
+	ck_ok(ipk_queue_lease(q, ipk_now(), &l));
+	ck_ok(put_filled(q, 200000, 3, ipk_now()));
+	ck_assert_int_gt(size_of(q), size);
+	ck_get_filled(q, 200000, 3);
+	ck_ok(ipk_lease_ack(l));
+	ipk_lease_close(l);
+	ck_assert_uint_eq(atomic_load(&q->shared->spilled_bytes), 0);
+	/* What a dead producer wrote and did not publish. */
+	ck_ok(ipk__spill_write(q, "x", 1, &lost));
+	ck_assert_uint_eq(lost, q->spill_base);
+	q->shared->needs_repair = 1;
+	ck_ok(put_filled(q, 200000, 4, ipk_now()));
+	ck_get_filled(q, 200000, 4);
+	ck_assert_uint_eq(atomic_load(&q->shared->spilled_bytes), 0);
+	drop_queue(q);
+}
+END_TEST
+
 /* After a death: pages of no item go, those of items stay. */
 START_TEST(gaps_are_found)
 {
@@ -161,6 +200,7 @@ static Suite *suite(void)
 	add_loop_test(s, many_at_once_give_their_pages_back, 0, N_MAKES);
 	add_loop_test(s, every_way_out_gives_the_pages_back, 0, N_MAKES);
 	add_loop_test(s, a_refused_put_leaves_no_pages, 0, N_MAKES);
+	add_loop_test(s, offsets_are_used_again, 0, N_MAKES);
 	add_loop_test(s, gaps_are_found, 0, N_MAKES);
 	add_loop_test(s, repair_with_much_inside, 0, N_KINDS);
 	return s;

@@ -1,0 +1,48 @@
+/* refused.c - see refused.h. */
+#include <stdatomic.h>
+
+#include "base/refused.h"
+
+#define TEXT(call, since) \
+	"the kernel refuses " call " (a seccomp filter, or older than Linux " since "): allow it"
+
+static const char *const texts[IPK__N_CALLS] = {
+	[IPK__CALL_NONE] =
+		"the kernel refuses a call (a seccomp filter, or too old), or /proc is not mounted",
+	[IPK__CALL_PROC] = "/proc is not mounted, and this needs it: mount it",
+	[IPK__CALL_MEMFD] = TEXT("memfd_create", "3.17"),
+	[IPK__CALL_SEALS] = TEXT("fcntl with F_ADD_SEALS", "3.17"),
+	[IPK__CALL_TMPFILE] = TEXT("open with O_TMPFILE", "3.11"),
+	[IPK__CALL_FALLOCATE] = TEXT("fallocate", "3.5"),
+	[IPK__CALL_CLONE] = TEXT("clone", "2.6"),
+	[IPK__CALL_THREAD] = TEXT("clone3 or clone", "2.6"),
+	[IPK__CALL_PIDFD_OPEN] = TEXT("pidfd_open", "5.3"),
+	[IPK__CALL_PIDFD_SEND_SIGNAL] = TEXT("pidfd_send_signal", "5.1"),
+	[IPK__CALL_WAITID] = TEXT("waitid with P_PIDFD", "5.4"),
+	[IPK__CALL_EPOLL] = TEXT("epoll_create1", "2.6.27"),
+	[IPK__CALL_TIMERFD] = TEXT("timerfd_create", "2.6.25"),
+	[IPK__CALL_SIGNALFD] = TEXT("signalfd4", "2.6.27"),
+	[IPK__CALL_SOCKET] = TEXT("socket or socketpair", "2.6.27"),
+	[IPK__CALL_PRCTL] = TEXT("prctl", "2.6"),
+	[IPK__CALL_STATX] = TEXT("statx", "4.11"),
+};
+
+static _Atomic unsigned last;
+
+int ipk__refused(unsigned call)
+{
+	/* Relaxed: a text for people; whichever was the last. */
+	atomic_store_explicit(&last, call < IPK__N_CALLS ? call : IPK__CALL_NONE,
+			      memory_order_relaxed);
+	return -ENOSYS;
+}
+
+unsigned ipk__refused_last(void)
+{
+	return atomic_load_explicit(&last, memory_order_relaxed);
+}
+
+const char *ipk__refused_text(void)
+{
+	return texts[ipk__refused_last()];
+}

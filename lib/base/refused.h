@@ -1,0 +1,53 @@
+/*
+ * refused.h - calls that the kernel does not have, or that a filter (seccomp) refuses.
+ *
+ * Both are -ENOSYS here, whichever of its numbers a filter chose, and ipk_strerror() then
+ * names the call: the last that was refused to this process.
+ */
+#ifndef IPK_BASE_REFUSED_H
+#define IPK_BASE_REFUSED_H
+
+#include <errno.h>
+
+#pragma GCC visibility push(default) /* for libipk-manager */
+
+enum ipk__call {
+	IPK__CALL_NONE = 0,
+	IPK__CALL_PROC, /* no call: what /proc tells */
+	IPK__CALL_MEMFD,
+	IPK__CALL_SEALS,
+	IPK__CALL_TMPFILE,
+	IPK__CALL_FALLOCATE,
+	IPK__CALL_CLONE,
+	IPK__CALL_THREAD,
+	IPK__CALL_PIDFD_OPEN,
+	IPK__CALL_PIDFD_SEND_SIGNAL,
+	IPK__CALL_WAITID,
+	IPK__CALL_EPOLL,
+	IPK__CALL_TIMERFD,
+	IPK__CALL_SIGNALFD,
+	IPK__CALL_SOCKET,
+	IPK__CALL_PRCTL,
+	IPK__CALL_STATX,
+	IPK__N_CALLS,
+};
+
+int ipk__refused(unsigned call); /* an enum ipk__call, or anything that a peer said: -ENOSYS */
+unsigned ipk__refused_last(void);
+const char *ipk__refused_text(void);
+
+/* Of errno after @call, which never fails with EPERM by itself. */
+static inline int ipk__call_error(enum ipk__call call)
+{
+	return errno == ENOSYS || errno == EPERM ? ipk__refused(call) : -errno;
+}
+
+/* The same of what a wrapper of it returned. */
+static inline int ipk__call_result(enum ipk__call call, int r)
+{
+	return r == -ENOSYS || r == -EPERM ? ipk__refused(call) : r;
+}
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * nouns.h - one short use of everything there is: made, used, closed. For tests of what the
+ * machine or the host refuses.
+ */
+#ifndef IPK_TESTS_NOUNS_H
+#define IPK_TESTS_NOUNS_H
+
+#include <stddef.h>
+
+struct noun {
+	const char *name;
+	int (*use)(void); /* 0, or the first error; what was made is closed either way */
+};
+/* In the process that uses them, before any limit is set. */
+void nouns_begin(void);
+extern const struct noun nouns[];
+extern const size_t n_nouns;
+
+/* Objects that are there already are used: 0, or the first error. */
+struct made;
+struct made *nouns_make(void);
+int nouns_use_made(struct made *made);
+void nouns_drop(struct made *made);
+
+/* Forks that ran @fn of a process although its start had failed, since the last call. */
+int nouns_n_ran_unasked(void);
+
+#endif

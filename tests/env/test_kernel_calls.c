@@ -1,0 +1,213 @@
+/*
+ * test_kernel_calls.c - a seccomp filter refuses one kernel call, as filters do (EPERM) and as old
+ * kernels do (ENOSYS): everything works, or says -ENOSYS before anything has happened, and
+ * ipk_strerror() names the call.
+ */
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "env/nouns.h"
+#include "ipk.h"
+#include "support/support.h"
+
+#define HANGS_SECONDS 60 /* the child is ended by SIGALRM then */
+#define N_AT_ONCE 8
+
+#if defined(__x86_64__)
+#define ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#define ARCHITECTURE 0
+#endif
+
+struct call {
+	const char *name; /* as ipk_strerror() has it */
+	int number;
+	/* Only with these bits in its argument @arg, or this value of it. */
+	int arg;
+	uint32_t bits;
+	uint32_t value;
+	bool is_needed; /* there is no way round it */
+};
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef O_TMPFILE
+#define O_TMPFILE (020000000 | O_DIRECTORY)
+#endif
+
+static const struct call calls[] = {
+	{"membarrier", SYS_membarrier, -1, 0, 0, false},
+	{"close_range", SYS_close_range, -1, 0, 0, false},
+	{"getrandom", SYS_getrandom, -1, 0, 0, false},
+	{"memfd_create", SYS_memfd_create, -1, 0, 0, false},
+	{"F_ADD_SEALS", SYS_fcntl, 1, 0, F_ADD_SEALS, true},
+	{"munlock", SYS_munlock, -1, 0, 0, false},
+	{"sysinfo", SYS_sysinfo, -1, 0, 0, false},
+	{"prlimit64", SYS_prlimit64, -1, 0, 0, false},
+	{"sched_getaffinity", SYS_sched_getaffinity, -1, 0, 0, false},
+	{"sched_yield", SYS_sched_yield, -1, 0, 0, false},
+	{"O_TMPFILE", SYS_openat, 2, 020000000, 0, true},
+	{"fallocate", SYS_fallocate, -1, 0, 0, true},
+	{"pidfd_open", SYS_pidfd_open, -1, 0, 0, true},
+	{"pidfd_send_signal", SYS_pidfd_send_signal, -1, 0, 0, true},
+	{"waitid", SYS_waitid, -1, 0, 0, true},
+	{"waitid", SYS_waitid, 0, 0, 3 /* P_PIDFD */, true},
+	{"clone", SYS_clone, -1, 0, 0, true},
+	{"clone3", 435, -1, 0, 0, true},
+	{"epoll_create1", SYS_epoll_create1, -1, 0, 0, true},
+	{"timerfd_create", SYS_timerfd_create, -1, 0, 0, true},
+	{"signalfd", SYS_signalfd4, -1, 0, 0, true},
+	{"socketpair", SYS_socketpair, -1, 0, 0, true},
+	{"socket", SYS_socket, -1, 0, 0, true},
+	{"prctl", SYS_prctl, -1, 0, 0, true},
+	{"statx", SYS_statx, -1, 0, 0, true},
+};
+enum { N_CALLS = sizeof calls / sizeof calls[0] };
+
+static uint32_t arg_offset(int arg)
+{
+	return (uint32_t)(offsetof(struct seccomp_data, args) + 8 * (size_t)(arg > 0 ? arg : 0));
+}
+
+static int install(const struct call *call, int error)
+{
+	const uint32_t nr = offsetof(struct seccomp_data, nr);
+	const uint32_t arch = offsetof(struct seccomp_data, arch);
+	bool all = call->arg < 0, by_bits = call->bits != 0;
+	struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arch),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 0, 6),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, nr),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call->number, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg_offset(call->arg)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, all       ? 0
+						    : by_bits ? call->bits
+							      : UINT32_MAX),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+			 all       ? 0
+			 : by_bits ? call->bits
+				   : call->value,
+			 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof filter / sizeof filter[0], filter};
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
+}
+
+struct run {
+	const struct call *call;
+	int error;
+	const struct noun *noun; /* NULL: what was made before */
+};
+
+enum { RAN_UNASKED = 120, NOT_NAMED, NO_FILTER };
+
+static int run_refused(void *arg)
+{
+	const struct run *run = arg;
+	struct made *made;
+	int r;
+
+	alarm(HANGS_SECONDS);
+	nouns_begin();
+	made = run->noun ? NULL : nouns_make();
+	if (install(run->call, run->error) < 0)
+		_exit(NO_FILTER);
+	r = run->noun ? run->noun->use() : nouns_use_made(made);
+	if (nouns_n_ran_unasked() > 0)
+		_exit(RAN_UNASKED);
+	if (r == -ENOSYS && !strstr(ipk_strerror(r), run->call->name))
+		_exit(NOT_NAMED);
+	_exit(r < 0 && r > -RAN_UNASKED ? -r : 0);
+}
+
+static void ck_run(struct run run, pid_t pid)
+{
+	const char *noun = run.noun ? run.noun->name : "what was made before";
+	int status, code;
+
+	while (waitpid(pid, &status, 0) < 0)
+		ck_assert_int_eq(errno, EINTR);
+	ck_assert_msg(!WIFSIGNALED(status), "%s without %s (%s): %s", noun, run.call->name,
+		      strerror(run.error), strsignal(WTERMSIG(status)));
+	code = WEXITSTATUS(status);
+	ck_assert_msg(code != RAN_UNASKED, "%s without %s (%s): a function ran, its start failed",
+		      noun, run.call->name, strerror(run.error));
+	ck_assert_msg(code != NOT_NAMED, "%s without %s (%s): the error does not name it", noun,
+		      run.call->name, strerror(run.error));
+	ck_assert_msg(code == 0 || (run.call->is_needed && code == ENOSYS),
+		      "%s without %s (%s): -%s (%d)", noun, run.call->name, strerror(run.error),
+		      ipk_errname(code), code);
+}
+
+static int can_filter(void *arg)
+{
+	(void)arg;
+	_exit(install(&calls[0], EPERM) < 0 ? 1 : 0);
+}
+
+static bool has_filters(void)
+{
+	pid_t pid = spawn(can_filter, NULL);
+	int status = 0;
+
+	waitpid(pid, &status, 0);
+	return ARCHITECTURE != 0 && status == 0;
+}
+
+/* Some at a time: most of it is waiting. */
+static void ck_call(const struct call *call, int error)
+{
+	struct run runs[N_AT_ONCE];
+	pid_t pids[N_AT_ONCE];
+	size_t next = 0;
+
+	while (next <= n_nouns) {
+		size_t n = 0;
+
+		for (; n < N_AT_ONCE && next <= n_nouns; n++, next++) {
+			runs[n] = (struct run){call, error, next < n_nouns ? &nouns[next] : NULL};
+			pids[n] = spawn(run_refused, &runs[n]);
+		}
+		while (n-- > 0)
+			ck_run(runs[n], pids[n]);
+	}
+}
+
+START_TEST(each_noun_without_each_call)
+{
+	static const int errors[] = {EPERM, ENOSYS};
+
+	if (!has_filters())
+		return; /* no seccomp here */
+	for (int e = 0; e < 2; e++)
+		ck_call(&calls[_i], errors[e]);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("kernel_calls");
+	TCase *each = support_case(s, "each_noun_without_each_call", 120, true);
+
+	tcase_add_loop_test(each, each_noun_without_each_call, 0, N_CALLS);
+	return s;
+}
+IPK_TEST_MAIN(suite)

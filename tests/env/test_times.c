@@ -1,0 +1,185 @@
+/*
+ * test_times.c - time limits at both ends: INT64_MAX is no limit in every call that takes one,
+ * and calls that take none of their own end by the one in their options.
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ipk.h"
+#include "ipk/manager.h"
+#include "ipk/manager_dict.h"
+#include "ipk/manager_server.h"
+#include "process/zygote_internal.h"
+#include "support/support.h"
+
+/* --- no limit --- */
+
+static int slowly(const void *item, void *result)
+{
+	usleep(2000); /* so that the supervisor looks while it runs */
+	*(int *)result = *(const int *)item;
+	return 0;
+}
+
+static int slow_task(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	usleep(2000);
+	return ipk_task_should_stop(task) ? 1 : ipk_task_return(task, arg, arg_bytes);
+}
+
+static const ipk_task_opts far_limits[] = {
+	{.size = sizeof(ipk_task_opts), .timeout_ns = INT64_MAX},
+	{.size = sizeof(ipk_task_opts), .soft_timeout_ns = INT64_MAX},
+	{.size = sizeof(ipk_task_opts),
+	 .timeout_ns = INT64_MAX - 1,
+	 .soft_timeout_ns = INT64_MAX,
+	 .n_retries = 1,
+	 .retry_delay_ns = INT64_MAX},
+};
+enum { N_FAR = sizeof far_limits / sizeof far_limits[0] };
+
+START_TEST(no_limit_for_tasks_and_maps)
+{
+	IPK_AUTO(pool) *pool = NULL;
+	int xs[4] = {1, 2, 3, 4}, ys[4];
+
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .timeout_ns = INT64_MAX), &pool));
+	for (int i = 0; i < N_FAR; i++) {
+		const ipk_task_opts *opts = &far_limits[i];
+		IPK_AUTO(future) *f = NULL;
+		char c;
+
+		memset(ys, 0, sizeof ys);
+		ck_ok(ipk_pool_map_items(pool, slowly, xs, sizeof *xs, ys, sizeof *ys, 4, opts,
+					 ipk_in_ms(WAIT_MS)));
+		ck_assert_mem_eq(xs, ys, sizeof xs);
+		ck_ok(ipk_pool_submit(pool, slow_task, "x", 1, opts, &f));
+		ck_ok(ipk_future_get(f, &c, 1, ipk_in_ns(INT64_MAX), NULL));
+	}
+}
+END_TEST
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+static int return_0(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+START_TEST(no_limit_elsewhere)
+{
+	IPK_AUTO(timer) *timer = NULL;
+	IPK_AUTO(process) *p = NULL;
+
+	ck_assert_int_eq(ipk_in_ns(INT64_MAX).at_ns, INT64_MAX);
+	ck_assert_int_eq(ipk_in_ms(INT64_MAX).at_ns, INT64_MAX);
+	ck_assert_int_eq(ipk_in_ms(INT64_MIN).at_ns, 0);
+	ck_ok(ipk_timer_start(INT64_MAX, nothing, NULL, &timer));
+	ck_err(ipk_timer_wait(timer, ipk_in_ms(1)), -ETIMEDOUT);
+	ck_ok(ipk_timer_cancel(timer));
+	ck_ok(ipk_zygote_start(NULL));
+	ck_ok(ipk_process_start(
+		return_0, NULL,
+		IPK_PROCESS(.start_method = IPK_START_ZYGOTE, .timeout_ns = INT64_MAX), &p));
+	ck_ok(ipk_process_join(p, ipk_in_ns(INT64_MAX - 1), NULL));
+	ipk_zygote_stop();
+}
+END_TEST
+
+START_TEST(no_limit_for_managers)
+{
+	IPK_AUTO(manager_server) *server = NULL;
+	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(dict) *d = NULL;
+
+	ck_ok(ipk_manager_server_start(NULL, ipk_in_ns(INT64_MAX - 1), &server));
+	ck_ok(ipk_manager_connect(ipk_manager_server_address(server),
+				  IPK_MANAGER_CONNECT(.reconnect_ms = INT64_MAX),
+				  ipk_in_ms(INT64_MAX), &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	ck_ok(ipk_dict_set(d, "a", 1, "b", 1, ipk_in_ns(INT64_MAX - 1)));
+}
+END_TEST
+
+/* --- waits of calls without a deadline --- */
+
+static _Atomic int *n_runs; /* shared with children */
+
+static int count_run(void *arg)
+{
+	(void)arg;
+	atomic_fetch_add(n_runs, 1);
+	return 0;
+}
+
+static int start_by_zygote(int64_t timeout_ns, ipk_process **ret_p)
+{
+	return ipk_process_start(
+		count_run, NULL,
+		IPK_PROCESS(.start_method = IPK_START_ZYGOTE, .timeout_ns = timeout_ns), ret_p);
+}
+
+/* What was given up does not run later either. */
+START_TEST(a_stopped_zygote_is_not_waited_for)
+{
+	IPK_AUTO(process) *p = NULL;
+	pid_t pid, standby;
+
+	n_runs = mmap(NULL, sizeof *n_runs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	ck_assert_ptr_ne(n_runs, MAP_FAILED);
+	ck_err(start_by_zygote(-1, &p), -EINVAL);
+	ck_ok(ipk_zygote_start(NULL));
+	ipk__zygote_pids(ipk__zygote_of_process(), &pid, &standby);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	ck_err(start_by_zygote(50000000, &p), -ETIMEDOUT);
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	ck_ok(start_by_zygote(INT64_MAX, &p));
+	ck_ok(ipk_process_join(p, ipk_in_ms(WAIT_MS), NULL));
+	ipk_zygote_stop();
+	ck_assert_int_eq(atomic_load(n_runs), 1);
+	munmap(n_runs, sizeof *n_runs);
+}
+END_TEST
+
+static int never_ready(void *arg)
+{
+	(void)arg;
+	for (;;)
+		pause();
+	return 0;
+}
+
+START_TEST(a_pool_is_made_in_time_or_not)
+{
+	ipk_pool *pool = NULL;
+
+	ck_err(ipk_pool_create(IPK_POOL(.timeout_ns = -1), &pool), -EINVAL);
+	ck_err(ipk_pool_create(
+		       IPK_POOL(.n_workers = 2, .initializer = never_ready, .timeout_ns = 50000000),
+		       &pool),
+	       -ETIMEDOUT);
+	ck_assert_ptr_null(pool);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("times");
+
+	add_test(s, no_limit_for_tasks_and_maps);
+	add_test(s, no_limit_elsewhere);
+	add_test(s, no_limit_for_managers);
+	add_test(s, a_stopped_zygote_is_not_waited_for);
+	add_test(s, a_pool_is_made_in_time_or_not);
+	return s;
+}
+IPK_TEST_MAIN(suite)
