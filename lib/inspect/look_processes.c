@@ -70,7 +70,7 @@ static void note_child(const struct ipk__shm_child *c, struct ipk__object *o)
 		.start_method = (int)LOAD(c->start_method),
 		.flags = LOAD(c->flags),
 		.is_running = LOAD(c->state) == IPK__CHILD_RUNNING,
-		.age_ns = ipk__since_ns(LOAD(c->started_boot_ns)),
+		.age_ns = LOAD(c->started_boot_ns), /* until all are in their order */
 		.ended_ns = -1,
 	};
 	memcpy(name, c->name, sizeof name);
@@ -87,12 +87,13 @@ static void note_child(const struct ipk__shm_child *c, struct ipk__object *o)
 	}
 }
 
+/* By when they started: ages are told at different times. */
 static int compare(const void *left, const void *right)
 {
 	const ipk_inspect_child *a = left;
 	const ipk_inspect_child *b = right;
 
-	return a->age_ns > b->age_ns ? -1 : a->age_ns < b->age_ns;
+	return a->age_ns < b->age_ns ? -1 : a->age_ns > b->age_ns;
 }
 
 static int note_children(int fd, struct ipk__object *o)
@@ -113,6 +114,8 @@ static int note_children(int fd, struct ipk__object *o)
 			r = 0;
 	}
 	qsort(o->children, o->pub.n_children, sizeof *o->children, compare);
+	for (size_t i = 0; i < o->pub.n_children; i++)
+		o->children[i].age_ns = ipk__since_ns(o->children[i].age_ns);
 	return r;
 }
 

@@ -59,7 +59,10 @@ static void print_there(void)
 	}
 }
 
-/* Nothing, or /dev/null: what a child has for stdin, and a server for all. */
+/*
+ * Nothing, or /dev/null: what a child has for stdin, and a server for all; for a moment after an
+ * exec what the dynamic loader reads.
+ */
 static bool is_clean(pid_t pid)
 {
 	bool is = true;
@@ -73,7 +76,7 @@ static bool is_clean(pid_t pid)
 		if (n < 0 || !(closed & 1 << fd))
 			continue;
 		file[n] = '\0';
-		if (strcmp(file, "/dev/null") != 0) {
+		if (strcmp(file, "/dev/null") != 0 && !strstr(file, ".so")) {
 			dprintf(TROUBLE_FD, "process %d has %s as %d\n", (int)pid, file, fd);
 			is = false;
 		}

@@ -41,6 +41,7 @@ struct shared {
 };
 
 _Thread_local unsigned support_n_marks;
+_Thread_local bool support_is_marking;
 
 static pid_t runner_pid;
 static struct shared *shared;

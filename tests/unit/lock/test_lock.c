@@ -607,11 +607,11 @@ START_TEST(another_pid_namespace_may_not)
 	struct ipk__arena *arena = lock->ref.arena;
 
 	ck_lock(lock);
-	arena->shared->header.pid_namespace++;
+	arena->segment.checked.pid_namespace++;
 	arena->checked_pid = getpid() + 1;
 	ck_err(ipk_lock_lock(lock, ipk_now(), NULL), -EXDEV);
 	ck_ok(ipk_lock_unlock(lock));
-	arena->shared->header.pid_namespace--;
+	arena->segment.checked.pid_namespace--;
 	ipk_lock_close(lock);
 }
 END_TEST

@@ -169,7 +169,7 @@ START_TEST(lock_is_the_open_files_and_goes_with_its_last_copy)
 	ipk__os_close(copy);
 	ck_ok(ipk__os_lock_file(again, IPK__OS_ALONE));
 	ipk__os_close(again);
-	ck_err(ipk__os_open_again(again, true, &fd), -ENOENT);
+	ck_err(ipk__os_open_again(again, true, &fd), -EBADF);
 	ck_err(ipk__os_lock_file(again, IPK__OS_ALONE), -EBADF);
 }
 END_TEST

@@ -512,6 +512,8 @@ START_TEST(another_user_is_kept_out)
 	/* root does not walk into another user's either. */
 	ck_assert_int_eq(chown(path, NOBODY, NOBODY), 0);
 	ck_err(try_open(name), -EACCES);
+	ck_err(ipk_queue_unlink(name), -EACCES);
+	ck_assert_int_eq(chown(path, 0, 0), 0);
 	ipk_queue_close(q);
 	ck_ok(ipk_queue_unlink(name));
 }

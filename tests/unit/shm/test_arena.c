@@ -651,12 +651,12 @@ START_TEST(another_pid_namespace_is_noticed)
 	struct ipk__ref ref = make(SMALL);
 
 	ck_ok(ipk__object_check(&ref));
-	ref.arena->shared->header.pid_namespace++;
+	ref.arena->segment.checked.pid_namespace++;
 	ck_ok(ipk__object_check(&ref)); /* it was checked; a process keeps its namespace */
 	ref.arena->checked_pid = getpid() + 1;
 	ck_err(ipk__object_check(&ref), -EXDEV);
 	ck_err(ipk__object_check(&ref), -EXDEV);
-	ref.arena->shared->header.pid_namespace--;
+	ref.arena->segment.checked.pid_namespace--;
 	ck_ok(ipk__object_check(&ref));
 	ipk__object_close(&ref);
 }
