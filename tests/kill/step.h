@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "clock.h"
+
 struct victim {
 	pid_t pid;
 	uint64_t rip;         /* of the instruction that comes next */
@@ -55,6 +57,12 @@ void unpin(void);
 
 /* Inside or before a copy: several steps at one address. */
 bool victim_is_at_copy(const struct victim *v);
+
+/* It is about to read the clock, which nobody else can see. */
+static inline bool victim_is_at_clock(const struct victim *v)
+{
+	return v->rip == (uintptr_t)clock_call_here;
+}
 
 /* What comes next is a system call. */
 static inline bool victim_is_at_syscall(const struct victim *v)

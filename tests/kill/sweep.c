@@ -339,7 +339,7 @@ static void measure_steps(struct scene *s, struct victim *v, struct plan *plan)
 	uint32_t n = 0;
 
 	while (n < MEASURE_MAX_STEPS && !is_done(s)) {
-		bool is_syscall = victim_is_at_syscall(v);
+		bool is_syscall = victim_is_at_syscall(v) && !victim_is_at_clock(v);
 		int64_t start_ns = now_ns();
 		uint64_t after;
 
