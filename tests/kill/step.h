@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "clock.h"
+#include "clock_call.h"
 
 struct victim {
 	pid_t pid;

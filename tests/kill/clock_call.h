@@ -1,6 +1,6 @@
-/* clock.h - where the clock is read: a system call of its own. */
-#ifndef IPK_KILL_CLOCK_H
-#define IPK_KILL_CLOCK_H
+/* clock_call.h - where the clock is read: a system call of its own. */
+#ifndef IPK_KILL_CLOCK_CALL_H
+#define IPK_KILL_CLOCK_CALL_H
 
 #include <time.h>
 

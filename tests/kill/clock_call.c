@@ -1,5 +1,5 @@
 /*
- * clock.c - the clock, by a system call.
+ * clock_call.c - the clock, by a system call.
  *
  * The kernel's code for it in each process (vdso(7)) begins again when the kernel has brought
  * its data up to date meanwhile, which it does at each tick. In single steps, on a processor
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
-#include "clock.h"
+#include "clock_call.h"
 
 __attribute__((noipa)) int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
 {
