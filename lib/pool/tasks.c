@@ -744,8 +744,10 @@ void ipk__tasks_cancel_queued(ipk_pool *pool)
 static void stop_all(ipk_pool *pool, ipk_failure_cause cause, const char *text)
 {
 	stop_waiting(pool, cause, text);
-	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++)
-		stop_in_slot(pool, i, cause, text);
+	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++) {
+		if (pool->by_slot[i])
+			stop_in_slot(pool, i, cause, text);
+	}
 }
 
 void ipk__tasks_cancel_all(ipk_pool *pool)
