@@ -18,10 +18,11 @@ locale='strtod strtof strtold atof strtod_l strtof_l strtold_l strcasecmp strnca
 	islower isprint ispunct isxdigit iscntrl isgraph __ctype_b_loc __ctype_tolower_loc
 	__ctype_toupper_loc mbstowcs mbtowc wcstombs fnmatch regcomp'
 # FILE SYMBOL: children begin with the host's signals; library threads block all; the variable
-# by which an exec tells the child of its birth is taken out again before main() begins.
+# by which an exec tells the child of its birth is taken out again before main() begins; the
+# bar's thread alone minds no SIGPIPE and no SIGXFSZ while it writes.
 may='decimal.c newlocale  decimal.c strtod_l  decimal.c strtof_l  decimal.c strtold_l
 	children.c sigaction  children.c pthread_sigmask  thread.c pthread_sigmask
-	loop.c pthread_sigmask  spawn.c secure_getenv  spawn.c unsetenv  spawn.c atexit
+	loop.c pthread_sigmask  terminal.c pthread_sigmask  spawn.c secure_getenv  spawn.c unsetenv  spawn.c atexit
 	stream.c secure_getenv  proc.c setrlimit  proc.c setrlimit64'
 
 # shellcheck disable=SC2016 # the $ are awk's
