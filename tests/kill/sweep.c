@@ -29,8 +29,8 @@
 #define BEGINNING_STEPS 600u
 #define SAMPLED_TOTAL_STEPS 2500000u /* on the way, about */
 #define SAMPLED_POINTS 250u
-#define QUICK_TOTAL_STEPS 400000u
-#define QUICK_TOTAL_STEPS_THREADS 150000u /* all of them are made: no breakpoints */
+#define QUICK_TOTAL_STEPS 150000u
+#define QUICK_TOTAL_STEPS_THREADS 75000u /* all of them are made: no breakpoints */
 #define QUICK_POINTS 18u
 #define QUICK_POINTS_BIG 6u
 #define STOP_POINTS 40u
@@ -430,7 +430,7 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 	if (op->is_stop) {
 		choose_sampled(plan, opts->is_quick ? STOP_POINTS_QUICK : STOP_POINTS);
 	} else if (opts->is_quick) {
-		choose_sampled(plan, within(n_total / (n + 1), 3, n_quick));
+		choose_sampled(plan, within(n_total / (n + 1), 2, n_quick));
 	} else if (op->max_points > 0 && n > op->max_points) {
 		choose_sampled(plan, op->max_points);
 	} else if (n > (is_big ? ALL_STEPS_BIG : ALL_STEPS)) {
