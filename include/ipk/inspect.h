@@ -140,11 +140,11 @@ typedef struct ipk_inspect_object {
 	size_t n_alive;   /* of these, or of the children: those that live */
 	size_t n_busy;    /* workers that live and run a task */
 	uint64_t n_ready; /* tasks that workers can see and have not begun, about */
-	uint64_t n_backlog; /* and those that wait for room there */
-	size_t n_children;  /* that ipk_inspect_child_at() tells */
-	uint64_t n_started; /* children, ever */
-	uint64_t n_unseen;  /* children that no room was left for */
-	size_t n_hints;     /* of a pool, and of processes */
+	uint64_t n_backlog;   /* and those that wait for room there */
+	size_t n_children;    /* that ipk_inspect_child_at() tells */
+	uint64_t n_started;   /* children, ever */
+	uint64_t n_unseen;    /* children that no room was left for */
+	size_t n_hints;       /* of a pool, and of processes */
 	bool creator_is_gone; /* its name is "" then; it may also have none, or be hidden */
 } ipk_inspect_object;
 

@@ -100,8 +100,8 @@ IPK_API IPK_MUST_CHECK int ipk_once_unlink(const char *name);
  * Source:  lib/lock/once.c         Since: 0.2
  *
  * Return: 0 it has been run, here or elsewhere; what @fn returned when that is negative;
- * -ETIMEDOUT; -EDEADLK called from @fn; -ECANCELED @fn closed the handle; -EINVAL no fn; -EXDEV another pid namespace;
- * -ENOTRECOVERABLE its memory was overwritten; -EBADF.
+ * -ETIMEDOUT; -EDEADLK called from @fn; -ECANCELED @fn closed the handle; -EINVAL no fn; -EXDEV
+ * another pid namespace; -ENOTRECOVERABLE its memory was overwritten; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg,
 					ipk_deadline deadline, bool *ret_recovered);

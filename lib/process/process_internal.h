@@ -60,8 +60,9 @@ struct ipk__child {
 	int leash_fd;   /* -1: none */
 };
 
-#define IPK__NO_CHILD \
-	((struct ipk__child){.parent_fd = -1, .stdio_fds = {-1, -1, -1}, .channel_fd = -1, .leash_fd = -1})
+#define IPK__NO_CHILD         \
+	((struct ipk__child){ \
+		.parent_fd = -1, .stdio_fds = {-1, -1, -1}, .channel_fd = -1, .leash_fd = -1})
 
 /*
  * In the child: becomes what @child says, runs @fn, and returns the exit code for

@@ -30,8 +30,8 @@ uint64_t ipk__owner_of(pid_t id);
  */
 bool ipk__owner_is_dead(uint64_t owner, bool is_process);
 /*
- * Of a thread or process that left its number and a time of ipk__os_boot_ns(): whether it is dead, or one
- * that began after that has its number. A time of 0 or INT64_MAX is none.
+ * Of a thread or process that left its number and a time of ipk__os_boot_ns(): whether it is dead,
+ * or one that began after that has its number. A time of 0 or INT64_MAX is none.
  */
 bool ipk__is_dead_since(uint32_t id, bool is_process, int64_t since_boot_ns);
 

@@ -4,11 +4,13 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
+# shellcheck disable=SC2046 # no source file has a space in its name
 if grep -nE 'ipk__os_(is_dead|pid_exists|start_time_ns|birth)\(|[^_a-z]kill\([a-z_]+, 0\)' \
 	$(find lib tools -name '*.c' ! -path 'lib/os/*' ! -path lib/shm/owner.c) /dev/null; then
 	echo "ask ipk__owner_is_dead() or ipk__is_dead_since() (lib/shm/owner.h)"
 	exit 1
 fi
+# shellcheck disable=SC2046
 if grep -nE '/proc/%d/stat"|[^_a-z]kill\([a-z_]+, 0\)' \
 	$(find lib/os -name '*.c' ! -name life.c) /dev/null; then
 	echo "ask lib/os/life.c"
