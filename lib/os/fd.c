@@ -203,7 +203,7 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 	IPK__UNCANCELLED();
 	struct timespec period = {period_ns / 1000000000, (long)(period_ns % 1000000000)};
 	struct itimerspec timer = {period, period};
-	int fd;
+	int fd = -1;
 	int r = ipk__os_take_fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), &fd);
 
 	if (r < 0)

@@ -93,7 +93,7 @@ static bool is_nameless_file(int fd)
 /* Whether @fd has to do without a seal, here. */
 static bool may_be_unsealed(int fd)
 {
-	int made;
+	int made = -1;
 
 	if (!is_nameless_file(fd))
 		return false;

@@ -60,11 +60,10 @@ int ipk__os_set_mode(const char *path, unsigned type, unsigned mode)
 	if (r < 0)
 		return r;
 	snprintf(handle, sizeof handle, "/proc/self/fd/%d", fd);
-	if (fstat(fd, &st) < 0)
-		r = -errno;
-	else if ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid())
+	r = fstat(fd, &st) < 0 ? -errno : 0;
+	if (r == 0 && ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid()))
 		r = -EACCES;
-	else if (chmod(handle, mode) < 0)
+	if (r == 0 && chmod(handle, mode) < 0)
 		r = -errno;
 	close(fd);
 	return r;
@@ -78,7 +77,7 @@ static bool is_same(const struct ipk__os_stat *a, const struct ipk__os_stat *b)
 
 int ipk__os_unlink_if(const char *path, const struct ipk__os_stat *made)
 {
-	struct ipk__os_stat now;
+	struct ipk__os_stat now = {0};
 	int r = ipk__os_path_stat(path, &now);
 
 	if (r == 0 && !is_same(&now, made))

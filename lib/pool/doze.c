@@ -16,7 +16,7 @@ static bool is_under_way(struct ipk__doze *d, int64_t now_ns)
 {
 	int64_t since_ns = atomic_load(&d->waking_ns);
 
-	return since_ns != 0 && now_ns - since_ns < IPK__DOZE_LOST_NS &&
+	return since_ns > 0 && now_ns - since_ns < IPK__DOZE_LOST_NS &&
 	       since_ns - now_ns < IPK__DOZE_LOST_NS; /* of other clocks, or no time */
 }
 

@@ -41,7 +41,7 @@ bool ipk__is_due(int64_t last_ns, int64_t every_ns)
 {
 	int64_t now_ns = ipk__os_now_ns();
 
-	return last_ns > now_ns || now_ns - last_ns >= every_ns;
+	return last_ns < 0 || last_ns > now_ns || now_ns - last_ns >= every_ns;
 }
 
 /* --- slots --- */

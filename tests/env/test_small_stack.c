@@ -133,6 +133,7 @@ static void use_queue(ipk_queue_kind kind)
 	ck_ok(ipk_queue_put(q, "x", 1, SOON));
 	ck_ok(ipk_queue_lease(q, SOON, &lease));
 	ck_ok(ipk_lease_ack(lease));
+	ipk_lease_close(lease);
 	ck_ok(ipk_queue_shutdown(q, IPK_DRAIN));
 }
 
