@@ -279,7 +279,7 @@ static void *use_manager(void *arg)
 	ck_ok(ipk_list_open(m, "l", &l));
 	ck_ok(ipk_list_append(l, "5", 1, SOON));
 	ck_ok(ipk_list_add(l, 0, 1, SOON, NULL));
-	ck_ok(ipk_manager_snapshot_take(NULL, NULL, &snap));
+	ck_ok(ipk_manager_snapshot_take(ipk_manager_server_address(server), NULL, &snap));
 	ipk_manager_snapshot_close(snap);
 	ipk_list_close(l);
 	ipk_dict_close(d);
