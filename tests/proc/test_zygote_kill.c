@@ -373,9 +373,13 @@ static void *bear_counted(void *arg)
 	return NULL;
 }
 
+/* Both as they are at one moment: a standby that has just taken over has none of its own yet. */
 static bool has_new_standby(void *arg)
 {
-	return standby_pid(crowd.z) > 0 && zygote_pid(crowd.z) != *(pid_t *)arg;
+	pid_t pid, standby;
+
+	ipk__zygote_pids(crowd.z, &pid, &standby);
+	return standby > 0 && pid != *(pid_t *)arg;
 }
 
 /* There is a standby at each kill, so every birth comes about. */
