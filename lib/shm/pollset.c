@@ -81,14 +81,22 @@ static void leave_ticker(void)
 	ipk__os_fds_changed();
 }
 
+/* -EEXIST: a fork made by a signal handler in between shares the set, and has come first. */
+static int add(int set_fd, int fd, bool edge, bool hangup_only)
+{
+	int r = ipk__os_epoll_add(set_fd, fd, edge, hangup_only);
+
+	return r == -EEXIST ? 0 : r;
+}
+
 static int fill(int set_fd, int tick_fd, int bell_fd, int hangup_fd)
 {
-	int r = ipk__os_epoll_add(set_fd, bell_fd, true, false);
+	int r = add(set_fd, bell_fd, true, false);
 
 	if (r == 0)
-		r = ipk__os_epoll_add(set_fd, tick_fd, true, false);
+		r = add(set_fd, tick_fd, true, false);
 	if (r == 0 && hangup_fd >= 0)
-		r = ipk__os_epoll_add(set_fd, hangup_fd, false, true);
+		r = add(set_fd, hangup_fd, false, true);
 	return r;
 }
 
