@@ -102,24 +102,68 @@
 	X(ENOTCONN, "not connected: connect first")
 
 /* All others that Linux has, of which ipk knows the name alone. */
-#define NAMES(X)                                                                                   \
-	X(ENOTBLK)                                                                                 \
-	X(ESPIPE)                                                                                  \
-	X(EDOM)                                                                                    \
-	X(ENOTEMPTY)                                                                               \
-	X(ENOMSG)                                                                                  \
-	X(EIDRM)                                                                                   \
-	X(ECHRNG) X(EL2NSYNC) X(EL3HLT) X(EL3RST) X(ELNRNG) X(EUNATCH) X(ENOCSI) X(EL2HLT) X(      \
-		EBADE) X(EBADR) X(EXFULL) X(ENOANO) X(EBADRQC) X(EBADSLT) X(EBFONT) X(ENOSTR)      \
-		X(ENOSR) X(ENONET) X(ENOPKG) X(EREMOTE) X(ENOLINK) X(EADV) X(ESRMNT) X(ECOMM)      \
-			X(EMULTIHOP) X(EDOTDOT) X(EBADFD) X(EREMCHG) X(ELIBACC) X(ELIBSCN) X(      \
-				ELIBMAX) X(ELIBEXEC) X(EILSEQ) X(ERESTART) X(ESTRPIPE) X(ENOTSOCK) \
-				X(EDESTADDRREQ) X(ENOPROTOOPT) X(ESOCKTNOSUPPORT) X(EPFNOSUPPORT)  \
-					X(ENETRESET) X(EISCONN) X(EHOSTDOWN) X(EUCLEAN) X(ENOTNAM) \
-						X(ENAVAIL) X(EISNAM) X(ENOMEDIUM) X(EMEDIUMTYPE)   \
-							X(ENOKEY) X(EKEYEXPIRED) X(EKEYREVOKED)    \
-								X(EKEYREJECTED) X(ERFKILL)         \
-									X(EHWPOISON)
+#define NAMES(X)           \
+	X(ENOTBLK)         \
+	X(ESPIPE)          \
+	X(EDOM)            \
+	X(ENOTEMPTY)       \
+	X(ENOMSG)          \
+	X(EIDRM)           \
+	X(ECHRNG)          \
+	X(EL2NSYNC)        \
+	X(EL3HLT)          \
+	X(EL3RST)          \
+	X(ELNRNG)          \
+	X(EUNATCH)         \
+	X(ENOCSI)          \
+	X(EL2HLT)          \
+	X(EBADE)           \
+	X(EBADR)           \
+	X(EXFULL)          \
+	X(ENOANO)          \
+	X(EBADRQC)         \
+	X(EBADSLT)         \
+	X(EBFONT)          \
+	X(ENOSTR)          \
+	X(ENOSR)           \
+	X(ENONET)          \
+	X(ENOPKG)          \
+	X(EREMOTE)         \
+	X(ENOLINK)         \
+	X(EADV)            \
+	X(ESRMNT)          \
+	X(ECOMM)           \
+	X(EMULTIHOP)       \
+	X(EDOTDOT)         \
+	X(EBADFD)          \
+	X(EREMCHG)         \
+	X(ELIBACC)         \
+	X(ELIBSCN)         \
+	X(ELIBMAX)         \
+	X(ELIBEXEC)        \
+	X(EILSEQ)          \
+	X(ERESTART)        \
+	X(ESTRPIPE)        \
+	X(ENOTSOCK)        \
+	X(EDESTADDRREQ)    \
+	X(ENOPROTOOPT)     \
+	X(ESOCKTNOSUPPORT) \
+	X(EPFNOSUPPORT)    \
+	X(ENETRESET)       \
+	X(EISCONN)         \
+	X(EHOSTDOWN)       \
+	X(EUCLEAN)         \
+	X(ENOTNAM)         \
+	X(ENAVAIL)         \
+	X(EISNAM)          \
+	X(ENOMEDIUM)       \
+	X(EMEDIUMTYPE)     \
+	X(ENOKEY)          \
+	X(EKEYEXPIRED)     \
+	X(EKEYREVOKED)     \
+	X(EKEYREJECTED)    \
+	X(ERFKILL)         \
+	X(EHWPOISON)
 
 #define AS_NAME(code, text) \
 	case code:          \
