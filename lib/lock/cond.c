@@ -8,9 +8,9 @@
  * nobody dies.
  *
  * The kernel may have chosen one that is killed before it acts. So the notifications that
- * somebody was chosen for are counted, and whoever comes back takes one off. A waiter that finds
- * them owed look after look, and a dead one among the waiters, hands them on and returns; if no
- * dead one is written down, it returns a while later. That is all that deaths can cost.
+ * somebody was chosen for are counted, and whoever has the lock again takes one off. A waiter that
+ * finds them owed look after look, and a dead one among the waiters, hands them on and returns; if
+ * no dead one is written down, it returns a while later. That is all that deaths can cost.
  *
  * The bit is set under the user's lock before it is given up, and a notifier that changed
  * the state under that lock reads the word later: it sees the bit or the waiter sees the
@@ -167,8 +167,6 @@ static int sleep_until_notified(ipk_cond *cond, uint32_t seen, ipk_deadline dead
 		r = ipk__sleep(&s, &c->word, seen, deadline);
 	}
 	ipk__sleep_end(&s);
-	if (r == 0)
-		settle(&c->n_owed, 1);
 	return r;
 }
 
@@ -197,6 +195,9 @@ int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_deadline deadline, bool *r
 		return r;
 	r = sleep_until_notified(cond, seen, deadline);
 	again = ipk__lock_take_again(lock, n_again, &recovered);
+	/* Only now: of one that is killed while it waits for the lock nobody learned anything. */
+	if (r == 0)
+		settle(&cond->shared->n_owed, 1);
 	if (again < 0)
 		return again;
 	if (ret_recovered)
