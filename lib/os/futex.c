@@ -30,7 +30,8 @@ int ipk__os_futex_wake(_Atomic uint32_t *word, int n)
 	return r < 0 ? 0 : (int)r;
 }
 
-/* musl makes the list of a thread known to the kernel with the thread's first such mutex. */
+/* musl makes the list of a thread known to the kernel with its first such mutex of several
+ * processes. */
 static void use_a_robust_mutex(void)
 {
 	pthread_mutexattr_t attr;
@@ -39,6 +40,7 @@ static void use_a_robust_mutex(void)
 	if (pthread_mutexattr_init(&attr) != 0)
 		return;
 	if (pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST) == 0 &&
+	    pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED) == 0 &&
 	    pthread_mutex_init(&mutex, &attr) == 0) {
 		if (pthread_mutex_lock(&mutex) == 0)
 			pthread_mutex_unlock(&mutex);

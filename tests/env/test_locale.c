@@ -172,7 +172,8 @@ static bool take_locale(void)
 			 "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", directory);
 		(void)!system(command); /* it also fails over a mere warning */
 		setenv("LOCPATH", directory, 1);
-		has = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+		/* musl takes every name, and has points everywhere. */
+		has = setlocale(LC_ALL, "de_DE.UTF-8") && *localeconv()->decimal_point == ',';
 		snprintf(command, sizeof command, "rm -r %s", directory);
 		(void)!system(command);
 	}
