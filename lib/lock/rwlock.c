@@ -31,14 +31,16 @@
 #define SLICE_NS 20000000 /* in which a writer asks whether the reader it waits for lives */
 #define SLEEPERS 1u
 #define TRIES_MAX 1024 /* of a CAS that nobody of us makes fail so often */
-#define LATE_MAX 8     /* of one whose deadline has passed, while it frees the cells of the dead */
+#define LATE_MAX 8     /* of one whose deadline has passed, while it frees the cells of the dead, */
+#define LATE_NS 30000000 /* and no longer than that */
 
 struct ipk_rwlock {
 	struct ipk__ref ref;
 	struct ipk__shm_rwlock *shm;
 	uint32_t n_cells;
 	unsigned lines_log2;
-	_Atomic bool was_read; /* shares were taken through it */
+	_Atomic bool was_read;  /* shares were taken through it */
+	_Atomic uint32_t asked; /* the cell that the next walk begins with */
 };
 
 /* Of this thread; a fork child's copy belongs to its parent's thread. */
@@ -252,14 +254,31 @@ static bool reap(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint64_t word)
 
 static bool reap_all(ipk_rwlock *lock)
 {
+	struct ipk__walk walk = ipk__walk_begin(&lock->asked, lock->n_cells);
 	bool has_reaped = false;
+	uint32_t i;
 
-	for (uint32_t i = 0; i < lock->n_cells; i++) {
+	while (ipk__walk_next(&walk, &i)) {
 		struct ipk__shm_cell *cell = &lock->shm->cells[i];
 
 		has_reaped |= reap(lock, cell, atomic_load(&cell->word));
 	}
 	return has_reaped;
+}
+
+struct late {
+	int n;
+	int64_t since_ns;
+};
+
+/* The deadline has passed, but cells of the dead were freed: whether to look once more. */
+static bool may_be_later(struct late *late)
+{
+	int64_t now_ns = ipk__os_now_ns();
+
+	if (late->n++ == 0)
+		late->since_ns = now_ns;
+	return late->n <= LATE_MAX && now_ns - late->since_ns <= LATE_NS;
 }
 
 /* --- a writer's phase --- */
@@ -377,7 +396,7 @@ static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadlin
 	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_READ_LOCK);
 	_Atomic uint32_t *room = &lock->shm->room;
 	struct ipk__shm_cell *cell = NULL;
-	int n_late = 0;
+	struct late late = {0};
 	int r = 0;
 
 	while (!cell && r == 0) {
@@ -391,7 +410,7 @@ static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadlin
 		r = ipk__sleep(&sleep, room, seen, deadline);
 		/* Nobody left: perhaps that is because they are dead. */
 		if ((r < 0 || atomic_load(room) == seen) && reap_all(lock) &&
-		    (r == 0 || n_late++ < LATE_MAX))
+		    (r == 0 || may_be_later(&late)))
 			r = 0;
 	}
 	ipk__sleep_end(&sleep);
@@ -470,11 +489,10 @@ int ipk_rwlock_read_unlock(ipk_rwlock *lock)
 /* --- writing --- */
 
 static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct ipk__sleep *sleep,
-			   ipk_deadline deadline)
+			   ipk_deadline deadline, struct late *late)
 {
 	_Atomic uint32_t *left = &lock->shm->left;
 	int64_t asked_ns = deadline.at_ns > 0 ? ipk__os_now_ns() : 0;
-	int n_late = 0;
 	uint64_t word;
 
 	for (int i = n_looks(deadline); i > 0 && ipk__cell_holds(atomic_load(&cell->word)); i--)
@@ -500,7 +518,7 @@ static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct 
 			reap_all(lock);
 		else if (r < 0)
 			return r;
-		if (r < 0 && n_late++ >= LATE_MAX)
+		if (r < 0 && !may_be_later(late))
 			return r;
 		asked_ns = ipk__os_now_ns();
 	}
@@ -511,6 +529,7 @@ static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct 
 static int wait_for_readers(ipk_rwlock *lock, ipk_deadline deadline)
 {
 	struct ipk__sleep sleep = IPK__SLEEP(&lock->ref, IPK__WAIT_WRITE_LOCK);
+	struct late late = {0};
 	int r = 0;
 
 	sleep.slice_ns = SLICE_NS;
@@ -518,7 +537,7 @@ static int wait_for_readers(ipk_rwlock *lock, ipk_deadline deadline)
 		struct ipk__shm_cell *cell = &lock->shm->cells[i];
 
 		if (ipk__cell_holds(atomic_load(&cell->word)))
-			r = wait_for_reader(lock, cell, &sleep, deadline);
+			r = wait_for_reader(lock, cell, &sleep, deadline, &late);
 	}
 	ipk__sleep_end(&sleep);
 	return r;

@@ -36,6 +36,7 @@ struct ipk_semaphore {
 	bool is_owned;
 	_Atomic bool was_taken; /* a token, through it */
 	_Atomic uint32_t hint;  /* the token that this process took or gave back last */
+	_Atomic uint32_t asked; /* the token that the next walk begins with */
 };
 
 /* --- making --- */
@@ -318,10 +319,12 @@ static int give_many(ipk_semaphore *s, uint32_t n)
 /* Free them; how many. Holders come in rows: ask about each row once. */
 static uint32_t free_dead(ipk_semaphore *s)
 {
+	struct ipk__walk walk = ipk__walk_begin(&s->asked, s->max);
 	uint64_t alive = 0;
 	uint32_t n = 0;
+	uint32_t i;
 
-	for (uint32_t i = 0; i < s->max; i++) {
+	while (ipk__walk_next(&walk, &i)) {
 		uint64_t seen = atomic_load(&s->shm->tokens[i]);
 		uint64_t holder = seen & ~IPK__TOKEN_LEAVES;
 

@@ -35,6 +35,25 @@ bool ipk__owner_is_dead(uint64_t owner, bool is_process);
  */
 bool ipk__is_dead_since(uint32_t id, bool is_process, int64_t since_boot_ns);
 
+/*
+ * A walk over a row of such words. To ask for each of thousands can take longer than a call may be
+ * late, whoever wrote them. So one walk ends after IPK__WALK_NS, and the next one of the process
+ * goes on from there: *at, in private memory.
+ */
+#define IPK__WALK_NS 20000000
+
+struct ipk__walk {
+	_Atomic uint32_t *at;
+	uint32_t from;
+	uint32_t n; /* words in the row */
+	uint32_t n_seen;
+	int64_t end_ns;
+};
+
+struct ipk__walk ipk__walk_begin(_Atomic uint32_t *at, uint32_t n);
+/* False: it is over. */
+bool ipk__walk_next(struct ipk__walk *w, uint32_t *ret_i);
+
 #pragma GCC visibility pop
 
 #endif

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 /* A call ends by its deadline and a tenth of a second, and a loaded machine's slices. */
 #define CALL_MS 60
 #define LATE_MS 3000
+#define ROW_LATE_NS 100000000
 
 static struct ipk__shm_object *object_of(const void *handle)
 {
@@ -339,6 +341,111 @@ START_TEST(every_call_ends)
 	}
 	atomic_store(&storm.is_over, true);
 	pthread_join(thread, NULL);
+	/* What is closed while a word says that another thread of ours holds it stays. */
+	for (size_t i = 0; i < storm.n_words; i++)
+		atomic_store(&storm.words[i], 0);
+	drop_all();
+}
+END_TEST
+
+/* --- very many words, each of which is asked for --- */
+
+/*
+ * Marked as a kernel without numbers for pids does it, which is the slowest to ask for: a live
+ * process, of another birth than the one that has this id. Rows of thousands take longer than a
+ * call may be late, and here they are never done.
+ */
+struct row {
+	_Atomic uint64_t *words;
+	size_t n;
+	size_t apart; /* in words */
+	_Atomic bool is_over;
+};
+
+static void fill(struct row *row)
+{
+	for (size_t i = 0; i < row->n; i++)
+		atomic_store(&row->words[i * row->apart], (uint64_t)getpid() << 32 | 1);
+}
+
+static void *fill_again(void *arg)
+{
+	struct row *row = arg;
+
+	while (!atomic_load(&row->is_over))
+		fill(row);
+	return NULL;
+}
+
+static int64_t late_ns(void (*use)(ipk_deadline deadline), ipk_deadline deadline)
+{
+	int64_t begin_ns = ipk__os_now_ns();
+
+	use(deadline);
+	return ipk__os_now_ns() - IPK__MAX(begin_ns, deadline.at_ns);
+}
+
+static void read_it(ipk_deadline deadline)
+{
+	if (ipk_rwlock_read_lock(rwlock, deadline, NULL) == 0)
+		(void)!ipk_rwlock_read_unlock(rwlock);
+}
+
+static void write_it(ipk_deadline deadline)
+{
+	if (ipk_rwlock_write_lock(rwlock, deadline, NULL) == 0)
+		(void)!ipk_rwlock_write_unlock(rwlock);
+}
+
+static void take_it(ipk_deadline deadline)
+{
+	(void)!ipk_semaphore_acquire(tokens, deadline);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Most of some: no machine is loaded all the time. */
+static void ck_in_time(struct row *row, void (*use)(ipk_deadline deadline))
+{
+	pthread_t thread;
+
+	fill(row);
+	ck_assert_int_eq(pthread_create(&thread, NULL, fill_again, row), 0);
+	for (int now = 0; now < 2; now++) {
+		int64_t late[5];
+
+		for (int i = 0; i < 5; i++)
+			late[i] = late_ns(use, now ? ipk_now() : ipk_in_ms(CALL_MS));
+		qsort(late, 5, sizeof late[0], by_size);
+		ck_assert_int_le(late[2], ROW_LATE_NS);
+	}
+	atomic_store(&row->is_over, true);
+	pthread_join(thread, NULL);
+}
+
+START_TEST(a_long_row_of_the_dead)
+{
+	struct row cells = {.n = IPK_RWLOCK_READERS_MAX,
+			    .apart = sizeof(struct ipk__shm_cell) / sizeof(uint64_t)};
+	struct row owners = {.n = IPK_SEMAPHORE_TOKENS_MAX, .apart = 1};
+
+	if (_i < 2) {
+		ck_ok(ipk_rwlock_create(IPK_RWLOCK(.max_readers = IPK_RWLOCK_READERS_MAX),
+					&rwlock));
+		cells.words = &((struct ipk__shm_rwlock *)object_of(rwlock))->cells[0].word;
+		ck_in_time(&cells, _i == 0 ? read_it : write_it);
+	} else {
+		ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED,
+							 .value = IPK_SEMAPHORE_TOKENS_MAX),
+					   &tokens));
+		owners.words = ((struct ipk__shm_semaphore *)object_of(tokens))->tokens;
+		ck_in_time(&owners, take_it);
+	}
 	drop_all();
 }
 END_TEST
@@ -356,6 +463,7 @@ static Suite *suite(void)
 	add_loop_test(s, bits_of_a_barrier, 0, 3);
 	add_test(s, a_value_beyond_the_maximum);
 	add_loop_test(s, every_call_ends, 0, 5);
+	add_loop_test(s, a_long_row_of_the_dead, 0, 3);
 	return s;
 }
 
