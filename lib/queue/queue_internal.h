@@ -114,6 +114,7 @@ struct ipk_queue {
 	uint32_t n_slots;
 	uint32_t n_blocks;
 	uint64_t spill_base;
+	uint64_t gaps_freed_to; /* by a repair that is to go on there; under both locks */
 	uint64_t max_bytes;
 	uint64_t max_message_bytes;
 	uint32_t max_items;
@@ -190,7 +191,7 @@ struct ipk__extent {
 int ipk__spill_write(ipk_queue *q, const void *data, size_t len_bytes, uint64_t *ret_offset);
 int ipk__spill_read(ipk_queue *q, uint64_t offset, void *buf, size_t len_bytes);
 void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes);
-int ipk__spill_free_gaps(ipk_queue *q); /* under both locks; -ENOMEM */
+int ipk__spill_free_gaps(ipk_queue *q); /* under both locks; -ENOMEM, -EAGAIN: not all yet */
 
 /* --- shelf.c: all under the get lock --- */
 void ipk__shelf_lay_out(struct ipk__shm_shelf *shelf, uint64_t at, uint32_t n_slots,

@@ -48,7 +48,7 @@ static void repair_locked(ipk_queue *q)
 	if (ipk__queue_is_fifo(q))
 		n_bytes += bytes_in_ring(q);
 	atomic_store(&q->shared->bytes_put, atomic_load(&q->shared->bytes_got) + n_bytes);
-	/* Without memory for it now, the next call tries again. */
+	/* Without memory for it now, or with more to do, the next call tries again. */
 	if (ipk__spill_free_gaps(q) == 0)
 		atomic_fetch_and(&q->shared->needs_repair, ~(uint32_t)IPK__REPAIR_COUNTS);
 }

@@ -17,6 +17,9 @@
 #include "os/os.h"
 #include "queue/queue_internal.h"
 
+#define GAPS_NS 20000000
+#define GAPS_PER_CLOCK_READ 16
+
 static uint64_t pages(uint64_t n_bytes)
 {
 	return ipk__round_up(n_bytes, ipk__os_page_bytes());
@@ -139,37 +142,67 @@ static int by_offset(const void *a, const void *b)
 	return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
+/*
+ * Free what lies between the @n extents and behind them. There may be very many gaps, or be said to
+ * be, and everybody waits for the locks: so it ends after a while, with -EAGAIN, and goes on there.
+ */
+static int free_between(ipk_queue *q, const struct ipk__extent *all, size_t n, uint64_t end)
+{
+	int64_t until_ns = ipk__os_now_ns() + GAPS_NS;
+	uint64_t at = q->spill_base;
+
+	for (size_t i = 0; i <= n; i++) {
+		uint64_t to = i < n ? all[i].offset : end;
+		uint64_t from = IPK__MAX(at, q->gaps_freed_to);
+
+		if (to > from)
+			ipk__os_deallocate(q->segment.fd, from, to - from);
+		if (i < n)
+			at = IPK__MAX(at, to + all[i].len_bytes);
+		if (i < n && i % GAPS_PER_CLOCK_READ == 0 && ipk__os_now_ns() >= until_ns) {
+			q->gaps_freed_to = IPK__MAX(from, to);
+			return -EAGAIN;
+		}
+	}
+	q->gaps_freed_to = 0;
+	return 0;
+}
+
+/* Of what was spilled; an item that is just being lent is listed twice. */
+static uint64_t bytes_in(const struct ipk__extent *all, size_t n, uint64_t base)
+{
+	uint64_t n_bytes = 0;
+	uint64_t at = base;
+
+	for (size_t i = 0; i < n; i++) {
+		if (all[i].offset >= at)
+			n_bytes += all[i].len_bytes;
+		at = IPK__MAX(at, all[i].offset + all[i].len_bytes);
+	}
+	return n_bytes;
+}
+
 int ipk__spill_free_gaps(ipk_queue *q)
 {
-	uint64_t at = q->spill_base;
 	struct ipk__extent *all;
 	struct ipk__os_stat st;
-	uint64_t n_bytes = 0;
 	size_t n;
+	int r;
 
 	if (ipk__os_stat(q->segment.fd, &st) < 0)
 		return 0;
-	if (st.size_bytes <= at) {
+	if (st.size_bytes <= q->spill_base) {
 		atomic_store(&q->shared->spilled_bytes, 0);
 		return 0;
 	}
 	n = add_all(q, NULL, 0);
-	all = ipk__os_calloc(n + 1, sizeof *all);
+	all = ipk__os_calloc(n + 1, sizeof *all); /* never of 0 bytes */
 	if (!all)
 		return -ENOMEM;
 	n = add_all(q, all, n);
 	qsort(all, n, sizeof *all, by_offset);
-	/* Behind the last one everything is a gap. */
-	all[n].offset = pages(st.size_bytes);
-	for (size_t i = 0; i <= n; i++) {
-		if (all[i].offset > at)
-			ipk__os_deallocate(q->segment.fd, at, all[i].offset - at);
-		/* An item that is just being lent is listed twice. */
-		if (i < n && all[i].offset >= at)
-			n_bytes += all[i].len_bytes;
-		at = IPK__MAX(at, all[i].offset + all[i].len_bytes);
-	}
-	atomic_store(&q->shared->spilled_bytes, n_bytes);
+	r = free_between(q, all, n, pages(st.size_bytes));
+	atomic_store(&q->shared->spilled_bytes, bytes_in(all, n, q->spill_base));
 	free(all);
-	return 0;
+	return r;
 }
