@@ -135,7 +135,8 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_acquire(ipk_semaphore *s, ipk_deadline 
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
  * Return: 0; -EOVERFLOW the value is the maximum already; -EPERM owned: this process has no
- * token (a fork child has none); -EBADF.
+ * token (a fork child has none); -ENOTRECOVERABLE not owned: another process writes to its memory
+ * all the time; -EBADF.
  */
 IPK_API int ipk_semaphore_release(ipk_semaphore *s);
 
@@ -149,7 +150,8 @@ IPK_API int ipk_semaphore_release(ipk_semaphore *s);
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
  * Return: 0; -EINVAL @n is 0; -EOVERFLOW the value would pass the maximum; -EPERM owned: this
- * process has fewer tokens, besides those its other threads are giving back; -EBADF.
+ * process has fewer tokens, besides those its other threads are giving back; -ENOTRECOVERABLE as
+ * ipk_semaphore_release(); -EBADF.
  */
 IPK_API int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t n);
 

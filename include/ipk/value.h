@@ -294,7 +294,8 @@ IPK_API IPK_MUST_CHECK int ipk_value_compare_exchange_as(ipk_value *v, char type
  * Cost:    of the macro, as one atomic addition.
  * Source:  lib/value/value.c        Since: 0.2
  *
- * Return: 0; -EINVAL not a number, or *ret_old has another type; -EBADF.
+ * Return: 0; -EINVAL not a number, or *ret_old has another type; -ENOTRECOVERABLE of a float:
+ * another process writes to it all the time; -EBADF.
  */
 IPK_API int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode, void *ret_old);
 
@@ -310,7 +311,8 @@ IPK_API int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode, void *
  * Callers: any thread; async-signal-safe.
  * Source:  lib/value/value.c        Since: 0.2
  *
- * Return: 0; -EINVAL an integer, or *ret_old has another type; -EBADF.
+ * Return: 0; -EINVAL an integer, or *ret_old has another type; -ENOTRECOVERABLE another process
+ * writes to it all the time; -EBADF.
  */
 IPK_API int ipk_value_add_double(ipk_value *v, double delta, char typecode, void *ret_old);
 
@@ -327,7 +329,7 @@ IPK_API int ipk_value_add_double(ipk_value *v, double delta, char typecode, void
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: 0; -EOVERFLOW it does not fit; -EINVAL not an integer, or *ret_old has another
- * type; -EBADF.
+ * type; -ENOTRECOVERABLE another process writes to it all the time; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_value_add_checked_as(ipk_value *v, int64_t delta, char typecode,
 						    void *ret_old);
@@ -555,7 +557,8 @@ IPK_API IPK_MUST_CHECK int ipk_array_set_as(ipk_array *a, size_t i, char typecod
  * Callers: any thread; async-signal-safe.
  * Source:  lib/value/array.c        Since: 0.2
  *
- * Return: 0; -ERANGE no such item; -EINVAL not a number, or *ret_old has another type; -EBADF.
+ * Return: 0; -ERANGE no such item; -EINVAL not a number, or *ret_old has another type;
+ * -ENOTRECOVERABLE of a float: another process writes to it all the time; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_array_add_int(ipk_array *a, size_t i, int64_t delta, char typecode,
 					     void *ret_old);
@@ -573,7 +576,8 @@ IPK_API IPK_MUST_CHECK int ipk_array_add_int(ipk_array *a, size_t i, int64_t del
  * Callers: any thread; async-signal-safe.
  * Source:  lib/value/array.c        Since: 0.2
  *
- * Return: 0; -ERANGE no such item; -EINVAL integers, or *ret_old has another type; -EBADF.
+ * Return: 0; -ERANGE no such item; -EINVAL integers, or *ret_old has another type;
+ * -ENOTRECOVERABLE another process writes to it all the time; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_array_add_double(ipk_array *a, size_t i, double delta, char typecode,
 						void *ret_old);

@@ -11,7 +11,7 @@
 
 #include "value/value_internal.h"
 
-#define TRIES_MAX (1 << 20) /* of a CAS that nobody of us makes fail so often */
+#define TRIES_MAX (1 << 16) /* of a CAS that nobody of us makes fail so often */
 
 uint64_t ipk__bits_of(const struct ipk__type *type, const void *item)
 {
