@@ -26,7 +26,7 @@ enum {
 };
 
 #define IPK__SEGMENT_MAGIC 0x31676573006b7069u /* "ipk\0seg1" */
-#define IPK__SEGMENT_VERSION 1u
+#define IPK__SEGMENT_VERSION 2u /* goes up whenever something in shared memory lies elsewhere */
 #define IPK__SEGMENT_RING_MAX ((uint64_t)1 << 30)
 #define IPK__SEGMENT_FIXED_MAX (IPK__SEGMENT_RING_MAX * 4)
 #define IPK__SEGMENT_SHM_MAX ((uint64_t)1 << 46) /* the fixed part, where it is the user's */
