@@ -194,16 +194,22 @@ static struct ipk__robust_entry *entry_behind(struct myself *me, uint32_t i)
 /*
  * The fences here are for the kernel alone, which looks when this thread has died between two
  * instructions. All is released to nobody: the list is this thread's.
+ *
+ * It may have the lock already, and another have written over the word, so that it could be taken
+ * once more. In the list twice it would lead to itself, and in the books it would stay for ever.
  */
-static void note(struct myself *me, struct ipk__lock *lock)
+static int note(struct myself *me, struct ipk__lock *lock)
 {
 	struct ipk__robust_entry *entry = &lock->entry;
 
+	if (find(me, lock) != UINT32_MAX)
+		return -ENOTRECOVERABLE;
 	atomic_store_explicit(&entry->next, entry_behind(me, me->n), memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&me->front.entry.next, (struct ipk__robust_entry *)&entry->next,
 			      memory_order_relaxed);
 	me->held[me->n++] = (struct ipk__held){.lock = lock};
+	return 0;
 }
 
 static void strike(struct myself *me, uint32_t i)
@@ -284,8 +290,7 @@ static int take(struct myself *me, struct ipk__lock *lock, uint64_t *seen, uint6
 			continue;
 		if (was != 0)
 			*ret_recovered = true;
-		note(me, lock);
-		return 0;
+		return note(me, lock);
 	}
 	return is_impossible(*seen) ? -ENOTRECOVERABLE : -ETIMEDOUT;
 }
@@ -302,7 +307,7 @@ int ipk__lock_try(struct ipk__lock *lock, bool *ret_recovered)
 	before = begin(me, lock);
 	/* Pairs with the release in give(). */
 	if (atomic_compare_exchange_strong(&lock->word, &seen, me->word))
-		note(me, lock);
+		r = note(me, lock);
 	else
 		r = take(me, lock, &seen, 0, ret_recovered);
 	finish(me, before);

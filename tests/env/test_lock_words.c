@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,32 @@ START_TEST(the_word_of_a_held_one)
 	ck_err(ipk_lock_unlock(lock), -EPERM);
 	ck_assert_uint_eq(atomic_load(&lock->guard->lock.word), words[_i]);
 	ipk_lock_close(lock);
+}
+END_TEST
+
+/* Its holder takes it again: it is in the books already, and would be there twice. */
+START_TEST(a_held_one_that_looks_free)
+{
+	char name[64];
+	ipk_lock *older = NULL, *lock = NULL;
+
+	snprintf(name, sizeof name, "looks-free-%d", (int)getpid());
+	ck_ok(ipk_lock_create(NULL, &older));
+	ck_ok(ipk_lock_create(IPK_LOCK(.name = name, .is_recursive = _i != 0), &lock));
+	ck_ok(ipk_lock_unlink(name));
+	ck_ok(ipk_lock_lock(older, ipk_now(), NULL));
+	ck_ok(ipk_lock_lock(lock, ipk_now(), NULL));
+	atomic_store(&lock->guard->lock.word, _i == 2 ? (uint64_t)0x40000000u : 0);
+	ck_err(ipk_lock_lock(lock, _i == 3 ? ipk_in_ms(CALL_MS) : ipk_now(), NULL),
+	       -ENOTRECOVERABLE);
+	ck_ok(ipk_lock_unlock(lock));
+	ck_err(ipk_lock_unlock(lock), -EPERM);
+	/* Its memory is gone, and nothing leads there. */
+	lock = ipk_lock_close(lock);
+	ck_ok(ipk_lock_unlock(older));
+	ck_ok(ipk_lock_lock(older, ipk_now(), NULL));
+	ck_ok(ipk_lock_unlock(older));
+	ipk_lock_close(older);
 }
 END_TEST
 
@@ -456,6 +483,7 @@ static Suite *suite(void)
 
 	add_loop_test(s, entries_of_the_list, 0, 3);
 	add_loop_test(s, the_word_of_a_held_one, 0, 5);
+	add_loop_test(s, a_held_one_that_looks_free, 0, 4);
 	add_loop_test(s, the_other_lock_of_a_killed_holder, 0, 2);
 	add_test(s, a_number_that_is_used_again);
 	add_loop_test(s, noise_over_held_locks, 0, 3);
