@@ -13,6 +13,7 @@
 #ifndef IPK_KILL_SCRIBBLE_H
 #define IPK_KILL_SCRIBBLE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
 
@@ -114,6 +115,8 @@ struct report {
 	_Atomic int32_t peer_tid;
 	_Atomic uint32_t is_written; /* the words are */
 	_Atomic uint32_t is_over;    /* the peer may go */
+	_Atomic uint32_t has_closed; /* the peer has, all that it had of the object */
+	pthread_mutex_t program;     /* robust, the host program's own; HELD: the peer has it */
 };
 
 struct neighbours;

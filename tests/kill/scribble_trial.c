@@ -5,6 +5,10 @@
  * writes what any other process could. Late is a call that returns more than LATE_MS after
  * its deadline, the time apart in which the machine did not let it run; what never returns
  * is found by the harness.
+ *
+ * The kernel gives the locks of a dead thread to others by a list, which leads through all that it
+ * has, ours and the C library's. What was written into one that it has given back must be out of
+ * the way: so a peer that dies has an older mutex of the C library's and a newer lock of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -245,6 +249,8 @@ static void peer_prepare(struct trial *t)
 
 	atomic_store(&t->me->call, "the peer's part");
 	if (state_of(t) == HELD && noun->peer) {
+		if (pthread_mutex_lock(&t->report->program) != 0)
+			trial_harm(t, "the program's own mutex cannot be had");
 		r = noun->peer(t);
 		/* One more of the kind, so that the kernel's list has what lies before and behind.
 		 */
@@ -289,8 +295,10 @@ static void peer_body(struct trial *t)
 	if ((!is_opened(t) || opened(t)) && random_below(&t->random, 4))
 		make_calls(t, CALLS_AGAIN * (uint32_t)noun->n_calls);
 	atomic_store(&t->me->call, "close");
-	if (random_below(&t->random, 2))
+	if (random_below(&t->random, 2)) {
 		noun->close(t);
+		atomic_store(&t->report->has_closed, 1);
+	}
 	atomic_store(&t->me->call, "the end");
 	peer_say(t, FINISHED);
 	for (;;)
@@ -335,6 +343,33 @@ static void start_peer(struct trial *t)
 	}
 }
 
+static void make_programs_mutex(struct trial *t)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	if (pthread_mutex_init(&t->report->program, &attr) != 0)
+		trial_harm(t, "no robust mutex");
+	pthread_mutexattr_destroy(&attr);
+}
+
+/* The peer is dead, and nothing that was written over was on its list any more. */
+static void check_list(struct trial *t)
+{
+	int r;
+
+	if (state_of(t) != HELD || !t->row->noun->peer || t->row->scope != OBJECT ||
+	    t->row->noun->is_whole || !atomic_load(&t->report->has_closed))
+		return;
+	r = pthread_mutex_trylock(&t->report->program);
+	if (r != EOWNERDEAD)
+		trial_harm(t, "the dead peer's other mutex: %s", ipk_errname(r));
+	if (r == 0 || r == EOWNERDEAD)
+		pthread_mutex_unlock(&t->report->program);
+}
+
 static void end_peer(struct trial *t)
 {
 	int status = 0;
@@ -351,6 +386,7 @@ static void end_peer(struct trial *t)
 			atomic_load(&t->report->peer.call));
 		_exit(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : 1);
 	}
+	check_list(t);
 }
 
 /* --- the whole --- */
@@ -369,6 +405,7 @@ static void set_scene(struct trial *t)
 	int r;
 	bool is_last = random_below(&t->random, 2) && !is_opened(t);
 
+	make_programs_mutex(t);
 	t->paper.ids[0] = (uint32_t)getpid();
 	t->paper.ids[2] = 1;
 	if (!is_last)
