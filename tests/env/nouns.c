@@ -15,6 +15,7 @@
 
 #define LONG_BYTES 300000
 #define N_LONG 4
+#define N_AT_ONCE 8
 
 /* Long enough for anything on a busy machine; what takes longer has hung. */
 static ipk_deadline soon(void)
@@ -462,4 +463,24 @@ void nouns_drop(struct made *m)
 	ipk_array_close(m->array);
 	ipk_pool_close(m->pool);
 	free(m);
+}
+
+/* Some at a time: most of it is waiting. */
+void nouns_run_each(const void *setting, int (*body)(void *run),
+		    void (*judge)(const struct noun_run *run, pid_t pid))
+{
+	struct noun_run runs[N_AT_ONCE];
+	pid_t pids[N_AT_ONCE];
+	size_t next = 0;
+
+	while (next <= n_nouns) {
+		size_t n = 0;
+
+		for (; n < N_AT_ONCE && next <= n_nouns; n++, next++) {
+			runs[n] = (struct noun_run){setting, next < n_nouns ? &nouns[next] : NULL};
+			pids[n] = spawn(body, &runs[n]);
+		}
+		while (n-- > 0)
+			judge(&runs[n], pids[n]);
+	}
 }

@@ -6,6 +6,7 @@
 #define IPK_TESTS_NOUNS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct noun {
 	const char *name;
@@ -21,6 +22,16 @@ struct made;
 struct made *nouns_make(void);
 int nouns_use_made(struct made *made);
 void nouns_drop(struct made *made);
+
+/* --- each of them, and what was made before, in a process of its own --- */
+
+struct noun_run {
+	const void *setting;
+	const struct noun *noun; /* NULL: what was made before */
+};
+/* @body gets a struct noun_run, in the child. */
+void nouns_run_each(const void *setting, int (*body)(void *run),
+		    void (*judge)(const struct noun_run *run, pid_t pid));
 
 /* Forks that ran @fn of a process although its start had failed, since the last call. */
 int nouns_n_ran_unasked(void);

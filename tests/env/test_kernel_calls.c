@@ -21,7 +21,6 @@
 #include "support/support.h"
 
 #define HANGS_SECONDS 60 /* the child is ended by SIGALRM then */
-#define N_AT_ONCE 8
 
 #if defined(__x86_64__)
 #define ARCHITECTURE AUDIT_ARCH_X86_64
@@ -113,29 +112,29 @@ static int install(const struct call *call, int error)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? -errno : 0;
 }
 
-struct run {
+struct setting {
 	const struct call *call;
 	int error;
-	const struct noun *noun; /* NULL: what was made before */
 };
 
 enum { RAN_UNASKED = 120, NOT_NAMED, NO_FILTER };
 
 static int run_refused(void *arg)
 {
-	const struct run *run = arg;
+	const struct noun_run *run = arg;
+	const struct setting *s = run->setting;
 	struct made *made;
 	int r;
 
 	alarm(HANGS_SECONDS);
 	nouns_begin();
 	made = run->noun ? NULL : nouns_make();
-	if (install(run->call, run->error) < 0)
+	if (install(s->call, s->error) < 0)
 		_exit(NO_FILTER);
 	r = run->noun ? run->noun->use() : nouns_use_made(made);
 	if (nouns_n_ran_unasked() > 0)
 		_exit(RAN_UNASKED);
-	if (r == -ENOSYS && !strstr(ipk_strerror(r), run->call->name))
+	if (r == -ENOSYS && !strstr(ipk_strerror(r), s->call->name))
 		_exit(NOT_NAMED);
 	_exit(r < 0 && r > -RAN_UNASKED ? -r : 0);
 }
@@ -150,22 +149,23 @@ static bool says_so(const struct call *call, int code)
 	return call->is_needed && code == ENOSYS;
 }
 
-static void ck_run(struct run run, pid_t pid)
+static void ck_run(const struct noun_run *run, pid_t pid)
 {
-	const char *noun = run.noun ? run.noun->name : "what was made before";
+	const struct setting *s = run->setting;
+	const char *noun = run->noun ? run->noun->name : "what was made before";
 	int status, code;
 
 	while (waitpid(pid, &status, 0) < 0)
 		ck_assert_int_eq(errno, EINTR);
-	ck_assert_msg(!WIFSIGNALED(status), "%s without %s (%s): %s", noun, run.call->name,
-		      strerror(run.error), strsignal(WTERMSIG(status)));
+	ck_assert_msg(!WIFSIGNALED(status), "%s without %s (%s): %s", noun, s->call->name,
+		      strerror(s->error), strsignal(WTERMSIG(status)));
 	code = WEXITSTATUS(status);
 	ck_assert_msg(code != RAN_UNASKED, "%s without %s (%s): a function ran, its start failed",
-		      noun, run.call->name, strerror(run.error));
+		      noun, s->call->name, strerror(s->error));
 	ck_assert_msg(code != NOT_NAMED, "%s without %s (%s): the error does not name it", noun,
-		      run.call->name, strerror(run.error));
-	ck_assert_msg(code == 0 || says_so(run.call, code), "%s without %s (%s): -%s (%d)", noun,
-		      run.call->name, strerror(run.error), ipk_errname(code), code);
+		      s->call->name, strerror(s->error));
+	ck_assert_msg(code == 0 || says_so(s->call, code), "%s without %s (%s): -%s (%d)", noun,
+		      s->call->name, strerror(s->error), ipk_errname(code), code);
 }
 
 static int can_filter(void *arg)
@@ -183,25 +183,6 @@ static bool has_filters(void)
 	return ARCHITECTURE != 0 && status == 0;
 }
 
-/* Some at a time: most of it is waiting. */
-static void ck_call(const struct call *call, int error)
-{
-	struct run runs[N_AT_ONCE];
-	pid_t pids[N_AT_ONCE];
-	size_t next = 0;
-
-	while (next <= n_nouns) {
-		size_t n = 0;
-
-		for (; n < N_AT_ONCE && next <= n_nouns; n++, next++) {
-			runs[n] = (struct run){call, error, next < n_nouns ? &nouns[next] : NULL};
-			pids[n] = spawn(run_refused, &runs[n]);
-		}
-		while (n-- > 0)
-			ck_run(runs[n], pids[n]);
-	}
-}
-
 START_TEST(each_noun_without_each_call)
 {
 	static const int errors[] = {EPERM, ENOSYS};
@@ -209,7 +190,7 @@ START_TEST(each_noun_without_each_call)
 	if (!has_filters())
 		return; /* no seccomp here */
 	for (int e = 0; e < 2; e++)
-		ck_call(&calls[_i], errors[e]);
+		nouns_run_each(&(struct setting){&calls[_i], errors[e]}, run_refused, ck_run);
 }
 END_TEST
 

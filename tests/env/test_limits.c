@@ -18,7 +18,6 @@
 #include "support/support.h"
 
 #define HANGS_SECONDS 60 /* the child is ended by SIGALRM then */
-#define N_AT_ONCE 8
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define IS_SANITIZED true /* whose shadow needs more than any limit leaves */
@@ -70,10 +69,9 @@ static const struct limit limits[] = {
 };
 enum { N_LIMITS = sizeof limits / sizeof limits[0] };
 
-struct run {
+struct setting {
 	const struct limit *limit;
 	rlim_t value;
-	const struct noun *noun; /* NULL: what was made before */
 };
 
 /* A user of this process alone, so that nobody else's processes are counted. */
@@ -88,22 +86,23 @@ static void become_user(void)
 
 static int run_limited(void *arg)
 {
-	const struct run *run = arg;
+	const struct noun_run *run = arg;
+	const struct setting *s = run->setting;
 	struct rlimit limit;
 	struct made *made;
 	int r;
 
 	alarm(HANGS_SECONDS);
-	if (run->limit->needs_user)
+	if (s->limit->needs_user)
 		become_user();
 	nouns_begin();
 	made = run->noun ? NULL : nouns_make();
-	getrlimit((unsigned)run->limit->resource, &limit);
-	limit.rlim_cur = run->value < limit.rlim_max ? run->value : limit.rlim_max;
+	getrlimit((unsigned)s->limit->resource, &limit);
+	limit.rlim_cur = s->value < limit.rlim_max ? s->value : limit.rlim_max;
 	limit.rlim_max = limit.rlim_cur;
-	if (setrlimit((unsigned)run->limit->resource, &limit) < 0)
+	if (setrlimit((unsigned)s->limit->resource, &limit) < 0)
 		_exit(125);
-	if (run->limit->locks_all)
+	if (s->limit->locks_all)
 		(void)!mlockall(MCL_FUTURE);
 	r = run->noun ? run->noun->use() : nouns_use_made(made);
 	if (nouns_n_ran_unasked() > 0)
@@ -120,41 +119,23 @@ static bool is_documented(const struct limit *limit, int error)
 	return false;
 }
 
-static void ck_run(struct run run, pid_t pid)
+static void ck_run(const struct noun_run *run, pid_t pid)
 {
-	const char *name = run.noun ? run.noun->name : "made before";
+	const struct setting *s = run->setting;
+	const char *name = run->noun ? run->noun->name : "made before";
 	int status, error;
 
 	while (waitpid(pid, &status, 0) < 0)
 		ck_assert_int_eq(errno, EINTR);
-	ck_assert_msg(!WIFSIGNALED(status), "%s under RLIMIT_%s of %llu: %s", name, run.limit->name,
-		      (unsigned long long)run.value, strsignal(WTERMSIG(status)));
+	ck_assert_msg(!WIFSIGNALED(status), "%s under RLIMIT_%s of %llu: %s", name, s->limit->name,
+		      (unsigned long long)s->value, strsignal(WTERMSIG(status)));
 	error = -WEXITSTATUS(status);
-	ck_assert_msg(error == 0 || is_documented(run.limit, error),
-		      "%s under RLIMIT_%s of %llu: -%s (%d)", name, run.limit->name,
-		      (unsigned long long)run.value, ipk_errname(error), error);
-	if (!run.noun && run.limit->spares_made)
-		ck_assert_msg(error == 0, "made before RLIMIT_%s of %llu: -%s", run.limit->name,
-			      (unsigned long long)run.value, ipk_errname(error));
-}
-
-/* Some at a time: most of it is waiting. */
-static void ck_value(const struct limit *limit, rlim_t value)
-{
-	struct run runs[N_AT_ONCE];
-	pid_t pids[N_AT_ONCE];
-	size_t next = 0;
-
-	while (next <= n_nouns) {
-		size_t n = 0;
-
-		for (; n < N_AT_ONCE && next <= n_nouns; n++, next++) {
-			runs[n] = (struct run){limit, value, next < n_nouns ? &nouns[next] : NULL};
-			pids[n] = spawn(run_limited, &runs[n]);
-		}
-		while (n-- > 0)
-			ck_run(runs[n], pids[n]);
-	}
+	ck_assert_msg(error == 0 || is_documented(s->limit, error),
+		      "%s under RLIMIT_%s of %llu: -%s (%d)", name, s->limit->name,
+		      (unsigned long long)s->value, ipk_errname(error), error);
+	if (!run->noun && s->limit->spares_made)
+		ck_assert_msg(error == 0, "made before RLIMIT_%s of %llu: -%s", s->limit->name,
+			      (unsigned long long)s->value, ipk_errname(error));
 }
 
 START_TEST(each_noun_under_each_value)
@@ -162,7 +143,7 @@ START_TEST(each_noun_under_each_value)
 	const struct limit *limit = &limits[_i];
 
 	for (int v = 0; v < 10 && (v == 0 || limit->values[v] != 0); v++)
-		ck_value(limit, limit->values[v]);
+		nouns_run_each(&(struct setting){limit, limit->values[v]}, run_limited, ck_run);
 }
 END_TEST
 
