@@ -17,7 +17,11 @@
 
 /* A caller says hello at once; one that does not is stopped, or no caller of ours. */
 #define HELLO_NS ((int64_t)1000000000)
-/* So long one caller is listened to before the next is taken: hellos may be a moment late. */
+/*
+ * So long one caller is listened to before the next is taken: hellos may be a moment late. The more
+ * have said nothing yet the less, so that many who are mute take little of the time of those behind
+ * them; each has been listened to for about as long when it is its turn to go.
+ */
 #define GRACE_NS ((int64_t)50000000)
 /* Listeners that are just starting in the same directory are done within microseconds. */
 #define LOCK_TRIES 100
@@ -305,7 +309,7 @@ static int hear_callers(ipk_listener *l, struct callers *c, ipk_deadline deadlin
 /* Until when nobody else is taken; in the past, or 0, when it is time to. */
 static int64_t grace_until_ns(const struct callers *c)
 {
-	return c->n > 0 ? c->until_ns[c->n - 1] - HELLO_NS + GRACE_NS : 0;
+	return c->n > 0 ? c->until_ns[c->n - 1] - HELLO_NS + GRACE_NS / (int64_t)c->n : 0;
 }
 
 /* Sleep until somebody calls, or says something, or has said nothing for too long. */
