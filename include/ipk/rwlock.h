@@ -112,8 +112,8 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_unlink(const char *name);
  *          others have shares.
  * Callers: any thread of any process but the writer. Not a signal handler.
  * Crash:   a reader killed at any instruction gives its share back, a writer the lock: who
- *          waits finds out within 0.1 s. One that calls exec() while reading keeps its share
- *          until it ends.
+ *          waits finds out within 0.1 s. One whose first thread reads when it calls exec()
+ *          keeps that share until it ends; the other threads end then, and their shares.
  * Cost:    one atomic instruction on a line that readers seldom have in common.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
