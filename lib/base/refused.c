@@ -10,6 +10,7 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_NONE] =
 		"the kernel refuses a call (a seccomp filter, or too old), or /proc is not mounted",
 	[IPK__CALL_PROC] = "/proc is not mounted, and this needs it: mount it",
+	[IPK__CALL_SHM] = "/dev/shm is not there, and names need it: mount a tmpfs there",
 	[IPK__CALL_MEMFD] = TEXT("memfd_create", "3.17"),
 	[IPK__CALL_SEALS] = TEXT("fcntl with F_ADD_SEALS", "3.17"),
 	[IPK__CALL_TMPFILE] = TEXT("open with O_TMPFILE", "3.11"),
@@ -25,6 +26,7 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_SOCKET] = TEXT("socket or socketpair", "2.6.27"),
 	[IPK__CALL_PRCTL] = TEXT("prctl", "2.6"),
 	[IPK__CALL_STATX] = TEXT("statx", "4.11"),
+	[IPK__CALL_FLOCK] = TEXT("flock", "2.0, or the file system has none"),
 };
 
 static _Atomic unsigned last;

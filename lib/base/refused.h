@@ -14,6 +14,7 @@
 enum ipk__call {
 	IPK__CALL_NONE = 0,
 	IPK__CALL_PROC, /* no call: what /proc tells */
+	IPK__CALL_SHM,  /* nor this: where names are */
 	IPK__CALL_MEMFD,
 	IPK__CALL_SEALS,
 	IPK__CALL_TMPFILE,
@@ -29,6 +30,7 @@ enum ipk__call {
 	IPK__CALL_SOCKET,
 	IPK__CALL_PRCTL,
 	IPK__CALL_STATX,
+	IPK__CALL_FLOCK,
 	IPK__N_CALLS,
 };
 

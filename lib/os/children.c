@@ -21,6 +21,7 @@
 #include "base/refused.h"
 #include "ipk/process.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 #include "os/uncancelled.h"
 
 int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
@@ -60,16 +61,11 @@ void ipk__os_thread_name(char ret_name[16])
 int ipk__os_put_stdin_aside(int *ret_fd)
 {
 	IPK__UNCANCELLED();
-	static const char null_path[] = "/dev/null";
 	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
-	int null = fd < 0 && errno != EBADF ? -1 : open(null_path, O_RDONLY | O_CLOEXEC);
-	int r = 0;
+	int null = fd < 0 && errno != EBADF ? -errno : ipk__os_open_nowhere();
+	int r = null < 0 ? null : ipk__os_put_fd(null, 0);
 
-	if (null < 0 || (null != 0 && dup2(null, 0) < 0))
-		r = -errno;
-	if (null == 0) /* it was closed */
-		fcntl(0, F_SETFD, 0);
-	else
+	if (null != 0) /* it was open */
 		ipk__os_close(null);
 	if (r < 0)
 		ipk__os_close(fd);

@@ -262,7 +262,7 @@ int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidde
 		return r;
 	dir = open_directory(AT_FDCWD, "/proc", &r);
 	if (!dir)
-		return r;
+		return r == -ENOENT ? ipk__refused(IPK__CALL_PROC) : r;
 	while (r == 0 && (e = readdir(dir))) {
 		if (is_number(e->d_name))
 			r = walk_process(&w, dirfd(dir), e->d_name);

@@ -134,16 +134,34 @@ bool ipk__os_stdin_is_nowhere(void)
 	return fstat(STDIN_FILENO, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
 }
 
-IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
+/*
+ * What has nothing to read: /dev/null, or where that is not there (a bare root directory) a pipe
+ * that nobody writes to.
+ */
+IPK__AT_FORK_CODE int ipk__os_open_nowhere(void)
 {
 	IPK__AT_FORK_DATA static char null_path[] = "/dev/null"; /* not const: see the section */
+	int fd = open(null_path, O_RDONLY);
+	int ends[2];
+
+	if (fd >= 0)
+		return fd;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	close(ends[1]);
+	fcntl(ends[0], F_SETFD, 0);
+	return ends[0];
+}
+
+IPK__AT_FORK_CODE int ipk__os_stdin_from_nowhere(void)
+{
 	int fd, r;
 
 	/* The lowest free number is what open() gives: one call less than dup2(). */
 	close(STDIN_FILENO);
-	fd = open(null_path, O_RDONLY);
+	fd = ipk__os_open_nowhere();
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fd == STDIN_FILENO)
 		return 0;
 	r = ipk__os_put_fd(fd, STDIN_FILENO); /* another thread took it */
@@ -169,7 +187,11 @@ int ipk__os_lock_file(int fd, int how)
 {
 	static const int operations[] = {LOCK_UN, LOCK_SH | LOCK_NB, LOCK_EX | LOCK_NB};
 
-	return flock(fd, operations[how]) < 0 ? -errno : 0;
+	if (flock(fd, operations[how]) == 0)
+		return 0;
+	/* Some file systems have no locks. */
+	return errno == EOPNOTSUPP || errno == ENOLCK ? ipk__refused(IPK__CALL_FLOCK)
+						      : ipk__call_error(IPK__CALL_FLOCK);
 }
 
 int ipk__os_epoll(int *ret_fd)
@@ -331,9 +353,13 @@ void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 	int null = open(null_path, O_RDWR | O_CLOEXEC);
 	int from = 3;
 
-	for (int fd = 0; null >= 0 && fd < (keep_stderr ? 2 : 3); fd++) {
-		if (!is_kept(fd, keep, n_keep) && fd != null)
+	for (int fd = 0; fd < (keep_stderr ? 2 : 3); fd++) {
+		if (is_kept(fd, keep, n_keep) || fd == null)
+			continue;
+		if (null >= 0)
 			dup2(null, fd);
+		else
+			close(fd); /* whoever reads its other end is not kept waiting */
 	}
 	for (;;) {
 		int next = next_kept(from, keep, n_keep);

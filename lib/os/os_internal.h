@@ -11,6 +11,9 @@
 DIR *ipk__os_opendir(int dir_fd, const char *path);
 FILE *ipk__os_fopen(const char *path); /* to read */
 
+/* For stdin, where nothing is to be read: perhaps 0, 1 or 2, and kept by an exec. */
+int ipk__os_open_nowhere(void);
+
 struct sockaddr_un;
 /* bind(), with access for this user alone from the first moment, whatever the umask. */
 int ipk__os_bind_privately(int fd, const struct sockaddr_un *address);

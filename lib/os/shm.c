@@ -29,10 +29,9 @@ int ipk__os_shm_temp(int *ret_fd)
 	int fd;
 	int r = ipk__os_take_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), &fd);
 
-	r = ipk__call_result(IPK__CALL_TMPFILE, r);
-
 	if (r < 0)
-		return r;
+		return r == -ENOENT || r == -ENOTDIR ? ipk__refused(IPK__CALL_SHM)
+						     : ipk__call_result(IPK__CALL_TMPFILE, r);
 	/* The umask may have taken from that. */
 	if (fchmod(fd, 0600) < 0) {
 		r = -errno;

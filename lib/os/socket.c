@@ -293,9 +293,10 @@ int ipk__os_lock_directory(const char *path, int *ret_fd)
 
 	if (r < 0)
 		return r;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+	r = ipk__os_lock_file(fd, IPK__OS_ALONE);
+	if (r < 0) {
 		close(fd);
-		return -EADDRINUSE;
+		return r == -EAGAIN ? -EADDRINUSE : r;
 	}
 	*ret_fd = fd;
 	return 0;

@@ -19,6 +19,13 @@
 #include "os/os.h"
 #include "os/uncancelled.h"
 
+static const char null_path[] = "/dev/null";
+
+static bool is_from_nowhere(const struct ipk__os_spawn *s)
+{
+	return s->stdio_fds[0] < 0 && s->stdin_from_nowhere;
+}
+
 /* What posix_spawn() does between fork and exec. */
 static int plan_actions(const struct ipk__os_spawn *s, posix_spawn_file_actions_t *actions)
 {
@@ -28,8 +35,8 @@ static int plan_actions(const struct ipk__os_spawn *s, posix_spawn_file_actions_
 		if (s->stdio_fds[i] >= 0)
 			r = posix_spawn_file_actions_adddup2(actions, s->stdio_fds[i], i);
 	}
-	if (r == 0 && s->stdio_fds[0] < 0 && s->stdin_from_nowhere)
-		r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+	if (r == 0 && is_from_nowhere(s))
+		r = posix_spawn_file_actions_addopen(actions, 0, null_path, O_RDONLY, 0);
 	/* Onto itself: it is kept then. */
 	if (r == 0 && s->kept_fd >= 0)
 		r = posix_spawn_file_actions_adddup2(actions, s->kept_fd, s->kept_fd);
@@ -58,7 +65,7 @@ static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 		if (s->stdio_fds[i] >= 0)
 			r = ipk__os_put_fd(s->stdio_fds[i], i);
 	}
-	if (r == 0 && s->stdio_fds[0] < 0 && s->stdin_from_nowhere)
+	if (r == 0 && is_from_nowhere(s))
 		r = ipk__os_stdin_from_nowhere();
 	if (r == 0 && s->kept_fd >= 0)
 		r = ipk__os_put_fd(s->kept_fd, s->kept_fd);
@@ -129,7 +136,8 @@ int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid)
 	int r = -EPERM;
 
 	ipk__os_flush_stdio();
-	if (!spawn->dies_with_parent)
+	/* It opens /dev/null by name, where there may be none: its error would be the program's. */
+	if (!spawn->dies_with_parent && !(is_from_nowhere(spawn) && access(null_path, R_OK) < 0))
 		r = spawn_quick(spawn, ret_pid);
 	/* A filter may know fork's call and not that of posix_spawn() (clone3, vfork). */
 	return r == -EPERM || r == -ENOSYS ? spawn_by_fork(spawn, ret_pid) : r;

@@ -412,9 +412,10 @@ void ipk__cmd_local(struct ipk__request *q)
 		ipk__reply_error(q, "ERR IPK.LOCAL is to be sent alone");
 		return;
 	}
+	/* Where fds, memory or /proc are missing, the client goes on over the socket alone. */
 	r = go_local(q);
-	if (r == -EMFILE || r == -ENFILE || r == -ENOMEM || r == -ENOSPC)
-		ipk__reply_error(q, "DENIED %s", ipk_strerror(r));
-	else if (r < 0)
+	if (r == -EPIPE)
 		ipk__conn_doom(q->server, ipk__conn_of(q->peer));
+	else if (r < 0)
+		ipk__reply_error(q, "DENIED %s", ipk_strerror(r));
 }

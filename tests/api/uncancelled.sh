@@ -17,8 +17,8 @@ points="$points|pthread_join|fputs|posix_spawnp"
 # shellcheck disable=SC2016 # the $ are awk's
 awk -v points="(^|[^a-zA-Z0-9_>.])($points)\\\\(" '
 	BEGIN {
-		# In the child of a fork, in the thread that forks; and what never comes back.
-		split("ipk__os_fork ipk__os_fork_alone ipk__os_stdin_from_nowhere", n, " ")
+		# In the child of a fork, in the thread that forks; or whose callers do; and what never comes back.
+		split("ipk__os_fork ipk__os_fork_alone ipk__os_stdin_from_nowhere ipk__os_open_nowhere", n, " ")
 		for (i in n)
 			may[n[i]] = 1
 	}

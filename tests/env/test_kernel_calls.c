@@ -75,6 +75,7 @@ static const struct call calls[] = {
 	{"socket", SYS_socket, -1, 0, 0, true},
 	{"prctl", SYS_prctl, -1, 0, 0, true},
 	{"statx", SYS_statx, -1, 0, 0, true},
+	{"flock", SYS_flock, -1, 0, 0, true},
 };
 enum { N_CALLS = sizeof calls / sizeof calls[0] };
 
