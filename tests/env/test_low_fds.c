@@ -60,8 +60,8 @@ static void print_there(void)
 }
 
 /*
- * Nothing, or /dev/null: what a child has for stdin, and a server for all; for a moment after an
- * exec what the dynamic loader reads.
+ * Nothing, or /dev/null: what a child has for stdin, and a server for all; for a moment what the
+ * dynamic loader reads after an exec, and the C library to count the processors.
  */
 static bool is_clean(pid_t pid)
 {
@@ -76,7 +76,8 @@ static bool is_clean(pid_t pid)
 		if (n < 0 || !(closed & 1 << fd))
 			continue;
 		file[n] = '\0';
-		if (strcmp(file, "/dev/null") != 0 && !strstr(file, ".so")) {
+		if (strcmp(file, "/dev/null") != 0 && !strstr(file, ".so") &&
+		    strcmp(file, "/sys/devices/system/cpu/online") != 0) {
 			dprintf(TROUBLE_FD, "process %d has %s as %d\n", (int)pid, file, fd);
 			is = false;
 		}
