@@ -29,7 +29,7 @@
 #define IPK_MUST_CHECK __attribute__((warn_unused_result))
 
 /* IPK_AUTO(queue) *q = NULL; closes q when the scope is left, however it is left. */
-#define IPK_AUTO(noun) __attribute__((cleanup(ipk_##noun##_closep))) ipk_##noun
+#define IPK_AUTO(noun) __attribute__((cleanup(ipk_##noun##_closep), unused)) ipk_##noun
 
 /* Leave the enclosing int function with the error of @call, if it has one. */
 #define ipk_try(call)                      \

@@ -26,8 +26,8 @@ static inline void ipk__os_cancel_as_before(const int *before)
 }
 
 /* First in a function: pthread_cancel() takes effect after it, if it was allowed before. */
-#define IPK__UNCANCELLED()                                                               \
-	__attribute__((cleanup(ipk__os_cancel_as_before))) const int ipk__cancel_state = \
+#define IPK__UNCANCELLED()                                                                       \
+	__attribute__((cleanup(ipk__os_cancel_as_before), unused)) const int ipk__cancel_state = \
 		ipk__os_cancel_later()
 
 #endif

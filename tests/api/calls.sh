@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
-pure='^((ipk_|msgpack_|crypto_|sodium_|redis|sds|mem|str|pthread_(mutex|cond|once|self|setspecific|getspecific|key|atfork|setcancelstate))
+pure='^((ipk_|msgpack_|crypto_|sodium_|redis|sds|mem|bcmp|str|pthread_(mutex|cond|once|self|setspecific|getspecific|key|atfork|setcancelstate))
 	|(free|qsort|bsearch|v?snprintf|frexp|ldexp|ceill|qsort_r|newlocale|_GLOBAL_OFFSET_TABLE_)$)'
 compilers='^(__|_Unwind)'
 impure='^__(errno_location|v?f?printf_chk|assert_fail|fdelt_chk|isoc99_v?f?scanf)$'

@@ -7,14 +7,8 @@
  */
 #include <stdint.h>
 
+#include "alone.h"
 #include "bulk.h"
-
-/* Each label is in one place: no copy of these functions in others. */
-#ifdef __clang__
-#define ALONE __attribute__((noinline, optnone))
-#else
-#define ALONE __attribute__((noipa))
-#endif
 
 ALONE void *__wrap_memcpy(void *dst, const void *src, size_t n_bytes)
 {

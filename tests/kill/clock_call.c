@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <sys/syscall.h>
 
+#include "alone.h"
 #include "clock_call.h"
 
-__attribute__((noipa)) int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
+ALONE int __wrap_clock_gettime(clockid_t id, struct timespec *ret)
 {
 	long r = SYS_clock_gettime;
 

@@ -613,7 +613,7 @@ END_TEST
 static int use_memory(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	size_t n_bytes;
-	char *data;
+	char *volatile data; /* or it is neither taken nor given back */
 
 	memcpy(&n_bytes, arg, arg_bytes);
 	data = malloc(n_bytes);

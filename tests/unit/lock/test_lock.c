@@ -307,7 +307,7 @@ static int hold_many(void *arg)
 		return 2;
 	if (arg)
 		gate_open(arg);
-	for (; arg;)
+	while (arg)
 		pause();
 	return 0;
 }
