@@ -55,7 +55,7 @@
 #define LATE_RUNS 3    /* of the same trial: who was late in each of them is late */
 #define WATCH_MS 20000 /* no load makes that of a call */
 #define TRIALS 500
-#define TRIALS_QUICK 4
+#define TRIALS_QUICK 2
 #define LANES_MAX 16
 #define LANES 4      /* trials sleep much of their time */
 #define HANGS_MAX 4u /* then the rest of the row is left out */

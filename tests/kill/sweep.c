@@ -29,10 +29,10 @@
 #define BEGINNING_STEPS 600u
 #define SAMPLED_TOTAL_STEPS 2500000u /* on the way, about */
 #define SAMPLED_POINTS 250u
-#define QUICK_TOTAL_STEPS 150000u
-#define QUICK_TOTAL_STEPS_THREADS 75000u /* all of them are made: no breakpoints */
-#define QUICK_POINTS 18u
-#define QUICK_POINTS_BIG 6u
+#define QUICK_TOTAL_STEPS 75000u
+#define QUICK_TOTAL_STEPS_THREADS 40000u /* all of them are made: no breakpoints */
+#define QUICK_POINTS 9u
+#define QUICK_POINTS_BIG 3u
 #define STOP_POINTS 40u
 #define STOP_POINTS_QUICK 3u
 #define LOOK_BACK_STEPS 500u

@@ -316,7 +316,7 @@ END_TEST
 
 /* --- a great many messages --- */
 
-enum { N_MESSAGES = IS_SANITIZED ? 20000 : 100000, LONGEST = 30000 };
+enum { N_MESSAGES = IS_SANITIZED ? 20000 : 40000, LONGEST = 30000 };
 
 static size_t size_of(unsigned i)
 {
@@ -373,7 +373,7 @@ END_TEST
 
 /* --- interruptions --- */
 
-enum { N_STORM = IS_SANITIZED ? 50000 : 500000 };
+enum { N_STORM = IS_SANITIZED ? 50000 : 150000 };
 
 static volatile sig_atomic_t n_signals;
 

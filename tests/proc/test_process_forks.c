@@ -26,7 +26,7 @@
 #include "proc/process_roles.h"
 #include "support/support.h"
 
-enum { N_ROUNDS = 5, N_FORKS = 40, N_ITEMS = 100 };
+enum { N_ROUNDS = 5, N_FORKS = 20, N_ITEMS = 100 };
 
 const struct role roles[] = {{0}};
 

@@ -187,7 +187,7 @@ static void end_truth(blkcnt_t blocks_before)
 
 START_TEST(nothing_acknowledged_is_lost_to_kills)
 {
-	enum { N_KILLS = 150 };
+	enum { N_KILLS = 60 };
 	uint32_t n_consumers_killed = 0;
 	pid_t workers[N_WORKERS];
 	blkcnt_t before;
@@ -213,7 +213,7 @@ END_TEST
 /* A stopped process may hold a lock: others wait out their deadlines, nothing is torn. */
 START_TEST(stopped_processes_spoil_nothing)
 {
-	enum { N_STOPS = 60 };
+	enum { N_STOPS = 25 };
 	pid_t workers[N_WORKERS];
 	blkcnt_t before;
 	int status;
@@ -277,7 +277,7 @@ static bool is_one_of_them(const void *data, size_t n_bytes)
 
 START_TEST(killed_writers_of_large_messages)
 {
-	enum { N_KILLS = 40 };
+	enum { N_KILLS = 20 };
 	pid_t writers[N_WRITERS];
 	blkcnt_t before;
 	size_t n_bytes;

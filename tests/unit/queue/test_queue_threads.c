@@ -8,7 +8,7 @@
 
 #include "unit/queue/queue_bodies.h"
 
-enum { N_ITEMS = IS_SANITIZED ? 4000 : 50000 };
+enum { N_ITEMS = IS_SANITIZED ? 4000 : 20000 };
 enum { N_PRODUCERS = 3, N_CONSUMERS = 3 };
 /* How a consumer takes items. */
 enum { GET, GET_MANY, LEASE, POLL, N_WAYS };

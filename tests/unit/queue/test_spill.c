@@ -174,7 +174,7 @@ END_TEST
 /* Repair holds both locks, so it may not take much longer when there is much inside. */
 START_TEST(repair_with_much_inside)
 {
-	enum { N_ITEMS = IS_SANITIZED ? 10000 : 50000 };
+	enum { N_ITEMS = IS_SANITIZED ? 10000 : 20000 };
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 4096, .max_items = N_ITEMS));
 	static char item[1000];
 	uint32_t n = 0;
