@@ -198,7 +198,7 @@ static struct ipk__robust_entry *entry_behind(struct myself *me, uint32_t i)
  * It may have the lock already, and another have written over the word, so that it could be taken
  * once more. In the list twice it would lead to itself, and in the books it would stay for ever.
  */
-static int note(struct myself *me, struct ipk__lock *lock)
+static inline int note(struct myself *me, struct ipk__lock *lock)
 {
 	struct ipk__robust_entry *entry = &lock->entry;
 
@@ -212,7 +212,7 @@ static int note(struct myself *me, struct ipk__lock *lock)
 	return 0;
 }
 
-static void strike(struct myself *me, uint32_t i)
+static __attribute__((noinline)) void strike_any(struct myself *me, uint32_t i)
 {
 	atomic_store_explicit(&entry_before(me, i)->next, entry_behind(me, i),
 			      memory_order_relaxed);
@@ -221,6 +221,17 @@ static void strike(struct myself *me, uint32_t i)
 		memmove(&me->held[i], &me->held[i + 1], (me->n - i) * sizeof me->held[0]);
 	if (me->n == 0 && me->held != me->few)
 		give_room_back(me);
+}
+
+/* Most threads hold few, and give back first what they took last. */
+static inline void strike(struct myself *me, uint32_t i)
+{
+	if (i + 1 != me->n || me->held != me->few) {
+		strike_any(me, i);
+		return;
+	}
+	atomic_store_explicit(&me->front.entry.next, entry_behind(me, i), memory_order_relaxed);
+	me->n = i;
 }
 
 /* Until finish(): a death in between is the kernel's to look at, too. */
