@@ -64,11 +64,12 @@
 	X(EOPNOTSUPP, "this kind or direction cannot do that: see the header")                     \
 	X(ENOSPC, "no room in shared memory or the kernel's limits: make room in /dev/shm or "     \
 		  "raise the limit")                                                               \
-	X(ENOMEM, "no memory, or none within RLIMIT_AS (ulimit -v) or RLIMIT_MEMLOCK: raise it")   \
+	X(ENOMEM, "no memory, or none within RLIMIT_AS, RLIMIT_DATA or RLIMIT_MEMLOCK: raise it")  \
 	X(EMFILE, "this process has too many fds open: close some or raise RLIMIT_NOFILE")         \
 	X(ENFILE, "the system has too many files open: raise fs.file-max")                         \
 	X(ETOOMANYREFS, "too many fds are under way: let the other side receive some")             \
-	X(EAGAIN, "no more processes may be started: raise RLIMIT_NPROC or the cgroup's pids.max") \
+	X(EAGAIN, "no more processes or threads: raise RLIMIT_NPROC, RLIMIT_DATA or the cgroup's " \
+		  "pids.max")                                                                      \
 	X(ECHILD, "not a child of this process, or somebody else has waited for it")               \
 	X(ESRCH, "no such process")                                                                \
 	X(ECANCELED,                                                                               \
