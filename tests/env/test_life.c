@@ -1,6 +1,6 @@
 /*
  * Who lives and who is dead, where /proc does not tell: it is not there, it is another pid
- * namespace's, or the clocks are set otherwise.
+ * namespace's or hides processes, or the clocks are set otherwise.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +17,9 @@ static const int worlds[] = {
 	WORLD_FOREIGN_PROC,
 	WORLD_LATE,
 	WORLD_YOUNG,
+	WORLD_HIDDEN,
 	WORLD_NO_PIDFD,
+	WORLD_HIDDEN | WORLD_NO_PIDFD,
 	WORLD_NO_PROC | WORLD_NO_PIDFD,
 	WORLD_FOREIGN_PROC | WORLD_NO_PIDFD,
 	WORLD_LATE | WORLD_NO_PIDFD,
@@ -131,8 +133,8 @@ static int see_a_zombie(void *arg)
 
 START_TEST(a_zombie_holds_nothing)
 {
-	static const int those[] = {0, WORLD_NO_PROC, WORLD_FOREIGN_PROC, WORLD_LATE,
-				    WORLD_NO_PIDFD};
+	static const int those[] = {0,          WORLD_NO_PROC,  WORLD_FOREIGN_PROC,
+				    WORLD_LATE, WORLD_NO_PIDFD, WORLD_HIDDEN};
 	pid_t pid = spawn_in_world(those[_i], see_a_zombie, NULL);
 
 	if (pid > 0)
@@ -361,7 +363,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("life");
 
 	add_loop_test(s, a_death_is_seen, 0, N_WORLDS);
-	add_loop_test(s, a_zombie_holds_nothing, 0, 5);
+	add_loop_test(s, a_zombie_holds_nothing, 0, 6);
 	add_loop_test(s, who_has_the_number_next_holds_nothing, 0, 6);
 	add_loop_test(s, holders_elsewhere_are_alive, 0, N_APART);
 	add_loop_test(s, we_are_alive_for_those_elsewhere, 0, N_APART);

@@ -23,6 +23,8 @@
 #define CLONE_NEWTIME 0x80
 #endif
 
+enum { NOBODY = 65534 };
+
 struct world {
 	int kind;
 	int (*fn)(void *arg);
@@ -95,6 +97,25 @@ static int refuse_pidfd_open(void)
 	return 0;
 }
 
+static int leave_proc(int kind)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    umount2("/proc", MNT_DETACH) < 0)
+		return -errno;
+	if ((kind & WORLD_HIDDEN) && mount("proc", "/proc", "proc", 0, "hidepid=invisible") < 0)
+		return -errno;
+	return 0;
+}
+
+/* As all that were of another user: who is not root sees neither its siblings nor their ends. */
+static int lose_sight(void)
+{
+	if (setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0) < 0)
+		return -errno;
+	return 0;
+}
+
 static int make_world(int kind)
 {
 	int r = kind & ~WORLD_NO_PIDFD ? become_able() : 0;
@@ -103,10 +124,10 @@ static int make_world(int kind)
 		r = shift_clocks(kind);
 	if (r == 0 && (kind & WORLD_FOREIGN_PROC) && unshare(CLONE_NEWPID) < 0)
 		r = -errno;
-	if (r == 0 && (kind & WORLD_NO_PROC) &&
-	    (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	     umount2("/proc", MNT_DETACH) < 0))
-		r = -errno;
+	if (r == 0 && (kind & (WORLD_NO_PROC | WORLD_HIDDEN)))
+		r = leave_proc(kind);
+	if (r == 0 && (kind & WORLD_HIDDEN))
+		r = lose_sight();
 	if (r == 0 && (kind & WORLD_NO_PIDFD))
 		r = refuse_pidfd_open();
 	return r;

@@ -1,6 +1,6 @@
 /*
- * worlds.h - processes in odd surroundings: without /proc, with another pid namespace's, with
- * clocks that are set otherwise, without calls that newer kernels have.
+ * worlds.h - processes in odd surroundings: without /proc, with another pid namespace's or one
+ * that hides processes, with clocks that are set otherwise, without calls that newer kernels have.
  */
 #ifndef IPK_TESTS_WORLDS_H
 #define IPK_TESTS_WORLDS_H
@@ -14,6 +14,7 @@ enum {
 	WORLD_LATE = 1 << 2,         /* its clocks are 1,000,000 s later */
 	WORLD_YOUNG = 1 << 3,        /* its clocks began a second ago */
 	WORLD_NO_PIDFD = 1 << 4,     /* as on an old kernel, or under a strict seccomp filter */
+	WORLD_HIDDEN = 1 << 5,       /* /proc shows a user, who is not root, none but itself */
 };
 
 /*
