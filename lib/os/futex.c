@@ -30,8 +30,7 @@ int ipk__os_futex_wake(_Atomic uint32_t *word, int n)
 	return r < 0 ? 0 : (int)r;
 }
 
-/* musl makes the list of a thread known to the kernel with its first such mutex of several
- * processes. */
+/* musl tells the kernel of a thread's list with its first robust mutex of several processes. */
 static void use_a_robust_mutex(void)
 {
 	pthread_mutexattr_t attr;

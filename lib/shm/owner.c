@@ -39,10 +39,13 @@ struct ipk__walk ipk__walk_begin(_Atomic uint32_t *at, uint32_t n)
 
 bool ipk__walk_next(struct ipk__walk *w, uint32_t *ret_i)
 {
-	uint32_t i = (w->from + w->n_seen) % w->n;
+	uint32_t i;
 
-	if (w->n_seen == w->n || (w->n_seen % WORDS_PER_CLOCK_READ == WORDS_PER_CLOCK_READ - 1 &&
-				  ipk__os_now_ns() >= w->end_ns)) {
+	if (w->n_seen == w->n)
+		return false;
+	i = (w->from + w->n_seen) % w->n;
+	if (w->n_seen % WORDS_PER_CLOCK_READ == WORDS_PER_CLOCK_READ - 1 &&
+	    ipk__os_now_ns() >= w->end_ns) {
 		atomic_store_explicit(w->at, i, memory_order_relaxed);
 		return false;
 	}
