@@ -17,6 +17,9 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_FALLOCATE] = TEXT("fallocate", "3.5"),
 	[IPK__CALL_CLONE] = TEXT("clone", "2.6"),
 	[IPK__CALL_THREAD] = TEXT("clone3 or clone", "2.6"),
+	[IPK__CALL_THREAD_HERE] =
+		"no thread can begin here: after unshare(CLONE_NEWPID) fork, and go "
+		"on in the child; with a tiny RLIMIT_STACK raise it",
 	[IPK__CALL_PIDFD_OPEN] = TEXT("pidfd_open", "5.3"),
 	[IPK__CALL_PIDFD_SEND_SIGNAL] = TEXT("pidfd_send_signal", "5.1"),
 	[IPK__CALL_WAITID] = TEXT("waitid with P_PIDFD", "5.4"),
@@ -24,6 +27,12 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_TIMERFD] = TEXT("timerfd_create", "2.6.25"),
 	[IPK__CALL_SIGNALFD] = TEXT("signalfd4", "2.6.27"),
 	[IPK__CALL_SOCKET] = TEXT("socket or socketpair", "2.6.27"),
+	[IPK__CALL_SOCKET_OPTION] = TEXT("getsockopt or setsockopt", "2.0"),
+	[IPK__CALL_SOCKET_NAME] = TEXT("getsockname or getpeername", "2.0"),
+	[IPK__CALL_BIND] = TEXT("bind", "2.0"),
+	[IPK__CALL_CONNECT] = TEXT("connect", "2.0"),
+	[IPK__CALL_LISTEN] = TEXT("listen", "2.0"),
+	[IPK__CALL_ACCEPT] = TEXT("accept4", "2.6.28"),
 	[IPK__CALL_PRCTL] = TEXT("prctl", "2.6"),
 	[IPK__CALL_STATX] = TEXT("statx", "4.11"),
 	[IPK__CALL_FLOCK] = TEXT("flock", "2.0, or the file system has none"),

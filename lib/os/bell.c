@@ -19,6 +19,7 @@
 
 #include "base/refused.h"
 #include "os/os.h"
+#include "os/os_internal.h"
 #include "os/uncancelled.h"
 
 #define BUFFER_BYTES 4096 /* doubled by the kernel: two dozen rings */
@@ -31,12 +32,15 @@ static int connect_to_itself(int fd)
 	socklen_t n_bytes = sizeof self;
 	int buffer_bytes = BUFFER_BYTES;
 
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes) < 0)
+		return ipk__call_error(IPK__CALL_SOCKET_OPTION);
 	/* Without a name it gets one from the kernel. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof buffer_bytes) < 0 ||
-	    bind(fd, (struct sockaddr *)&self, offsetof(struct sockaddr_un, sun_path)) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&self, &n_bytes) < 0 ||
-	    connect(fd, (struct sockaddr *)&self, n_bytes) < 0)
-		return -errno;
+	if (bind(fd, (struct sockaddr *)&self, offsetof(struct sockaddr_un, sun_path)) < 0)
+		return ipk__call_error(IPK__CALL_BIND);
+	if (getsockname(fd, (struct sockaddr *)&self, &n_bytes) < 0)
+		return ipk__call_error(IPK__CALL_SOCKET_NAME);
+	if (connect(fd, (struct sockaddr *)&self, n_bytes) < 0)
+		return ipk__call_error(IPK__CALL_CONNECT);
 	return 0;
 }
 
@@ -57,25 +61,21 @@ int ipk__os_bell_open(int *ret_fd)
 	return 0;
 }
 
-static bool is_socket_of(int fd, int option, int wanted)
-{
-	int got;
-	socklen_t n_bytes = sizeof got;
-
-	return getsockopt(fd, SOL_SOCKET, option, &got, &n_bytes) == 0 && got == wanted;
-}
-
 int ipk__os_bell_check(int fd)
 {
 	struct sockaddr_un self;
 	struct sockaddr_un peer;
 	socklen_t self_bytes = sizeof self;
 	socklen_t peer_bytes = sizeof peer;
+	int r = ipk__os_check_option(fd, SO_DOMAIN, AF_UNIX);
 
-	if (!is_socket_of(fd, SO_DOMAIN, AF_UNIX) || !is_socket_of(fd, SO_TYPE, SOCK_DGRAM) ||
-	    getsockname(fd, (struct sockaddr *)&self, &self_bytes) < 0 ||
+	if (r == 0)
+		r = ipk__os_check_option(fd, SO_TYPE, SOCK_DGRAM);
+	if (r < 0)
+		return r;
+	if (getsockname(fd, (struct sockaddr *)&self, &self_bytes) < 0 ||
 	    getpeername(fd, (struct sockaddr *)&peer, &peer_bytes) < 0)
-		return -EPROTO;
+		return ipk__call_error(IPK__CALL_SOCKET_NAME) == -ENOSYS ? -ENOSYS : -EPROTO;
 	return self_bytes > offsetof(struct sockaddr_un, sun_path) && self_bytes == peer_bytes &&
 			       memcmp(&self, &peer, self_bytes) == 0
 		       ? 0

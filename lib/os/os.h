@@ -161,7 +161,7 @@ void ipk__os_bell_fifo(int fd);  /* the same as ipk__os_bell(); @fd is nobody el
 enum { IPK__OS_FDS_MAX = 8 };
 
 int ipk__os_socketpair(int ret_fds[2]);
-bool ipk__os_is_packet_socket(int fd);          /* of a received fd: whether it is such a one */
+int ipk__os_check_packet_socket(int fd);        /* of a received fd: 0, -EPROTO, -ENOSYS */
 int ipk__os_socket_buffer(int fd, int n_bytes); /* ask for a send buffer */
 /* No packet comes in any more, and who sends one learns so; what has come is there to read. */
 void ipk__os_stop_receiving(int fd);

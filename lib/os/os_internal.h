@@ -14,9 +14,13 @@ FILE *ipk__os_fopen(const char *path); /* to read */
 /* For stdin, where nothing is to be read: perhaps 0, 1 or 2, and kept by an exec. */
 int ipk__os_open_nowhere(void);
 
-struct sockaddr_un;
-/* bind(), with access for this user alone from the first moment, whatever the umask. */
-int ipk__os_bind_privately(int fd, const struct sockaddr_un *address);
+/* Whether a socket's @option is @wanted: 0; -EPROTO it is not, or no socket; -ENOSYS. */
+int ipk__os_check_option(int fd, int option, int wanted);
+
+/* listen(), once it is sure that the kernel lets us accept who calls, and ask who it is. */
+int ipk__os_start_listening(int fd, int backlog);
+/* The same at @path, with access for this user alone from the first moment, whatever the umask. */
+int ipk__os_listen_at(int fd, const char *path, int backlog);
 /* The file @path gets @mode, if it is of type @type and this user's; never through a link. */
 int ipk__os_set_mode(const char *path, unsigned type, unsigned mode);
 

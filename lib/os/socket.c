@@ -20,6 +20,8 @@
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
 
+#define BACKLOG 64
+
 int ipk__os_socketpair(int ret_fds[2])
 {
 	int fds[2];
@@ -35,18 +37,29 @@ int ipk__os_socketpair(int ret_fds[2])
 	return 0;
 }
 
-bool ipk__os_is_packet_socket(int fd)
+int ipk__os_check_option(int fd, int option, int wanted)
 {
-	int domain, type;
-	socklen_t n_bytes = sizeof domain;
+	int got;
+	socklen_t n_bytes = sizeof got;
 
-	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n_bytes) == 0 && domain == AF_UNIX &&
-	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n_bytes) == 0 && type == SOCK_SEQPACKET;
+	/* What it is not is one thing; that it cannot be asked is another. */
+	if (getsockopt(fd, SOL_SOCKET, option, &got, &n_bytes) < 0)
+		return ipk__call_error(IPK__CALL_SOCKET_OPTION) == -ENOSYS ? -ENOSYS : -EPROTO;
+	return got == wanted ? 0 : -EPROTO;
+}
+
+int ipk__os_check_packet_socket(int fd)
+{
+	int r = ipk__os_check_option(fd, SO_DOMAIN, AF_UNIX);
+
+	return r == 0 ? ipk__os_check_option(fd, SO_TYPE, SOCK_SEQPACKET) : r;
 }
 
 int ipk__os_socket_buffer(int fd, int n_bytes)
 {
-	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n_bytes, sizeof n_bytes) < 0 ? -errno : 0;
+	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n_bytes, sizeof n_bytes) < 0
+		       ? ipk__call_error(IPK__CALL_SOCKET_OPTION)
+		       : 0;
 }
 
 void ipk__os_stop_receiving(int fd)
@@ -184,12 +197,12 @@ static int new_socket(int *ret_fd)
  * between bind() and a chmod() that would come too late. A umask that takes from the user
  * itself is set right after it.
  */
-int ipk__os_bind_privately(int fd, const struct sockaddr_un *address)
+static int bind_privately(int fd, const struct sockaddr_un *address)
 {
 	int r = fchmod(fd, 0600) < 0 ? -errno : 0;
 
 	if (r == 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) < 0)
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_BIND);
 	if (r < 0)
 		return r;
 	r = ipk__os_set_mode(address->sun_path, S_IFSOCK, 0600);
@@ -198,18 +211,51 @@ int ipk__os_bind_privately(int fd, const struct sockaddr_un *address)
 	return r;
 }
 
-int ipk__os_listen(const char *path, int *ret_fd)
+/* While nobody can have called yet: whether the kernel will let us accept and ask who it is. */
+static int try_what_follows(int fd)
+{
+	struct ucred cred;
+	socklen_t n_bytes = sizeof cred;
+	int peer;
+
+	if (ipk__os_take_fd(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), &peer) == 0)
+		close(peer);
+	else if (ipk__call_error(IPK__CALL_ACCEPT) == -ENOSYS)
+		return -ENOSYS;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n_bytes) < 0)
+		return ipk__call_error(IPK__CALL_SOCKET_OPTION);
+	return 0;
+}
+
+int ipk__os_start_listening(int fd, int backlog)
+{
+	int r = try_what_follows(fd);
+
+	return r == 0 && listen(fd, backlog) < 0 ? ipk__call_error(IPK__CALL_LISTEN) : r;
+}
+
+int ipk__os_listen_at(int fd, const char *path, int backlog)
 {
 	struct sockaddr_un addr;
-	int fd = -1;
 	int r = ipk__os_unix_address(path, &addr);
 
 	if (r == 0)
-		r = new_socket(&fd);
+		r = bind_privately(fd, &addr);
+	if (r < 0)
+		return r;
+	r = ipk__os_start_listening(fd, backlog);
+	if (r < 0)
+		unlink(path);
+	return r;
+}
+
+int ipk__os_listen(const char *path, int *ret_fd)
+{
+	int fd = -1;
+	int r = new_socket(&fd);
+
 	if (r == 0)
-		r = ipk__os_bind_privately(fd, &addr);
-	if (r == 0 && listen(fd, 64) < 0)
-		r = -errno;
+		r = ipk__os_listen_at(fd, path, BACKLOG);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -239,7 +285,7 @@ int ipk__os_connect(const char *path, int *ret_fd)
 	if (r == 0)
 		r = new_socket(&fd);
 	if (r == 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-		r = errno == EPROTOTYPE ? -EPROTO : -errno;
+		r = errno == EPROTOTYPE ? -EPROTO : ipk__call_error(IPK__CALL_CONNECT);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -254,7 +300,7 @@ int ipk__os_peer(int fd, pid_t *ret_pid, uid_t *ret_uid)
 	socklen_t n = sizeof cred;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
-		return -errno;
+		return ipk__call_error(IPK__CALL_SOCKET_OPTION);
 	*ret_pid = cred.pid;
 	*ret_uid = cred.uid;
 	return 0;

@@ -35,16 +35,11 @@ static int new_socket(int family, int *ret_fd)
 
 int ipk__os_stream_listen(const char *path, int *ret_fd)
 {
-	struct sockaddr_un addr;
 	int fd = -1;
-	int r = ipk__os_unix_address(path, &addr);
+	int r = new_socket(AF_UNIX, &fd);
 
 	if (r == 0)
-		r = new_socket(AF_UNIX, &fd);
-	if (r == 0)
-		r = ipk__os_bind_privately(fd, &addr);
-	if (r == 0 && listen(fd, BACKLOG) < 0)
-		r = -errno;
+		r = ipk__os_listen_at(fd, path, BACKLOG);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -63,7 +58,7 @@ int ipk__os_stream_connect(const char *path, int *ret_fd)
 	if (r == 0)
 		r = new_socket(AF_UNIX, &fd);
 	if (r == 0 && connect(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
-		r = errno == EPROTOTYPE ? -EPROTO : -errno;
+		r = errno == EPROTOTYPE ? -EPROTO : ipk__call_error(IPK__CALL_CONNECT);
 	if (r < 0) {
 		ipk__os_close(fd);
 		return r;
@@ -107,8 +102,9 @@ static int listen_at(const struct addrinfo *ai, int *ret_fd)
 	if (r < 0)
 		return r;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
-		r = -errno;
+	r = bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ? ipk__call_error(IPK__CALL_BIND)
+						      : ipk__os_start_listening(fd, BACKLOG);
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
@@ -174,7 +170,7 @@ int ipk__os_tcp_port(int fd, int *ret_port)
 	socklen_t n = sizeof addr;
 
 	if (getsockname(fd, (struct sockaddr *)&addr, &n) < 0)
-		return -errno;
+		return ipk__call_error(IPK__CALL_SOCKET_NAME);
 	if (addr.ss_family == AF_INET)
 		*ret_port = ntohs(((struct sockaddr_in *)&addr)->sin_port);
 	else if (addr.ss_family == AF_INET6)
@@ -316,7 +312,7 @@ int ipk__os_peer_ids(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid)
 	socklen_t n = sizeof cred;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &n) < 0)
-		return -errno;
+		return ipk__call_error(IPK__CALL_SOCKET_OPTION);
 	*ret_pid = cred.pid;
 	*ret_uid = cred.uid;
 	*ret_gid = cred.gid;

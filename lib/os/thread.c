@@ -118,7 +118,9 @@ static int start(void *(*fn)(void *arg), void *arg, enum state as, pthread_t *re
 		atomic_fetch_sub(&n_ours, 1);
 		free(b);
 	}
-	/* -EPERM is not for want of rights: no scheduling is asked for. */
+	/* No attributes are asked for, so there is nothing that could be invalid or not allowed. */
+	if (r == EINVAL)
+		return ipk__refused(IPK__CALL_THREAD_HERE);
 	return r == EPERM || r == ENOSYS ? ipk__refused(IPK__CALL_THREAD) : -r;
 }
 

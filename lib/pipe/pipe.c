@@ -106,14 +106,15 @@ int ipk__pipe_parts_make(const ipk_pipe_opts *o, struct ipk__pipe_parts *ret_par
 
 int ipk__pipe_parts_check(const struct ipk__pipe_parts *parts, int side_fd)
 {
-	if (!ipk__os_is_packet_socket(side_fd))
-		return -EPROTO;
-	for (int i = 0; i < 2; i++) {
-		if ((parts->bell_fds[i] >= 0 && ipk__os_bell_check(parts->bell_fds[i]) < 0) ||
-		    (parts->data_fds[i] >= 0 && !ipk__os_is_packet_socket(parts->data_fds[i])))
-			return -EPROTO;
+	int r = ipk__os_check_packet_socket(side_fd);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		if (parts->bell_fds[i] >= 0)
+			r = ipk__os_bell_check(parts->bell_fds[i]);
+		if (r == 0 && parts->data_fds[i] >= 0)
+			r = ipk__os_check_packet_socket(parts->data_fds[i]);
 	}
-	return 0;
+	return r;
 }
 
 /* --- ends --- */

@@ -1,7 +1,9 @@
 /* test_thread.c - the library's own threads, and forks that do not mind the quiet ones. */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -272,6 +274,30 @@ START_TEST(signals_are_blocked)
 }
 END_TEST
 
+#ifndef __SANITIZE_THREAD__ /* which watches with a thread of its own */
+static int begin_unshared(void *arg)
+{
+	struct worker w = {.wanted = END};
+	int r;
+
+	(void)arg;
+	if (unshare(CLONE_NEWPID) < 0)
+		_exit(77);
+	r = ipk__os_thread_start(work, &w, &w.thread);
+	_exit(r == -ENOSYS && strstr(ipk_strerror(r), "CLONE_NEWPID") ? 0 : 1);
+}
+
+START_TEST(none_begins_after_unshare_and_it_says_why)
+{
+	int status;
+	pid_t pid = spawn(begin_unshared, NULL);
+
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
+}
+END_TEST
+#endif
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("thread");
@@ -285,6 +311,9 @@ static Suite *suite(void)
 	add_test(s, joined_threads_are_gone_at_once);
 	add_test(s, forks_while_a_thread_works);
 	add_test(s, signals_are_blocked);
+#ifndef __SANITIZE_THREAD__
+	add_test(s, none_begins_after_unshare_and_it_says_why);
+#endif
 	return s;
 }
 
