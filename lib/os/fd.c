@@ -208,7 +208,8 @@ int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)
 		.data.fd = fd,
 	};
 
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? ipk__call_error(IPK__CALL_EPOLL)
+								  : 0;
 }
 
 void ipk__os_epoll_drain(int epoll_fd)
@@ -231,7 +232,7 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 	if (r < 0)
 		return ipk__call_result(IPK__CALL_TIMERFD, r);
 	if (timerfd_settime(fd, 0, &timer, NULL) < 0) {
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_TIMERFD);
 		close(fd);
 		return r;
 	}

@@ -26,14 +26,16 @@ int ipk__os_loop_add(int epoll_fd, int fd, int events, uint64_t word)
 {
 	struct epoll_event event = wanted(events, word);
 
-	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? ipk__call_error(IPK__CALL_EPOLL)
+								  : 0;
 }
 
 int ipk__os_loop_change(int epoll_fd, int fd, int events, uint64_t word)
 {
 	struct epoll_event event = wanted(events, word);
 
-	return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 ? ipk__call_error(IPK__CALL_EPOLL)
+								  : 0;
 }
 
 void ipk__os_loop_remove(int epoll_fd, int fd)

@@ -233,7 +233,8 @@ _Noreturn void ipk__os_die(void)
 int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd)
 {
 	int fds[2];
-	int r = pipe2(fds, O_CLOEXEC) < 0 ? -errno : ipk__os_take_fds(fds, 2);
+	int r = pipe2(fds, O_CLOEXEC) < 0 ? ipk__call_error(IPK__CALL_PIPE)
+					  : ipk__os_take_fds(fds, 2);
 
 	if (r < 0)
 		return r;

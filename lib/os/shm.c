@@ -52,7 +52,7 @@ int ipk__os_shm_link(int fd, const char *name)
 	if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
 	if (errno != ENOENT)
-		return -errno;
+		return ipk__call_error(IPK__CALL_LINK);
 	/* No /proc: newer kernels do it without for whoever opened it, older ones for root. */
 	if (linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0)
 		return 0;
@@ -154,7 +154,7 @@ int ipk__os_shm_unlink(const char *name)
 static int make_fifo(const char *path)
 {
 	if (mkfifo(path, 0600) < 0)
-		return errno == EEXIST ? 0 : -errno;
+		return errno == EEXIST ? 0 : ipk__call_error(IPK__CALL_FIFO);
 	return ipk__os_set_mode(path, S_IFIFO, 0600); /* whatever the umask */
 }
 

@@ -101,7 +101,8 @@ static int read_error(int fd)
 
 static int error_pipe(int fds[2])
 {
-	return pipe2(fds, O_CLOEXEC) < 0 ? -errno : ipk__os_take_fds(fds, 2);
+	return pipe2(fds, O_CLOEXEC) < 0 ? ipk__call_error(IPK__CALL_PIPE)
+					 : ipk__os_take_fds(fds, 2);
 }
 
 static int spawn_by_fork(const struct ipk__os_spawn *s, pid_t *ret_pid)
