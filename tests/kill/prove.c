@@ -6,12 +6,15 @@
  */
 #include <fnmatch.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sweep.h"
+
+#define LARGE_BYTES (128 << 10)
 
 static struct op_list list;
 
@@ -205,6 +208,9 @@ int main(int argc, char **argv)
 		return r - 1;
 	if (!make_list())
 		return 2;
+	/* What was large and free is not used again: the kernel has zeros, calloc() has to write
+	 * them. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);
 	if (asked.what == 's')
