@@ -203,8 +203,12 @@ START_TEST(each_noun_without_each_call)
 
 	if (!has_filters())
 		return; /* no seccomp here */
-	for (int e = 0; e < 2; e++)
-		nouns_run_each(&(struct setting){&calls[_i], errors[e]}, run_refused, ck_run);
+	for (int e = 0; e < 2; e++) {
+		/* Where there is no way round it one place makes the same of both: every other. */
+		if (!calls[_i].is_needed || e == _i % 2)
+			nouns_run_each(&(struct setting){&calls[_i], errors[e]}, run_refused,
+				       ck_run);
+	}
 }
 END_TEST
 

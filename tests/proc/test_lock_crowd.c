@@ -17,7 +17,8 @@
 #include "ipk/semaphore.h"
 #include "support/support.h"
 
-enum { N_CROWD = 100, N_RIVALS = 6, N_KILLS = 30, TURNS_BETWEEN_KILLS = 20, THREE_SLICES_MS = 310 };
+/* More than there are slots for waiters. */
+enum { N_CROWD = 72, N_RIVALS = 6, N_KILLS = 30, TURNS_BETWEEN_KILLS = 20, THREE_SLICES_MS = 310 };
 enum { N_TOKENS = 2 };
 
 /* What all processes of a test see. */
