@@ -161,7 +161,7 @@ static int step(struct loader *l)
 /* Without the zeros at its end: no record ends in one. */
 static int find_end(struct loader *l)
 {
-	char block[4096];
+	char block[1024];
 
 	while (l->size_bytes > 0) {
 		size_t n = (size_t)IPK__MIN(l->size_bytes, sizeof block);

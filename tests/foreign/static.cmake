@@ -10,7 +10,7 @@ function(provide module)
     string(APPEND flags " -l${name}")
   endforeach()
   file(WRITE ${folder}/${module}.pc
-       "Name: ${module}\nDescription: static\nVersion: 0\nLibs: -L${folder}${flags}\nCflags:\n")
+       "Name: ${module}\nDescription: static\nVersion: 0\nLibs: -L${folder}${flags} -lm\nCflags:\n")
 endfunction()
 provide(msgpack msgpackc)
 provide(libsodium sodium)
