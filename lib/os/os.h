@@ -151,7 +151,7 @@ int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline); /* 0 or -
 /* --- bell.c: an fd that processes share, to be polled; nothing here blocks or signals ------- */
 
 int ipk__os_bell_open(int *ret_fd);
-int ipk__os_bell_check(int fd);  /* of a received one, before anything else: 0 or -EPROTO */
+int ipk__os_bell_check(int fd);  /* of a received one, before anything else: 0, -EPROTO, -ENOSYS */
 void ipk__os_bell(int fd);       /* make it readable, once more if it is; a full one is fine */
 bool ipk__os_bell_drain(int fd); /* where one process alone polls it; whether it had been rung */
 void ipk__os_bell_fifo(int fd);  /* the same as ipk__os_bell(); @fd is nobody else's */
