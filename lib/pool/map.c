@@ -391,6 +391,9 @@ void ipk__map_end(ipk_pool *pool, struct ipk__pool_map_job *job)
 	free_resting(job);
 	job->phase = IPK__MAP_LINGERS;
 	tell_future(job);
+	/* As with the last task: who found it need not be the one who sends the workers home. */
+	if (pool->phase == IPK__POOL_DRAINS && !ipk__pool_has_work(pool))
+		ipk__supervisor_call(pool);
 }
 
 /* --- collecting --- */
