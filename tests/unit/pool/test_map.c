@@ -451,6 +451,29 @@ START_TEST(more_maps_than_places)
 }
 END_TEST
 
+/* The last map is over while the supervisor decides whether to sleep, in some of the rounds. */
+START_TEST(a_drain_ends_with_the_last_map)
+{
+	enum { N_ROUNDS = 60, N_MAPS = 20, N = 200 };
+	uint64_t *xs = numbers(N);
+
+	for (int round = 0; round < N_ROUNDS; round++) {
+		ipk_pool *pool = open_pool();
+
+		for (int i = 0; i < N_MAPS; i++) {
+			ipk_future *f;
+
+			ck_ok(ipk_pool_map_async(pool, square, xs, 8, 8, N, NULL, &f));
+			ipk_future_close(f);
+		}
+		ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
+		ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+		ipk_pool_close(pool);
+	}
+	free(xs);
+}
+END_TEST
+
 static void *map_and_cancel(void *arg)
 {
 	enum { N = 2000 };
@@ -533,6 +556,7 @@ static Suite *suite(void)
 	add_test(s, time_limits);
 	add_test(s, who_waits_too_long_cancels);
 	add_test(s, more_maps_than_places);
+	add_test(s, a_drain_ends_with_the_last_map);
 	add_test(s, maps_from_several_threads);
 	add_test(s, an_item_knows_itself);
 	return s;
