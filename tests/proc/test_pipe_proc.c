@@ -477,7 +477,7 @@ static char *huge_buffer(void)
 	return data;
 }
 
-/* Marks far apart: the pages between them stay the kernel's one page of zeroes. */
+/* Marks far apart: what lies between them stays zero, and is quickly checked. */
 #define MARK_EVERY ((size_t)64 << 10)
 
 static int send_huge(void *arg)
