@@ -140,15 +140,15 @@ typedef struct ipk_process_status {
  * @opts:     NULL for the defaults
  * @ret_proc: the child
  *
- * stdio of the parent is flushed first, so that nothing is printed twice. The child of a
+ * stdio of the parent is flushed first, so that nothing is printed twice; of a parent with
+ * several threads stdout and stderr, and at the child's end too. The child of a
  * fork inherits all fds, signal handlers and the signal mask, and only the calling thread;
  * its stdin is /dev/null unless @opts say otherwise. Another program has stdio and what it
  * was given, in the environment a variable IPK_BORN that the library there takes out again,
  * and the caller's signal mask.
  *
- * Blocks:  only while the flush does: a full pipe on stdout, or a thread that sits in a
- *          read of a stdio stream other than stdin. A zygote that is stopped is waited for, as
- *          long as timeout_ns says.
+ * Blocks:  only while the flush does: a full pipe on stdout or stderr. A zygote that is
+ *          stopped is waited for, as long as timeout_ns says.
  * Callers: any thread; after IPK_START_FORK in a program with several threads @fn may use
  *          only what is async-signal-safe, as after any fork(), and this library.
  * Crash:   a child outlives a parent that is killed, unless its flags say otherwise.

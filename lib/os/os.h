@@ -399,8 +399,9 @@ int ipk__os_pid_exists(pid_t pid); /* 1 (also when in doubt), 0 (a zombie does n
 
 /* --- proc.c, again ------------------------------------------------------------------------ */
 
-void ipk__os_flush_stdio(void);
-int ipk__os_fork(pid_t *ret_pid); /* *ret_pid is 0 in the child; stdio is flushed first */
+void ipk__os_flush_stdio(bool is_alone); /* stdout and stderr; the only thread: all streams */
+int ipk__os_fork(pid_t *ret_pid);        /* *ret_pid is 0 in the child; stdio is flushed first */
+int ipk__os_fork_beside(bool others, pid_t *ret_pid); /* the same, where that is known */
 void ipk__os_unfork(pid_t child); /* kill and reap a child that nobody else may wait for */
 /*
  * 0: a child can be named by a pidfd, which is certain only after its birth. -EMFILE, -ENFILE no

@@ -106,32 +106,41 @@ uid_t ipk__os_uid(void)
 	return geteuid();
 }
 
+/* A fork beside other threads has copies of their streams' buffers, which are not its own. */
+IPK__AT_FORK_DATA static bool leaves_streams;
+
 /*
- * fflush(NULL) waits for every stream's lock, and a thread that sits in a read of stdin
- * has one for as long as nobody types. Other streams are then flushed by whoever has them.
+ * fflush(NULL) waits for every stream's lock, and another thread that sits in a read has one
+ * for as long as nothing comes. Where there are others their streams are flushed by them.
  */
-void ipk__os_flush_stdio(void)
+IPK__AT_FORK_CODE void ipk__os_flush_stdio(bool is_alone)
 {
 	IPK__UNCANCELLED();
-	if (ftrylockfile(stdin) != 0) {
-		fflush(stdout);
-		fflush(stderr);
+	if (is_alone && !leaves_streams) {
+		fflush(NULL);
 		return;
 	}
-	fflush(NULL);
-	funlockfile(stdin);
+	fflush(stdout);
+	fflush(stderr);
+}
+
+IPK__AT_FORK_CODE int ipk__os_fork_beside(bool others, pid_t *ret_pid)
+{
+	pid_t pid;
+
+	ipk__os_flush_stdio(!others);
+	pid = fork();
+	if (pid < 0)
+		return ipk__call_error(IPK__CALL_CLONE);
+	if (pid == 0 && others)
+		leaves_streams = true;
+	*ret_pid = pid;
+	return 0;
 }
 
 IPK__AT_FORK_CODE int ipk__os_fork(pid_t *ret_pid)
 {
-	pid_t pid;
-
-	ipk__os_flush_stdio();
-	pid = fork();
-	if (pid < 0)
-		return ipk__call_error(IPK__CALL_CLONE);
-	*ret_pid = pid;
-	return 0;
+	return ipk__os_fork_beside(ipk__os_n_threads() > 1, ret_pid);
 }
 
 void ipk__os_unfork(pid_t child)
@@ -309,8 +318,6 @@ int ipk__os_limit_memory(uint64_t more_bytes)
 
 IPK__AT_FORK_CODE void ipk__os_exit(int code)
 {
-	IPK__UNCANCELLED();
-
-	fflush(NULL);
+	ipk__os_flush_stdio(true);
 	_exit(code);
 }

@@ -136,7 +136,7 @@ int ipk__os_spawn(const struct ipk__os_spawn *spawn, pid_t *ret_pid)
 	IPK__UNCANCELLED();
 	int r = -EPERM;
 
-	ipk__os_flush_stdio();
+	ipk__os_flush_stdio(ipk__os_n_threads() == 1);
 	/* It opens /dev/null by name, where there may be none: its error would be the program's. */
 	if (!spawn->dies_with_parent && !(is_from_nowhere(spawn) && access(null_path, R_OK) < 0))
 		r = spawn_quick(spawn, ret_pid);

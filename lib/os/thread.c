@@ -285,7 +285,7 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 	if (n == 0)
 		r = ipk__refused(IPK__CALL_PROC);
 	else if (n - atomic_load(&n_quiet) == 1)
-		r = ipk__os_fork(&pid);
+		r = ipk__os_fork_beside(false, &pid);
 	if (pid == 0)
 		forget_threads(); /* and with them that the parent has the guard */
 	else

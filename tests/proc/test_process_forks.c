@@ -297,6 +297,56 @@ START_TEST(forks_of_a_busy_process)
 }
 END_TEST
 
+/* --- beside a thread that reads --- */
+
+static int end_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+static void *read_line(void *stream)
+{
+	char line[16];
+
+	return fgets(line, sizeof line, stream) ? stream : NULL;
+}
+
+/* It has the lock of the stream it reads: nobody waits for it, and nothing comes twice. */
+START_TEST(streams_of_other_threads)
+{
+	char path[] = "/tmp/ipk-streams-XXXXXX", text[64];
+	int fds[2], fd = mkstemp(path);
+	FILE *in, *out = fdopen(fd, "w+");
+	ipk_process *p;
+	pthread_t thread;
+
+	unlink(path);
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(pipe(fds), 0);
+	if (_i == 0)
+		dup2(fds[0], 0);
+	in = _i == 0 ? stdin : fdopen(fds[0], "r");
+	pthread_create(&thread, NULL, read_line, in);
+	usleep(100000);
+	fprintf(out, "a line\n");
+	ck_ok(ipk_process_start(end_at_once, NULL, IPK_PROCESS(.start_method = IPK_START_FORK),
+				&p));
+	ck_ok(ipk_process_join(p, ipk_in_ms(WAIT_MS), NULL));
+	ipk_process_close(p);
+	ck_assert_int_eq(write(fds[1], "\n", 1), 1);
+	pthread_join(thread, NULL);
+	rewind(out);
+	ck_assert_uint_eq(fread(text, 1, sizeof text, out), strlen("a line\n"));
+	fclose(out);
+	if (_i != 0)
+		fclose(in);
+	else
+		close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("process_forks");
@@ -305,6 +355,7 @@ static Suite *suite(void)
 	/* A time limit each. With AddressSanitizer a child hangs now and then: its allocator is not
 	 * made for forks of a process with threads. */
 	add_loop_test(s, forks_of_a_busy_process, 0, N_ROUNDS);
+	add_loop_test(s, streams_of_other_threads, 0, 2);
 #else
 	(void)forks_of_a_busy_process;
 #endif
