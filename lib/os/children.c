@@ -78,7 +78,7 @@ void ipk__os_stdin_as_before(int fd)
 {
 	IPK__UNCANCELLED();
 	if (fd >= 0)
-		dup2(fd, 0);
+		(void)ipk__os_put_fd(fd, 0);
 	else
 		close(0);
 }

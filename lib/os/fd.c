@@ -123,7 +123,10 @@ int ipk__os_put_fd(int fd, int as_fd)
 	IPK__UNCANCELLED();
 	if (fd == as_fd)
 		return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
-	return dup2(fd, as_fd) < 0 ? -errno : 0;
+	if (dup2(fd, as_fd) >= 0)
+		return 0;
+	/* A filter may know only one of the two. */
+	return (errno == ENOSYS || errno == EPERM) && dup3(fd, as_fd, 0) >= 0 ? 0 : -errno;
 }
 
 bool ipk__os_stdin_is_nowhere(void)
@@ -358,7 +361,7 @@ void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 		if (is_kept(fd, keep, n_keep) || fd == null)
 			continue;
 		if (null >= 0)
-			dup2(null, fd);
+			(void)ipk__os_put_fd(null, fd);
 		else
 			close(fd); /* whoever reads its other end is not kept waiting */
 	}

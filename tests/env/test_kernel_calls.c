@@ -54,6 +54,9 @@ static const struct call calls[] = {
 	{"memfd_create", SYS_memfd_create, -1, 0, 0, false},
 	{"F_ADD_SEALS", SYS_fcntl, 1, 0, F_ADD_SEALS, true},
 	{"munlock", SYS_munlock, -1, 0, 0, false},
+#ifdef SYS_dup2 /* newer processors have only dup3 */
+	{"dup2", SYS_dup2, -1, 0, 0, false},
+#endif
 	{"sysinfo", SYS_sysinfo, -1, 0, 0, false},
 	{"prlimit64", SYS_prlimit64, -1, 0, 0, false},
 #ifndef __SANITIZE_ADDRESS__ /* whose threads do not begin without it */
