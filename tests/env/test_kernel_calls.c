@@ -18,6 +18,7 @@
 
 #include "env/nouns.h"
 #include "ipk.h"
+#include "os/os.h"
 #include "support/support.h"
 
 #define HANGS_SECONDS 60 /* the child is ended by SIGALRM then */
@@ -215,12 +216,31 @@ START_TEST(each_noun_without_each_call)
 }
 END_TEST
 
+/* A child that is to die with its parent does, and does not try for ever. */
+static int die_refused(void *arg)
+{
+	static const struct call by_kill = {"kill", SYS_kill, -1, 0, 0, false};
+
+	(void)arg;
+	alarm(HANGS_SECONDS);
+	if (install(&by_kill, EPERM) == 0)
+		ipk__os_die();
+	_exit(128 + SIGKILL); /* no seccomp here */
+}
+
+START_TEST(dying_without_kill)
+{
+	reap_code(spawn(die_refused, NULL), 128 + SIGKILL);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("kernel_calls");
 	TCase *each = support_case(s, "each_noun_without_each_call", 120, true);
 
 	tcase_add_loop_test(each, each_noun_without_each_call, 0, N_CALLS);
+	add_test(s, dying_without_kill);
 	return s;
 }
 IPK_TEST_MAIN(suite)
