@@ -200,8 +200,20 @@ int ipk__os_lock_file(int fd, int how)
 int ipk__os_epoll(int *ret_fd)
 {
 	IPK__UNCANCELLED();
-	return ipk__call_result(IPK__CALL_EPOLL,
-				ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), ret_fd));
+	struct epoll_event event;
+	int fd;
+	int r = ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), &fd);
+
+	if (r < 0)
+		return ipk__call_result(IPK__CALL_EPOLL, r);
+	/* Who waits later cannot say that it may not: it would never hear of anything. */
+	if (epoll_wait(fd, &event, 1, 0) < 0 && errno != EINTR) {
+		r = ipk__call_error(IPK__CALL_EPOLL);
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	return 0;
 }
 
 int ipk__os_epoll_add(int epoll_fd, int fd, bool edge, bool hangup_only)

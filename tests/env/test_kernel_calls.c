@@ -77,6 +77,9 @@ static const struct call calls[] = {
 	{"pipe2", SYS_pipe2, -1, 0, 0, true},
 	{"epoll_create1", SYS_epoll_create1, -1, 0, 0, true},
 	{"epoll_ctl", SYS_epoll_ctl, -1, 0, 0, true},
+#ifdef SYS_epoll_wait /* C libraries of newer processors use epoll_pwait */
+	{"epoll_wait", SYS_epoll_wait, -1, 0, 0, true},
+#endif
 	{"timerfd_create", SYS_timerfd_create, -1, 0, 0, true},
 	{"timerfd_settime", SYS_timerfd_settime, -1, 0, 0, true},
 	{"signalfd", SYS_signalfd4, -1, 0, 0, true},
