@@ -151,7 +151,7 @@ static int finish(int r, void *handle, ipk_barrier **ret_barrier)
 	b->shared = (struct ipk__shm_barrier *)b->ref.object;
 	n = *(volatile uint32_t *)&b->shared->n_parties;
 	if (n == 0 || n > IPK_BARRIER_PARTIES_MAX ||
-	    b->shared->object.n_bytes < sizeof *b->shared + n * sizeof b->shared->parties[0]) {
+	    ipk__object_bytes(&b->ref) < sizeof *b->shared + n * sizeof b->shared->parties[0]) {
 		ipk__place_close(b);
 		return -EBADMSG;
 	}

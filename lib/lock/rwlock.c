@@ -84,7 +84,7 @@ static int finish(int r, void *handle, ipk_rwlock **ret_lock)
 	lock->shm = (struct ipk__shm_rwlock *)lock->ref.object;
 	n = *(volatile uint32_t *)&lock->shm->n_cells;
 	if (n < CELLS_PER_LINE || n > IPK_RWLOCK_READERS_MAX || (n & (n - 1)) != 0 ||
-	    bytes_for(n) > lock->shm->object.n_bytes) {
+	    bytes_for(n) > ipk__object_bytes(&lock->ref)) {
 		ipk__place_close(lock);
 		return -EBADMSG;
 	}

@@ -83,7 +83,7 @@ static int finish(int r, void *handle, ipk_semaphore **ret_s)
 	s->is_owned = s->shm->object.flags == IPK_SEMAPHORE_OWNED;
 	if (s->max == 0 || s->max > IPK_SEMAPHORE_SIGNAL_MAX ||
 	    (s->is_owned && s->max > IPK_SEMAPHORE_TOKENS_MAX) ||
-	    bytes_for(s->is_owned, s->max) > s->shm->object.n_bytes) {
+	    bytes_for(s->is_owned, s->max) > ipk__object_bytes(&s->ref)) {
 		ipk__place_close(s);
 		return -EBADMSG;
 	}

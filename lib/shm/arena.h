@@ -130,6 +130,14 @@ static inline uint64_t ipk__object_offset(const struct ipk__ref *ref)
 	return (uint64_t)((char *)ref->object - (char *)ref->arena->shared);
 }
 
+/* How long it says it is, read once, and no further than the arena. */
+static inline uint64_t ipk__object_bytes(const struct ipk__ref *ref)
+{
+	uint64_t n_bytes = *(volatile uint64_t *)&ref->object->n_bytes;
+
+	return IPK__MIN(n_bytes, ref->arena->segment.mapped_bytes - ipk__object_offset(ref));
+}
+
 /* The table in which the calling thread registers when it waits for @ref. */
 struct ipk__waiters *ipk__object_waiters(const struct ipk__ref *ref);
 /* Who waits for @ref: up to @max tids into @ret_tids; how many in all. */

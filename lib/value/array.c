@@ -40,7 +40,7 @@ static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t n_items, u
 
 	if (r == 0 && (__builtin_mul_overflow(n_items, item_bytes, &n_bytes) ||
 		       __builtin_add_overflow(n_bytes, sizeof(struct ipk__shm_array), &n_bytes) ||
-		       n_bytes > ipk__ref_bytes(ref)))
+		       n_bytes > ipk__object_bytes(ref)))
 		r = -EBADMSG;
 	return r;
 }

@@ -60,13 +60,6 @@ int ipk__type_check(uint32_t flags, uint64_t item_bytes, const struct ipk__type 
 	return 0;
 }
 
-uint64_t ipk__ref_bytes(const struct ipk__ref *ref)
-{
-	uint64_t n_bytes = *(volatile uint64_t *)&ref->object->n_bytes;
-
-	return IPK__MIN(n_bytes, ref->arena->segment.mapped_bytes - ipk__object_offset(ref));
-}
-
 struct ipk_lock ipk__lent_lock(const struct ipk__ref *ref, struct ipk__shm_guard *guard,
 			       uint32_t flags)
 {

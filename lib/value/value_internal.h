@@ -89,7 +89,6 @@ bool ipk__type_is(const struct ipk__type *type, char typecode);
 int ipk__type_size(char typecode, size_t item_bytes, size_t *ret_item_bytes);
 /* Checks what shared memory says of an object's items: 0 or -EBADMSG. */
 int ipk__type_check(uint32_t flags, uint64_t item_bytes, const struct ipk__type **ret_type);
-uint64_t ipk__ref_bytes(const struct ipk__ref *ref); /* of its object, not beyond the arena */
 /* The lock in @guard, lent by the handle that has @ref. */
 struct ipk_lock ipk__lent_lock(const struct ipk__ref *ref, struct ipk__shm_guard *guard,
 			       uint32_t flags);

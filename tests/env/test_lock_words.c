@@ -375,6 +375,95 @@ START_TEST(every_call_ends)
 }
 END_TEST
 
+/* --- how long an object is, which changes after it was checked --- */
+
+struct length {
+	struct ipk__shm_object *object;
+	_Atomic uint32_t *n; /* how many cells, tokens or parties there are */
+	uint32_t n_max;
+};
+
+static int flip_length(void *arg)
+{
+	const struct length *l = arg;
+	uint64_t good_bytes = l->object->n_bytes;
+
+	atomic_store(l->n, l->n_max);
+	for (;;) {
+		*(volatile uint64_t *)&l->object->n_bytes = good_bytes;
+		for (int i = 0; i < 50; i++)
+			ipk__os_pause();
+		*(volatile uint64_t *)&l->object->n_bytes = UINT64_MAX;
+		for (int i = 0; i < 50; i++)
+			ipk__os_pause();
+	}
+	return 0;
+}
+
+/* One with a name, alone in its memory: what lies behind it is nobody's. */
+static struct length make_named(int i, const char *name)
+{
+	struct length l = {NULL};
+
+	switch (i) {
+	case 0:
+		ck_ok(ipk_rwlock_create(IPK_RWLOCK(.name = name, .max_readers = 4), &rwlock));
+		l.object = object_of(rwlock);
+		l.n = (_Atomic uint32_t *)&((struct ipk__shm_rwlock *)l.object)->n_cells;
+		l.n_max = IPK_RWLOCK_READERS_MAX;
+		break;
+	case 1:
+		ck_ok(ipk_barrier_create(IPK_BARRIER(.name = name, .n_parties = 2), &barrier));
+		l.object = object_of(barrier);
+		l.n = (_Atomic uint32_t *)&((struct ipk__shm_barrier *)l.object)->n_parties;
+		l.n_max = IPK_BARRIER_PARTIES_MAX;
+		break;
+	default:
+		ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.name = name, .value = 2, .max = 2,
+							 .kind = IPK_SEMAPHORE_OWNED),
+					   &tokens));
+		l.object = object_of(tokens);
+		l.n = (_Atomic uint32_t *)&((struct ipk__shm_semaphore *)l.object)->max;
+		l.n_max = IPK_SEMAPHORE_TOKENS_MAX;
+	}
+	return l;
+}
+
+/* Another view of it, whose calls go to its last cell. */
+static void look_at_named(int i, const char *name)
+{
+	ipk_rwlock *rw = NULL;
+	ipk_barrier *b = NULL;
+	ipk_semaphore *s = NULL;
+
+	if (i == 0 && ipk_rwlock_open(name, &rw) == 0)
+		ipk_rwlock_readers(rw, NULL, 0);
+	else if (i == 1 && ipk_barrier_open(name, &b) == 0)
+		(void)!ipk_barrier_register(b);
+	else if (i == 2 && ipk_semaphore_open(name, &s) == 0)
+		ipk_semaphore_holders(s, NULL, 0);
+	ipk_rwlock_close(rw);
+	ipk_barrier_close(b);
+	ipk_semaphore_close(s);
+}
+
+START_TEST(a_length_that_changes_after_the_check)
+{
+	char name[UNIQUE_NAME_BYTES];
+	struct length l;
+	pid_t pid;
+
+	unique_name(name, "length");
+	l = make_named(_i, name);
+	pid = spawn(flip_length, &l);
+	for (int k = 0; k < repeats(20000); k++)
+		look_at_named(_i, name);
+	kill_and_reap(pid);
+	ck_ok(ipk_semaphore_unlink(name)); /* a name is a name */
+	drop_all();
+}
+END_TEST
+
 /* --- very many words, each of which is asked for --- */
 
 /*
@@ -491,6 +580,7 @@ static Suite *suite(void)
 	add_loop_test(s, bits_of_a_barrier, 0, 3);
 	add_test(s, a_value_beyond_the_maximum);
 	add_loop_test(s, every_call_ends, 0, 5);
+	add_loop_test(s, a_length_that_changes_after_the_check, 0, 3);
 	add_loop_test(s, a_long_row_of_the_dead, 0, 3);
 	return s;
 }
