@@ -263,18 +263,21 @@ int ipk_shm_create(const ipk_shm_opts *opts, ipk_shm **ret_shm)
 
 /* --- opening --- */
 
-/* A maker that only set the size (Python) has taken no page yet: a use would raise SIGBUS. */
-static int take_pages(const ipk_shm *s)
+/*
+ * A maker that only set the size (Python) has taken no page yet, and whoever has it open may give
+ * some back: a use would raise SIGBUS.
+ */
+static int take_pages(const ipk_shm *s, uint64_t n_bytes)
 {
 	int fd;
 	int r;
 
 	if (!s->is_read_only)
-		return ipk__os_allocate(s->fd, 0, s->size_bytes);
+		return ipk__os_allocate(s->fd, 0, n_bytes);
 	r = ipk__os_open_again(s->fd, true, &fd);
 	if (r < 0)
 		return r == -EACCES ? 0 : r;
-	r = ipk__os_allocate(fd, 0, s->size_bytes);
+	r = ipk__os_allocate(fd, 0, n_bytes);
 	ipk__os_close(fd);
 	return r;
 }
@@ -293,7 +296,7 @@ static int map_raw(ipk_shm *s)
 	if (st.size_bytes == 0)
 		return -ENODATA;
 	s->size_bytes = st.size_bytes;
-	r = take_pages(s);
+	r = take_pages(s, s->size_bytes);
 	if (r == 0)
 		r = ipk__os_map(s->fd, s->size_bytes, !s->is_read_only, &s->base);
 	if (r < 0)
@@ -309,6 +312,8 @@ static int map_segment(ipk_shm *s, const struct ipk__shm_header *h)
 	uint64_t size_bytes;
 	int r = h->n_rings != 0 || h->fixed_bytes <= offset ? -EBADMSG : 0;
 
+	if (r == 0)
+		r = take_pages(s, h->fixed_bytes);
 	if (r == 0)
 		r = ipk__os_map(s->fd, h->fixed_bytes, !s->is_read_only, &s->base);
 	if (r < 0)

@@ -96,6 +96,22 @@ START_TEST(both_handles_have_the_same_bytes)
 }
 END_TEST
 
+/* Whoever has it open may give pages back: they are there again before it is used. */
+START_TEST(holes_are_filled_when_it_is_opened)
+{
+	ipk_shm *s = make(_i & 1, 1 << 20);
+	ipk_shm *again = NULL;
+	struct stat st;
+
+	ck_ok(ipk__os_deallocate(s->fd, 16 * PAGE, 100 * PAGE));
+	ck_ok(ipk_shm_open(name, raw_flag(_i & 1) | (_i & 2 ? IPK_SHM_READ_ONLY : 0), &again));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, 1 << 20);
+	ipk_shm_close(again);
+	drop(_i & 1, s);
+}
+END_TEST
+
 START_TEST(raw_file_is_exactly_the_bytes)
 {
 	ipk_shm *s = make(true, SIZE);
@@ -943,6 +959,7 @@ static Suite *suite(void)
 	Suite *s = suite_create("shm_memory");
 
 	add_loop_test(s, both_handles_have_the_same_bytes, 0, 2);
+	add_loop_test(s, holes_are_filled_when_it_is_opened, 0, 4);
 	add_test(s, raw_file_is_exactly_the_bytes);
 	add_test(s, anonymous_one_has_no_name);
 	add_test(s, null_and_bad_options_are_told);
