@@ -11,9 +11,11 @@
  * the kernel's choice, and gives nobody access.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -24,7 +26,7 @@
 
 #define BUFFER_BYTES 4096 /* doubled by the kernel: two dozen rings */
 #define DRAIN_AT_ONCE 32  /* more than fit */
-#define FIFO_READS_MAX 32 /* more than a FIFO holds */
+#define FIFO_BYTES 65536  /* all that it holds, unless others made it larger */
 
 static int connect_to_itself(int fd)
 {
@@ -112,16 +114,37 @@ bool ipk__os_bell_drain(int fd)
 	return recvmmsg(fd, rings, DRAIN_AT_ONCE, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) > 0;
 }
 
+/*
+ * A FIFO's O_NONBLOCK belongs to all who share the open file, too. vmsplice() and splice() say for
+ * themselves that they do not wait; where they are refused there is only write().
+ */
+static int ring_fifo(int fd)
+{
+	static const char byte;
+	struct iovec part = {(void *)&byte, 1};
+	ssize_t n = vmsplice(fd, &part, 1, SPLICE_F_NONBLOCK);
+
+	if (n < 0 && (errno == ENOSYS || errno == EPERM))
+		n = write(fd, &byte, 1);
+	return n < 0 ? -errno : 0;
+}
+
+static void make_room(int fd)
+{
+	int away[2];
+
+	if (pipe2(away, O_CLOEXEC | O_NONBLOCK) < 0 || ipk__os_take_fds(away, 2) < 0)
+		return;
+	(void)!splice(fd, NULL, away[1], NULL, FIFO_BYTES, SPLICE_F_NONBLOCK);
+	close(away[0]);
+	close(away[1]);
+}
+
 void ipk__os_bell_fifo(int fd)
 {
 	IPK__UNCANCELLED();
-	char rest[2048];
-
-	if (write(fd, "", 1) == 1 || errno != EAGAIN)
-		return;
-	for (int i = 0; i < FIFO_READS_MAX; i++) {
-		if (read(fd, rest, sizeof rest) != (ssize_t)sizeof rest)
-			break;
+	if (ring_fifo(fd) == -EAGAIN) {
+		make_room(fd);
+		(void)ring_fifo(fd);
 	}
-	(void)!write(fd, "", 1);
 }

@@ -1,6 +1,7 @@
 /*
- * mq.c - POSIX message queues (librt). Opened non-blocking: waiting is done by poll() with
- * a monotonic deadline, since mq_timedsend() and mq_timedreceive() follow the wall clock.
+ * mq.c - POSIX message queues (librt). Waiting is done by poll() with a monotonic deadline,
+ * since mq_timedsend() and mq_timedreceive() follow the wall clock. They are called with a time
+ * that has passed: O_NONBLOCK belongs to all who share the fd, who may clear it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 
 #define DEFAULT_MAX_ITEMS 10
 #define DEFAULT_MESSAGE_BYTES 8192
+
+static const struct timespec long_ago;
 
 /* The kernel says EINVAL for sizes over its limits and EMFILE over RLIMIT_MSGQUEUE. */
 static int create_error(int err)
@@ -118,13 +121,20 @@ int ipk__os_mq_stat(int fd, size_t *ret_max_items, size_t *ret_message_bytes, si
 	return 0;
 }
 
+static int transfer_error(void)
+{
+	return errno == ETIMEDOUT ? -EAGAIN : -errno;
+}
+
 int ipk__os_mq_send(int fd, const void *data, size_t len_bytes, unsigned priority)
 {
 	IPK__UNCANCELLED();
 	int r;
 
 	do {
-		r = mq_send((mqd_t)fd, data, len_bytes, priority) < 0 ? -errno : 0;
+		r = mq_timedsend((mqd_t)fd, data, len_bytes, priority, &long_ago) < 0
+			    ? transfer_error()
+			    : 0;
 	} while (r == -EINTR);
 	return r;
 }
@@ -135,10 +145,10 @@ int ipk__os_mq_receive(int fd, void *buf, size_t buf_bytes, size_t *ret_len_byte
 	ssize_t n;
 
 	do {
-		n = mq_receive((mqd_t)fd, buf, buf_bytes, NULL);
+		n = mq_timedreceive((mqd_t)fd, buf, buf_bytes, NULL, &long_ago);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return -errno;
+		return transfer_error();
 	*ret_len_bytes = (size_t)n;
 	return 0;
 }

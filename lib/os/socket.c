@@ -264,11 +264,20 @@ int ipk__os_listen(const char *path, int *ret_fd)
 	return 0;
 }
 
+/*
+ * O_NONBLOCK belongs to all who share the listener, and one of them may have cleared it. There is
+ * no accept that says for itself that it does not wait.
+ */
 int ipk__os_accept(int fd, int *ret_fd)
 {
 	IPK__UNCANCELLED();
 	int r;
 
+	if (ipk__os_poll1(fd, IPK__OS_IN, ipk_now(), NULL) == -ETIMEDOUT)
+		return -EAGAIN;
+	/* Another may be faster. */
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
 	do {
 		r = ipk__os_take_fd(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), ret_fd);
 	} while (r == -EINTR || r == -ECONNABORTED);

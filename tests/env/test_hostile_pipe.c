@@ -99,6 +99,32 @@ START_TEST(mute_callers_are_in_nobodys_way)
 }
 END_TEST
 
+/* Whoever shares its fd, as a fork child does, may clear the flags. */
+START_TEST(a_listener_does_not_wait_by_itself)
+{
+	char dir[] = "/tmp/ipk-test-XXXXXX";
+	ipk_listener *l;
+	char path[64];
+	ipk_pipe *p;
+	pid_t pid;
+	int fd;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/socket", dir);
+	ck_ok(ipk_listener_create(path, NULL, &l));
+	ck_ok(ipk_listener_fd(l, &fd));
+	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+	ck_err(ipk_listener_accept(l, ipk_in_ms(20), &p), -ETIMEDOUT);
+	ck_err(ipk_listener_accept(l, ipk_now(), &p), -ETIMEDOUT);
+	pid = spawn(call, path);
+	ck_ok(ipk_listener_accept(l, ipk_in_ms(WAIT_MS), &p));
+	reap_ok(pid);
+	ipk_pipe_close(p);
+	ipk_listener_close(l);
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+END_TEST
+
 /* --- what an end is made of --- */
 
 START_TEST(parts_are_checked_for_what_they_are)
@@ -130,6 +156,7 @@ static Suite *suite(void)
 
 	add_loop_test(s, pieces_without_end_end_at_the_deadline, 0, 2);
 	add_test(s, mute_callers_are_in_nobodys_way);
+	add_test(s, a_listener_does_not_wait_by_itself);
 	add_test(s, parts_are_checked_for_what_they_are);
 	return s;
 }

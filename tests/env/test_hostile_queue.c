@@ -4,6 +4,7 @@
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -312,7 +313,7 @@ START_TEST(a_bell_neither_blocks_nor_signals)
 }
 END_TEST
 
-/* The FIFO beside a named queue, kept full by others. */
+/* The FIFO beside a named queue, kept full by others, who may have cleared its flags, too. */
 START_TEST(a_full_fifo_beside_a_named_queue_is_no_hindrance)
 {
 	ipk_queue *q = make_queue(N_KINDS + IPK_QUEUE_FIFO, IPK_QUEUE());
@@ -321,11 +322,31 @@ START_TEST(a_full_fifo_beside_a_named_queue_is_no_hindrance)
 
 	ck_ok(ipk_queue_fd(q, &p.fd));
 	arm(q);
-	while (write(ipk__queue_bell(q), zeros, sizeof zeros) > 0)
+	while (write(ipk__queue_bell(q), zeros, _i ? 1 : sizeof zeros) > 0)
 		;
+	ck_assert_int_eq(fcntl(ipk__queue_bell(q), F_SETFL, 0), 0);
 	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 	drop_queue(q);
+}
+END_TEST
+
+START_TEST(a_message_queue_does_not_wait_by_itself)
+{
+	char name[UNIQUE_NAME_BYTES + 8] = "mq:/", bytes[8192];
+	ipk_queue *q;
+
+	unique_name(name + strlen(name), "flags");
+	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name, .max_items = 1), &q));
+	ck_assert_int_eq(fcntl(q->mq_fd, F_SETFL, 0), 0);
+	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_in_ms(20), NULL), -ETIMEDOUT);
+	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_now(), NULL), -ETIMEDOUT);
+	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
+	ck_err(ipk_queue_put(q, "y", 1, ipk_in_ms(20)), -ETIMEDOUT);
+	ck_err(ipk_queue_put(q, "y", 1, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_queue_get(q, bytes, sizeof bytes, ipk_now(), NULL));
+	ipk_queue_close(q);
+	ck_ok(ipk_queue_unlink(name));
 }
 END_TEST
 
@@ -361,7 +382,8 @@ static Suite *suite(void)
 	add_loop_test(s, sizes_that_change_after_the_check_are_not_used, 0, N_KINDS);
 	add_loop_test(s, only_a_bell_is_taken_as_a_bell, 0, N_FOREIGN);
 	add_test(s, a_bell_neither_blocks_nor_signals);
-	add_test(s, a_full_fifo_beside_a_named_queue_is_no_hindrance);
+	add_loop_test(s, a_full_fifo_beside_a_named_queue_is_no_hindrance, 0, 2);
+	add_test(s, a_message_queue_does_not_wait_by_itself);
 	add_test(s, memory_is_of_one_user_and_of_one_size);
 	return s;
 }

@@ -58,6 +58,8 @@ static const struct call calls[] = {
 #ifdef SYS_dup2 /* newer processors have only dup3 */
 	{"dup2", SYS_dup2, -1, 0, 0, false},
 #endif
+	{"vmsplice", SYS_vmsplice, -1, 0, 0, false},
+	{"splice", SYS_splice, -1, 0, 0, false},
 	{"sysinfo", SYS_sysinfo, -1, 0, 0, false},
 	{"prlimit64", SYS_prlimit64, -1, 0, 0, false},
 #ifndef __SANITIZE_ADDRESS__ /* whose threads do not begin without it */
