@@ -1,9 +1,11 @@
 /*
  * look_lanes.c - what the memory of pipes and queues says.
  *
- * The copy is taken while others write. Only a ring's two words must go together: tail is
- * read again after head, which makes the pair possible unless the ring went round between
- * the two reads. An impossible pair is -ENOTRECOVERABLE: the caller looks again.
+ * The copy is taken while others write. Some numbers must go together, and what is the larger of
+ * two is read again after the other: a ring's head and then its tail, which makes the pair possible
+ * unless the ring went round between the two reads; and what was put after what was done, so that
+ * no item is inside that looks done. An impossible pair is -ENOTRECOVERABLE: the caller looks
+ * again.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,10 +16,13 @@
 
 /* --- lanes --- */
 
-/* @copy is of memory at @offset of the file: bring the writer's line up to date. */
-static int read_tail_again(int fd, uint64_t offset, struct ipk__shm_ring *copy)
+/* @copy is of memory at @offset of the file: the reader's line once more, then the writer's. */
+static int read_ends_again(int fd, uint64_t offset, struct ipk__shm_ring *copy)
 {
-	return ipk__os_pread(fd, copy, offsetof(struct ipk__shm_ring, head), offset);
+	const size_t at = offsetof(struct ipk__shm_ring, head);
+	int r = ipk__os_pread(fd, (char *)copy + at, sizeof *copy - at, offset + at);
+
+	return r < 0 ? r : ipk__os_pread(fd, copy, at, offset);
 }
 
 /*
@@ -67,7 +72,7 @@ int ipk__look_at_pipe(int fd, const struct ipk__shm_header *h, struct ipk__objec
 	for (uint32_t i = 0; r == 0 && i < n_lanes; i++) {
 		struct ipk__shm_ring *ring = &shm.lanes[i + 2 - n_lanes].ring;
 
-		r = read_tail_again(fd, (uint64_t)((char *)ring - (char *)&shm), ring);
+		r = read_ends_again(fd, (uint64_t)((char *)ring - (char *)&shm), ring);
 		if (r == 0)
 			r = note_ring(ring, h->ring_bytes, &o->lanes[i]);
 	}
@@ -173,8 +178,11 @@ int ipk__look_at_queue(int fd, const struct ipk__shm_header *h, struct ipk__obje
 		return -ENOMEM;
 	r = ipk__os_pread(fd, copy, sizeof *copy, 0);
 	if (r == 0)
-		r = read_tail_again(fd, offsetof(struct ipk__shm_queue, lane.ring),
+		r = read_ends_again(fd, offsetof(struct ipk__shm_queue, lane.ring),
 				    &copy->lane.ring);
+	if (r == 0)
+		r = ipk__os_pread(fd, &copy->n_shelved, sizeof copy->n_shelved,
+				  offsetof(struct ipk__shm_queue, n_shelved));
 	if (r == 0)
 		r = look_at_copy(copy, h, o);
 	free(copy);

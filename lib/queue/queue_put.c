@@ -160,8 +160,9 @@ static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
 	q->slots[at].level = level;
 	/* The commit. Pairs with the reading of words after a death. */
 	atomic_store_explicit(&q->slots[at].word, SLOT_LIVE, memory_order_release);
-	ipk__shelf_link(q, at);
+	/* First: whoever reads both finds no more inside than were put. */
 	atomic_store_explicit(&q->shared->n_shelved, seq + 1, memory_order_relaxed);
+	ipk__shelf_link(q, at);
 	ipk__count_add(&q->shared->bytes_put, item->len_bytes);
 	return 0;
 }
