@@ -164,7 +164,8 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 	if (ret_fds && (msg.msg_flags & MSG_CTRUNC)) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(ret_fds[i]);
-		return -EMFILE;
+		/* More than anybody of us sends, or more than there are numbers for. */
+		return n_fds == IPK__OS_FDS_MAX ? -EPROTO : -EMFILE;
 	}
 	*ret_bytes = (size_t)n;
 	if (ret_n_fds)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "os/os.h"
@@ -125,6 +126,39 @@ START_TEST(a_listener_does_not_wait_by_itself)
 }
 END_TEST
 
+/* A message with as many fds as the kernel takes, which are none of ours. */
+START_TEST(too_many_fds_are_a_fault_of_their_sender)
+{
+	enum { N_FDS = 253 };
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int) * N_FDS)];
+	} control = {{0}};
+	struct ipk__side_packet packet;
+	struct iovec part = {&packet, sizeof packet};
+	struct msghdr msg = {.msg_iov = &part,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = sizeof control};
+	ipk_pipe *a, *b;
+	int fd = -1;
+
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	ipk__side_packet_init(&packet, IPK__SIDE_FD);
+	control.head.cmsg_level = SOL_SOCKET;
+	control.head.cmsg_type = SCM_RIGHTS;
+	control.head.cmsg_len = CMSG_LEN(sizeof(int) * N_FDS);
+	memset(CMSG_DATA(&control.head), 0, sizeof(int) * N_FDS); /* our stdin, many times */
+	ck_assert_int_gt(sendmsg(a->side_fd, &msg, 0), 0);
+	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd), -EPROTO);
+	ck_ok(ipk_pipe_send_fd(a, 0, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd));
+	ipk__os_close(fd);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
 /* --- what an end is made of --- */
 
 START_TEST(parts_are_checked_for_what_they_are)
@@ -157,6 +191,7 @@ static Suite *suite(void)
 	add_loop_test(s, pieces_without_end_end_at_the_deadline, 0, 2);
 	add_test(s, mute_callers_are_in_nobodys_way);
 	add_test(s, a_listener_does_not_wait_by_itself);
+	add_test(s, too_many_fds_are_a_fault_of_their_sender);
 	add_test(s, parts_are_checked_for_what_they_are);
 	return s;
 }
