@@ -131,6 +131,17 @@ START_TEST(offsets_are_used_again)
 }
 END_TEST
 
+/* As calls do it: a repair that takes long on a busy machine leaves the rest to the next. */
+static void repair(ipk_queue *q)
+{
+	ipk_deadline deadline = ipk_in_ms(10000);
+
+	q->shared->needs_repair = 1;
+	while (atomic_load(&q->shared->needs_repair) != 0 && ipk_deadline_left_ns(deadline) > 0)
+		ipk__queue_repair(q);
+	ck_assert_uint_eq(q->shared->needs_repair, 0);
+}
+
 /* After a death: pages of no item go, those of items stay. */
 START_TEST(gaps_are_found)
 {
@@ -150,12 +161,10 @@ START_TEST(gaps_are_found)
 	ck_ok(ipk__spill_write(q, buf, sizeof buf, &offset));
 	ck_ok(ipk_queue_lease(q, ipk_now(), &l));
 	with_items = blocks_of(q);
-	q->shared->needs_repair = 1;
-	ipk__queue_repair(q);
-	ck_assert_uint_eq(q->shared->needs_repair, 0);
+	repair(q);
 	ck_assert_int_lt(blocks_of(q), with_items);
 	with_items = blocks_of(q);
-	ipk__queue_repair(q);
+	repair(q);
 	ck_assert_int_eq(blocks_of(q), with_items);
 	for (int k = 1; k < N_ITEMS; k++) {
 		uint32_t at = (uint32_t)nth_out(kind_of(_i), k, N_ITEMS);
@@ -182,9 +191,7 @@ START_TEST(repair_with_much_inside)
 	while (ipk_queue_put(q, item, sizeof item, ipk_now()) == 0)
 		n++;
 	ck_assert_uint_eq(n, N_ITEMS);
-	q->shared->needs_repair = 1;
-	ipk__queue_repair(q);
-	ck_assert_uint_eq(q->shared->needs_repair, 0);
+	repair(q);
 	for (n = 0; ipk_queue_get(q, item, sizeof item, ipk_now(), NULL) == 0;)
 		n++;
 	ck_assert_uint_eq(n, N_ITEMS);
