@@ -21,9 +21,9 @@ static int square(void *arg)
 	for (size_t i = (size_t)job->first; i < N_ITEMS; i += N_WORKERS) {
 		double x;
 
-		ipk_try(ipk_array_get(job->numbers, i, &x));
+		IPK_CHECK(ipk_array_get(job->numbers, i, &x));
 		x *= x;
-		ipk_try(ipk_array_set(job->numbers, i, &x));
+		IPK_CHECK(ipk_array_set(job->numbers, i, &x));
 	}
 	return 0;
 }
@@ -31,21 +31,21 @@ static int square(void *arg)
 int main(void)
 {
 	double items[N_ITEMS], sum = 0;
-	IPK_AUTO(array) *numbers = NULL;
+	IPK_AUTO(array, numbers);
 	ipk_process *workers[N_WORKERS] = {NULL};
 
 	for (int i = 0; i < N_ITEMS; i++)
 		items[i] = i + 0.5;
-	ipk_try(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N_ITEMS, .items = items),
-				 &numbers));
+	IPK_CHECK(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N_ITEMS, .items = items),
+				   &numbers));
 	for (int i = 0; i < N_WORKERS; i++)
-		ipk_try(ipk_process_start(square, &(struct job){numbers, i}, NULL, &workers[i]));
+		IPK_CHECK(ipk_process_start(square, &(struct job){numbers, i}, NULL, &workers[i]));
 	for (int i = 0; i < N_WORKERS; i++) {
-		ipk_try(ipk_process_join(workers[i], ipk_forever(), NULL));
+		IPK_CHECK(ipk_process_join(workers[i], ipk_forever(), NULL));
 		ipk_process_close(workers[i]);
 	}
 	/* All at once, as a slice; the array's lock keeps other slices out meanwhile. */
-	ipk_try(ipk_array_read(numbers, 0, N_ITEMS, items, sizeof items, ipk_forever(), NULL));
+	IPK_CHECK(ipk_array_read(numbers, 0, N_ITEMS, items, sizeof items, ipk_forever(), NULL));
 	for (int i = 0; i < N_ITEMS; i++) {
 		printf("%g ", items[i]);
 		sum += items[i];

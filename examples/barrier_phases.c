@@ -18,7 +18,7 @@ static int sum_up(void *phase)
 {
 	int n;
 
-	ipk_try(ipk_value_load(total, &n));
+	IPK_CHECK(ipk_value_load(total, &n));
 	printf("phase %d: %d so far, says %d\n", *(int *)phase, n, (int)getpid());
 	fflush(stdout);
 	/* All have added theirs, and nobody is ahead: an error breaks the barrier for all. */
@@ -29,8 +29,8 @@ static int work(void *arg)
 {
 	(void)arg;
 	for (int phase = 0; phase < N_PHASES; phase++) {
-		ipk_try(ipk_value_add(total, 1, NULL));
-		ipk_try(ipk_barrier_wait(barrier, sum_up, &phase, ipk_in_ms(10000), NULL));
+		IPK_CHECK(ipk_value_add(total, 1, NULL));
+		IPK_CHECK(ipk_barrier_wait(barrier, sum_up, &phase, ipk_in_ms(10000), NULL));
 	}
 	/* It leaves; without this its end would be taken for a death. */
 	return ipk_barrier_unregister(barrier);
@@ -42,12 +42,12 @@ int main(void)
 	ipk_process_status status;
 	int n_failed = 0;
 
-	ipk_try(ipk_barrier_create(IPK_BARRIER(.n_parties = N_WORKERS), &barrier));
-	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'i'), &total));
+	IPK_CHECK(ipk_barrier_create(IPK_BARRIER(.n_parties = N_WORKERS), &barrier));
+	IPK_CHECK(ipk_value_create(IPK_VALUE(.typecode = 'i'), &total));
 	for (int i = 0; i < N_WORKERS; i++)
-		ipk_try(ipk_process_start(work, NULL, NULL, &workers[i]));
+		IPK_CHECK(ipk_process_start(work, NULL, NULL, &workers[i]));
 	for (int i = 0; i < N_WORKERS; i++) {
-		ipk_try(ipk_process_join(workers[i], ipk_forever(), &status));
+		IPK_CHECK(ipk_process_join(workers[i], ipk_forever(), &status));
 		ipk_process_close(workers[i]);
 		n_failed += status.exit_code != 0;
 	}

@@ -26,33 +26,34 @@ static bool can_go_on(void *is_producer)
 static int produce(void *arg)
 {
 	for (unsigned i = 1; i <= N_EACH; i++) {
-		ipk_try(ipk_lock_lock(lock, ipk_forever(), NULL));
-		ipk_try(ipk_cond_wait_for(changed, lock, can_go_on, arg, ipk_forever(), NULL));
+		IPK_CHECK(ipk_lock_lock(lock, ipk_forever(), NULL));
+		IPK_CHECK(ipk_cond_wait_for(changed, lock, can_go_on, arg, ipk_forever(), NULL));
 		buffer->items[buffer->n_put++ % N_PLACES] = i;
-		ipk_cond_notify_all(changed);
-		ipk_lock_unlock(lock);
+		IPK_CHECK(ipk_cond_notify_all(changed));
+		IPK_CHECK(ipk_lock_unlock(lock));
 	}
 	return 0;
 }
 
 int main(void)
 {
-	IPK_AUTO(shm) *memory = NULL;
-	IPK_AUTO(process) *a = NULL, *b = NULL;
+	IPK_AUTO(shm, memory);
+	IPK_AUTO(process, a);
+	IPK_AUTO(process, b);
 	long sum = 0;
 
-	ipk_try(ipk_shm_create(IPK_SHM(.size_bytes = sizeof *buffer), &memory));
+	IPK_CHECK(ipk_shm_create(IPK_SHM(.size_bytes = sizeof *buffer), &memory));
 	buffer = ipk_shm_data(memory);
-	ipk_try(ipk_lock_create(NULL, &lock));
-	ipk_try(ipk_cond_create(NULL, &changed));
-	ipk_try(ipk_process_start(produce, buffer, NULL, &a));
-	ipk_try(ipk_process_start(produce, buffer, NULL, &b));
+	IPK_CHECK(ipk_lock_create(NULL, &lock));
+	IPK_CHECK(ipk_cond_create(NULL, &changed));
+	IPK_CHECK(ipk_process_start(produce, buffer, NULL, &a));
+	IPK_CHECK(ipk_process_start(produce, buffer, NULL, &b));
 	for (int i = 0; i < 2 * N_EACH; i++) {
-		ipk_try(ipk_lock_lock(lock, ipk_forever(), NULL));
-		ipk_try(ipk_cond_wait_for(changed, lock, can_go_on, NULL, ipk_forever(), NULL));
+		IPK_CHECK(ipk_lock_lock(lock, ipk_forever(), NULL));
+		IPK_CHECK(ipk_cond_wait_for(changed, lock, can_go_on, NULL, ipk_forever(), NULL));
 		sum += buffer->items[buffer->n_taken++ % N_PLACES];
-		ipk_cond_notify_all(changed);
-		ipk_lock_unlock(lock);
+		IPK_CHECK(ipk_cond_notify_all(changed));
+		IPK_CHECK(ipk_lock_unlock(lock));
 	}
 	printf("%u items through %d places: %ld\n", buffer->n_taken, N_PLACES, sum);
 	return sum != (long)N_EACH * (N_EACH + 1);

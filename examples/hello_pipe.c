@@ -22,8 +22,8 @@ static int answer(void *arg)
 	ends->parents = ipk_pipe_close(ends->parents); /* ours is the other one */
 	while (ipk_pipe_recv(ends->childs, line, sizeof line, ipk_forever(), &n) == 0) {
 		printf("child:  got \"%.*s\"\n", (int)n, line);
-		ipk_try(ipk_pipe_sendf(ends->childs, ipk_in_ms(1000), "[s i]", "hello, too",
-				       (int)n));
+		IPK_CHECK(ipk_pipe_sendf(ends->childs, ipk_in_ms(1000), "[s i]", "hello, too",
+					 (int)n));
 	}
 	printf("child:  the other end is closed\n");
 	return EXIT_SUCCESS;
@@ -31,20 +31,20 @@ static int answer(void *arg)
 
 int main(void)
 {
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(process, child);
 	ipk_process_status status;
 	struct ends ends;
 	char *text;
 	int n;
 
-	ipk_try(ipk_pipe_create(NULL, &ends.parents, &ends.childs));
-	ipk_try(ipk_process_start(answer, &ends, NULL, &child));
+	IPK_CHECK(ipk_pipe_create(NULL, &ends.parents, &ends.childs));
+	IPK_CHECK(ipk_process_start(answer, &ends, NULL, &child));
 	ends.childs = ipk_pipe_close(ends.childs);
-	ipk_try(ipk_pipe_send(ends.parents, "hello", 5, ipk_in_ms(1000)));
-	ipk_try(ipk_pipe_recvf(ends.parents, ipk_in_ms(5000), "[s i]", &text, &n));
+	IPK_CHECK(ipk_pipe_send(ends.parents, "hello", 5, ipk_in_ms(1000)));
+	IPK_CHECK(ipk_pipe_recvf(ends.parents, ipk_in_ms(5000), "[s i]", &text, &n));
 	printf("parent: got \"%s\" for %d bytes\n", text, n);
 	free(text);
 	ends.parents = ipk_pipe_close(ends.parents);
-	ipk_try(ipk_process_join(child, ipk_forever(), &status));
+	IPK_CHECK(ipk_process_join(child, ipk_forever(), &status));
 	return status.exit_code;
 }

@@ -17,7 +17,7 @@ static int writer(void *arg)
 	const char *const words[] = {"A", "B", "C"};
 
 	for (int i = 0; i < 3; i++) {
-		ipk_try(ipk_queue_put(q, words[i], strlen(words[i]), ipk_in_ms(1000)));
+		IPK_CHECK(ipk_queue_put(q, words[i], strlen(words[i]), ipk_in_ms(1000)));
 		printf("%d put %s\n", (int)getpid(), words[i]);
 	}
 	return ipk_queue_shutdown(q, IPK_DRAIN);
@@ -34,20 +34,21 @@ static int reader(void *arg)
 		printf("%d got %.*s\n", (int)getpid(), (int)n, word);
 		strncat(all, word, n);
 	}
-	ipk_try(r == -ESHUTDOWN ? 0 : r);
+	IPK_CHECK(r == -ESHUTDOWN ? 0 : r);
 	return strcmp(all, "ABC") == 0 ? 0 : -EBADMSG;
 }
 
 int main(void)
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(process) *w = NULL, *r = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(process, w);
+	IPK_AUTO(process, r);
 	ipk_process_status wrote, was_read;
 
-	ipk_try(ipk_queue_create(NULL, &q));
-	ipk_try(ipk_process_start(writer, q, NULL, &w));
-	ipk_try(ipk_process_start(reader, q, NULL, &r));
-	ipk_try(ipk_process_join(w, ipk_forever(), &wrote));
-	ipk_try(ipk_process_join(r, ipk_forever(), &was_read));
+	IPK_CHECK(ipk_queue_create(NULL, &q));
+	IPK_CHECK(ipk_process_start(writer, q, NULL, &w));
+	IPK_CHECK(ipk_process_start(reader, q, NULL, &r));
+	IPK_CHECK(ipk_process_join(w, ipk_forever(), &wrote));
+	IPK_CHECK(ipk_process_join(r, ipk_forever(), &was_read));
 	return wrote.exit_code != 0 || was_read.exit_code != 0;
 }

@@ -47,11 +47,11 @@ static int count_prime(ipk_managed_lock *lock, ipk_dict *totals)
 	int64_t n = 0;
 	int r;
 
-	ipk_try(ipk_managed_lock_lock(lock, soon()));
+	IPK_TRY(ipk_managed_lock_lock(lock, soon()));
 	r = ipk_dict_getf(totals, IPK_TEXT("primes"), soon(), "l", &n);
 	if (r == 0 || r == -ENOENT)
 		r = ipk_dict_setf(totals, IPK_TEXT("primes"), soon(), "l", n + 1);
-	ipk_try(ipk_managed_lock_unlock(lock, soon()));
+	IPK_TRY(ipk_managed_lock_unlock(lock, soon()));
 	return r;
 }
 
@@ -63,21 +63,21 @@ struct job {
 static int worker(void *arg)
 {
 	struct job *job = arg;
-	IPK_AUTO(dict) *results = NULL;
-	IPK_AUTO(dict) *totals = NULL;
-	IPK_AUTO(list) *done = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(dict, results);
+	IPK_AUTO(dict, totals);
+	IPK_AUTO(list, done);
+	IPK_AUTO(managed_lock, lock);
 	char name[32];
 
-	ipk_try(ipk_dict_open(job->manager, "{demo}results", &results));
-	ipk_try(ipk_dict_open(job->manager, "{demo}totals", &totals));
-	ipk_try(ipk_list_open(job->manager, "{demo}done", &done));
-	ipk_try(ipk_managed_lock_open(job->manager, "{demo}lock", false, soon(), &lock));
+	IPK_CHECK(ipk_dict_open(job->manager, "{demo}results", &results));
+	IPK_CHECK(ipk_dict_open(job->manager, "{demo}totals", &totals));
+	IPK_CHECK(ipk_list_open(job->manager, "{demo}done", &done));
+	IPK_CHECK(ipk_managed_lock_open(job->manager, "{demo}lock", false, soon(), &lock));
 	for (int n = job->first; n < N_NUMBERS; n += N_WORKERS) {
 		snprintf(name, sizeof name, "%d", n);
-		ipk_try(ipk_dict_setf(results, IPK_TEXT(name), soon(), "b", is_prime(n)));
+		IPK_CHECK(ipk_dict_setf(results, IPK_TEXT(name), soon(), "b", is_prime(n)));
 		if (is_prime(n))
-			ipk_try(count_prime(lock, totals));
+			IPK_CHECK(count_prime(lock, totals));
 	}
 	snprintf(name, sizeof name, "worker-%d", job->first);
 	return ipk_list_append(done, IPK_TEXT(name), soon());
@@ -107,20 +107,20 @@ static int run_workers(ipk_manager *m)
 /* What the workers left, read by the parent. */
 static int check(ipk_manager *m)
 {
-	IPK_AUTO(dict) *results = NULL;
-	IPK_AUTO(dict) *totals = NULL;
-	IPK_AUTO(list) *done = NULL;
+	IPK_AUTO(dict, results);
+	IPK_AUTO(dict, totals);
+	IPK_AUTO(list, done);
 	uint64_t n_results, n_done;
 	int64_t n_primes;
 	bool is_17_prime;
 
-	ipk_try(ipk_dict_open(m, "{demo}results", &results));
-	ipk_try(ipk_dict_open(m, "{demo}totals", &totals));
-	ipk_try(ipk_list_open(m, "{demo}done", &done));
-	ipk_try(ipk_dict_len(results, soon(), &n_results));
-	ipk_try(ipk_dict_getf(results, IPK_TEXT("17"), soon(), "b", &is_17_prime));
-	ipk_try(ipk_dict_getf(totals, IPK_TEXT("primes"), soon(), "l", &n_primes));
-	ipk_try(ipk_list_len(done, soon(), &n_done));
+	IPK_TRY(ipk_dict_open(m, "{demo}results", &results));
+	IPK_TRY(ipk_dict_open(m, "{demo}totals", &totals));
+	IPK_TRY(ipk_list_open(m, "{demo}done", &done));
+	IPK_TRY(ipk_dict_len(results, soon(), &n_results));
+	IPK_TRY(ipk_dict_getf(results, IPK_TEXT("17"), soon(), "b", &is_17_prime));
+	IPK_TRY(ipk_dict_getf(totals, IPK_TEXT("primes"), soon(), "l", &n_primes));
+	IPK_TRY(ipk_list_len(done, soon(), &n_done));
 	printf("%" PRIu64 " results, %" PRId64 " primes, %" PRIu64 " workers done\n", n_results,
 	       n_primes, n_done);
 	return n_results == N_NUMBERS && n_primes == N_PRIMES && n_done == N_WORKERS && is_17_prime
@@ -144,18 +144,18 @@ static int forget(ipk_manager *m)
 
 static int run(const char *address)
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
 
 	if (!address) {
-		ipk_try(ipk_manager_server_start(NULL, soon(), &server));
+		IPK_TRY(ipk_manager_server_start(NULL, soon(), &server));
 		address = ipk_manager_server_address(server);
 	}
-	ipk_try(ipk_manager_connect(
+	IPK_TRY(ipk_manager_connect(
 		address, IPK_MANAGER_CONNECT(.key_file = getenv("IPK_KEY_FILE")), soon(), &m));
-	ipk_try(forget(m));
-	ipk_try(run_workers(m));
-	ipk_try(check(m));
+	IPK_TRY(forget(m));
+	IPK_TRY(run_workers(m));
+	IPK_TRY(check(m));
 	return forget(m);
 }
 

@@ -36,12 +36,12 @@ static int open_queue(ipk_manager *m, ipk_managed_queue **ret_queue)
 
 static int writer(void *manager)
 {
-	IPK_AUTO(managed_queue) *queue = NULL;
+	IPK_AUTO(managed_queue, queue);
 
-	ipk_try(open_queue(manager, &queue));
+	IPK_CHECK(open_queue(manager, &queue));
 	for (size_t i = 0; i < N_LETTERS; i++)
-		ipk_try(ipk_managed_queue_put(queue, &LETTERS[i], 1, soon()));
-	ipk_try(ipk_managed_queue_join(queue, soon()));
+		IPK_CHECK(ipk_managed_queue_put(queue, &LETTERS[i], 1, soon()));
+	IPK_CHECK(ipk_managed_queue_join(queue, soon()));
 	return ipk_managed_queue_shutdown(queue, IPK_DRAIN, soon());
 }
 
@@ -53,21 +53,21 @@ struct reader {
 static int reader(void *arg)
 {
 	const struct reader *me = arg;
-	IPK_AUTO(managed_queue) *queue = NULL;
-	IPK_AUTO(dict) *found = NULL;
-	IPK_AUTO(list) *mine = NULL;
+	IPK_AUTO(managed_queue, queue);
+	IPK_AUTO(dict, found);
+	IPK_AUTO(list, mine);
 	void *letter;
 	size_t n;
 	int r;
 
-	ipk_try(open_queue(me->manager, &queue));
-	ipk_try(ipk_dict_open(me->manager, "{tasks}found", &found));
-	ipk_try(ipk_dict_get_list(found, IPK_TEXT(me->name), soon(), &mine));
+	IPK_CHECK(open_queue(me->manager, &queue));
+	IPK_CHECK(ipk_dict_open(me->manager, "{tasks}found", &found));
+	IPK_CHECK(ipk_dict_get_list(found, IPK_TEXT(me->name), soon(), &mine));
 	while ((r = ipk_managed_queue_get_alloc(queue, soon(), &letter, &n)) == 0) {
 		r = ipk_list_append(mine, letter, n, soon());
 		free(letter);
-		ipk_try(r);
-		ipk_try(ipk_managed_queue_task_done(queue, 1, soon()));
+		IPK_CHECK(r);
+		IPK_CHECK(ipk_managed_queue_task_done(queue, 1, soon()));
 	}
 	return r == -ESHUTDOWN ? 0 : r;
 }
@@ -78,14 +78,14 @@ static int check(ipk_dict *found, const struct reader *readers)
 	uint64_t n_all = 0;
 
 	for (int i = 0; i < N_READERS; i++) {
-		IPK_AUTO(list) *list = NULL;
+		IPK_AUTO(list, list);
 		uint64_t n;
 
-		ipk_try(ipk_dict_get_list(found, IPK_TEXT(readers[i].name), soon(), &list));
-		ipk_try(ipk_list_len(list, soon(), &n));
+		IPK_TRY(ipk_dict_get_list(found, IPK_TEXT(readers[i].name), soon(), &list));
+		IPK_TRY(ipk_list_len(list, soon(), &n));
 		n_all += n;
 		for (size_t k = 0; k < N_LETTERS; k++) {
-			ipk_try(ipk_list_count(list, &LETTERS[k], 1, soon(), &n));
+			IPK_TRY(ipk_list_count(list, &LETTERS[k], 1, soon(), &n));
 			if (n > 1)
 				return -EBADMSG;
 		}
@@ -98,25 +98,25 @@ static int join(ipk_process *p)
 {
 	ipk_process_status status;
 
-	ipk_try(ipk_process_join(p, soon(), &status));
+	IPK_TRY(ipk_process_join(p, soon(), &status));
 	return status.exit_code == 0 ? 0 : -ECHILD;
 }
 
 static int run_all(ipk_manager *m, ipk_dict *found)
 {
-	IPK_AUTO(process) *write = NULL;
-	IPK_AUTO(process) *first = NULL;
-	IPK_AUTO(process) *second = NULL;
+	IPK_AUTO(process, write);
+	IPK_AUTO(process, first);
+	IPK_AUTO(process, second);
 	struct reader readers[N_READERS] = {{m, "first"}, {m, "second"}};
 
-	ipk_try(ipk_dict_set_ref(found, IPK_TEXT("first"), IPK_REF_LIST, "{tasks}first", soon()));
-	ipk_try(ipk_dict_set_ref(found, IPK_TEXT("second"), IPK_REF_LIST, "{tasks}second", soon()));
-	ipk_try(ipk_process_start(reader, &readers[0], NULL, &first));
-	ipk_try(ipk_process_start(reader, &readers[1], NULL, &second));
-	ipk_try(ipk_process_start(writer, m, NULL, &write));
-	ipk_try(join(write));
-	ipk_try(join(first));
-	ipk_try(join(second));
+	IPK_TRY(ipk_dict_set_ref(found, IPK_TEXT("first"), IPK_REF_LIST, "{tasks}first", soon()));
+	IPK_TRY(ipk_dict_set_ref(found, IPK_TEXT("second"), IPK_REF_LIST, "{tasks}second", soon()));
+	IPK_TRY(ipk_process_start(reader, &readers[0], NULL, &first));
+	IPK_TRY(ipk_process_start(reader, &readers[1], NULL, &second));
+	IPK_TRY(ipk_process_start(writer, m, NULL, &write));
+	IPK_TRY(join(write));
+	IPK_TRY(join(first));
+	IPK_TRY(join(second));
 	return check(found, readers);
 }
 
@@ -136,19 +136,19 @@ static int forget(ipk_manager *m)
 
 static int run(const char *address)
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *found = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, found);
 
 	if (!address) {
-		ipk_try(ipk_manager_server_start(NULL, soon(), &server));
+		IPK_TRY(ipk_manager_server_start(NULL, soon(), &server));
 		address = ipk_manager_server_address(server);
 	}
-	ipk_try(ipk_manager_connect(
+	IPK_TRY(ipk_manager_connect(
 		address, IPK_MANAGER_CONNECT(.key_file = getenv("IPK_KEY_FILE")), soon(), &m));
-	ipk_try(forget(m));
-	ipk_try(ipk_dict_open(m, "{tasks}found", &found));
-	ipk_try(run_all(m, found));
+	IPK_TRY(forget(m));
+	IPK_TRY(ipk_dict_open(m, "{tasks}found", &found));
+	IPK_TRY(run_all(m, found));
 	return forget(m);
 }
 

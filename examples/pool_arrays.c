@@ -23,19 +23,19 @@ static int half_squares(const void *items, void *results, size_t first, size_t n
 
 int main(void)
 {
-	IPK_AUTO(array) *xs = NULL;
-	IPK_AUTO(array) *ys = NULL;
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(array, xs);
+	IPK_AUTO(array, ys);
+	IPK_AUTO(pool, pool);
 	double *x, *y, sum = 0;
 
-	ipk_try(ipk_pool_create(NULL, &pool));
-	ipk_try(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N), &xs));
-	ipk_try(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N), &ys));
+	IPK_CHECK(ipk_pool_create(NULL, &pool));
+	IPK_CHECK(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N), &xs));
+	IPK_CHECK(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = N), &ys));
 	x = ipk_array_data(xs);
 	y = ipk_array_data(ys);
 	for (int i = 0; i < N; i++)
 		x[i] = i % 1000;
-	ipk_try(ipk_pool_map_array(pool, half_squares, xs, ys, NULL, ipk_in_ms(10000)));
+	IPK_CHECK(ipk_pool_map_array(pool, half_squares, xs, ys, NULL, ipk_in_ms(10000)));
 	for (int i = 0; i < N; i++)
 		sum += y[i];
 	printf("%.1f\n", sum); /* every summand and sum is a whole number of halves: exact */

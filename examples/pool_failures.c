@@ -70,18 +70,18 @@ static const int64_t ms_ns = 1000000;
 static int see(ipk_pool *pool, const char *what, ipk_task_fn fn, const ipk_task_opts *opts,
 	       ipk_failure_cause expected)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	ipk_failure failure;
 	int r;
 
-	ipk_try(ipk_pool_submit(pool, fn, NULL, 0, opts, &f));
+	IPK_TRY(ipk_pool_submit(pool, fn, NULL, 0, opts, &f));
 	if (expected == IPK_FAILURE_CANCELLED) {
 		while (ipk_future_state_of(f) == IPK_FUTURE_PENDING)
 			usleep(1000);
-		ipk_try(ipk_future_cancel(f));
+		IPK_TRY(ipk_future_cancel(f));
 	}
 	r = ipk_future_get(f, NULL, 0, ipk_in_ms(20000), NULL);
-	ipk_try(ipk_future_failure(f, &failure));
+	IPK_TRY(ipk_future_failure(f, &failure));
 	printf("%-28s %s, begun %u times, code %d: %s\n", what, ipk_errname(r), failure.n_attempts,
 	       failure.code, failure.text);
 	return failure.cause == expected ? 0 : -EBADMSG;
@@ -89,21 +89,21 @@ static int see(ipk_pool *pool, const char *what, ipk_task_fn fn, const ipk_task_
 
 int main(void)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
-	ipk_try(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
-	ipk_try(see(pool, "its own error", complain, NULL, IPK_FAILURE_TASK));
-	ipk_try(see(pool, "worker killed", crash, NULL, IPK_FAILURE_DIED));
-	ipk_try(see(pool, "worker exits", leave, NULL, IPK_FAILURE_DIED));
-	ipk_try(see(pool, "hard time limit", never_end, IPK_TASK(.timeout_ns = 50 * ms_ns),
-		    IPK_FAILURE_TIMEOUT));
-	ipk_try(see(pool, "soft time limit", be_told, IPK_TASK(.soft_timeout_ns = 50 * ms_ns),
-		    IPK_FAILURE_TASK));
-	ipk_try(see(pool, "cancelled while it runs", never_end, NULL, IPK_FAILURE_CANCELLED));
-	ipk_try(see(pool, "result too large", large, IPK_TASK(.max_result_bytes = 1024),
-		    IPK_FAILURE_TOO_LARGE));
-	ipk_try(see(pool, "killed once, begun again", be_unlucky, IPK_TASK(.n_retries = 2),
-		    IPK_FAILURE_NONE));
+	IPK_CHECK(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	IPK_CHECK(see(pool, "its own error", complain, NULL, IPK_FAILURE_TASK));
+	IPK_CHECK(see(pool, "worker killed", crash, NULL, IPK_FAILURE_DIED));
+	IPK_CHECK(see(pool, "worker exits", leave, NULL, IPK_FAILURE_DIED));
+	IPK_CHECK(see(pool, "hard time limit", never_end, IPK_TASK(.timeout_ns = 50 * ms_ns),
+		      IPK_FAILURE_TIMEOUT));
+	IPK_CHECK(see(pool, "soft time limit", be_told, IPK_TASK(.soft_timeout_ns = 50 * ms_ns),
+		      IPK_FAILURE_TASK));
+	IPK_CHECK(see(pool, "cancelled while it runs", never_end, NULL, IPK_FAILURE_CANCELLED));
+	IPK_CHECK(see(pool, "result too large", large, IPK_TASK(.max_result_bytes = 1024),
+		      IPK_FAILURE_TOO_LARGE));
+	IPK_CHECK(see(pool, "killed once, begun again", be_unlucky, IPK_TASK(.n_retries = 2),
+		      IPK_FAILURE_NONE));
 	return see(pool, "keeps killing its workers", crash, IPK_TASK(.n_retries = 100),
 		   IPK_FAILURE_QUARANTINED);
 }

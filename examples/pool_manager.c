@@ -30,11 +30,11 @@ static ipk_deadline soon(void)
 
 static int connect_to(void *address)
 {
-	ipk_try(ipk_manager_connect(address,
-				    IPK_MANAGER_CONNECT(.key_file = getenv("IPK_KEY_FILE")), soon(),
-				    &manager));
-	ipk_try(ipk_dict_open(manager, "{pool}results", &results));
-	ipk_try(ipk_managed_lock_open(manager, "{pool}lock", false, soon(), &lock));
+	IPK_CHECK(ipk_manager_connect(address,
+				      IPK_MANAGER_CONNECT(.key_file = getenv("IPK_KEY_FILE")),
+				      soon(), &manager));
+	IPK_CHECK(ipk_dict_open(manager, "{pool}results", &results));
+	IPK_CHECK(ipk_managed_lock_open(manager, "{pool}lock", false, soon(), &lock));
 	return ipk_managed_queue_open(manager, "{pool}letters", IPK_MANAGED_QUEUE(.max_items = 5),
 				      soon(), &letters);
 }
@@ -48,13 +48,13 @@ static int put_square(const void *item, void *ret_result)
 
 	(void)ret_result;
 	snprintf(name, sizeof name, "%" PRId64, n);
-	ipk_try(ipk_managed_lock_lock(lock, soon()));
+	IPK_TRY(ipk_managed_lock_lock(lock, soon()));
 	r = ipk_dict_setf(results, IPK_TEXT(name), soon(), "l", n * n);
 	if (r == 0)
 		r = ipk_dict_getf(results, IPK_TEXT("sum"), soon(), "l", &sum);
 	if (r == 0 || r == -ENOENT)
 		r = ipk_dict_setf(results, IPK_TEXT("sum"), soon(), "l", sum + n * n);
-	ipk_try(ipk_managed_lock_unlock(lock, soon()));
+	IPK_TRY(ipk_managed_lock_unlock(lock, soon()));
 	return r;
 }
 
@@ -62,7 +62,7 @@ static int write_letters(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	(void)task, (void)arg, (void)arg_bytes;
 	for (char c = 'A'; c < 'A' + N_LETTERS; c++)
-		ipk_try(ipk_managed_queue_put(letters, &c, 1, soon()));
+		IPK_TRY(ipk_managed_queue_put(letters, &c, 1, soon()));
 	return ipk_managed_queue_shutdown(letters, IPK_DRAIN, soon());
 }
 
@@ -84,24 +84,24 @@ static int read_letters(ipk_task *task, const void *arg, size_t arg_bytes)
 
 static int run(ipk_pool *pool)
 {
-	IPK_AUTO(future) *writer = NULL;
-	IPK_AUTO(future) *reader = NULL;
-	IPK_AUTO(future) *other = NULL;
+	IPK_AUTO(future, writer);
+	IPK_AUTO(future, reader);
+	IPK_AUTO(future, other);
 	int numbers[N_NUMBERS];
 	unsigned found, found_too;
 	int64_t sum;
 
 	for (int i = 0; i < N_NUMBERS; i++)
 		numbers[i] = i;
-	ipk_try(ipk_pool_map_items(pool, put_square, numbers, sizeof numbers[0], NULL, 0, N_NUMBERS,
+	IPK_TRY(ipk_pool_map_items(pool, put_square, numbers, sizeof numbers[0], NULL, 0, N_NUMBERS,
 				   NULL, soon()));
-	ipk_try(ipk_dict_getf(results, IPK_TEXT("sum"), soon(), "l", &sum));
-	ipk_try(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &reader));
-	ipk_try(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &other));
-	ipk_try(ipk_pool_submit(pool, write_letters, NULL, 0, NULL, &writer));
-	ipk_try(ipk_future_get(writer, NULL, 0, soon(), NULL));
-	ipk_try(ipk_future_getf(reader, soon(), "I", &found));
-	ipk_try(ipk_future_getf(other, soon(), "I", &found_too));
+	IPK_TRY(ipk_dict_getf(results, IPK_TEXT("sum"), soon(), "l", &sum));
+	IPK_TRY(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &reader));
+	IPK_TRY(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &other));
+	IPK_TRY(ipk_pool_submit(pool, write_letters, NULL, 0, NULL, &writer));
+	IPK_TRY(ipk_future_get(writer, NULL, 0, soon(), NULL));
+	IPK_TRY(ipk_future_getf(reader, soon(), "I", &found));
+	IPK_TRY(ipk_future_getf(other, soon(), "I", &found_too));
 	printf("sum of squares: %" PRId64 "; each letter was read once: %s\n", sum,
 	       (found ^ found_too) == (1u << N_LETTERS) - 1 ? "yes" : "no");
 	return sum == SUM_OF_SQUARES && (found ^ found_too) == (1u << N_LETTERS) - 1 ? 0 : -EBADMSG;
@@ -123,20 +123,20 @@ static int forget(void)
 int main(int argc, char **argv)
 {
 	char *address = argv[1];
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(pool, pool);
 
 	if (argc < 2) {
-		ipk_try(ipk_manager_server_start(NULL, soon(), &server));
+		IPK_CHECK(ipk_manager_server_start(NULL, soon(), &server));
 		address = (char *)ipk_manager_server_address(server);
 	}
-	ipk_try(ipk_pool_create(
+	IPK_CHECK(ipk_pool_create(
 		IPK_POOL(.n_workers = 3, .initializer = connect_to, .initializer_arg = address),
 		&pool));
-	ipk_try(connect_to(address));
-	ipk_try(run(pool));
+	IPK_CHECK(connect_to(address));
+	IPK_CHECK(run(pool));
 	pool = ipk_pool_close(pool);
-	ipk_try(forget());
+	IPK_CHECK(forget());
 	ipk_managed_queue_close(letters);
 	ipk_managed_lock_close(lock);
 	ipk_dict_close(results);

@@ -32,10 +32,10 @@ int main(void)
 						   115797848077099, 1099726899285419};
 	static const bool known[N_NUMBERS] = {true, true, true, true, true, false};
 	bool found[N_NUMBERS];
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
-	ipk_try(ipk_pool_create(NULL, &pool));
-	ipk_try(ipk_pool_map(pool, is_prime, numbers, found, N_NUMBERS, ipk_forever()));
+	IPK_CHECK(ipk_pool_create(NULL, &pool));
+	IPK_CHECK(ipk_pool_map(pool, is_prime, numbers, found, N_NUMBERS, ipk_forever()));
 	for (int i = 0; i < N_NUMBERS; i++)
 		printf("%" PRId64 " is prime: %s\n", numbers[i], found[i] ? "yes" : "no");
 	return memcmp(found, known, sizeof known) == 0 ? 0 : -EBADMSG;

@@ -30,18 +30,18 @@ static int add_range(ipk_task *task, const void *arg, size_t arg_bytes)
 
 int main(void)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	ipk_future *parts[N_RANGES];
 	double pi = 0, part;
 
-	ipk_try(ipk_pool_create(NULL, &pool));
+	IPK_CHECK(ipk_pool_create(NULL, &pool));
 	for (int64_t i = 0; i < N_RANGES; i++) {
 		struct range range = {N_TERMS / N_RANGES * i, N_TERMS / N_RANGES * (i + 1)};
 
-		ipk_try(ipk_pool_submit(pool, add_range, &range, sizeof range, NULL, &parts[i]));
+		IPK_CHECK(ipk_pool_submit(pool, add_range, &range, sizeof range, NULL, &parts[i]));
 	}
 	for (int i = 0; i < N_RANGES; i++) {
-		ipk_try(ipk_future_get(parts[i], &part, sizeof part, ipk_forever(), NULL));
+		IPK_CHECK(ipk_future_get(parts[i], &part, sizeof part, ipk_forever(), NULL));
 		printf("range %d: %+.10f\n", i, part);
 		pi += part;
 		ipk_future_close(parts[i]);

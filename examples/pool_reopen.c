@@ -46,14 +46,14 @@ static int read_all(char *path)
 	static char text[N_RECORDS][RECORD_BYTES];
 	int index[N_RECORDS];
 	char expected[RECORD_BYTES + 1];
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
-	ipk_try(ipk_pool_create(
+	IPK_TRY(ipk_pool_create(
 		IPK_POOL(.n_workers = 4, .initializer = open_records, .initializer_arg = path),
 		&pool));
 	for (int i = 0; i < N_RECORDS; i++)
 		index[i] = (i * 7) % N_RECORDS;
-	ipk_try(ipk_pool_map(pool, read_record, index, text, N_RECORDS, ipk_in_ms(10000)));
+	IPK_TRY(ipk_pool_map(pool, read_record, index, text, N_RECORDS, ipk_in_ms(10000)));
 	for (int i = 0; i < N_RECORDS; i++) {
 		snprintf(expected, sizeof expected, "record %8d\n", index[i]);
 		if (memcmp(text[i], expected, RECORD_BYTES) != 0)

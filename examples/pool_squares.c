@@ -31,13 +31,13 @@ static int square_task(ipk_task *task, const void *arg, size_t arg_bytes)
 	int x;
 
 	(void)arg, (void)arg_bytes;
-	ipk_try(ipk_task_argf(task, "i", &x));
+	IPK_TRY(ipk_task_argf(task, "i", &x));
 	return ipk_task_returnf(task, "i", x * x);
 }
 
 static int slow_square(ipk_task *task, const void *arg, size_t arg_bytes)
 {
-	ipk_try(ipk_event_wait(go, ipk_in_ms(10000)));
+	IPK_TRY(ipk_event_wait(go, ipk_in_ms(10000)));
 	return square_task(task, arg, arg_bytes);
 }
 
@@ -51,24 +51,24 @@ static int next_number(void *arg, ipk_bytes *ret_item)
 	packed = NULL;
 	if (*n == N)
 		return 0;
-	ipk_try(ipk_pack(&packed, &ret_item->n_bytes, "i", (*n)++));
+	IPK_TRY(ipk_pack(&packed, &ret_item->len_bytes, "i", (*n)++));
 	ret_item->data = packed;
 	return 1;
 }
 
 static int by_imap(ipk_pool *pool)
 {
-	IPK_AUTO(imap) *imap = NULL;
+	IPK_AUTO(imap, imap);
 	int n = 0, y, r;
 
-	ipk_try(ipk_pool_imap(pool, square_task, next_number, &n, IPK_IMAP(.window = 4), &imap));
+	IPK_TRY(ipk_pool_imap(pool, square_task, next_number, &n, IPK_IMAP(.window = 4), &imap));
 	for (int i = 0;; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		r = ipk_imap_next(imap, ipk_in_ms(10000), &f);
 		if (r < 0)
 			return r == -ENOENT && i == N ? 0 : r;
-		ipk_try(ipk_future_getf(f, ipk_now(), "i", &y));
+		IPK_TRY(ipk_future_getf(f, ipk_now(), "i", &y));
 		if (y != squares[i])
 			return -EBADMSG;
 	}
@@ -76,18 +76,18 @@ static int by_imap(ipk_pool *pool)
 
 static int by_submit(ipk_pool *pool)
 {
-	IPK_AUTO(future) *quick = NULL;
-	IPK_AUTO(future) *slow = NULL;
+	IPK_AUTO(future, quick);
+	IPK_AUTO(future, slow);
 	int y = -1, r;
 
-	ipk_try(ipk_pool_submitf(pool, slow_square, &slow, "i", 8));
-	ipk_try(ipk_pool_submitf(pool, square_task, &quick, "i", 9));
-	ipk_try(ipk_future_getf(quick, ipk_in_ms(10000), "i", &y));
+	IPK_TRY(ipk_pool_submitf(pool, slow_square, &slow, "i", 8));
+	IPK_TRY(ipk_pool_submitf(pool, square_task, &quick, "i", 9));
+	IPK_TRY(ipk_future_getf(quick, ipk_in_ms(10000), "i", &y));
 	printf("9 squared is %d\n", y);
 	r = ipk_future_getf(slow, ipk_in_ms(10), "i", &y);
 	printf("8 squared: %s\n", r == -ETIMEDOUT ? "not after 10 ms" : "already?");
-	ipk_event_set(go);
-	ipk_try(ipk_future_getf(slow, ipk_in_ms(10000), "i", &y));
+	IPK_TRY(ipk_event_set(go));
+	IPK_TRY(ipk_future_getf(slow, ipk_in_ms(10000), "i", &y));
 	printf("8 squared is %d\n", y);
 	return r == -ETIMEDOUT && y == 64 ? 0 : -EBADMSG;
 }
@@ -95,15 +95,15 @@ static int by_submit(ipk_pool *pool)
 int main(void)
 {
 	int xs[N] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}, ys[N];
-	IPK_AUTO(event) *event = NULL;
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(event, event);
+	IPK_AUTO(pool, pool);
 
-	ipk_try(ipk_event_create(NULL, &event));
+	IPK_CHECK(ipk_event_create(NULL, &event));
 	go = event; /* made before the pool: its workers have it too */
-	ipk_try(ipk_pool_create(IPK_POOL(.n_workers = 4), &pool));
-	ipk_try(ipk_pool_map(pool, square, xs, ys, N, ipk_in_ms(10000)));
+	IPK_CHECK(ipk_pool_create(IPK_POOL(.n_workers = 4), &pool));
+	IPK_CHECK(ipk_pool_map(pool, square, xs, ys, N, ipk_in_ms(10000)));
 	if (memcmp(ys, squares, sizeof ys) != 0)
 		return -EBADMSG;
-	ipk_try(by_imap(pool));
+	IPK_CHECK(by_imap(pool));
 	return by_submit(pool);
 }

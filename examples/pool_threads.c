@@ -21,7 +21,7 @@ static int fetch(ipk_task *task, const void *arg, size_t arg_bytes)
 	int page;
 
 	(void)arg, (void)arg_bytes;
-	ipk_try(ipk_task_argf(task, "i", &page));
+	IPK_TRY(ipk_task_argf(task, "i", &page));
 	nanosleep(&wait, NULL);
 	return ipk_task_returnf(task, "[i i]", page, 100 + page);
 }
@@ -30,16 +30,16 @@ static int fetch(ipk_task *task, const void *arg, size_t arg_bytes)
 static int fetch_all(ipk_pool *pool, int *ret_n_bytes)
 {
 	ipk_future *pages[N_TASKS];
-	IPK_AUTO(as_completed) *done = NULL;
+	IPK_AUTO(as_completed, done);
 	int page, n_bytes, r;
 	size_t i;
 
 	*ret_n_bytes = 0;
 	for (i = 0; i < N_TASKS; i++)
-		ipk_try(ipk_pool_submitf(pool, fetch, &pages[i], "i", (int)i));
-	ipk_try(ipk_as_completed_open(pages, N_TASKS, &done));
+		IPK_TRY(ipk_pool_submitf(pool, fetch, &pages[i], "i", (int)i));
+	IPK_TRY(ipk_as_completed_open(pages, N_TASKS, &done));
 	while ((r = ipk_as_completed_next(done, ipk_in_ms(10000), &i)) == 0) {
-		ipk_try(ipk_future_getf(pages[i], ipk_now(), "[i i]", &page, &n_bytes));
+		IPK_TRY(ipk_future_getf(pages[i], ipk_now(), "[i i]", &page, &n_bytes));
 		ipk_future_close(pages[i]);
 		*ret_n_bytes += page == (int)i ? n_bytes : 0;
 	}
@@ -49,13 +49,13 @@ static int fetch_all(ipk_pool *pool, int *ret_n_bytes)
 static int run(ipk_pool_kind kind, const char *name)
 {
 	ipk_deadline minute = ipk_in_ms(60000);
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int n_bytes;
 
-	ipk_try(ipk_pool_create(IPK_POOL(.kind = kind, .n_workers = N_WORKERS), &pool));
-	ipk_try(fetch_all(pool, &n_bytes));
-	ipk_try(ipk_pool_shutdown(pool, IPK_DRAIN));
-	ipk_try(ipk_pool_join(pool, ipk_in_ms(10000)));
+	IPK_TRY(ipk_pool_create(IPK_POOL(.kind = kind, .n_workers = N_WORKERS), &pool));
+	IPK_TRY(fetch_all(pool, &n_bytes));
+	IPK_TRY(ipk_pool_shutdown(pool, IPK_DRAIN));
+	IPK_TRY(ipk_pool_join(pool, ipk_in_ms(10000)));
 	printf("%d %s: %d bytes in %.0f ms; one at a time: %d ms\n", N_WORKERS, name, n_bytes,
 	       60000 - (double)ipk_deadline_left_ns(minute) / 1e6, N_TASKS * WAIT_MS);
 	return n_bytes == N_TASKS * 100 + N_TASKS * (N_TASKS - 1) / 2 ? 0 : -EBADMSG;
@@ -63,6 +63,6 @@ static int run(ipk_pool_kind kind, const char *name)
 
 int main(void)
 {
-	ipk_try(run(IPK_POOL_PROCESSES, "processes"));
+	IPK_CHECK(run(IPK_POOL_PROCESSES, "processes"));
 	return run(IPK_POOL_THREADS, "threads");
 }

@@ -90,9 +90,9 @@ static int map(ipk_task *task, const void *path, size_t path_bytes)
 
 static int reduce(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
 {
-	const struct entry *x = a->data, *x_end = x + a->n_bytes / sizeof *x;
-	const struct entry *y = b->data, *y_end = y + b->n_bytes / sizeof *y;
-	struct entry *both = malloc(a->n_bytes + b->n_bytes + 1);
+	const struct entry *x = a->data, *x_end = x + a->len_bytes / sizeof *x;
+	const struct entry *y = b->data, *y_end = y + b->len_bytes / sizeof *y;
+	struct entry *both = malloc(a->len_bytes + b->len_bytes + 1);
 	size_t n = 0;
 	int r;
 
@@ -128,16 +128,16 @@ int main(int argc, char **argv)
 	ipk_bytes paths[64];
 	size_t n = 0, len_bytes = 0;
 	uint64_t total = 0;
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	void *data = NULL;
 
 	for (; n < 64 && argv[n + 1]; n++)
 		paths[n] = (ipk_bytes){argv[n + 1], strlen(argv[n + 1]) + 1};
 	if (argc < 2)
 		return 2;
-	ipk_try(ipk_pool_create(NULL, &pool));
-	ipk_try(ipk_pool_map_reduce(pool, map, reduce, paths, n, IPK_TASK(.n_retries = 3),
-				    ipk_in_ms(60000), &data, &len_bytes));
+	IPK_CHECK(ipk_pool_create(NULL, &pool));
+	IPK_CHECK(ipk_pool_map_reduce(pool, map, reduce, paths, n, IPK_TASK(.n_retries = 3),
+				      ipk_in_ms(60000), &data, &len_bytes));
 	struct entry *words = data;
 	size_t n_words = len_bytes / sizeof *words;
 

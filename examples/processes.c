@@ -24,7 +24,7 @@ struct slice {
 static int count_primes(void *arg)
 {
 	const struct slice *slice = arg;
-	IPK_AUTO(queue) *found = ipk_inherited(queue, "found");
+	IPK_AUTO_INIT(queue, found, ipk_inherited(queue, "found"));
 	int n_primes = 0;
 
 	for (int n = slice->first; n < slice->end; n++) {
@@ -55,7 +55,7 @@ static int start_all(ipk_queue *found, int n, ipk_process *children[])
 		struct slice slice = {LIMIT / n * i, LIMIT / n * (i + 1)};
 
 		snprintf(name, sizeof name, "primes-%d", i);
-		ipk_try(ipk_process_start(count_primes, &slice,
+		IPK_TRY(ipk_process_start(count_primes, &slice,
 					  IPK_PROCESS(.name = name, .arg_bytes = sizeof slice,
 						      .inherit = inherit, .n_inherit = 1),
 					  &children[i]));
@@ -75,8 +75,8 @@ static int wait_all(int n, ipk_process *children[])
 	size_t which;
 
 	for (int i = 0; i < n; i++) {
-		ipk_try(ipk_process_wait_any(children, (size_t)n, ipk_in_ms(30000), &which));
-		ipk_try(ipk_process_join(children[which], ipk_now(), &status));
+		IPK_TRY(ipk_process_wait_any(children, (size_t)n, ipk_in_ms(30000), &which));
+		IPK_TRY(ipk_process_join(children[which], ipk_now(), &status));
 		printf("%-12s pid %d: exit code %d, %.1f ms of processor time, %" PRIu64 " KiB\n",
 		       ipk_process_name(children[which]), (int)ipk_process_pid(children[which]),
 		       status.exit_code, (double)(status.user_ns + status.system_ns) / 1e6,
@@ -90,21 +90,21 @@ static int wait_all(int n, ipk_process *children[])
 
 int main(int argc, char **argv)
 {
-	int n = ipk_cpu_count() + 1 < N_CHILDREN_MAX ? ipk_cpu_count() + 1 : N_CHILDREN_MAX;
+	int n = ipk_cpu_count() < N_CHILDREN_MAX ? (int)ipk_cpu_count() + 1 : N_CHILDREN_MAX;
 	ipk_process *children[N_CHILDREN_MAX];
-	IPK_AUTO(queue) *found = NULL;
-	IPK_AUTO(process) *company = NULL;
+	IPK_AUTO(queue, found);
+	IPK_AUTO(process, company);
 	int n_primes, n_all = 0;
 
 	if (argc == 3) /* the one that was started anew */
 		return count_primes(&(struct slice){atoi(argv[1]), atoi(argv[2])});
-	ipk_try(ipk_queue_create(NULL, &found));
-	ipk_try(ipk_process_start(
+	IPK_CHECK(ipk_queue_create(NULL, &found));
+	IPK_CHECK(ipk_process_start(
 		idle, NULL, IPK_PROCESS(.name = "company", .flags = IPK_PROCESS_DAEMON), &company));
-	ipk_try(start_all(found, n, children));
-	ipk_try(wait_all(n, children));
+	IPK_CHECK(start_all(found, n, children));
+	IPK_CHECK(wait_all(n, children));
 	for (int i = 0; i < n; i++) {
-		ipk_try(ipk_queue_getf(found, ipk_now(), "i", &n_primes));
+		IPK_CHECK(ipk_queue_getf(found, ipk_now(), "i", &n_primes));
 		n_all += n_primes;
 	}
 	printf("%d primes below %d\n", n_all, LIMIT);

@@ -21,17 +21,18 @@ static int worker(void *arg)
 
 int main(void)
 {
-	IPK_AUTO(queue) *jobs = NULL;
-	IPK_AUTO(process) *a = NULL, *b = NULL;
+	IPK_AUTO(queue, jobs);
+	IPK_AUTO(process, a);
+	IPK_AUTO(process, b);
 	ipk_process_status of_a, of_b;
 
-	ipk_try(ipk_queue_create(IPK_QUEUE(.max_items = 100), &jobs));
-	ipk_try(ipk_process_start(worker, jobs, NULL, &a));
-	ipk_try(ipk_process_start(worker, jobs, NULL, &b));
+	IPK_CHECK(ipk_queue_create(IPK_QUEUE(.max_items = 100), &jobs));
+	IPK_CHECK(ipk_process_start(worker, jobs, NULL, &a));
+	IPK_CHECK(ipk_process_start(worker, jobs, NULL, &b));
 	for (int i = 0; i < 1000; i++)
-		ipk_try(ipk_queue_putf(jobs, ipk_in_ms(5000), "[i n s]", i, "hello"));
-	ipk_try(ipk_queue_shutdown(jobs, IPK_DRAIN));
-	ipk_try(ipk_process_join(a, ipk_forever(), &of_a));
-	ipk_try(ipk_process_join(b, ipk_forever(), &of_b));
+		IPK_CHECK(ipk_queue_putf(jobs, ipk_in_ms(5000), "[i n s]", i, "hello"));
+	IPK_CHECK(ipk_queue_shutdown(jobs, IPK_DRAIN));
+	IPK_CHECK(ipk_process_join(a, ipk_forever(), &of_a));
+	IPK_CHECK(ipk_process_join(b, ipk_forever(), &of_b));
 	return of_a.exit_code != 0 || of_b.exit_code != 0;
 }

@@ -21,7 +21,7 @@ static int transfer(void *arg)
 {
 	bool recovered;
 
-	ipk_try(ipk_lock_lock(lock, ipk_in_ms(10000), &recovered));
+	IPK_CHECK(ipk_lock_lock(lock, ipk_in_ms(10000), &recovered));
 	if (recovered && bank->is_under_way) {
 		printf("found %d and %d: put back\n", bank->mine, bank->yours);
 		bank->mine = bank->mine_was;
@@ -40,16 +40,16 @@ static int transfer(void *arg)
 
 int main(void)
 {
-	IPK_AUTO(shm) *memory = NULL;
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(shm, memory);
+	IPK_AUTO(process, child);
 
-	ipk_try(ipk_shm_create(IPK_SHM(.size_bytes = sizeof *bank), &memory));
+	IPK_CHECK(ipk_shm_create(IPK_SHM(.size_bytes = sizeof *bank), &memory));
 	bank = ipk_shm_data(memory);
 	*bank = (struct bank){.mine = 60, .yours = 40};
-	ipk_try(ipk_lock_create(NULL, &lock));
-	ipk_try(ipk_process_start(transfer, lock, NULL, &child));
-	ipk_try(ipk_process_join(child, ipk_forever(), NULL));
-	ipk_try(transfer(NULL));
+	IPK_CHECK(ipk_lock_create(NULL, &lock));
+	IPK_CHECK(ipk_process_start(transfer, lock, NULL, &child));
+	IPK_CHECK(ipk_process_join(child, ipk_forever(), NULL));
+	IPK_CHECK(transfer(NULL));
 	printf("now %d and %d\n", bank->mine, bank->yours);
 	ipk_lock_close(lock);
 	return bank->mine != 30 || bank->yours != 70;

@@ -137,7 +137,7 @@ static int take(ipk_future *f, struct table *counts)
 	size_t len_bytes;
 	void *words;
 
-	ipk_try(ipk_future_get_alloc(f, ipk_now(), &words, &len_bytes));
+	IPK_TRY(ipk_future_get_alloc(f, ipk_now(), &words, &len_bytes));
 	for (struct word *w = words; (char *)w < (char *)words + len_bytes; w++)
 		add(counts, w->text, w->count);
 	free(words);
@@ -172,7 +172,7 @@ static int kill_one(ipk_pool *pool)
 	ipk_worker_info workers[IPK_POOL_WORKERS_MAX], *best = workers;
 	size_t n;
 
-	ipk_try(ipk_pool_workers(pool, workers, IPK_POOL_WORKERS_MAX, &n));
+	IPK_TRY(ipk_pool_workers(pool, workers, IPK_POOL_WORKERS_MAX, &n));
 	if (n == 0)
 		return -ESRCH;
 	for (size_t i = 0; i < n; i++) {
@@ -188,20 +188,20 @@ static int kill_one(ipk_pool *pool)
 
 static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *counts)
 {
-	IPK_AUTO(imap) *imap = NULL;
+	IPK_AUTO(imap, imap);
 	FILE *seen = NULL;
 	int r = 0;
 
-	ipk_try(ipk_pool_imap(pool, count_file, next_path, &paths,
+	IPK_TRY(ipk_pool_imap(pool, count_file, next_path, &paths,
 			      IPK_IMAP(.is_unordered = true, .task = IPK_TASK(.n_retries = 3)),
 			      &imap));
 	for (size_t n_done = 0; r == 0; n_done++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		if (n_done == n_files / 2)
 			seen = start_looking();
 		if (n_done == n_files / 2 + 1)
-			ipk_try(kill_one(pool));
+			IPK_TRY(kill_one(pool));
 		r = ipk_imap_next(imap, ipk_forever(), &f);
 		if (r == 0)
 			r = take(f, counts);
@@ -237,7 +237,7 @@ static int compare(char **paths, struct table *counts)
 	bool same;
 
 	for (; *paths; paths++)
-		ipk_try(count_words(&plain, *paths));
+		IPK_TRY(count_words(&plain, *paths));
 	same = is_same(&plain, counts);
 	printf("one process counts %" PRIu64 " words, %zu different: %s\n", plain.total,
 	       plain.n_words, same ? "exactly the same" : "NOT the same");
@@ -251,19 +251,19 @@ static int compare(char **paths, struct table *counts)
 static int count_all(char **paths, size_t n_files)
 {
 	struct table counts = {0};
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	ipk_progress progress;
 
-	ipk_try(ipk_pool_create(IPK_POOL(.label = "wordcount", .on_progress = ipk_progress_bar,
+	IPK_TRY(ipk_pool_create(IPK_POOL(.label = "wordcount", .on_progress = ipk_progress_bar,
 					 .on_progress_arg = stderr),
 				&pool));
-	ipk_try(run(pool, paths, n_files, &counts));
-	ipk_try(ipk_pool_shutdown(pool, IPK_DRAIN));
-	ipk_try(ipk_pool_join(pool, ipk_in_ms(10000)));
-	ipk_try(ipk_pool_progress(pool, &progress));
+	IPK_TRY(run(pool, paths, n_files, &counts));
+	IPK_TRY(ipk_pool_shutdown(pool, IPK_DRAIN));
+	IPK_TRY(ipk_pool_join(pool, ipk_in_ms(10000)));
+	IPK_TRY(ipk_pool_progress(pool, &progress));
 	printf("%zu files counted; %u worker replaced, %" PRIu64 " task begun again\n", n_files,
 	       progress.n_replaced, progress.n_retried);
-	ipk_try(compare(paths, &counts));
+	IPK_TRY(compare(paths, &counts));
 	free(counts.words);
 	return 0;
 }

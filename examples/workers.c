@@ -12,13 +12,13 @@ static int worker(void *jobs)
 
 int main(void)
 {
-	IPK_AUTO(queue) *jobs = NULL;
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(queue, jobs);
+	IPK_AUTO(process, child);
 
-	ipk_try(ipk_queue_create(NULL, &jobs));
-	ipk_try(ipk_process_start(worker, jobs, NULL, &child));
+	IPK_CHECK(ipk_queue_create(NULL, &jobs));
+	IPK_CHECK(ipk_process_start(worker, jobs, NULL, &child));
 	for (int i = 0; i < 10; i++)
-		ipk_try(ipk_queue_putf(jobs, ipk_in_ms(500), "i", i));
-	ipk_try(ipk_queue_shutdown(jobs, IPK_DRAIN));
+		IPK_CHECK(ipk_queue_putf(jobs, ipk_in_ms(500), "i", i));
+	IPK_CHECK(ipk_queue_shutdown(jobs, IPK_DRAIN));
 	return ipk_process_join(child, ipk_forever(), NULL);
 }

@@ -23,7 +23,7 @@ typedef struct ipk_barrier ipk_barrier;
 typedef int (*ipk_barrier_action)(void *arg); /* 0, or a negative error */
 
 typedef struct ipk_barrier_opts {
-	size_t size;        /* sizeof(ipk_barrier_opts) */
+	size_t struct_size; /* sizeof(ipk_barrier_opts) */
 	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 	uint32_t n_parties; /* how many meet, 1 .. IPK_BARRIER_PARTIES_MAX */
@@ -149,7 +149,7 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_register(ipk_barrier *barrier);
  *
  * Return: 0, also when it was none; -EBADF.
  */
-IPK_API int ipk_barrier_unregister(ipk_barrier *barrier);
+IPK_API IPK_MUST_CHECK int ipk_barrier_unregister(ipk_barrier *barrier);
 
 /**
  * ipk_barrier_abort() - break it, until it is reset
@@ -161,7 +161,7 @@ IPK_API int ipk_barrier_unregister(ipk_barrier *barrier);
  *
  * Return: 0; -EBADF.
  */
-IPK_API int ipk_barrier_abort(ipk_barrier *barrier);
+IPK_API IPK_MUST_CHECK int ipk_barrier_abort(ipk_barrier *barrier);
 
 /**
  * ipk_barrier_reset() - begin anew: empty and not broken
@@ -177,7 +177,7 @@ IPK_API int ipk_barrier_abort(ipk_barrier *barrier);
  *
  * Return: 0; -EXDEV another pid namespace; -EBADF.
  */
-IPK_API int ipk_barrier_reset(ipk_barrier *barrier);
+IPK_API IPK_MUST_CHECK int ipk_barrier_reset(ipk_barrier *barrier);
 
 /**
  * ipk_barrier_n_parties() - how many meet
@@ -217,14 +217,16 @@ IPK_API bool ipk_barrier_is_broken(const ipk_barrier *barrier);
  * @barrier:  the barrier
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads wait for the others, which may be more than @max
  *
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/barrier.c     Since: 0.2
  *
- * Return: how many threads wait for the others, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids,
+					       size_t max, size_t *ret_n);
 
 /**
  * ipk_barrier_send() - pass an anonymous one to the other side of a pipe

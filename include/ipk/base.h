@@ -10,6 +10,11 @@
  *             takes effect after it. (Not so with PTHREAD_CANCEL_ASYNCHRONOUS.)
  *   fork()    gives the child a copy of each handle. What it closes or ends is its copy: the
  *             object, server, pool or child process stays its parent's.
+ *   Growth    structs of options begin with struct_size, which their macro sets: zeros beyond
+ *             what this library knows are fine, anything else there is -EINVAL. Structs that
+ *             the library copies out keep their size: new fields take room that is reserved,
+ *             and is 0 until then. Structs that it keeps and points to begin with struct_size
+ *             too: a field that lies beyond it is not there.
  *   exec()    ends the threads that hold locks, so the next holder is told that they died.
  *             What a process has, not a thread, it has until it ends: an rwlock's share, a
  *             semaphore's token, an item on loan, for to the kernel it is the same process.
@@ -28,21 +33,55 @@
 #define IPK_API __attribute__((visibility("default")))
 #define IPK_MUST_CHECK __attribute__((warn_unused_result))
 
-/* IPK_AUTO(queue) *q = NULL; closes q when the scope is left, however it is left. */
-#define IPK_AUTO(noun) __attribute__((cleanup(ipk_##noun##_closep), unused)) ipk_##noun
+#ifdef __cplusplus
+extern "C" {
+#endif
 
-/* Leave the enclosing int function with the error of @call, if it has one. */
-#define ipk_try(call)                      \
+/**
+ * ipk_version() - which libipk this program runs with
+ *
+ * IPK_VERSION_MAJOR, _MINOR and _PATCH are those of the headers it was compiled with.
+ *
+ * Callers: any thread, any time; async-signal-safe.
+ * Source:  lib/base/version.c       Since: 0.4
+ *
+ * Return: a static text, as in "0.4.0".
+ */
+IPK_API const char *ipk_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+/*
+ * IPK_AUTO(queue, q); declares ipk_queue *q = NULL and closes it when the scope is left,
+ * however it is left. IPK_AUTO_INIT(queue, q, make_queue()); begins with that instead.
+ */
+#define IPK_AUTO(noun, name) IPK_AUTO_INIT(noun, name, NULL)
+#define IPK_AUTO_INIT(noun, name, ...) \
+	__attribute__((cleanup(ipk_##noun##_closep), unused)) ipk_##noun *name = __VA_ARGS__
+
+/*
+ * IPK_TRY(call); returns the error of @call, if it has one, from the function around it, which
+ * returns int. For main(), which nobody asks for an errno, there is IPK_CHECK() in error.h.
+ */
+#define IPK_TRY(call)                      \
 	do {                               \
 		int ipk_try_r_ = (call);   \
 		if (ipk_try_r_ < 0)        \
 			return ipk_try_r_; \
 	} while (0)
 
+/* Bytes anywhere: a message, an item, a key. */
+typedef struct ipk_bytes {
+	const void *data;
+	size_t len_bytes;
+} ipk_bytes;
+
 /* How a queue or a pool comes to its end. */
 typedef enum ipk_shutdown {
-	IPK_DRAIN = 1, /* nothing more comes in; what is inside is dealt with */
-	IPK_NOW = 2,   /* nothing more comes in; what is inside is dropped */
+	IPK_DRAIN = 1,   /* nothing more comes in; what is inside is dealt with */
+	IPK_DISCARD = 2, /* nothing more comes in; what is inside is dropped */
 } ipk_shutdown;
 
 /*
@@ -51,7 +90,8 @@ typedef enum ipk_shutdown {
  * named in the order in which they are declared.
  */
 #ifndef __cplusplus
-#define IPK_OPTS(noun, ...) (&(ipk_##noun##_opts){.size = sizeof(ipk_##noun##_opts), __VA_ARGS__})
+#define IPK_OPTS(noun, ...) \
+	(&(ipk_##noun##_opts){.struct_size = sizeof(ipk_##noun##_opts), __VA_ARGS__})
 #else
 extern "C++" {
 template <class T> inline const T *ipk_opts_address_(const T &opts)
@@ -63,14 +103,16 @@ template <class T> inline const T *ipk_opts_address_(const T &opts)
  * from the macros of a system header after __extension__, clang++ wants a pragma. */
 #pragma GCC system_header
 #ifdef __clang__
-#define IPK_OPTS(noun, ...)                                                           \
-	(ipk_opts_address_(_Pragma("clang diagnostic push") _Pragma(                  \
-		"clang diagnostic ignored \"-Wc++20-designator\"") ipk_##noun##_opts{ \
-		.size = sizeof(ipk_##noun##_opts), __VA_ARGS__} _Pragma("clang diagnostic pop")))
+#define IPK_OPTS(noun, ...)                                                                 \
+	(ipk_opts_address_(                                                                 \
+		_Pragma("clang diagnostic push")                                            \
+			_Pragma("clang diagnostic ignored \"-Wc++20-designator\"")          \
+				ipk_##noun##_opts{.struct_size = sizeof(ipk_##noun##_opts), \
+						  __VA_ARGS__} _Pragma("clang diagnostic pop")))
 #else
-#define IPK_OPTS(noun, ...) \
-	(ipk_opts_address_( \
-		__extension__ ipk_##noun##_opts{.size = sizeof(ipk_##noun##_opts), __VA_ARGS__}))
+#define IPK_OPTS(noun, ...)                                 \
+	(ipk_opts_address_(__extension__ ipk_##noun##_opts{ \
+		.struct_size = sizeof(ipk_##noun##_opts), __VA_ARGS__}))
 #endif
 #endif
 

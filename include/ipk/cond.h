@@ -25,9 +25,9 @@ typedef struct ipk_cond ipk_cond;
 typedef bool (*ipk_cond_predicate)(void *arg);
 
 typedef struct ipk_cond_opts {
-	size_t size;       /* sizeof(ipk_cond_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	size_t struct_size; /* sizeof(ipk_cond_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 } ipk_cond_opts;
 
 #define IPK_COND(...) IPK_OPTS(cond, __VA_ARGS__)
@@ -158,7 +158,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock,
  *
  * Return: 0; -EBADF.
  */
-IPK_API int ipk_cond_notify(ipk_cond *cond, uint32_t n);
+IPK_API IPK_MUST_CHECK int ipk_cond_notify(ipk_cond *cond, uint32_t n);
 
 /**
  * ipk_cond_notify_all() - wake all that wait
@@ -169,21 +169,23 @@ IPK_API int ipk_cond_notify(ipk_cond *cond, uint32_t n);
  *
  * Return: 0; -EBADF.
  */
-IPK_API int ipk_cond_notify_all(ipk_cond *cond);
+IPK_API IPK_MUST_CHECK int ipk_cond_notify_all(ipk_cond *cond);
 
 /**
  * ipk_cond_waiters() - which threads wait for a notification
  * @cond:     the cond
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads wait for a notification, which may be more than @max
  *
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/cond.c        Since: 0.2
  *
- * Return: how many threads wait for a notification, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_tids, size_t max,
+					    size_t *ret_n);
 
 /**
  * ipk_cond_send() - pass an anonymous one to the other side of a pipe

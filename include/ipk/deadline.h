@@ -7,7 +7,7 @@
 #ifndef IPK_DEADLINE_H
 #define IPK_DEADLINE_H
 
-#include "base.h"
+#include "error.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,7 +25,7 @@ typedef struct ipk_deadline {
  *
  * Return: the deadline.
  */
-static inline ipk_deadline ipk_now(void)
+IPK_API inline ipk_deadline ipk_now(void)
 {
 	ipk_deadline d;
 
@@ -41,7 +41,7 @@ static inline ipk_deadline ipk_now(void)
  *
  * Return: the deadline.
  */
-static inline ipk_deadline ipk_forever(void)
+IPK_API inline ipk_deadline ipk_forever(void)
 {
 	ipk_deadline d;
 

@@ -54,6 +54,8 @@
 #ifndef IPK_ERROR_H
 #define IPK_ERROR_H
 
+#include <stdio.h>
+
 #include "base.h"
 
 #ifdef __cplusplus
@@ -81,6 +83,20 @@ IPK_API const char *ipk_strerror(int err);
  * Return: a static text, "E?" for a number that is none.
  */
 IPK_API const char *ipk_errname(int err);
+
+/*
+ * IPK_CHECK(call); for main() and functions that a child runs: when @call has an error, says on
+ * stderr where and what, and returns 1 from the function around it.
+ */
+#define IPK_CHECK(call)                                                                    \
+	do {                                                                               \
+		int ipk_check_r_ = (call);                                                 \
+		if (ipk_check_r_ < 0) {                                                    \
+			fprintf(stderr, "%s:%d: %s: %s (%s)\n", __FILE__, __LINE__, #call, \
+				ipk_strerror(ipk_check_r_), ipk_errname(ipk_check_r_));    \
+			return 1;                                                          \
+		}                                                                          \
+	} while (0)
 
 #ifdef __cplusplus
 }

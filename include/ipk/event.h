@@ -16,10 +16,10 @@ extern "C" {
 typedef struct ipk_event ipk_event;
 
 typedef struct ipk_event_opts {
-	size_t size;       /* sizeof(ipk_event_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
-	bool is_set;       /* from the start */
+	size_t struct_size; /* sizeof(ipk_event_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	bool is_set;        /* from the start */
 } ipk_event_opts;
 
 #define IPK_EVENT(...) IPK_OPTS(event, __VA_ARGS__)
@@ -92,7 +92,7 @@ IPK_API IPK_MUST_CHECK int ipk_event_unlink(const char *name);
  *
  * Return: 0; -EBADF.
  */
-IPK_API int ipk_event_set(ipk_event *event);
+IPK_API IPK_MUST_CHECK int ipk_event_set(ipk_event *event);
 
 /**
  * ipk_event_clear() - clear it
@@ -106,7 +106,7 @@ IPK_API int ipk_event_set(ipk_event *event);
  *
  * Return: 0; -EBADF.
  */
-IPK_API int ipk_event_clear(ipk_event *event);
+IPK_API IPK_MUST_CHECK int ipk_event_clear(ipk_event *event);
 
 /**
  * ipk_event_is_set() - whether it is set now
@@ -139,14 +139,16 @@ IPK_API IPK_MUST_CHECK int ipk_event_wait(ipk_event *event, ipk_deadline deadlin
  * @event:    the event
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads wait for it, which may be more than @max
  *
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/event.c       Since: 0.2
  *
- * Return: how many threads wait for it, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_event_waiters(const ipk_event *event, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_event_waiters(const ipk_event *event, uint32_t *ret_tids, size_t max,
+					     size_t *ret_n);
 
 /**
  * ipk_event_send() - pass an anonymous one to the other side of a pipe

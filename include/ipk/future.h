@@ -48,6 +48,7 @@ typedef struct ipk_failure {
 	pid_t pid;                 /* of the worker that ran it last, 0 none did or a thread */
 	ipk_process_status status; /* IPK_FAILURE_DIED: how that worker ended */
 	char text[IPK_FAILURE_TEXT_BYTES]; /* in words: from ipk_task_fail(), or what happened */
+	uint64_t reserved[8];              /* 0 */
 } ipk_failure;
 
 /**

@@ -73,7 +73,7 @@ typedef enum ipk_inspect_what {
 } ipk_inspect_what;
 
 typedef struct ipk_inspect_opts {
-	size_t size; /* sizeof(ipk_inspect_opts) */
+	size_t struct_size; /* sizeof(ipk_inspect_opts) */
 	/* Only objects with this name, label or id (in decimal); pools and processes also by the
 	 * pid they belong to. NULL: all. */
 	const char *match;
@@ -90,7 +90,7 @@ typedef struct ipk_inspect_opts {
  * have the users of the whole file: nobody knows which of them have a handle to which object.
  */
 typedef struct ipk_inspect_object {
-	size_t size; /* of this struct, as the library knows it */
+	size_t struct_size; /* of this struct, as the library knows it */
 	ipk_inspect_kind kind;
 	ipk_queue_kind queue_kind; /* of a queue without error */
 	int error;                 /* 0, or why it cannot be read; ipk_strerror() */
@@ -111,7 +111,7 @@ typedef struct ipk_inspect_object {
 	uint64_t max_message_bytes; /* of one message */
 	uint64_t n_leased;          /* items out on loan */
 	uint64_t n_unfinished;      /* put, not yet done; mq, pipe: IPK_INSPECT_UNKNOWN */
-	unsigned shutdown;          /* 0, IPK_DRAIN or IPK_NOW */
+	unsigned shutdown;          /* 0, IPK_DRAIN or IPK_DISCARD */
 	bool needs_repair;          /* a user died inside; the next one puts it in order. Of an
 				     * rwlock: a writer died having it, none has written since */
 	uint32_t creator_pid;       /* 0: not known */
@@ -150,7 +150,7 @@ typedef struct ipk_inspect_object {
 
 /* One way through an object. A duplex pipe's lane 0 goes from the first end to the second. */
 typedef struct ipk_inspect_lane {
-	size_t size;
+	size_t struct_size;
 	uint64_t n_items;       /* messages inside; those on loan do not count */
 	uint64_t message_bytes; /* theirs; pipe, mq: IPK_INSPECT_UNKNOWN */
 	uint64_t used_bytes;    /* of the ring or store: of its heads and padding too */
@@ -161,7 +161,7 @@ typedef struct ipk_inspect_lane {
 
 /* A process that has an object open. */
 typedef struct ipk_inspect_user {
-	size_t size;
+	size_t struct_size;
 	uint32_t pid;
 	uint32_t n_fds; /* how many times */
 	char comm[64];  /* name; "" when it is gone, too */
@@ -171,7 +171,7 @@ typedef struct ipk_inspect_user {
 
 /* A thread that waits or holds a lock; a process that has tokens of a semaphore. */
 typedef struct ipk_inspect_thread {
-	size_t size;
+	size_t struct_size;
 	uint32_t tid;
 	uint32_t pid; /* of its process; 0: not known */
 	ipk_inspect_what what;
@@ -191,7 +191,7 @@ typedef enum ipk_inspect_worker_state {
 
 /* A worker of a pool. Since 0.4. */
 typedef struct ipk_inspect_worker {
-	size_t size;
+	size_t struct_size;
 	uint32_t number;
 	uint32_t pid; /* 0: a thread, or not known yet */
 	ipk_inspect_worker_state state;
@@ -214,7 +214,7 @@ typedef struct ipk_inspect_worker {
 
 /* A child that a process has started. Since 0.4. */
 typedef struct ipk_inspect_child {
-	size_t size;
+	size_t struct_size;
 	uint32_t pid;
 	int start_method; /* IPK_START_FORK, IPK_START_ZYGOTE or IPK_START_EXEC; others not known */
 	unsigned flags;   /* IPK_PROCESS_* */

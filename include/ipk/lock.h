@@ -27,10 +27,10 @@ extern "C" {
 typedef struct ipk_lock ipk_lock;
 
 typedef struct ipk_lock_opts {
-	size_t size;       /* sizeof(ipk_lock_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
-	bool is_recursive; /* its holder may lock it again (RLock); otherwise -EDEADLK */
+	size_t struct_size; /* sizeof(ipk_lock_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	bool is_recursive;  /* its holder may lock it again (RLock); otherwise -EDEADLK */
 } ipk_lock_opts;
 
 #define IPK_LOCK(...) IPK_OPTS(lock, __VA_ARGS__)
@@ -127,7 +127,7 @@ IPK_API IPK_MUST_CHECK int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline,
  * Return: 0; -EPERM this thread does not hold it (a fork child never does); -ENOTRECOVERABLE its
  * memory was overwritten while it was held, which it is no more; -EBADF.
  */
-IPK_API int ipk_lock_unlock(ipk_lock *lock);
+IPK_API IPK_MUST_CHECK int ipk_lock_unlock(ipk_lock *lock);
 
 /**
  * ipk_lock_owner() - who holds the lock
@@ -146,14 +146,16 @@ IPK_API uint32_t ipk_lock_owner(const ipk_lock *lock);
  * @lock:     lock
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads sleep for it, which may be more than @max
  *
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
- * Return: how many threads sleep for it, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_tids, size_t max,
+					    size_t *ret_n);
 
 /**
  * ipk_lock_send() - pass an anonymous lock to the other side of a pipe

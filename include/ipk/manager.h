@@ -86,7 +86,7 @@ typedef struct ipk_dict ipk_dict;
 typedef struct ipk_list ipk_list;
 
 typedef struct ipk_manager_connect_opts {
-	size_t size;          /* sizeof(ipk_manager_connect_opts) */
+	size_t struct_size;   /* sizeof(ipk_manager_connect_opts) */
 	const void *key;      /* shared with the server; NULL: none */
 	size_t key_bytes;     /* 0: @key is text */
 	const char *key_file; /* or the file it is in, without the newline at its end */
@@ -271,6 +271,7 @@ typedef struct ipk_reply_value {
 	const char *data; /* lives as long as the reply */
 	size_t len_bytes;
 	uint64_t n_items;
+	uint64_t reserved[4]; /* 0 */
 } ipk_reply_value;
 
 /**
@@ -289,7 +290,7 @@ typedef struct ipk_reply_value {
  * Return: 0 also when the answer is a refusal: see IPK_REPLY_ERROR; -EINVAL; -ETIMEDOUT;
  * -EINPROGRESS; -EPIPE; -EBADF; -ENOMEM.
  */
-IPK_API IPK_MUST_CHECK int ipk_manager_command(ipk_manager *m, const ipk_item *words,
+IPK_API IPK_MUST_CHECK int ipk_manager_command(ipk_manager *m, const ipk_bytes *words,
 					       size_t n_words, ipk_deadline deadline,
 					       ipk_reply **ret_reply);
 
@@ -425,16 +426,16 @@ IPK_API IPK_MUST_CHECK int ipk_ref_pack(ipk_ref_kind kind, const char *name, voi
  * ipk_ref_unpack() - which object a value refers to
  * @data:      the value
  * @len_bytes: its length
- * @ret_kind:  what it is
  * @buf:       for the name and a NUL
  * @buf_bytes: 1025 is enough
+ * @ret_kind:  what it is
  *
  * Source:  lib/manager/reference.c   Since: 0.3
  *
  * Return: 0; -EPROTO it is no reference; -EMSGSIZE.
  */
-IPK_API IPK_MUST_CHECK int ipk_ref_unpack(const void *data, size_t len_bytes,
-					  ipk_ref_kind *ret_kind, char *buf, size_t buf_bytes);
+IPK_API IPK_MUST_CHECK int ipk_ref_unpack(const void *data, size_t len_bytes, char *buf,
+					  size_t buf_bytes, ipk_ref_kind *ret_kind);
 
 #ifdef __cplusplus
 }

@@ -48,7 +48,7 @@ static inline void ipk_batch_closep(ipk_batch **batch)
  *
  * Return: as the others; see ipk_manager_command().
  */
-IPK_API IPK_MUST_CHECK int ipk_batch_command(ipk_batch *batch, const ipk_item *words,
+IPK_API IPK_MUST_CHECK int ipk_batch_command(ipk_batch *batch, const ipk_bytes *words,
 					     size_t n_words);
 
 /**
@@ -289,7 +289,8 @@ IPK_API IPK_MUST_CHECK int ipk_watch_fd(ipk_watch *w, int *ret_fd);
  *
  * Return: 0 something changed since the last time; -ETIMEDOUT; -EPIPE; -EBADF.
  */
-IPK_API IPK_MUST_CHECK int ipk_watch_next(ipk_watch *w, ipk_deadline deadline, ipk_item *ret_field);
+IPK_API IPK_MUST_CHECK int ipk_watch_next(ipk_watch *w, ipk_deadline deadline,
+					  ipk_bytes *ret_field);
 
 /**
  * ipk_watch_close() - end it

@@ -207,7 +207,7 @@ IPK_API IPK_MUST_CHECK int ipk_dict_setdefault_alloc(ipk_dict *d, const void *fi
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
  * others see manager.h.
  */
-IPK_API IPK_MUST_CHECK int ipk_dict_update(ipk_dict *d, const ipk_item *pairs, size_t n_pairs,
+IPK_API IPK_MUST_CHECK int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, size_t n_pairs,
 					   ipk_deadline deadline);
 
 /**
@@ -236,7 +236,7 @@ IPK_API IPK_MUST_CHECK int ipk_dict_clear(ipk_dict *d, ipk_deadline deadline);
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes,
-					const ipk_item *expected, const ipk_item *desired,
+					const ipk_bytes *expected, const ipk_bytes *desired,
 					ipk_deadline deadline, bool *ret_is_done);
 
 /**
@@ -406,7 +406,7 @@ IPK_API IPK_MUST_CHECK int ipk_dict_iter_open(ipk_dict *d, ipk_dict_iter **ret_i
  * see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_dict_iter_next(ipk_dict_iter *iter, ipk_deadline deadline,
-					      ipk_item *ret_field, ipk_item *ret_value);
+					      ipk_bytes *ret_field, ipk_bytes *ret_value);
 
 /**
  * ipk_dict_iter_close() - end it

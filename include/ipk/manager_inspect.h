@@ -23,7 +23,7 @@ extern "C" {
 typedef struct ipk_manager_snapshot ipk_manager_snapshot;
 
 typedef struct ipk_manager_snapshot_opts {
-	size_t size;        /* sizeof(ipk_manager_snapshot_opts) */
+	size_t struct_size; /* sizeof(ipk_manager_snapshot_opts) */
 	size_t max_objects; /* that are listed, those one can wait for first; 0: 1000 */
 } ipk_manager_snapshot_opts;
 
@@ -31,6 +31,7 @@ typedef struct ipk_manager_snapshot_opts {
 
 /* The manager as a whole. */
 typedef struct ipk_manager_summary {
+	size_t struct_size;
 	char label[64];
 	char address[128];
 	char log[256]; /* the file; "" none */
@@ -51,6 +52,7 @@ typedef struct ipk_manager_summary {
 } ipk_manager_summary;
 
 typedef struct ipk_manager_client {
+	size_t struct_size;
 	uint64_t id;
 	pid_t pid; /* 0: over TCP */
 	char address[64];
@@ -64,6 +66,7 @@ typedef struct ipk_manager_client {
 } ipk_manager_client;
 
 typedef struct ipk_manager_object {
+	size_t struct_size;
 	char name[128];   /* cut to fit */
 	char type[24];    /* "string", "hash", "list", "lock", "queue", ... */
 	uint64_t len;     /* bytes of a string, fields, items */
@@ -80,6 +83,7 @@ typedef struct ipk_manager_object {
 } ipk_manager_object;
 
 typedef struct ipk_manager_slow {
+	size_t struct_size;
 	int64_t ago_ms;
 	int64_t took_ns;
 	uint64_t client;

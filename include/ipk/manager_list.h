@@ -69,7 +69,7 @@ IPK_API IPK_MUST_CHECK int ipk_list_append(ipk_list *l, const void *data, size_t
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
  * others see manager.h.
  */
-IPK_API IPK_MUST_CHECK int ipk_list_extend(ipk_list *l, const ipk_item *items, size_t n_items,
+IPK_API IPK_MUST_CHECK int ipk_list_extend(ipk_list *l, const ipk_bytes *items, size_t n_items,
 					   ipk_deadline deadline);
 
 /**
@@ -285,7 +285,7 @@ IPK_API IPK_MUST_CHECK int ipk_list_slice(ipk_list *l, int64_t start, int64_t st
  * -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_list_set_slice(ipk_list *l, int64_t start, int64_t stop,
-					      int64_t step, const ipk_item *items, size_t n_items,
+					      int64_t step, const ipk_bytes *items, size_t n_items,
 					      ipk_deadline deadline);
 
 /**
@@ -480,7 +480,7 @@ IPK_API IPK_MUST_CHECK int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_i
  * see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline deadline,
-					      ipk_item *ret_item);
+					      ipk_bytes *ret_item);
 
 /**
  * ipk_list_iter_close() - end it

@@ -17,7 +17,7 @@ extern "C" {
 typedef struct ipk_managed_queue ipk_managed_queue;
 
 typedef struct ipk_managed_queue_opts {
-	size_t size;         /* sizeof(ipk_managed_queue_opts) */
+	size_t struct_size;  /* sizeof(ipk_managed_queue_opts) */
 	ipk_queue_kind kind; /* IPK_QUEUE_FIFO, _LIFO or _PRIORITY */
 	uint64_t max_items;  /* 0: no limit */
 	bool is_joinable;
@@ -32,6 +32,7 @@ typedef struct ipk_managed_queue_state {
 	bool is_shut_down;
 	bool is_joinable;
 	ipk_queue_kind kind;
+	uint64_t reserved[8]; /* 0 */
 } ipk_managed_queue_state;
 
 /**
@@ -111,7 +112,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_priority(ipk_managed_queue *q, 
  *
  * Return: 0 when at least one was put; otherwise as ipk_managed_queue_put().
  */
-IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_item *items,
+IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_bytes *items,
 						      size_t n_items, ipk_deadline deadline,
 						      size_t *ret_n_put);
 
@@ -216,7 +217,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_join(ipk_managed_queue *q, ipk_dead
 /**
  * ipk_managed_queue_shutdown() - end the queue for everybody
  * @q:        queue
- * @mode:     IPK_DRAIN, or IPK_NOW: what is inside is dropped
+ * @mode:     IPK_DRAIN, or IPK_DISCARD: what is inside is dropped
  * @deadline: bounds the whole call, also when the server stands still
  *
  * Source:  lib/manager/managed_queue.c  Since: 0.3

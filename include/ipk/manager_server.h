@@ -34,7 +34,7 @@ enum {
 };
 
 typedef struct ipk_manager_server_opts {
-	size_t size;               /* sizeof(ipk_manager_server_opts) */
+	size_t struct_size;        /* sizeof(ipk_manager_server_opts) */
 	const char *address;       /* "unix:PATH" or "tcp:HOST:PORT" (port 0: any that is free); by
 				    * default a socket in a new directory of this user's alone */
 	const char *label;         /* what ipc-inspect calls it; [A-Za-z0-9._-]{1,200}; "manager" */

@@ -295,9 +295,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_add(ipk_managed_array *a, int64_t i
  * ipk_managed_array_read() - read several items, as of one moment
  * @a:         array
  * @first:     index of the first
- * @ret_items: @n_items numbers
  * @n_items:   0 or more
  * @deadline:  bounds the whole call, also when the server stands still
+ * @ret_items: @n_items numbers; undefined after a failure
  *
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
@@ -305,8 +305,8 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_add(ipk_managed_array *a, int64_t i
  * -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_array_read(ipk_managed_array *a, uint64_t first,
-						  int64_t *ret_items, size_t n_items,
-						  ipk_deadline deadline);
+						  size_t n_items, ipk_deadline deadline,
+						  int64_t *ret_items);
 
 /**
  * ipk_managed_array_write() - write several items in one step

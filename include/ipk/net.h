@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 typedef struct ipk_net_opts {
-	size_t size;              /* sizeof(ipk_net_opts) */
+	size_t struct_size;       /* sizeof(ipk_net_opts) */
 	const void *key;          /* key_bytes bytes, copied; NULL: none, or in key_file */
 	size_t key_bytes;         /* 16 .. 4096; with python: addresses 1 .. 4096 */
 	const char *key_file;     /* or where it is: a file that only its owner may read, without

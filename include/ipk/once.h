@@ -17,9 +17,9 @@ typedef struct ipk_once ipk_once;
 typedef int (*ipk_once_fn)(void *arg); /* 0, or a negative error */
 
 typedef struct ipk_once_opts {
-	size_t size;       /* sizeof(ipk_once_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	size_t struct_size; /* sizeof(ipk_once_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 } ipk_once_opts;
 
 #define IPK_ONCE(...) IPK_OPTS(once, __VA_ARGS__)
@@ -122,14 +122,16 @@ IPK_API bool ipk_once_is_done(const ipk_once *once);
  * @once:     the once
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads wait for the one that runs it, which may be more than @max
  *
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/once.c        Since: 0.2
  *
- * Return: how many threads wait for the one that runs it, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_once_waiters(const ipk_once *once, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_once_waiters(const ipk_once *once, uint32_t *ret_tids, size_t max,
+					    size_t *ret_n);
 
 /**
  * ipk_once_send() - pass an anonymous one to the other side of a pipe

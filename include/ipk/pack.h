@@ -160,6 +160,7 @@ typedef struct ipk_reader {
 	size_t n_owed; /* values still to come */
 	unsigned depth;
 	uint32_t n_left[IPK_PACK_DEPTH_MAX]; /* values still to come at each depth */
+	uint64_t reserved[4];
 } ipk_reader;
 
 /**
@@ -181,7 +182,7 @@ IPK_API void ipk_reader_init(ipk_reader *r, const void *data, size_t len_bytes);
  * @ret_token: the value, or IPK_TOKEN_END after the last one, however often
  *
  *	for (;;) {
- *		ipk_try(ipk_reader_next(&r, &token));
+ *		IPK_TRY(ipk_reader_next(&r, &token));
  *		if (token.kind == IPK_TOKEN_END)
  *			break;
  *		...

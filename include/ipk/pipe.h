@@ -34,7 +34,7 @@ enum {
 };
 
 typedef struct ipk_pipe_opts {
-	size_t size;              /* sizeof(ipk_pipe_opts) */
+	size_t struct_size;       /* sizeof(ipk_pipe_opts) */
 	const char *label;        /* what ipc-inspect calls it; [A-Za-z0-9._-]{1,200}; "pipe" */
 	size_t ring_bytes;        /* each direction; 4 KiB .. 1 GiB, rounded up to 2^n; 512 KiB */
 	size_t max_message_bytes; /* 1 .. IPK_MESSAGE_MAX_BYTES, the default */

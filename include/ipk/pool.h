@@ -2,11 +2,11 @@
  * pool.h - tasks done by worker processes or threads (Python: multiprocessing.Pool and
  * ThreadPool, concurrent.futures).
  *
- *   IPK_AUTO(pool) *pool = NULL;
+ *   IPK_AUTO(pool, pool);
  *   double xs[N], ys[N];
  *
- *   ipk_try(ipk_pool_create(NULL, &pool));
- *   ipk_try(ipk_pool_map(pool, square, xs, ys, N, ipk_forever()));
+ *   IPK_TRY(ipk_pool_create(NULL, &pool));
+ *   IPK_TRY(ipk_pool_map(pool, square, xs, ys, N, ipk_forever()));
  *
  * Workers are forks of this process as it is when the pool is created, later replacements
  * too: functions, globals and handles made before are there. What a task gets besides is
@@ -54,8 +54,8 @@ typedef enum ipk_pool_kind {
 } ipk_pool_kind;
 
 typedef struct ipk_pool_opts {
-	size_t size;       /* sizeof(ipk_pool_opts) */
-	const char *label; /* shown by ipc-inspect; "pool" by default; [A-Za-z0-9._-]{1,200} */
+	size_t struct_size; /* sizeof(ipk_pool_opts) */
+	const char *label;  /* shown by ipc-inspect; "pool" by default; [A-Za-z0-9._-]{1,200} */
 	ipk_pool_kind kind;
 	unsigned n_workers; /* 1 .. IPK_POOL_WORKERS_MAX; 0: ipk_cpu_count() */
 	/*
@@ -87,7 +87,7 @@ typedef struct ipk_pool_opts {
 
 /* How a task is to be treated; NULL or zeros are the defaults. */
 typedef struct ipk_task_opts {
-	size_t size; /* sizeof(ipk_task_opts) */
+	size_t struct_size; /* sizeof(ipk_task_opts) */
 	/*
 	 * How long it may run, from its beginning in a worker; 0: for ever. After the soft one
 	 * ipk_task_should_stop() is true; after the hard one its worker is killed and it fails with
@@ -160,9 +160,9 @@ static inline void ipk_pool_closep(ipk_pool **pool)
 /**
  * ipk_pool_shutdown() - take no more tasks (Python: Pool.close, Executor.shutdown)
  * @pool: pool
- * @mode: IPK_DRAIN: what was submitted is done; IPK_NOW: what no worker has begun is cancelled
+ * @mode: IPK_DRAIN: what was submitted is done; IPK_DISCARD: what no worker has begun is cancelled
  *
- * Workers end when there is nothing left to do. IPK_NOW may follow IPK_DRAIN.
+ * Workers end when there is nothing left to do. IPK_DISCARD may follow IPK_DRAIN.
  *
  * Blocks:  no.
  * Source:  lib/pool/pool.c          Since: 0.4
@@ -234,8 +234,9 @@ typedef struct ipk_worker_info {
 	unsigned number; /* as ipk_task_worker() has it */
 	pid_t pid;       /* 0: a thread */
 	ipk_worker_state state;
-	int64_t since_ns; /* how long it has been idle, or at its task or item, about */
-	uint64_t n_done;  /* tasks and items it did, failed ones too */
+	int64_t since_ns;     /* how long it has been idle, or at its task or item, about */
+	uint64_t n_done;      /* tasks and items it did, failed ones too */
+	uint64_t reserved[8]; /* 0 */
 } ipk_worker_info;
 
 /**
@@ -328,10 +329,28 @@ IPK_API IPK_MUST_CHECK int ipk_pool_apply(ipk_pool *pool, ipk_task_fn fn, const 
 /* From one item to its result; anything but 0 fails the item. See ipk_task_current(). */
 typedef int (*ipk_map_fn)(const void *item, void *ret_result);
 
-/* ipk_pool_map(pool, square, xs, ys, n, deadline): ys[i] = square(xs[i]), on every core. */
-#define ipk_pool_map(pool, fn, items, results, n, deadline)                                      \
-	ipk_pool_map_items((pool), (fn), (items), sizeof *(items), (results), sizeof *(results), \
-			   (n), NULL, (deadline))
+/*
+ * ipk_pool_map(pool, square, xs, ys, n, deadline): ys[i] = square(xs[i]), on every core. The
+ * pointers say how large items and results are; a void pointer, which does not, does not compile.
+ */
+#define ipk_pool_map(pool, fn, items, results, n, deadline)                            \
+	ipk_pool_map_items((pool), (fn), (items), IPK_SIZE_OF_EACH_(items), (results), \
+			   IPK_SIZE_OF_EACH_(results), (n), NULL, (deadline))
+#ifdef __cplusplus
+#define IPK_SIZE_OF_EACH_(p) ipk_size_of_each_(p)
+extern "C++" {
+template <class T> constexpr size_t ipk_size_of_each_(const T *)
+{
+	return sizeof(T); /* void has none */
+}
+}
+#else
+#define IPK_SIZE_OF_EACH_(p)                                             \
+	(sizeof *(p) * sizeof(struct {                                   \
+		 char void_has_no_size_call_ipk_pool_map_items         \
+			 [_Generic((p), void *: -1, const void *: -1, default: 1)]; \
+	 }))
+#endif
 
 /**
  * ipk_pool_map_items() - apply a function to each item; call it as ipk_pool_map()
@@ -409,13 +428,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_map_array(ipk_pool *pool, ipk_slice_fn fn, i
 					      ipk_array *results, const ipk_task_opts *opts,
 					      ipk_deadline deadline);
 
-/* --- maps over items of any size ---------------------------------------------------------------
- */
-
-typedef struct ipk_bytes {
-	const void *data;
-	size_t n_bytes;
-} ipk_bytes;
+/* --- maps over items of any size ----------------------------------------------------------- */
 
 /**
  * ipk_pool_starmap() - a task for each argument, without waiting (Python: starmap_async)
@@ -440,8 +453,8 @@ typedef int (*ipk_next_fn)(void *arg, ipk_bytes *ret_item);
 typedef struct ipk_imap ipk_imap;
 
 typedef struct ipk_imap_opts {
-	size_t size;       /* sizeof(ipk_imap_opts) */
-	bool is_unordered; /* give results as they come, not in the order of the input */
+	size_t struct_size; /* sizeof(ipk_imap_opts) */
+	bool is_unordered;  /* give results as they come, not in the order of the input */
 	size_t window; /* how many items may be under way, given ones not counted; 0: 16 a worker */
 	size_t chunk;  /* how many are taken from the input at a time; 0: 1 */
 	const ipk_task_opts *task;

@@ -5,7 +5,7 @@
  * it is given under names it finds with ipk_inherited(), however it came to be:
  *
  *     ipk_inherit given[] = {IPK_INHERIT(queue, "jobs", jobs), IPK_INHERIT_FD("log", fd)};
- *     ipk_try(ipk_process_start(NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC,
+ *     IPK_TRY(ipk_process_start(NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC,
  *                               .program = "worker", .inherit = given, .n_inherit = 2), &child));
  *     ...
  *     ipk_queue *jobs = ipk_inherited(queue, "jobs");       in the worker
@@ -86,7 +86,7 @@ typedef struct ipk_inherit {
 	}
 
 typedef struct ipk_process_opts {
-	size_t size; /* sizeof(ipk_process_opts) */
+	size_t struct_size; /* sizeof(ipk_process_opts) */
 	/*
 	 * [A-Za-z0-9._-]{1,200}, the first 15 are what ps and top show. By default "ipk-PID",
 	 * and ps and top show the program's own name.
@@ -107,9 +107,9 @@ typedef struct ipk_process_opts {
 	 */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
-	/* Its stdin, stdout and stderr; 0: see IPK_PROCESS_KEEP_STDIN, and those of this process.
-	 */
-	int stdin_fd, stdout_fd, stderr_fd;
+	/* Its stdin, stdout and stderr. NULL: /dev/null (see IPK_PROCESS_KEEP_STDIN), and those of
+	 * this process. */
+	const int *stdin_fd, *stdout_fd, *stderr_fd;
 	/* IPK_START_EXEC, with @fn and @arg NULL: */
 	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
 	char *const *argv;   /* with argv[0], NULL at its end; NULL: { program, NULL } */
@@ -130,6 +130,7 @@ typedef struct ipk_process_status {
 	int64_t user_ns; /* processor time, its own and that of its reaped children */
 	int64_t system_ns;
 	uint64_t max_rss_bytes; /* the most memory it had at a time */
+	uint64_t reserved[8];   /* 0 */
 } ipk_process_status;
 
 /**
@@ -305,7 +306,8 @@ typedef struct ipk_process_info {
 	int start_method;   /* IPK_START_*, the one that was used */
 	unsigned flags;     /* IPK_PROCESS_* */
 	int64_t running_ns; /* since its start */
-	char name[201];
+	char name[208];
+	uint64_t reserved[8]; /* 0 */
 } ipk_process_info;
 
 /**
@@ -424,23 +426,23 @@ IPK_API void *ipk_inherited_handle(const char *noun, const char *name);
 
 /**
  * ipk_inherited_fd() - an fd that this process was given by its parent
- * @name: what the parent called it
+ * @name:   what the parent called it
+ * @ret_fd: to be closed by the caller
  *
  * After a fork it has the number that it has in the parent.
  *
  * Callers: any thread.
  * Source:  lib/process/inherited.c  Since: 0.4
  *
- * Return: the fd, to be closed by the caller; -ENOENT there is none of that name, or it was
- * given out.
+ * Return: 0; -ENOENT there is none of that name, or it was given out; -EINVAL.
  */
-IPK_API IPK_MUST_CHECK int ipk_inherited_fd(const char *name);
+IPK_API IPK_MUST_CHECK int ipk_inherited_fd(const char *name, int *ret_fd);
 
 /* --- zygotes --- */
 
 typedef struct ipk_zygote_opts {
-	size_t size;      /* sizeof(ipk_zygote_opts) */
-	const char *name; /* what ps and top show; by default "ipk-zygote" */
+	size_t struct_size; /* sizeof(ipk_zygote_opts) */
+	const char *name;   /* what ps and top show; by default "ipk-zygote" */
 	/*
 	 * Runs in the zygote before it serves, once: what it loads is there in all children.
 	 * It has no other threads when it returns. Anything but 0 is an error of the start.
@@ -495,7 +497,7 @@ IPK_API void ipk_zygote_stop(void);
  *
  * Return: 1 or more.
  */
-IPK_API int ipk_cpu_count(void);
+IPK_API unsigned ipk_cpu_count(void);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,7 @@ typedef struct ipk_progress {
 				  max_tasks_per_worker do not count */
 	int64_t since_boot_ns; /* CLOCK_BOOTTIME of the pool's creation */
 	int64_t now_boot_ns;   /* and of this look */
+	uint64_t reserved[8];  /* 0 */
 } ipk_progress;
 
 typedef void (*ipk_progress_fn)(const ipk_progress *progress, void *arg);

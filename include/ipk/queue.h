@@ -35,7 +35,7 @@ typedef enum ipk_queue_kind {
 } ipk_queue_kind;
 
 typedef struct ipk_queue_opts {
-	size_t size;              /* sizeof(ipk_queue_opts) */
+	size_t struct_size;       /* sizeof(ipk_queue_opts) */
 	const char *name;         /* NULL: anonymous; [A-Za-z0-9._-]{1,200}, or "mq:/NAME" */
 	const char *label;        /* what ipc-inspect calls an anonymous one; "queue" */
 	ipk_queue_kind kind;      /* FIFO */
@@ -210,12 +210,6 @@ IPK_API IPK_MUST_CHECK int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadli
 IPK_API IPK_MUST_CHECK int ipk_queue_peek(ipk_queue *q, void *buf, size_t buf_bytes,
 					  ipk_deadline deadline, size_t *ret_len_bytes);
 
-/* One of several items. */
-typedef struct ipk_item {
-	const void *data;
-	size_t len_bytes;
-} ipk_item;
-
 /**
  * ipk_queue_put_many() - put several items at once
  * @q:        queue
@@ -236,7 +230,7 @@ typedef struct ipk_item {
  * @n_items when the deadline passed or the queue was shut down on the way; otherwise as
  * ipk_queue_put().
  */
-IPK_API IPK_MUST_CHECK int ipk_queue_put_many(ipk_queue *q, const ipk_item *items, size_t n_items,
+IPK_API IPK_MUST_CHECK int ipk_queue_put_many(ipk_queue *q, const ipk_bytes *items, size_t n_items,
 					      ipk_deadline deadline, size_t *ret_n_put);
 
 /**
@@ -260,7 +254,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_many(ipk_queue *q, const ipk_item *item
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_get_many(ipk_queue *q, void *buf, size_t buf_bytes,
 					      size_t max_items, ipk_deadline deadline,
-					      ipk_item *ret_items, size_t *ret_n_items);
+					      ipk_bytes *ret_items, size_t *ret_n_items);
 
 /**
  * ipk_queue_putf() - pack typed values and put them as one item
@@ -396,7 +390,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_task_done(ipk_queue *q);
  * @deadline: when to stop waiting
  *
  * An item is done by ipk_queue_task_done() after a get, by ipk_lease_ack(), or when
- * IPK_NOW dropped it, inside or as it came back from a loan; what was got before that is
+ * IPK_DISCARD dropped it, inside or as it came back from a loan; what was got before that is
  * waited for. A consumer that dies between a plain get and task_done leaves its item undone;
  * one that dies with a loan does not.
  *
@@ -410,7 +404,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_join(ipk_queue *q, ipk_deadline deadline);
 /**
  * ipk_queue_shutdown() - end the queue for everybody
  * @q:    queue
- * @mode: IPK_DRAIN or IPK_NOW; IPK_NOW may follow IPK_DRAIN
+ * @mode: IPK_DRAIN or IPK_DISCARD; IPK_DISCARD may follow IPK_DRAIN
  *
  * With IPK_DRAIN consumers wait on while items are out on loan, since those may come back.
  *
@@ -440,6 +434,30 @@ IPK_API IPK_MUST_CHECK int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode);
  * is gone; -EACCES somebody else's file is in the bell's place.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_fd(ipk_queue *q, int *ret_fd);
+
+/**
+ * ipk_queue_n_unfinished() - how many items ipk_queue_join() waits for
+ * @q: queue
+ *
+ * Blocks:  no.
+ * Callers: any thread. The answer may be out of date when it arrives.
+ * Source:  lib/queue/queue_info.c   Since: 0.4
+ *
+ * Return: items put and not done; 0 for NULL and mq.
+ */
+IPK_API size_t ipk_queue_n_unfinished(const ipk_queue *q);
+
+/**
+ * ipk_queue_is_shut_down() - whether it was shut down, in either way
+ * @q: queue
+ *
+ * Blocks:  no.
+ * Callers: any thread.
+ * Source:  lib/queue/queue_info.c   Since: 0.4
+ *
+ * Return: true after ipk_queue_shutdown(); false for NULL and mq.
+ */
+IPK_API bool ipk_queue_is_shut_down(const ipk_queue *q);
 
 /**
  * ipk_queue_len() - how many items are in the queue

@@ -28,7 +28,7 @@ extern "C" {
 typedef struct ipk_rwlock ipk_rwlock;
 
 typedef struct ipk_rwlock_opts {
-	size_t size;          /* sizeof(ipk_rwlock_opts) */
+	size_t struct_size;   /* sizeof(ipk_rwlock_opts) */
 	const char *name;     /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;    /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 	uint32_t max_readers; /* threads that read or stand behind a writer at a time, rounded up to
@@ -134,7 +134,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_read_lock(ipk_rwlock *lock, ipk_deadline d
  *
  * Return: 0; -EPERM this thread has no share (a fork child never does); -EBADF.
  */
-IPK_API int ipk_rwlock_read_unlock(ipk_rwlock *lock);
+IPK_API IPK_MUST_CHECK int ipk_rwlock_read_unlock(ipk_rwlock *lock);
 
 /**
  * ipk_rwlock_write_lock() - take the lock for writing
@@ -170,7 +170,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline 
  *
  * Return: 0; -EPERM this thread does not have it (a fork child never does); -EBADF.
  */
-IPK_API int ipk_rwlock_write_unlock(ipk_rwlock *lock);
+IPK_API IPK_MUST_CHECK int ipk_rwlock_write_unlock(ipk_rwlock *lock);
 
 /**
  * ipk_rwlock_owner() - who has the lock for writing
@@ -188,28 +188,32 @@ IPK_API uint32_t ipk_rwlock_owner(const ipk_rwlock *lock);
  * @lock:     lock
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many living threads have shares, which may be more than @max
  *
  * Callers: any thread, any time. One that tries to get a share may be seen for a moment.
  * Cost:    a look into /proc for each.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
- * Return: how many living threads have shares, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids,
+					      size_t max, size_t *ret_n);
 
 /**
  * ipk_rwlock_waiters() - which threads sleep for the lock, to read or to write
  * @lock:     lock
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads sleep for it, which may be more than @max
  *
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
- * Return: how many threads sleep for it, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *ret_tids,
+					      size_t max, size_t *ret_n);
 
 /**
  * ipk_rwlock_send() - pass an anonymous lock to the other side of a pipe

@@ -33,12 +33,12 @@ typedef enum ipk_semaphore_kind {
 } ipk_semaphore_kind;
 
 typedef struct ipk_semaphore_opts {
-	size_t size;             /* sizeof(ipk_semaphore_opts) */
+	size_t struct_size;      /* sizeof(ipk_semaphore_opts) */
 	const char *name;        /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;       /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 	ipk_semaphore_kind kind; /* SIGNAL */
-	uint32_t value;          /* at the beginning. Owned ones: how many tokens there are; 0: max,
-				  * or 1 */
+	uint32_t value;          /* at the beginning: 0 is 0, somebody has to release first. Owned
+				  * ones: how many tokens there are; 0: max, or 1 */
 	uint32_t max;            /* what no release may pass; 0: IPK_SEMAPHORE_SIGNAL_MAX. Owned
 				  * ones: 0, or the same as value */
 } ipk_semaphore_opts;
@@ -47,7 +47,7 @@ typedef struct ipk_semaphore_opts {
 
 /**
  * ipk_semaphore_create() - make a semaphore
- * @opts:  NULL for an anonymous signal semaphore, of value 0
+ * @opts:  NULL for an anonymous signal semaphore, of value 1 (as Python's)
  * @ret_s: the semaphore
  *
  * Blocks:  no.
@@ -138,7 +138,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_acquire(ipk_semaphore *s, ipk_deadline 
  * token (a fork child has none); -ENOTRECOVERABLE not owned: another process writes to its memory
  * all the time; -EBADF.
  */
-IPK_API int ipk_semaphore_release(ipk_semaphore *s);
+IPK_API IPK_MUST_CHECK int ipk_semaphore_release(ipk_semaphore *s);
 
 /**
  * ipk_semaphore_release_many() - give several back, all or none
@@ -153,7 +153,7 @@ IPK_API int ipk_semaphore_release(ipk_semaphore *s);
  * process has fewer tokens, besides those its other threads are giving back; -ENOTRECOVERABLE as
  * ipk_semaphore_release(); -EBADF.
  */
-IPK_API int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t n);
+IPK_API IPK_MUST_CHECK int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t n);
 
 /**
  * ipk_semaphore_value() - how many can be taken
@@ -173,29 +173,33 @@ IPK_API uint32_t ipk_semaphore_value(const ipk_semaphore *s);
  * @ret_pids: up to @max process ids, one for each token, in no order; may be NULL when @max
  *            is 0
  * @max:      how many there is room for
+ * @ret_n:    how many tokens living processes have, which may be more than @max;
+ *            0 for signal semaphores, where nobody knows
  *
  * Callers: any thread, any time.
  * Cost:    a look into /proc for each.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
- * Return: how many tokens living processes have, which may be more than @max; 0 for NULL and
- * for signal semaphores, where nobody knows.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids,
+						 size_t max, size_t *ret_n);
 
 /**
  * ipk_semaphore_waiters() - which threads sleep for a token
  * @s:        semaphore
  * @ret_tids: up to @max thread ids, in no order; may be NULL when @max is 0
  * @max:      how many there is room for
+ * @ret_n:    how many threads sleep for it, which may be more than @max
  *
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
- * Return: how many threads sleep for it, which may be more than @max; 0 for NULL.
+ * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API size_t ipk_semaphore_waiters(const ipk_semaphore *s, uint32_t *ret_tids, size_t max);
+IPK_API IPK_MUST_CHECK int ipk_semaphore_waiters(const ipk_semaphore *s, uint32_t *ret_tids,
+						 size_t max, size_t *ret_n);
 
 /**
  * ipk_semaphore_send() - pass an anonymous semaphore to the other side of a pipe

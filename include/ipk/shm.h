@@ -26,12 +26,12 @@ extern "C" {
 typedef struct ipk_shm ipk_shm;
 
 typedef struct ipk_shm_opts {
-	size_t size;       /* sizeof(ipk_shm_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one; "shm" */
-	size_t size_bytes; /* 1 or more */
-	bool is_raw;       /* no header; with a name only, which does not begin with "ipk." */
-	bool unlink_last;  /* the name goes when nobody has it open any more; not with is_raw */
+	size_t struct_size; /* sizeof(ipk_shm_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one; "shm" */
+	size_t size_bytes;  /* 1 or more */
+	bool is_raw;        /* no header; with a name only, which does not begin with "ipk." */
+	bool unlink_last;   /* the name goes when nobody has it open any more; not with is_raw */
 } ipk_shm_opts;
 
 #define IPK_SHM(...) IPK_OPTS(shm, __VA_ARGS__)

@@ -43,7 +43,7 @@ IPK_API IPK_MUST_CHECK int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, vo
  *
  * Return: 0 it will not be called, also again; -EALREADY it has begun, or is over; -EBADF.
  */
-IPK_API int ipk_timer_cancel(ipk_timer *timer);
+IPK_API IPK_MUST_CHECK int ipk_timer_cancel(ipk_timer *timer);
 
 /**
  * ipk_timer_is_done() - whether it is over

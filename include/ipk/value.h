@@ -43,25 +43,25 @@ typedef struct ipk_value ipk_value;
 typedef struct ipk_array ipk_array;
 
 typedef struct ipk_value_opts {
-	size_t size;       /* sizeof(ipk_value_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
-	const void *item;  /* what it holds at first; NULL: all bytes zero */
-	size_t item_bytes; /* 1 .. IPK_VALUE_BYTES_MAX without a typecode; otherwise 0, or its size
-			    */
-	char typecode;     /* 0: a struct of item_bytes */
-	bool is_raw;       /* without a lock of its own */
+	size_t struct_size; /* sizeof(ipk_value_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	const void *item;   /* what it holds at first; NULL: all bytes zero */
+	size_t item_bytes;  /* 1 .. IPK_VALUE_BYTES_MAX without a typecode; otherwise 0, or its size
+			     */
+	char typecode;      /* 0: a struct of item_bytes */
+	bool is_raw;        /* without a lock of its own */
 } ipk_value_opts;
 
 typedef struct ipk_array_opts {
-	size_t size;       /* sizeof(ipk_array_opts) */
-	const char *name;  /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
-	const char *label; /* what ipc-inspect calls an anonymous one, 35 bytes of it */
-	const void *items; /* n_items that it holds at first; NULL: all bytes zero */
-	size_t n_items;    /* 0 is fine; all items together up to 4 GiB - 2 MiB */
-	size_t item_bytes; /* 1 or more without a typecode; otherwise 0, or its size */
-	char typecode;     /* 0: structs of item_bytes */
-	bool is_raw;       /* without a lock of its own */
+	size_t struct_size; /* sizeof(ipk_array_opts) */
+	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
+	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	const void *items;  /* n_items that it holds at first; NULL: all bytes zero */
+	size_t n_items;     /* 0 is fine; all items together up to 4 GiB - 2 MiB */
+	size_t item_bytes;  /* 1 or more without a typecode; otherwise 0, or its size */
+	char typecode;      /* 0: structs of item_bytes */
+	bool is_raw;        /* without a lock of its own */
 } ipk_array_opts;
 
 #define IPK_VALUE(...) IPK_OPTS(value, __VA_ARGS__)
@@ -241,7 +241,7 @@ IPK_API IPK_MUST_CHECK int ipk_value_load_as(const ipk_value *v, char typecode, 
  *
  * Return: 0; -EINVAL another type than the value's, or a struct; -EBADF.
  */
-IPK_API int ipk_value_store_as(ipk_value *v, char typecode, const void *item);
+IPK_API IPK_MUST_CHECK int ipk_value_store_as(ipk_value *v, char typecode, const void *item);
 
 /**
  * ipk_value_exchange_as() - write a number and read what was there, in one step; call it as
@@ -257,7 +257,8 @@ IPK_API int ipk_value_store_as(ipk_value *v, char typecode, const void *item);
  *
  * Return: 0; -EINVAL another type than the value's, or a struct; -EBADF.
  */
-IPK_API int ipk_value_exchange_as(ipk_value *v, char typecode, const void *item, void *ret_old);
+IPK_API IPK_MUST_CHECK int ipk_value_exchange_as(ipk_value *v, char typecode, const void *item,
+						 void *ret_old);
 
 /**
  * ipk_value_compare_exchange_as() - write a number if the value still holds what is
@@ -297,7 +298,8 @@ IPK_API IPK_MUST_CHECK int ipk_value_compare_exchange_as(ipk_value *v, char type
  * Return: 0; -EINVAL not a number, or *ret_old has another type; -ENOTRECOVERABLE of a float:
  * another process writes to it all the time; -EBADF.
  */
-IPK_API int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode, void *ret_old);
+IPK_API IPK_MUST_CHECK int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode,
+					     void *ret_old);
 
 /**
  * ipk_value_add_double() - add to a floating number, in one step; call it as
@@ -314,7 +316,8 @@ IPK_API int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode, void *
  * Return: 0; -EINVAL an integer, or *ret_old has another type; -ENOTRECOVERABLE another process
  * writes to it all the time; -EBADF.
  */
-IPK_API int ipk_value_add_double(ipk_value *v, double delta, char typecode, void *ret_old);
+IPK_API IPK_MUST_CHECK int ipk_value_add_double(ipk_value *v, double delta, char typecode,
+						void *ret_old);
 
 /**
  * ipk_value_add_checked_as() - add to an integer unless the sum does not fit its type; call

@@ -182,7 +182,7 @@ int ipk__look_at_mq(int fd, struct ipk__object *o)
 	o->pub.n_unfinished = IPK_INSPECT_UNKNOWN;
 	o->pub.n_lanes = 1;
 	o->lanes[0] = (ipk_inspect_lane){
-		.size = sizeof o->lanes[0],
+		.struct_size = sizeof o->lanes[0],
 		.n_items = n_items,
 		.message_bytes = IPK_INSPECT_UNKNOWN,
 		.used_bytes = IPK_INSPECT_UNKNOWN,

@@ -46,7 +46,7 @@ static int note_ring(const struct ipk__shm_ring *ring, uint64_t ring_bytes, ipk_
 	if ((uint64_t)n_units * IPK__UNIT > ring_bytes || n_items > n_units)
 		return -ENOTRECOVERABLE;
 	*lane = (ipk_inspect_lane){
-		.size = sizeof *lane,
+		.struct_size = sizeof *lane,
 		.n_items = n_items,
 		.message_bytes = IPK_INSPECT_UNKNOWN,
 		.used_bytes = (uint64_t)n_units * IPK__UNIT,
@@ -97,7 +97,7 @@ static bool queue_is_possible(const struct ipk__shm_queue *shm, const struct ipk
 
 	return shm->kind <= IPK_QUEUE_PRIORITY &&
 	       h->n_rings == (shm->kind == IPK_QUEUE_FIFO ? 1 : 0) &&
-	       atomic_load_explicit(&shm->shutdown, memory_order_relaxed) <= IPK_NOW &&
+	       atomic_load_explicit(&shm->shutdown, memory_order_relaxed) <= IPK_DISCARD &&
 	       shelf->n_slots <= h->fixed_bytes / sizeof(struct ipk__slot) &&
 	       shelf->n_blocks <= h->fixed_bytes / IPK__BLOCK_BYTES &&
 	       shelf->n_free_blocks <= shelf->n_blocks &&
@@ -111,7 +111,7 @@ static void note_shelf(const struct ipk__shm_queue *shm, ipk_inspect_lane *lane)
 	const struct ipk__shm_shelf *shelf = &shm->shelf;
 
 	*lane = (ipk_inspect_lane){
-		.size = sizeof *lane,
+		.struct_size = sizeof *lane,
 		.used_bytes = (uint64_t)(shelf->n_blocks - shelf->n_free_blocks) * IPK__BLOCK_BYTES,
 		.room_bytes = (uint64_t)shelf->n_blocks * IPK__BLOCK_BYTES,
 		.n_put = atomic_load_explicit(&shm->n_shelved, memory_order_relaxed),
@@ -138,7 +138,7 @@ static void note_queue(const struct ipk__shm_queue *shm, struct ipk__object *o)
 	lane->n_items += atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed);
 	lane->n_got = minus(lane->n_put, lane->n_items + o->pub.n_leased);
 	/* What was dropped is done. */
-	if (o->pub.shutdown == IPK_NOW)
+	if (o->pub.shutdown == IPK_DISCARD)
 		n_done += lane->n_items;
 	o->pub.n_unfinished = minus(lane->n_put, n_done);
 	lane->message_bytes = n_bytes > 0 ? (uint64_t)n_bytes : 0;

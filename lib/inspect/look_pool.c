@@ -135,7 +135,7 @@ static void note_worker(int fd, const struct copy *copy, unsigned number, struct
 	ipk_inspect_worker *w = &o->workers[o->pub.n_workers++];
 
 	*w = (ipk_inspect_worker){
-		.size = sizeof *w,
+		.struct_size = sizeof *w,
 		.number = number,
 		.state = (ipk_inspect_worker_state)load32(&place->state),
 		.code = place->init_code,
@@ -227,7 +227,7 @@ static int note_pool(int fd, const struct copy *copy, struct ipk__object *o)
 	o->pub.is_threads = shm->kind == IPK_POOL_THREADS;
 	o->pub.n_ready = n_ready <= IPK__POOL_SLOTS ? n_ready : 0;
 	o->pub.n_backlog = load32(&shm->counts.n_backlog);
-	o->pub.shutdown = shutdown <= IPK_NOW ? shutdown : 0;
+	o->pub.shutdown = shutdown <= IPK_DISCARD ? shutdown : 0;
 	ipk__progress_read(shm, copy->maps, &o->progress);
 	r = note_workers(fd, copy, o);
 	if (r == 0)

@@ -65,7 +65,7 @@ static void note_child(const struct ipk__shm_child *c, struct ipk__object *o)
 	char name[sizeof c->name];
 
 	*child = (ipk_inspect_child){
-		.size = sizeof *child,
+		.struct_size = sizeof *child,
 		.pid = ipk__owner_id(owner),
 		.start_method = (int)LOAD(c->start_method),
 		.flags = LOAD(c->flags),

@@ -292,7 +292,7 @@ int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
 
 	if (!o)
 		return -ENOMEM;
-	o->pub.size = sizeof o->pub;
+	o->pub.struct_size = sizeof o->pub;
 	o->pub.id = sightings->inode;
 	o->pub.memory_bytes = IPK_INSPECT_UNKNOWN;
 	o->pub.is_named = sightings->place != IPK__OS_IN_MEMORY;

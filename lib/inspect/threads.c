@@ -27,7 +27,7 @@ static void name_thread(ipk_inspect_thread *t, bool is_foreign)
 	struct ipk__os_thread thread;
 	int r;
 
-	t->size = sizeof *t;
+	t->struct_size = sizeof *t;
 	if (is_foreign || t->is_gone)
 		return;
 	r = ipk__os_thread((pid_t)t->tid, &thread);

@@ -191,7 +191,7 @@ int ipk_barrier_open(const char *name, ipk_barrier **ret_barrier)
 
 ipk_barrier *ipk_barrier_close(ipk_barrier *barrier)
 {
-	(void)ipk_barrier_unregister(barrier);
+	(void)!ipk_barrier_unregister(barrier);
 	ipk__place_close(barrier);
 	return NULL;
 }
@@ -607,7 +607,9 @@ bool ipk_barrier_is_broken(const ipk_barrier *barrier)
 	return s.is_broken && !s.is_resetting;
 }
 
-size_t ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids, size_t max)
+int ipk_barrier_waiters(const ipk_barrier *barrier, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return barrier ? ipk__object_list_waiters(&barrier->ref, ret_tids, max) : 0;
+	if (!barrier)
+		return -EBADF;
+	return ipk__object_list_waiters(&barrier->ref, ret_tids, max, ret_n);
 }

@@ -279,7 +279,9 @@ int ipk_cond_notify_all(ipk_cond *cond)
 	return ipk_cond_notify(cond, UINT32_MAX);
 }
 
-size_t ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_tids, size_t max)
+int ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return cond ? ipk__object_list_waiters(&cond->ref, ret_tids, max) : 0;
+	if (!cond)
+		return -EBADF;
+	return ipk__object_list_waiters(&cond->ref, ret_tids, max, ret_n);
 }

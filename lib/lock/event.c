@@ -172,7 +172,9 @@ int ipk_event_wait(ipk_event *event, ipk_deadline deadline)
 	return was_set(now, first) ? 0 : r;
 }
 
-size_t ipk_event_waiters(const ipk_event *event, uint32_t *ret_tids, size_t max)
+int ipk_event_waiters(const ipk_event *event, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return event ? ipk__object_list_waiters(&event->ref, ret_tids, max) : 0;
+	if (!event)
+		return -EBADF;
+	return ipk__object_list_waiters(&event->ref, ret_tids, max, ret_n);
 }

@@ -180,7 +180,7 @@ void ipk__place_close_locked(void *handle, ipk_lock *lock)
 
 	if (held && held->handle == lock) {
 		set_again(lock, held, 0);
-		(void)ipk_lock_unlock(lock);
+		(void)!ipk_lock_unlock(lock);
 	}
 	if (lock->guard && ipk__lock_is_a_siblings(&lock->guard->lock))
 		ipk__place_leave(handle);
@@ -218,7 +218,9 @@ uint32_t ipk_lock_owner(const ipk_lock *lock)
 	return lock ? ipk__lock_owner(&lock->guard->lock) : 0;
 }
 
-size_t ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_tids, size_t max)
+int ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return lock ? ipk__object_list_waiters(&lock->ref, ret_tids, max) : 0;
+	if (!lock)
+		return -EBADF;
+	return ipk__object_list_waiters(&lock->ref, ret_tids, max, ret_n);
 }

@@ -166,7 +166,9 @@ int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadlin
 	return r;
 }
 
-size_t ipk_once_waiters(const ipk_once *once, uint32_t *ret_tids, size_t max)
+int ipk_once_waiters(const ipk_once *once, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return once ? ipk__object_list_waiters(&once->ref, ret_tids, max) : 0;
+	if (!once)
+		return -EBADF;
+	return ipk__object_list_waiters(&once->ref, ret_tids, max, ret_n);
 }

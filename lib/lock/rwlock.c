@@ -621,7 +621,7 @@ static void let_go(ipk_rwlock *lock)
 	struct ipk__shm_cell *cell;
 
 	if (held && held->handle == lock)
-		(void)ipk_rwlock_write_unlock(lock);
+		(void)!ipk_rwlock_write_unlock(lock);
 	if (!atomic_load_explicit(&lock->was_read, memory_order_relaxed))
 		return;
 	cell = find_mine(lock, myself());
@@ -652,11 +652,15 @@ uint32_t ipk_rwlock_owner(const ipk_rwlock *lock)
 	return tid != 0 && ipk__lock_owner(&lock->shm->writers) == tid ? tid : 0;
 }
 
-size_t ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max)
+int ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; lock && i < lock->n_cells; i++) {
+	if (!lock)
+		return -EBADF;
+	if (!ret_n || (!ret_tids && max > 0))
+		return -EINVAL;
+	for (uint32_t i = 0; i < lock->n_cells; i++) {
 		uint64_t word = atomic_load(&lock->shm->cells[i].word);
 
 		if (!ipk__cell_holds(word) || ipk__owner_is_dead(word, false))
@@ -665,10 +669,13 @@ size_t ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max
 			ret_tids[n] = ipk__owner_id(word);
 		n++;
 	}
-	return n;
+	*ret_n = n;
+	return 0;
 }
 
-size_t ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max)
+int ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return lock ? ipk__object_list_waiters(&lock->ref, ret_tids, max) : 0;
+	if (!lock)
+		return -EBADF;
+	return ipk__object_list_waiters(&lock->ref, ret_tids, max, ret_n);
 }

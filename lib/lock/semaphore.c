@@ -98,6 +98,8 @@ int ipk_semaphore_create(const ipk_semaphore_opts *opts, ipk_semaphore **ret_s)
 	ipk_semaphore_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
+	if (!opts)
+		o.value = 1;
 	if (r < 0 || !ret_s || fill_opts(&o) < 0)
 		return -EINVAL;
 	place.flags = o.kind;
@@ -503,11 +505,15 @@ uint32_t ipk_semaphore_value(const ipk_semaphore *s)
 	return n_free;
 }
 
-size_t ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids, size_t max)
+int ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids, size_t max, size_t *ret_n)
 {
 	size_t n = 0;
 
-	for (uint32_t i = 0; s && s->is_owned && i < s->max; i++) {
+	if (!s)
+		return -EBADF;
+	if (!ret_n || (!ret_pids && max > 0))
+		return -EINVAL;
+	for (uint32_t i = 0; s->is_owned && i < s->max; i++) {
 		uint64_t holder = atomic_load(&s->shm->tokens[i]) & ~IPK__TOKEN_LEAVES;
 
 		if (holder == 0 || ipk__owner_is_dead(holder, true))
@@ -516,10 +522,13 @@ size_t ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids, size_t 
 			ret_pids[n] = ipk__owner_id(holder);
 		n++;
 	}
-	return n;
+	*ret_n = n;
+	return 0;
 }
 
-size_t ipk_semaphore_waiters(const ipk_semaphore *s, uint32_t *ret_tids, size_t max)
+int ipk_semaphore_waiters(const ipk_semaphore *s, uint32_t *ret_tids, size_t max, size_t *ret_n)
 {
-	return s ? ipk__object_list_waiters(&s->ref, ret_tids, max) : 0;
+	if (!s)
+		return -EBADF;
+	return ipk__object_list_waiters(&s->ref, ret_tids, max, ret_n);
 }

@@ -142,7 +142,7 @@ ipk_timer *ipk_timer_close(ipk_timer *timer)
 		ipk__os_thread_forget(pthread_self());
 		return NULL;
 	}
-	(void)ipk_timer_cancel(timer);
+	(void)!ipk_timer_cancel(timer);
 	ipk__os_thread_join(timer->thread);
 	free(timer);
 	return NULL;

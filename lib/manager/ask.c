@@ -45,7 +45,7 @@ int ipk__ask_raw(ipk_manager *m, const struct ipk__call *call, ipk_deadline dead
 
 int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline)
 {
-	ipk_try(m->backend->ops->call(m->backend, call, deadline));
+	IPK_TRY(m->backend->ops->call(m->backend, call, deadline));
 	return ipk__reply_refusal(call->reply);
 }
 
@@ -137,7 +137,7 @@ int ipk__ask_reply(ipk_manager *m, unsigned flags, const struct ipk__slice *argv
 	return 0;
 }
 
-int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_item *items, size_t n,
+int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
 		  struct ipk__slice **ret_argv)
 {
 	struct ipk__slice *argv;

@@ -85,9 +85,9 @@ static int add(ipk_batch *batch, const struct ipk__slice *argv, size_t argc,
 		ipk__batch_empty(batch);
 	for (size_t i = 0; i < argc; i++)
 		n_bytes += argv[i].n_bytes;
-	ipk_try(grow(&batch->words, &batch->words_room, batch->n_words, argc,
+	IPK_TRY(grow(&batch->words, &batch->words_room, batch->n_words, argc,
 		     sizeof *batch->words));
-	ipk_try(grow(&batch->calls, &batch->calls_room, batch->n_calls, 1, sizeof *batch->calls));
+	IPK_TRY(grow(&batch->calls, &batch->calls_room, batch->n_calls, 1, sizeof *batch->calls));
 	to = ipk__bytes_reserve(&batch->bytes, n_bytes + 1);
 	if (!to) {
 		batch->bytes.failed = false;
@@ -113,14 +113,14 @@ static int add(ipk_batch *batch, const struct ipk__slice *argv, size_t argc,
 #define OR_RANGE ((struct ipk__batch_call){.none_is_range = true})
 #define OR_NONE ((struct ipk__batch_call){.zero_is_none = true})
 
-int ipk_batch_command(ipk_batch *batch, const ipk_item *words, size_t n_words)
+int ipk_batch_command(ipk_batch *batch, const ipk_bytes *words, size_t n_words)
 {
 	struct ipk__slice *argv;
 	int r;
 
 	if (!batch)
 		return -EBADF;
-	ipk_try(ipk__command_words(words, n_words, &argv));
+	IPK_TRY(ipk__command_words(words, n_words, &argv));
 	r = add(batch, argv, n_words, PLAIN);
 	free(argv);
 	return r;
@@ -143,20 +143,20 @@ static int check(const ipk_batch *batch, const void *handle, const void *data, s
 int ipk_batch_dict_set(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes,
 		       const void *data, size_t len_bytes)
 {
-	ipk_try(check(batch, d, field, field_bytes));
-	ipk_try(check(batch, d, data, len_bytes));
+	IPK_TRY(check(batch, d, field, field_bytes));
+	IPK_TRY(check(batch, d, data, len_bytes));
 	return ADD(batch, PLAIN, IPK__WORD("HSET"), NAME(d), FIELD, DATA);
 }
 
 int ipk_batch_dict_get(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes)
 {
-	ipk_try(check(batch, d, field, field_bytes));
+	IPK_TRY(check(batch, d, field, field_bytes));
 	return ADD(batch, PLAIN, IPK__WORD("HGET"), NAME(d), FIELD);
 }
 
 int ipk_batch_dict_delete(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes)
 {
-	ipk_try(check(batch, d, field, field_bytes));
+	IPK_TRY(check(batch, d, field, field_bytes));
 	return ADD(batch, OR_NONE, IPK__WORD("HDEL"), NAME(d), FIELD);
 }
 
@@ -165,14 +165,14 @@ int ipk_batch_dict_add(ipk_batch *batch, ipk_dict *d, const void *field, size_t 
 {
 	struct ipk__number room;
 
-	ipk_try(check(batch, d, field, field_bytes));
+	IPK_TRY(check(batch, d, field, field_bytes));
 	return ADD(batch, PLAIN, IPK__WORD("HINCRBY"), NAME(d), FIELD,
 		   ipk__number_word(&room, delta));
 }
 
 int ipk_batch_list_append(ipk_batch *batch, ipk_list *l, const void *data, size_t len_bytes)
 {
-	ipk_try(check(batch, l, data, len_bytes));
+	IPK_TRY(check(batch, l, data, len_bytes));
 	return ADD(batch, PLAIN, IPK__WORD("RPUSH"), NAME(l), DATA);
 }
 
@@ -180,7 +180,7 @@ int ipk_batch_list_get(ipk_batch *batch, ipk_list *l, int64_t index)
 {
 	struct ipk__number room;
 
-	ipk_try(check(batch, l, NULL, 0));
+	IPK_TRY(check(batch, l, NULL, 0));
 	return ADD(batch, OR_RANGE, IPK__WORD("LINDEX"), NAME(l), ipk__number_word(&room, index));
 }
 
@@ -189,7 +189,7 @@ int ipk_batch_list_set(ipk_batch *batch, ipk_list *l, int64_t index, const void 
 {
 	struct ipk__number room;
 
-	ipk_try(check(batch, l, data, len_bytes));
+	IPK_TRY(check(batch, l, data, len_bytes));
 	return ADD(batch, OR_RANGE, IPK__WORD("LSET"), NAME(l), ipk__number_word(&room, index),
 		   DATA);
 }
@@ -237,7 +237,7 @@ int ipk_batch_run(ipk_batch *batch, ipk_deadline deadline)
 		return -EBADF;
 	if (batch->was_run)
 		ipk__batch_empty(batch);
-	ipk_try(ipk__batch_prepare(batch, &calls));
+	IPK_TRY(ipk__batch_prepare(batch, &calls));
 	r = batch->n_calls == 0 ? 0
 				: batch->m->backend->ops->call_many(batch->m->backend, calls,
 								    batch->n_calls, deadline);
@@ -261,8 +261,8 @@ int ipk_batch_error(const ipk_batch *batch, size_t i)
 	const struct ipk__reply *reply;
 	struct ipk__resp_value value;
 
-	ipk_try(reply_of(batch, i, &reply));
-	ipk_try(ipk__reply_first(reply, &value));
+	IPK_TRY(reply_of(batch, i, &reply));
+	IPK_TRY(ipk__reply_first(reply, &value));
 	if (value.type == IPK__RESP_NULL)
 		return batch->calls[i].none_is_range ? -ERANGE : -ENOENT;
 	if (batch->calls[i].zero_is_none && value.type == IPK__RESP_INTEGER && value.integer == 0)
@@ -276,8 +276,8 @@ int ipk_batch_data(const ipk_batch *batch, size_t i, const void **ret_data, size
 	struct ipk__slice text;
 	int r;
 
-	ipk_try(ipk_batch_error(batch, i));
-	ipk_try(reply_of(batch, i, &reply));
+	IPK_TRY(ipk_batch_error(batch, i));
+	IPK_TRY(reply_of(batch, i, &reply));
 	r = ipk__reply_text(reply, &text);
 	if (r < 0)
 		return r == -EBADMSG ? -EPROTO : r;
@@ -291,7 +291,7 @@ int ipk_batch_int(const ipk_batch *batch, size_t i, int64_t *ret_number)
 	const struct ipk__reply *reply;
 	int r;
 
-	ipk_try(reply_of(batch, i, &reply));
+	IPK_TRY(reply_of(batch, i, &reply));
 	r = ipk__reply_int(reply, ret_number);
 	return r == -EBADMSG ? -EPROTO : r;
 }

@@ -73,7 +73,7 @@ int ipk_dict_get(ipk_dict *d, const void *field, size_t field_bytes, void *buf, 
 	size_t n = 0;
 	int r;
 
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	if (!buf && buf_bytes > 0)
 		return -EINVAL;
 	r = get_local(d, FIELD, buf, buf_bytes, &n);
@@ -93,7 +93,7 @@ int ipk_dict_get_alloc(ipk_dict *d, const void *field, size_t field_bytes, ipk_d
 	size_t n = 0;
 	int r;
 
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	do {
 		free(data);
 		data = ipk__os_malloc(room + 1);
@@ -123,7 +123,7 @@ int ipk_dict_contains(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 	int64_t n;
 	int r;
 
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	r = ipk__handle_view(&d->h, IPK__TYPE_HASH, &view, &spot);
 	if (r == 0) {
 		r = ipk__view_dict_has(view, &spot, FIELD);
@@ -134,7 +134,7 @@ int ipk_dict_contains(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 	}
 	if (!is_unsure(d, r))
 		return r;
-	ipk_try(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HEXISTS"), NAME(d),
+	IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HEXISTS"), NAME(d),
 			     FIELD));
 	*ret_contains = n != 0;
 	return 0;
@@ -155,7 +155,7 @@ int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint64_t *ret_len)
 		r = ipk__view_dict_len(view, &spot, &len);
 	}
 	if (is_unsure(d, r)) {
-		ipk_try(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HLEN"),
+		IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HLEN"),
 				     NAME(d)));
 		len = (uint64_t)n;
 	} else if (r < 0 && r != -ENOENT) {
@@ -197,7 +197,7 @@ static int set(ipk_dict *d, struct ipk__slice field, struct ipk__slice value, ip
 int ipk_dict_set(ipk_dict *d, const void *field, size_t field_bytes, const void *data,
 		 size_t len_bytes, ipk_deadline deadline)
 {
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	if (!ipk__bytes_are_right(data, len_bytes))
 		return -EINVAL;
 	return set(d, FIELD, IPK__SLICE(data, len_bytes), deadline);
@@ -207,15 +207,15 @@ int ipk_dict_delete(ipk_dict *d, const void *field, size_t field_bytes, ipk_dead
 {
 	int64_t n;
 
-	ipk_try(check(d, field, field_bytes));
-	ipk_try(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HDEL"), NAME(d), FIELD));
+	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HDEL"), NAME(d), FIELD));
 	return n > 0 ? 0 : -ENOENT;
 }
 
 int ipk_dict_pop_alloc(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
 		       void **ret_data, size_t *ret_len_bytes)
 {
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	return ipk__ask_alloc(d->h.m, 0, IPK__WORDS(IPK__WORD("IPK.HPOP"), NAME(d), FIELD),
 			      deadline, ret_data, ret_len_bytes);
 }
@@ -229,14 +229,14 @@ static int take_pair(const struct ipk__reply *reply, void **ret_field, size_t *r
 	void *copy;
 	size_t n;
 
-	ipk_try(ipk__reply_first(reply, &head));
+	IPK_TRY(ipk__reply_first(reply, &head));
 	if (head.type == IPK__RESP_NULL)
 		return -ENOENT;
 	(void)ipk__resp_next(reply->whole, &at, &head);
 	if (head.n != 2 || ipk__resp_next(reply->whole, &at, &field) < 0 ||
 	    ipk__resp_next(reply->whole, &at, &value) < 0)
 		return ipk__manager_fail(-EBADMSG, "an answer that is no field and value");
-	ipk_try(ipk__copy_alloc(field.text, &copy, &n));
+	IPK_TRY(ipk__copy_alloc(field.text, &copy, &n));
 	if (ipk__copy_alloc(value.text, ret_data, ret_len_bytes) < 0) {
 		free(copy);
 		return -ENOMEM;
@@ -266,7 +266,7 @@ int ipk_dict_setdefault_alloc(ipk_dict *d, const void *field, size_t field_bytes
 			      size_t len_bytes, ipk_deadline deadline, void **ret_data,
 			      size_t *ret_len_bytes)
 {
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	if (!ipk__bytes_are_right(data, len_bytes))
 		return -EINVAL;
 	return ipk__ask_alloc(d->h.m, 0,
@@ -275,7 +275,7 @@ int ipk_dict_setdefault_alloc(ipk_dict *d, const void *field, size_t field_bytes
 			      deadline, ret_data, ret_len_bytes);
 }
 
-int ipk_dict_update(ipk_dict *d, const ipk_item *pairs, size_t n_pairs, ipk_deadline deadline)
+int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, size_t n_pairs, ipk_deadline deadline)
 {
 	struct ipk__slice *argv;
 	int r;
@@ -286,7 +286,7 @@ int ipk_dict_update(ipk_dict *d, const ipk_item *pairs, size_t n_pairs, ipk_dead
 		return 0;
 	if (n_pairs > SIZE_MAX / 2)
 		return -EINVAL;
-	ipk_try(ipk__words_of((struct ipk__slice[]){IPK__WORD("HSET"), NAME(d)}, 2, pairs,
+	IPK_TRY(ipk__words_of((struct ipk__slice[]){IPK__WORD("HSET"), NAME(d)}, 2, pairs,
 			      2 * n_pairs, &argv));
 	r = ipk__ask_done(d->h.m, argv, 2 + 2 * n_pairs, deadline);
 	free(argv);
@@ -298,19 +298,19 @@ int ipk_dict_clear(ipk_dict *d, ipk_deadline deadline)
 	return d ? ipk__tell(d->h.m, deadline, IPK__WORD("DEL"), NAME(d)) : -EBADF;
 }
 
-static bool item_is_right(const ipk_item *item)
+static bool item_is_right(const ipk_bytes *item)
 {
 	return !item || ipk__bytes_are_right(item->data, item->len_bytes);
 }
 
-int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes, const ipk_item *expected,
-		 const ipk_item *desired, ipk_deadline deadline, bool *ret_is_done)
+int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes, const ipk_bytes *expected,
+		 const ipk_bytes *desired, ipk_deadline deadline, bool *ret_is_done)
 {
 	struct ipk__slice argv[8] = {IPK__WORD("IPK.HCAS"), {0}};
 	size_t n = 3;
 	int64_t done;
 
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	if (!item_is_right(expected) || !item_is_right(desired))
 		return -EINVAL;
 	argv[1] = NAME(d);
@@ -321,7 +321,7 @@ int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes, const ipk_i
 	argv[n++] = desired ? IPK__WORD("SET") : IPK__WORD("DEL");
 	if (desired)
 		argv[n++] = IPK__SLICE(desired->data, desired->len_bytes);
-	ipk_try(ipk__ask_number(d->h.m, 0, argv, n, deadline, &done));
+	IPK_TRY(ipk__ask_number(d->h.m, 0, argv, n, deadline, &done));
 	*ret_is_done = done != 0;
 	return 0;
 }
@@ -332,8 +332,8 @@ int ipk_dict_add(ipk_dict *d, const void *field, size_t field_bytes, int64_t del
 	struct ipk__number room;
 	int64_t n;
 
-	ipk_try(check(d, field, field_bytes));
-	ipk_try(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HINCRBY"), NAME(d), FIELD,
+	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HINCRBY"), NAME(d), FIELD,
 			     ipk__number_word(&room, delta)));
 	if (ret_new)
 		*ret_new = n;
@@ -350,7 +350,7 @@ int ipk_dict_setf(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadli
 	size_t n;
 	int r;
 
-	ipk_try(check(d, field, field_bytes));
+	IPK_TRY(check(d, field, field_bytes));
 	va_start(args, format);
 	r = ipk_vpack(&data, &n, format, args);
 	va_end(args);
@@ -369,7 +369,7 @@ int ipk_dict_getf(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadli
 	size_t n;
 	int r;
 
-	ipk_try(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
+	IPK_TRY(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -382,8 +382,8 @@ int ipk_dict_set_ref(ipk_dict *d, const void *field, size_t field_bytes, ipk_ref
 	char buf[IPK__OBJECT_NAME_MAX + 8];
 	struct ipk__slice value;
 
-	ipk_try(check(d, field, field_bytes));
-	ipk_try(ipk__ref_make(kind, name, buf, &value));
+	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(ipk__ref_make(kind, name, buf, &value));
 	return set(d, FIELD, value, deadline);
 }
 
@@ -393,7 +393,7 @@ static int get_ref(ipk_dict *d, const void *field, size_t field_bytes, ipk_ref_k
 	void *data;
 	size_t n;
 
-	ipk_try(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
+	IPK_TRY(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
 	return ipk__ref_name(data, n, kind, name);
 }
 
@@ -402,7 +402,7 @@ int ipk_dict_get_dict(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	ipk_try(get_ref(d, field, field_bytes, IPK_REF_DICT, deadline, name));
+	IPK_TRY(get_ref(d, field, field_bytes, IPK_REF_DICT, deadline, name));
 	return ipk_dict_open(d->h.m, name, ret_dict);
 }
 
@@ -411,7 +411,7 @@ int ipk_dict_get_list(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	ipk_try(get_ref(d, field, field_bytes, IPK_REF_LIST, deadline, name));
+	IPK_TRY(get_ref(d, field, field_bytes, IPK_REF_LIST, deadline, name));
 	return ipk_list_open(d->h.m, name, ret_list);
 }
 
@@ -484,8 +484,8 @@ static int scan_local(ipk_dict_iter *it)
 
 	while (r == -EMSGSIZE) {
 		if (n > it->room_bytes)
-			ipk_try(make_room(it, n));
-		ipk_try(ipk__handle_view(&it->d->h, IPK__TYPE_HASH, &view, &spot));
+			IPK_TRY(make_room(it, n));
+		IPK_TRY(ipk__handle_view(&it->d->h, IPK__TYPE_HASH, &view, &spot));
 		r = ipk__view_dict_scan(view, &spot, &cursor, it->room, it->room_bytes, &n);
 	}
 	if (r < 0)
@@ -504,7 +504,7 @@ static int scan_asked(ipk_dict_iter *it, ipk_deadline deadline)
 
 	if (it->token[0] == '\0')
 		strcpy(it->token, "0");
-	ipk_try(ipk__ask(it->d->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("HSCAN"),
+	IPK_TRY(ipk__ask(it->d->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("HSCAN"),
 			 NAME(it->d), ipk__slice_of_string(it->token), IPK__WORD("COUNT"),
 			 IPK__WORD(SCAN_COUNT)));
 	it->at = 0;
@@ -537,43 +537,43 @@ static int scan_more(ipk_dict_iter *it, ipk_deadline deadline)
 	return scan_asked(it, deadline);
 }
 
-static int next_local(ipk_dict_iter *it, ipk_item *field, ipk_item *value)
+static int next_local(ipk_dict_iter *it, ipk_bytes *field, ipk_bytes *value)
 {
 	uint32_t lens[2];
 	const char *at = it->room + it->at;
 
 	memcpy(lens, at, sizeof lens);
-	*field = (ipk_item){at + sizeof lens, lens[0]};
-	*value = (ipk_item){at + sizeof lens + lens[0], lens[1]};
+	*field = (ipk_bytes){at + sizeof lens, lens[0]};
+	*value = (ipk_bytes){at + sizeof lens + lens[0], lens[1]};
 	it->at += sizeof lens + lens[0] + lens[1];
 	return 0;
 }
 
-static int next_asked(ipk_dict_iter *it, ipk_item *field, ipk_item *value)
+static int next_asked(ipk_dict_iter *it, ipk_bytes *field, ipk_bytes *value)
 {
 	struct ipk__resp_value f, v;
 
 	if (ipk__resp_next(it->reply.whole, &it->at, &f) < 0 ||
 	    ipk__resp_next(it->reply.whole, &it->at, &v) < 0)
 		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");
-	*field = (ipk_item){f.text.bytes, f.text.n_bytes};
-	*value = (ipk_item){v.text.bytes, v.text.n_bytes};
+	*field = (ipk_bytes){f.text.bytes, f.text.n_bytes};
+	*value = (ipk_bytes){v.text.bytes, v.text.n_bytes};
 	return 0;
 }
 
-int ipk_dict_iter_next(ipk_dict_iter *iter, ipk_deadline deadline, ipk_item *ret_field,
-		       ipk_item *ret_value)
+int ipk_dict_iter_next(ipk_dict_iter *iter, ipk_deadline deadline, ipk_bytes *ret_field,
+		       ipk_bytes *ret_value)
 {
-	ipk_item field, value;
+	ipk_bytes field, value;
 
 	if (!iter)
 		return -EBADF;
 	while (iter->at >= iter->n_bytes) {
 		if (iter->is_last)
 			return -ENOENT;
-		ipk_try(scan_more(iter, deadline));
+		IPK_TRY(scan_more(iter, deadline));
 	}
-	ipk_try(iter->way == LOCAL ? next_local(iter, &field, &value)
+	IPK_TRY(iter->way == LOCAL ? next_local(iter, &field, &value)
 				   : next_asked(iter, &field, &value));
 	*ret_field = field;
 	if (ret_value)

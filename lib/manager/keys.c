@@ -56,7 +56,7 @@ static int more(ipk_keys *keys, ipk_deadline deadline)
 		IPK__WORD("MATCH"), keys->pattern,
 	};
 
-	ipk_try(ipk__ask_call(keys->m,
+	IPK_TRY(ipk__ask_call(keys->m,
 			      &(struct ipk__call){
 				      .argv = argv,
 				      .argc = keys->pattern.bytes ? 6 : 4,
@@ -88,7 +88,7 @@ int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline, const char **ret_name,
 	while (keys->at >= keys->reply.whole.n_bytes) {
 		if (keys->is_last)
 			return -ENOENT;
-		ipk_try(more(keys, deadline));
+		IPK_TRY(more(keys, deadline));
 	}
 	if (ipk__resp_next(keys->reply.whole, &keys->at, &name) < 0)
 		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");

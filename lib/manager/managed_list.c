@@ -140,7 +140,7 @@ int ipk_list_len(ipk_list *l, ipk_deadline deadline, uint64_t *ret_len)
 		r = ipk__view_list_len(view, &spot, &len);
 	}
 	if (is_unsure(l, r)) {
-		ipk_try(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"),
+		IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"),
 				     NAME(l)));
 		len = (uint64_t)n;
 	} else if (r < 0 && r != -ENOENT) {
@@ -157,8 +157,8 @@ int ipk_list_index(ipk_list *l, const void *data, size_t len_bytes, int64_t star
 	struct ipk__number rooms[2];
 	int64_t n;
 
-	ipk_try(check(l, data, len_bytes));
-	ipk_try(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LINDEXOF"),
+	IPK_TRY(check(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LINDEXOF"),
 			     NAME(l), ITEM, ipk__index_word(&rooms[0], start),
 			     ipk__index_word(&rooms[1], stop)));
 	*ret_index = (uint64_t)n;
@@ -170,8 +170,8 @@ int ipk_list_count(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline
 {
 	int64_t n;
 
-	ipk_try(check(l, data, len_bytes));
-	ipk_try(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LCOUNT"), NAME(l),
+	IPK_TRY(check(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LCOUNT"), NAME(l),
 			     ITEM));
 	*ret_n = (uint64_t)n;
 	return 0;
@@ -209,11 +209,11 @@ int ipk_list_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step, ipk_d
 
 int ipk_list_append(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline deadline)
 {
-	ipk_try(check(l, data, len_bytes));
+	IPK_TRY(check(l, data, len_bytes));
 	return ipk__tell(l->h.m, deadline, IPK__WORD("RPUSH"), NAME(l), ITEM);
 }
 
-int ipk_list_extend(ipk_list *l, const ipk_item *items, size_t n_items, ipk_deadline deadline)
+int ipk_list_extend(ipk_list *l, const ipk_bytes *items, size_t n_items, ipk_deadline deadline)
 {
 	struct ipk__slice *argv;
 	int r;
@@ -222,7 +222,7 @@ int ipk_list_extend(ipk_list *l, const ipk_item *items, size_t n_items, ipk_dead
 		return -EBADF;
 	if (n_items == 0)
 		return 0;
-	ipk_try(ipk__words_of((struct ipk__slice[]){IPK__WORD("RPUSH"), NAME(l)}, 2, items, n_items,
+	IPK_TRY(ipk__words_of((struct ipk__slice[]){IPK__WORD("RPUSH"), NAME(l)}, 2, items, n_items,
 			      &argv));
 	r = ipk__ask_done(l->h.m, argv, 2 + n_items, deadline);
 	free(argv);
@@ -234,7 +234,7 @@ int ipk_list_insert(ipk_list *l, int64_t index, const void *data, size_t len_byt
 {
 	struct ipk__number room;
 
-	ipk_try(check(l, data, len_bytes));
+	IPK_TRY(check(l, data, len_bytes));
 	return ipk__tell(l->h.m, deadline, IPK__WORD("IPK.LINSERT"), NAME(l),
 			 ipk__number_word(&room, index), ITEM);
 }
@@ -244,7 +244,7 @@ int ipk_list_set(ipk_list *l, int64_t index, const void *data, size_t len_bytes,
 {
 	struct ipk__number room;
 
-	ipk_try(check(l, data, len_bytes));
+	IPK_TRY(check(l, data, len_bytes));
 	return none_is_range(ipk__tell(l->h.m, deadline, IPK__WORD("LSET"), NAME(l),
 				       ipk__number_word(&room, index), ITEM));
 }
@@ -266,8 +266,8 @@ int ipk_list_remove(ipk_list *l, const void *data, size_t len_bytes, ipk_deadlin
 {
 	int64_t n;
 
-	ipk_try(check(l, data, len_bytes));
-	ipk_try(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("LREM"), NAME(l), IPK__WORD("1"),
+	IPK_TRY(check(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("LREM"), NAME(l), IPK__WORD("1"),
 			     ITEM));
 	return n > 0 ? 0 : -ENOENT;
 }
@@ -296,7 +296,7 @@ int ipk_list_clear(ipk_list *l, ipk_deadline deadline)
 }
 
 int ipk_list_set_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step,
-		       const ipk_item *items, size_t n_items, ipk_deadline deadline)
+		       const ipk_bytes *items, size_t n_items, ipk_deadline deadline)
 {
 	struct ipk__number rooms[3];
 	struct ipk__slice head[5];
@@ -312,7 +312,7 @@ int ipk_list_set_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step,
 	head[2] = ipk__index_word(&rooms[0], start);
 	head[3] = ipk__index_word(&rooms[1], stop);
 	head[4] = ipk__number_word(&rooms[2], step);
-	ipk_try(ipk__words_of(head, 5, items, n_items, &argv));
+	IPK_TRY(ipk__words_of(head, 5, items, n_items, &argv));
 	r = ipk__ask_done(l->h.m, argv, 5 + n_items, deadline);
 	free(argv);
 	return r;
@@ -328,7 +328,7 @@ int ipk_list_delete_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step
 		return -EBADF;
 	if (step == 0)
 		return -EINVAL;
-	ipk_try(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LDELSLICE"), NAME(l),
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LDELSLICE"), NAME(l),
 			     ipk__index_word(&rooms[0], start), ipk__index_word(&rooms[1], stop),
 			     ipk__number_word(&rooms[2], step)));
 	if (ret_n)
@@ -373,7 +373,7 @@ int ipk_list_add(ipk_list *l, int64_t index, int64_t delta, ipk_deadline deadlin
 
 	if (!l)
 		return -EBADF;
-	ipk_try(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LINCRBY"), NAME(l),
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LINCRBY"), NAME(l),
 			     ipk__number_word(&rooms[0], index),
 			     ipk__number_word(&rooms[1], delta)));
 	if (ret_new)
@@ -424,7 +424,7 @@ int ipk_list_getf(ipk_list *l, int64_t index, ipk_deadline deadline, const char 
 	size_t n;
 	int r;
 
-	ipk_try(ipk_list_get_alloc(l, index, deadline, &data, &n));
+	IPK_TRY(ipk_list_get_alloc(l, index, deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -436,7 +436,7 @@ int ipk_list_append_ref(ipk_list *l, ipk_ref_kind kind, const char *name, ipk_de
 	char buf[IPK__OBJECT_NAME_MAX + 8];
 	struct ipk__slice value;
 
-	ipk_try(ipk__ref_make(kind, name, buf, &value));
+	IPK_TRY(ipk__ref_make(kind, name, buf, &value));
 	return ipk_list_append(l, value.bytes, value.n_bytes, deadline);
 }
 
@@ -446,7 +446,7 @@ static int get_ref(ipk_list *l, int64_t index, ipk_ref_kind kind, ipk_deadline d
 	void *data;
 	size_t n;
 
-	ipk_try(ipk_list_get_alloc(l, index, deadline, &data, &n));
+	IPK_TRY(ipk_list_get_alloc(l, index, deadline, &data, &n));
 	return ipk__ref_name(data, n, kind, name);
 }
 
@@ -454,7 +454,7 @@ int ipk_list_get_dict(ipk_list *l, int64_t index, ipk_deadline deadline, ipk_dic
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	ipk_try(get_ref(l, index, IPK_REF_DICT, deadline, name));
+	IPK_TRY(get_ref(l, index, IPK_REF_DICT, deadline, name));
 	return ipk_dict_open(l->h.m, name, ret_dict);
 }
 
@@ -462,7 +462,7 @@ int ipk_list_get_list(ipk_list *l, int64_t index, ipk_deadline deadline, ipk_lis
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	ipk_try(get_ref(l, index, IPK_REF_LIST, deadline, name));
+	IPK_TRY(get_ref(l, index, IPK_REF_LIST, deadline, name));
 	return ipk_list_open(l->h.m, name, ret_list);
 }
 
@@ -523,7 +523,7 @@ static int range_local(ipk_list_iter *it)
 			it->room = room;
 			it->room_bytes = n;
 		}
-		ipk_try(ipk__handle_view(&it->l->h, IPK__TYPE_LIST, &view, &spot));
+		IPK_TRY(ipk__handle_view(&it->l->h, IPK__TYPE_LIST, &view, &spot));
 		r = ipk__view_list_range(view, &spot, it->index, RANGE_ITEMS, it->room,
 					 it->room_bytes, &n, &it->n_left);
 	}
@@ -536,7 +536,7 @@ static int range_asked(ipk_list_iter *it, ipk_deadline deadline)
 	struct ipk__number rooms[2];
 	struct ipk__resp_value head;
 
-	ipk_try(ipk__ask(it->l->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("LRANGE"),
+	IPK_TRY(ipk__ask(it->l->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("LRANGE"),
 			 NAME(it->l), ipk__number_word(&rooms[0], (int64_t)it->index),
 			 ipk__number_word(&rooms[1], (int64_t)it->index + RANGE_ITEMS - 1)));
 	it->at = 0;
@@ -561,7 +561,7 @@ static int range_more(ipk_list_iter *it, ipk_deadline deadline)
 	return it->n_left > 0 ? 0 : -ENOENT;
 }
 
-int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline deadline, ipk_item *ret_item)
+int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline deadline, ipk_bytes *ret_item)
 {
 	struct ipk__resp_value value;
 	uint32_t len;
@@ -569,15 +569,15 @@ int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline deadline, ipk_item *ret
 	if (!iter)
 		return -EBADF;
 	if (iter->n_left == 0)
-		ipk_try(range_more(iter, deadline));
+		IPK_TRY(range_more(iter, deadline));
 	if (iter->is_local) {
 		memcpy(&len, iter->room + iter->at, sizeof len);
-		*ret_item = (ipk_item){iter->room + iter->at + sizeof len, len};
+		*ret_item = (ipk_bytes){iter->room + iter->at + sizeof len, len};
 		iter->at += sizeof len + len;
 	} else {
 		if (ipk__resp_next(iter->reply.whole, &iter->at, &value) < 0)
 			return ipk__manager_fail(-EBADMSG, "an answer that is no range");
-		*ret_item = (ipk_item){value.text.bytes, value.text.n_bytes};
+		*ret_item = (ipk_bytes){value.text.bytes, value.text.n_bytes};
 	}
 	iter->n_left--;
 	return 0;

@@ -23,7 +23,7 @@ static const char *const kinds[] = {"FIFO", "LIFO", "PRIORITY"};
 int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_queue_opts *opts,
 			   ipk_deadline deadline, ipk_managed_queue **ret_handle)
 {
-	ipk_managed_queue_opts o = {.size = sizeof o};
+	ipk_managed_queue_opts o = {.struct_size = sizeof o};
 	struct ipk__slice argv[6] = {IPK__WORD("IPK.NEW"), IPK__WORD("QUEUE"), {0}};
 	struct ipk__number room;
 	ipk_managed_queue *q;
@@ -32,10 +32,10 @@ int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_q
 	int r;
 
 	if (opts)
-		ipk_try(ipk__opts_copy(&o, sizeof o, opts));
+		IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	if ((unsigned)o.kind >= IPK__N_OF(kinds) || o.max_items > INT64_MAX)
 		return -EINVAL;
-	ipk_try(ipk__handle_make(m, name, sizeof *q, &q));
+	IPK_TRY(ipk__handle_make(m, name, sizeof *q, &q));
 	argv[2] = NAME(q);
 	argv[3] = ipk__number_word(&room, (int64_t)o.max_items);
 	argv[4] = ipk__slice_of_string(kinds[o.kind]);
@@ -56,7 +56,7 @@ ipk_managed_queue *ipk_managed_queue_close(ipk_managed_queue *handle)
 	return NULL;
 }
 
-static int put(ipk_managed_queue *q, const ipk_item *items, size_t n_items, int64_t priority,
+static int put(ipk_managed_queue *q, const ipk_bytes *items, size_t n_items, int64_t priority,
 	       ipk_deadline deadline, int64_t *ret_n_put)
 {
 	struct ipk__number rooms[2];
@@ -66,7 +66,7 @@ static int put(ipk_managed_queue *q, const ipk_item *items, size_t n_items, int6
 
 	if (!q)
 		return -EBADF;
-	ipk_try(ipk__words_of(
+	IPK_TRY(ipk__words_of(
 		(struct ipk__slice[]){IPK__WORD("IPK.QPUT"), NAME(q),
 				      ipk__number_word(&rooms[0], ipk__timeout_ms(deadline)),
 				      ipk__number_word(&rooms[1], priority)},
@@ -82,7 +82,7 @@ static int put(ipk_managed_queue *q, const ipk_item *items, size_t n_items, int6
 int ipk_managed_queue_put_priority(ipk_managed_queue *q, const void *data, size_t len_bytes,
 				   int64_t priority, ipk_deadline deadline)
 {
-	ipk_item item = {data, len_bytes};
+	ipk_bytes item = {data, len_bytes};
 	int64_t n;
 
 	return put(q, &item, 1, priority, deadline, &n);
@@ -94,7 +94,7 @@ int ipk_managed_queue_put(ipk_managed_queue *q, const void *data, size_t len_byt
 	return ipk_managed_queue_put_priority(q, data, len_bytes, 0, deadline);
 }
 
-int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_item *items, size_t n_items,
+int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_bytes *items, size_t n_items,
 			       ipk_deadline deadline, size_t *ret_n_put)
 {
 	int64_t n = 0;
@@ -178,7 +178,7 @@ int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_deadline deadline, const ch
 	size_t n = 0;
 	int r;
 
-	ipk_try(ipk_managed_queue_get_alloc(q, deadline, &data, &n));
+	IPK_TRY(ipk_managed_queue_get_alloc(q, deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -191,7 +191,7 @@ int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadline deadline, uint64_t 
 
 	if (!q)
 		return -EBADF;
-	ipk_try(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.QLEN"), NAME(q)));
+	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.QLEN"), NAME(q)));
 	*ret_len = (uint64_t)n;
 	return 0;
 }
@@ -206,6 +206,7 @@ static int read_state(const struct ipk__reply *reply, ipk_managed_queue_state *r
 	for (size_t i = 0; i < 6; i++)
 		if (ipk__resp_next(reply->whole, &at, &v[i]) < 0)
 			return ipk__manager_fail(-EBADMSG, "half an answer");
+	*ret_state = (ipk_managed_queue_state){0};
 	ret_state->n_items = (uint64_t)v[0].integer;
 	ret_state->max_items = (uint64_t)v[1].integer;
 	ret_state->n_unfinished = (uint64_t)v[2].integer;
@@ -253,7 +254,7 @@ int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline)
 
 	if (!q)
 		return -EBADF;
-	ipk_try(ipk__ask_int(q->h.m, IPK__CALL_WAITS | IPK__CALL_READ, deadline, &n,
+	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_WAITS | IPK__CALL_READ, deadline, &n,
 			     IPK__WORD("IPK.QJOIN"), NAME(q),
 			     ipk__number_word(&room, ipk__timeout_ms(deadline))));
 	return n != 0 ? 0 : -ETIMEDOUT;
@@ -265,7 +266,7 @@ int ipk_managed_queue_shutdown(ipk_managed_queue *q, ipk_shutdown mode, ipk_dead
 		return -EBADF;
 	if (mode == IPK_DRAIN)
 		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q));
-	if (mode == IPK_NOW)
+	if (mode == IPK_DISCARD)
 		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q),
 				 IPK__WORD("NOW"));
 	return -EINVAL;

@@ -106,7 +106,7 @@ int ipk_managed_value_getf(ipk_managed_value *v, ipk_deadline deadline, const ch
 	size_t n;
 	int r;
 
-	ipk_try(ipk_managed_value_get_alloc(v, deadline, &data, &n));
+	IPK_TRY(ipk_managed_value_get_alloc(v, deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -142,7 +142,7 @@ int ipk_managed_value_add(ipk_managed_value *v, int64_t delta, ipk_deadline dead
 
 	if (!v)
 		return -EBADF;
-	ipk_try(ipk__ask_int(v->h.m, 0, deadline, &n, IPK__WORD("INCRBY"), NAME(v),
+	IPK_TRY(ipk__ask_int(v->h.m, 0, deadline, &n, IPK__WORD("INCRBY"), NAME(v),
 			     ipk__number_word(&room, delta)));
 	if (ret_new)
 		*ret_new = n;
@@ -188,11 +188,11 @@ static int make_items(ipk_manager *m, struct ipk__slice name, uint64_t n_items,
 	struct ipk__number room;
 	int64_t n;
 
-	ipk_try(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("IPK.LMAKE"), name,
+	IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("IPK.LMAKE"), name,
 			     ipk__number_word(&room, (int64_t)n_items), IPK__WORD("0")));
 	if (n == 1)
 		return 0;
-	ipk_try(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"), name));
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"), name));
 	return (uint64_t)n == n_items ? 0 : -ERANGE;
 }
 
@@ -206,7 +206,7 @@ int ipk_managed_array_open(ipk_manager *m, const char *name, uint64_t n_items,
 
 	if (n_items == 0 || n_items > INT64_MAX)
 		return -EINVAL;
-	ipk_try(ipk_list_open(m, name, &items));
+	IPK_TRY(ipk_list_open(m, name, &items));
 	name_bytes = strlen(name);
 	r = make_items(m, IPK__SLICE(name, name_bytes), n_items, deadline);
 	a = r == 0 ? ipk__os_calloc(1, sizeof *a + name_bytes) : NULL;
@@ -257,7 +257,7 @@ int ipk_managed_array_load(ipk_managed_array *a, int64_t index, ipk_deadline dea
 	struct ipk__slice text;
 	char buf[64];
 
-	ipk_try(load_text(a, index, buf, sizeof buf, deadline, &text));
+	IPK_TRY(load_text(a, index, buf, sizeof buf, deadline, &text));
 	return ipk__text_to_int64(text, ret_item) ? 0 : -ERANGE;
 }
 
@@ -267,7 +267,7 @@ int ipk_managed_array_load_double(ipk_managed_array *a, int64_t index, ipk_deadl
 	struct ipk__slice text;
 	char buf[64];
 
-	ipk_try(load_text(a, index, buf, sizeof buf, deadline, &text));
+	IPK_TRY(load_text(a, index, buf, sizeof buf, deadline, &text));
 	return ipk__text_to_double(text, ret_item);
 }
 
@@ -301,9 +301,9 @@ static int read_items(ipk_reply *reply, int64_t *ret_items, size_t n_items)
 
 	if (ipk_reply_len(reply) != n_items)
 		return -ERANGE;
-	ipk_try(ipk_reply_next(reply, &v)); /* the array itself */
+	IPK_TRY(ipk_reply_next(reply, &v)); /* the array itself */
 	for (size_t i = 0; i < n_items; i++) {
-		ipk_try(ipk_reply_next(reply, &v));
+		IPK_TRY(ipk_reply_next(reply, &v));
 		if (v.kind != IPK_REPLY_TEXT ||
 		    !ipk__text_to_int64(IPK__SLICE(v.data, v.len_bytes), &ret_items[i]))
 			return -ERANGE;
@@ -311,8 +311,8 @@ static int read_items(ipk_reply *reply, int64_t *ret_items, size_t n_items)
 	return 0;
 }
 
-int ipk_managed_array_read(ipk_managed_array *a, uint64_t first, int64_t *ret_items, size_t n_items,
-			   ipk_deadline deadline)
+int ipk_managed_array_read(ipk_managed_array *a, uint64_t first, size_t n_items,
+			   ipk_deadline deadline, int64_t *ret_items)
 {
 	ipk_reply *reply = NULL;
 	int r;
@@ -335,7 +335,7 @@ int ipk_managed_array_write(ipk_managed_array *a, uint64_t first, const int64_t 
 			    size_t n_items, ipk_deadline deadline)
 {
 	struct ipk__number *rooms;
-	ipk_item *words;
+	ipk_bytes *words;
 	int r = -ENOMEM;
 
 	if (!a)
@@ -349,7 +349,7 @@ int ipk_managed_array_write(ipk_managed_array *a, uint64_t first, const int64_t 
 	for (size_t i = 0; rooms && words && i < n_items; i++) {
 		struct ipk__slice word = ipk__number_word(&rooms[i], items[i]);
 
-		words[i] = (ipk_item){word.bytes, word.n_bytes};
+		words[i] = (ipk_bytes){word.bytes, word.n_bytes};
 	}
 	if (rooms && words)
 		r = ipk_list_set_slice(a->items, (int64_t)first, (int64_t)(first + n_items), 1,
@@ -399,14 +399,14 @@ static int check(const ipk_namespace *ns, const char *attribute)
 int ipk_namespace_set(ipk_namespace *ns, const char *attribute, const void *data, size_t len_bytes,
 		      ipk_deadline deadline)
 {
-	ipk_try(check(ns, attribute));
+	IPK_TRY(check(ns, attribute));
 	return ipk_dict_set(ns->attributes, IPK_TEXT(attribute), data, len_bytes, deadline);
 }
 
 int ipk_namespace_get(ipk_namespace *ns, const char *attribute, void *buf, size_t buf_bytes,
 		      ipk_deadline deadline, size_t *ret_len_bytes)
 {
-	ipk_try(check(ns, attribute));
+	IPK_TRY(check(ns, attribute));
 	return ipk_dict_get(ns->attributes, IPK_TEXT(attribute), buf, buf_bytes, deadline,
 			    ret_len_bytes);
 }
@@ -419,7 +419,7 @@ int ipk_namespace_setf(ipk_namespace *ns, const char *attribute, ipk_deadline de
 	size_t n;
 	int r;
 
-	ipk_try(check(ns, attribute));
+	IPK_TRY(check(ns, attribute));
 	va_start(args, format);
 	r = ipk_vpack(&data, &n, format, args);
 	va_end(args);
@@ -438,8 +438,8 @@ int ipk_namespace_getf(ipk_namespace *ns, const char *attribute, ipk_deadline de
 	size_t n;
 	int r;
 
-	ipk_try(check(ns, attribute));
-	ipk_try(ipk_dict_get_alloc(ns->attributes, IPK_TEXT(attribute), deadline, &data, &n));
+	IPK_TRY(check(ns, attribute));
+	IPK_TRY(ipk_dict_get_alloc(ns->attributes, IPK_TEXT(attribute), deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -448,6 +448,6 @@ int ipk_namespace_getf(ipk_namespace *ns, const char *attribute, ipk_deadline de
 
 int ipk_namespace_delete(ipk_namespace *ns, const char *attribute, ipk_deadline deadline)
 {
-	ipk_try(check(ns, attribute));
+	IPK_TRY(check(ns, attribute));
 	return ipk_dict_delete(ns->attributes, IPK_TEXT(attribute), deadline);
 }

@@ -26,14 +26,14 @@ static int backend_of(const char *address, const ipk_manager_connect_opts *opts,
 int ipk_manager_connect(const char *address, const ipk_manager_connect_opts *opts,
 			ipk_deadline deadline, ipk_manager **ret_m)
 {
-	ipk_manager_connect_opts o = {.size = sizeof o};
+	ipk_manager_connect_opts o = {.struct_size = sizeof o};
 	ipk_manager *m;
 	int r;
 
 	if (!address || !ret_m)
 		return -EINVAL;
 	if (opts)
-		ipk_try(ipk__opts_copy(&o, sizeof o, opts));
+		IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	if (o.key && o.key_file)
 		return -EINVAL;
 	m = ipk__os_calloc(1, sizeof *m);
@@ -169,8 +169,8 @@ int ipk_manager_delete(ipk_manager *m, const char *name, ipk_deadline deadline)
 	struct ipk__slice word;
 	int64_t n;
 
-	ipk_try(object_name(m, name, &word));
-	ipk_try(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("DEL"), word));
+	IPK_TRY(object_name(m, name, &word));
+	IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("DEL"), word));
 	return n > 0 ? 0 : -ENOENT;
 }
 
@@ -179,8 +179,8 @@ int ipk_manager_exists(ipk_manager *m, const char *name, ipk_deadline deadline, 
 	struct ipk__slice word;
 	int64_t n;
 
-	ipk_try(object_name(m, name, &word));
-	ipk_try(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("EXISTS"), word));
+	IPK_TRY(object_name(m, name, &word));
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("EXISTS"), word));
 	*ret_exists = n > 0;
 	return 0;
 }
@@ -192,8 +192,8 @@ int ipk_manager_type(ipk_manager *m, const char *name, char *buf, size_t buf_byt
 	char type[64];
 	size_t n;
 
-	ipk_try(object_name(m, name, &word));
-	ipk_try(ipk__ask_copy(m, IPK__WORDS(IPK__WORD("TYPE"), word), type, sizeof type - 1,
+	IPK_TRY(object_name(m, name, &word));
+	IPK_TRY(ipk__ask_copy(m, IPK__WORDS(IPK__WORD("TYPE"), word), type, sizeof type - 1,
 			      deadline, &n));
 	type[n] = '\0';
 	if (strcmp(type, "none") == 0)
@@ -208,14 +208,14 @@ int ipk_manager_expire(ipk_manager *m, const char *name, int64_t ms, ipk_deadlin
 	bool exists = true;
 	int64_t n;
 
-	ipk_try(object_name(m, name, &word));
+	IPK_TRY(object_name(m, name, &word));
 	if (ms >= 0)
-		ipk_try(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PEXPIRE"), word,
+		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PEXPIRE"), word,
 				     ipk__number_word(&room, ms)));
 	else
-		ipk_try(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PERSIST"), word));
+		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PERSIST"), word));
 	if (ms < 0 && n == 0)
-		ipk_try(ipk_manager_exists(m, name, deadline, &exists));
+		IPK_TRY(ipk_manager_exists(m, name, deadline, &exists));
 	return n > 0 || (ms < 0 && exists) ? 0 : -ENOENT;
 }
 
@@ -230,7 +230,7 @@ int ipk_manager_len(ipk_manager *m, ipk_deadline deadline, uint64_t *ret_len)
 
 	if (!m)
 		return -EBADF;
-	ipk_try(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("DBSIZE")));
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("DBSIZE")));
 	*ret_len = (uint64_t)n;
 	return 0;
 }
@@ -256,13 +256,13 @@ static bool is_refused(struct ipk__slice word)
 	return false;
 }
 
-int ipk__command_words(const ipk_item *words, size_t n_words, struct ipk__slice **ret_argv)
+int ipk__command_words(const ipk_bytes *words, size_t n_words, struct ipk__slice **ret_argv)
 {
 	struct ipk__slice *argv;
 
 	if (n_words == 0)
 		return -EINVAL;
-	ipk_try(ipk__words_of(NULL, 0, words, n_words, &argv));
+	IPK_TRY(ipk__words_of(NULL, 0, words, n_words, &argv));
 	if (argv[0].n_bytes == 0 || is_refused(argv[0])) {
 		free(argv);
 		return -EINVAL;
@@ -271,7 +271,7 @@ int ipk__command_words(const ipk_item *words, size_t n_words, struct ipk__slice 
 	return 0;
 }
 
-int ipk_manager_command(ipk_manager *m, const ipk_item *words, size_t n_words,
+int ipk_manager_command(ipk_manager *m, const ipk_bytes *words, size_t n_words,
 			ipk_deadline deadline, ipk_reply **ret_reply)
 {
 	struct ipk__reply reply;
@@ -281,7 +281,7 @@ int ipk_manager_command(ipk_manager *m, const ipk_item *words, size_t n_words,
 
 	if (!m)
 		return -EBADF;
-	ipk_try(ipk__command_words(words, n_words, &argv));
+	IPK_TRY(ipk__command_words(words, n_words, &argv));
 	ipk__reply_init(&reply);
 	r = ipk__ask_raw(m, &(struct ipk__call){.argv = argv, .argc = n_words, .reply = &reply},
 			 deadline);

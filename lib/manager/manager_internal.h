@@ -103,7 +103,7 @@ int ipk__ask_reply(ipk_manager *m, unsigned flags, const struct ipk__slice *argv
 		sizeof((const struct ipk__slice[]){__VA_ARGS__}) / sizeof(struct ipk__slice)
 
 /* @head and then @n items as words, in memory to be freed; -EINVAL an item without bytes. */
-int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_item *items, size_t n,
+int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
 		  struct ipk__slice **ret_argv);
 
 static inline bool ipk__bytes_are_right(const void *data, size_t n_bytes)
@@ -112,7 +112,7 @@ static inline bool ipk__bytes_are_right(const void *data, size_t n_bytes)
 }
 
 /* The words of a command that users give; -EINVAL one that a shared connection cannot have. */
-int ipk__command_words(const ipk_item *words, size_t n_words, struct ipk__slice **ret_argv);
+int ipk__command_words(const ipk_bytes *words, size_t n_words, struct ipk__slice **ret_argv);
 
 /* --- answers (reply.c) ---------------------------------------------------------------------- */
 

@@ -171,11 +171,11 @@ static int take_push(struct ipk__native *n, struct ipk__slice whole)
 	int64_t number;
 	size_t at = 0;
 
-	ipk_try(ipk__resp_next(whole, &at, &head));
-	ipk_try(ipk__resp_next(whole, &at, &word));
+	IPK_TRY(ipk__resp_next(whole, &at, &head));
+	IPK_TRY(ipk__resp_next(whole, &at, &word));
 	if (head.n != 3 || !ipk__slice_is_word(word.text, "ipk.done"))
 		return 0;
-	ipk_try(ipk__resp_next(whole, &at, &ticket));
+	IPK_TRY(ipk__resp_next(whole, &at, &ticket));
 	number = ticket.integer;
 	if (ticket.type != IPK__RESP_INTEGER && !ipk__text_to_int64(ticket.text, &number))
 		return -EPROTO;
@@ -757,11 +757,11 @@ static int deal(const struct ipk__reply *exec, const struct ipk__call *calls, si
 	struct ipk__resp_value head, value;
 	size_t at = 0;
 
-	ipk_try(ipk__reply_first(exec, &head));
+	IPK_TRY(ipk__reply_first(exec, &head));
 	if (head.type == IPK__RESP_ERROR &&
 	    strncmp(head.text.bytes, "ERR EXEC without", sizeof "ERR EXEC without" - 1) == 0)
 		return -ECANCELED; /* asked again over another connection: it was not done */
-	ipk_try(ipk__reply_refusal(exec));
+	IPK_TRY(ipk__reply_refusal(exec));
 	if (head.type == IPK__RESP_NULL)
 		return -ECANCELED;
 	(void)ipk__resp_next(exec->whole, &at, &head);
@@ -773,7 +773,7 @@ static int deal(const struct ipk__reply *exec, const struct ipk__call *calls, si
 		if (ipk__resp_next(exec->whole, &at, &value) < 0 ||
 		    ipk__resp_skip(exec->whole, &at, &value) < 0)
 			return -EBADMSG;
-		ipk_try(ipk__reply_put(calls[i].reply,
+		IPK_TRY(ipk__reply_put(calls[i].reply,
 				       IPK__SLICE(exec->whole.bytes + from, at - from)));
 	}
 	return 0;
@@ -902,11 +902,11 @@ static const struct ipk__backend_ops native_ops = {
 static int configure(const char *address, const ipk_manager_connect_opts *opts,
 		     struct ipk__wire_config *c)
 {
-	ipk_try(ipk__address_parse(address, &c->address));
-	ipk_try(ipk__address_absolute(&c->address)); /* it may have to connect again */
+	IPK_TRY(ipk__address_parse(address, &c->address));
+	IPK_TRY(ipk__address_absolute(&c->address)); /* it may have to connect again */
 	c->no_local = opts->no_local || c->address.kind != IPK__ADDRESS_UNIX;
 	if (opts->key_file)
-		ipk_try(ipk__auth_key_from_file(opts->key_file, c->key, &c->key_bytes));
+		IPK_TRY(ipk__auth_key_from_file(opts->key_file, c->key, &c->key_bytes));
 	if (opts->key) {
 		c->key_bytes = opts->key_bytes > 0 ? opts->key_bytes : strlen(opts->key);
 		if (c->key_bytes > sizeof c->key)
@@ -924,10 +924,10 @@ static int configure(const char *address, const ipk_manager_connect_opts *opts,
 static int start(struct ipk__native *n, const char *address, const ipk_manager_connect_opts *opts,
 		 ipk_deadline deadline)
 {
-	ipk_try(configure(address, opts, &n->config));
+	IPK_TRY(configure(address, opts, &n->config));
 	n->reconnect_ms = opts->reconnect_ms == 0 ? 5000 : IPK__MAX(opts->reconnect_ms, 0);
-	ipk_try(ipk__native_new_session(n));
-	ipk_try(ipk__native_register(n));
+	IPK_TRY(ipk__native_new_session(n));
+	IPK_TRY(ipk__native_register(n));
 	return ipk__native_first(n, deadline);
 }
 

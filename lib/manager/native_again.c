@@ -79,7 +79,7 @@ int ipk__native_new_session(struct ipk__native *n)
 {
 	unsigned char random[IPK__SESSION_ID_BYTES / 2];
 
-	ipk_try(ipk__os_random(random, sizeof random));
+	IPK_TRY(ipk__os_random(random, sizeof random));
 	ipk__auth_to_hex(random, sizeof random, n->session);
 	n->next_number = 1;
 	n->is_broken = true;
@@ -217,9 +217,9 @@ static int send_and_check(struct ipk__native *n, struct ipk__wire *w, ipk_deadli
 
 	if (n->out.failed)
 		return -ENOMEM;
-	ipk_try(ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
+	IPK_TRY(ipk__wire_send(w, ipk__bytes_front(&n->out), ipk__bytes_len(&n->out), deadline,
 			       NULL));
-	ipk_try(ipk__wire_value(w, deadline, &value));
+	IPK_TRY(ipk__wire_value(w, deadline, &value));
 	if (value.bytes[0] == IPK__RESP_ERROR)
 		return ipk__refusal(IPK__SLICE(value.bytes + 1, value.n_bytes - 3));
 	ipk__wire_release(w);
@@ -251,7 +251,7 @@ static int encode_again(struct ipk__native *n, uint64_t next)
 
 	while ((p = *at)) {
 		if (p->number != next)
-			ipk_try(jump(n, at, p->number));
+			IPK_TRY(jump(n, at, p->number));
 		ipk__pending_encode(n, p);
 		p->was_sent = true;
 		next = p->number + 1;
@@ -270,7 +270,7 @@ static int send_again(struct ipk__native *n, struct ipk__wire *w, ipk_deadline d
 	pthread_mutex_unlock(&n->lock);
 	ipk__bytes_clear(&n->out);
 	encode_session(n, first);
-	ipk_try(send_and_check(n, w, deadline));
+	IPK_TRY(send_and_check(n, w, deadline));
 
 	ipk__bytes_clear(&n->out);
 	pthread_mutex_lock(&n->lock);
@@ -415,7 +415,7 @@ int ipk__native_again(struct ipk__native *n, ipk_deadline deadline)
 {
 	int r;
 
-	ipk_try(ipk__turn_take(&n->send_lock, deadline));
+	IPK_TRY(ipk__turn_take(&n->send_lock, deadline));
 	r = try_until(n, deadline);
 	ipk__turn_give(&n->send_lock);
 	return r;

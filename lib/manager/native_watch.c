@@ -126,7 +126,7 @@ int ipk__native_watch_next(struct ipk__backend_watch *watch, ipk_deadline deadli
 			continue;
 		if (r == -ETIMEDOUT)
 			return r;
-		ipk_try(again(w, deadline));
+		IPK_TRY(again(w, deadline));
 		return ipk__reply_put(ret_field, IPK__SLICE_OF("_\r\n"));
 	}
 }

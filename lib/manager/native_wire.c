@@ -45,7 +45,7 @@ static int write_on(struct ipk__wire *w, const char *data, size_t n_bytes, ipk_d
 		if (r == 0)
 			*at += n;
 		else if (r == -EAGAIN)
-			ipk_try(ipk__os_poll1(w->fd, IPK__OS_OUT, deadline, NULL));
+			IPK_TRY(ipk__os_poll1(w->fd, IPK__OS_OUT, deadline, NULL));
 		else
 			return r;
 	}
@@ -92,7 +92,7 @@ static int ring_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__sl
 	size_t n;
 
 	while (w->rest.n_bytes == 0) {
-		ipk_try(ipk_pipe_peek(w->ring, deadline, &data, &n));
+		IPK_TRY(ipk_pipe_peek(w->ring, deadline, &data, &n));
 		w->is_peeked = true;
 		w->rest = IPK__SLICE(data, n);
 		if (n == 0)
@@ -122,7 +122,7 @@ static int read_more(struct ipk__wire *w, ipk_deadline deadline)
 		}
 		if (r != -EAGAIN)
 			return r;
-		ipk_try(ipk__os_poll1(w->fd, IPK__OS_IN, deadline, NULL));
+		IPK_TRY(ipk__os_poll1(w->fd, IPK__OS_IN, deadline, NULL));
 	}
 }
 
@@ -140,7 +140,7 @@ static int socket_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__
 			return r;
 		if (r == 1)
 			break;
-		ipk_try(read_more(w, deadline));
+		IPK_TRY(read_more(w, deadline));
 	}
 	*ret_value = IPK__SLICE(ipk__bytes_front(&w->in), n);
 	w->used_bytes = n;
@@ -173,7 +173,7 @@ int ipk__wire_ask(struct ipk__wire *w, const struct ipk__slice *argv, size_t arg
 	ipk__bytes_free(&out);
 	if (r < 0)
 		return r;
-	ipk_try(ipk__wire_value(w, deadline, &value));
+	IPK_TRY(ipk__wire_value(w, deadline, &value));
 	r = ipk__reply_put(reply, value);
 	ipk__wire_release(w);
 	return r < 0 ? r : ipk__reply_refusal(reply);
@@ -227,11 +227,11 @@ static int prove(struct ipk__wire *w, struct ipk__auth *a, ipk_deadline deadline
 	unsigned char proof[IPK__AUTH_PROOF_BYTES];
 	char digits[2 * IPK__AUTH_NONCE_BYTES];
 
-	ipk_try(ipk__auth_hello(a, hello));
+	IPK_TRY(ipk__auth_hello(a, hello));
 	ipk__auth_to_hex(hello, sizeof hello, digits);
-	ipk_try(ASK(w, reply, deadline, IPK__WORD("IPK.AUTH"), IPK__WORD("HELLO"),
+	IPK_TRY(ASK(w, reply, deadline, IPK__WORD("IPK.AUTH"), IPK__WORD("HELLO"),
 		    IPK__SLICE(digits, sizeof digits)));
-	ipk_try(read_challenge(reply, challenge));
+	IPK_TRY(read_challenge(reply, challenge));
 	if (ipk__auth_prove(a, challenge, proof) < 0)
 		return ipk__manager_fail(-EACCES, "the server does not know the key");
 	ipk__auth_to_hex(proof, sizeof proof, digits);
@@ -246,7 +246,7 @@ static int greet(struct ipk__wire *w, const struct ipk__wire_config *config, ipk
 	int r;
 
 	if (config->key_bytes > 0) {
-		ipk_try(ipk__auth_init(&auth, IPK__AUTH_CLIENT, config->key, config->key_bytes));
+		IPK_TRY(ipk__auth_init(&auth, IPK__AUTH_CLIENT, config->key, config->key_bytes));
 		r = prove(w, &auth, deadline, reply);
 		ipk__auth_wipe(&auth);
 		if (r < 0)
@@ -264,7 +264,7 @@ int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 	struct ipk__reply reply;
 	int r;
 
-	ipk_try(dial(&config->address, deadline, &w->fd));
+	IPK_TRY(dial(&config->address, deadline, &w->fd));
 	ipk__reply_init(&reply);
 	r = greet(w, config, deadline, &reply);
 	ipk__reply_fini(&reply);
@@ -315,7 +315,7 @@ static int ask_local(struct ipk__wire *w, ipk_deadline deadline, int *fds, size_
 	size_t n;
 	int r;
 
-	ipk_try(ipk__wire_send(w, request, sizeof request - 1, deadline, NULL));
+	IPK_TRY(ipk__wire_send(w, request, sizeof request - 1, deadline, NULL));
 	for (;;) {
 		r = ipk__bytes_len(&w->in) == 0
 			    ? 0
@@ -325,7 +325,7 @@ static int ask_local(struct ipk__wire *w, ipk_deadline deadline, int *fds, size_
 			return r;
 		if (r == 1)
 			break;
-		ipk_try(read_with_fds(w, deadline, fds, n_fds));
+		IPK_TRY(read_with_fds(w, deadline, fds, n_fds));
 	}
 	*ret_is_granted = *ipk__bytes_front(&w->in) == IPK__RESP_ARRAY && *n_fds == LOCAL_FDS;
 	ipk__bytes_take(&w->in, n);

@@ -62,8 +62,8 @@ static size_t read_head(const unsigned char *at, size_t n, size_t *ret_body)
 	return 0;
 }
 
-int ipk_ref_unpack(const void *data, size_t len_bytes, ipk_ref_kind *ret_kind, char *buf,
-		   size_t buf_bytes)
+int ipk_ref_unpack(const void *data, size_t len_bytes, char *buf, size_t buf_bytes,
+		   ipk_ref_kind *ret_kind)
 {
 	const unsigned char *at = data;
 	size_t body = 0;
@@ -85,7 +85,7 @@ int ipk__ref_make(ipk_ref_kind kind, const char *name, char buf[IPK__OBJECT_NAME
 {
 	size_t n;
 
-	ipk_try(ipk_ref_pack(kind, name, buf, IPK__OBJECT_NAME_MAX + 8, &n));
+	IPK_TRY(ipk_ref_pack(kind, name, buf, IPK__OBJECT_NAME_MAX + 8, &n));
 	*ret_value = IPK__SLICE(buf, n);
 	return 0;
 }
@@ -94,7 +94,7 @@ int ipk__ref_name(void *data, size_t len_bytes, ipk_ref_kind kind,
 		  char name[IPK__OBJECT_NAME_MAX + 1])
 {
 	ipk_ref_kind found;
-	int r = ipk_ref_unpack(data, len_bytes, &found, name, IPK__OBJECT_NAME_MAX + 1);
+	int r = ipk_ref_unpack(data, len_bytes, name, IPK__OBJECT_NAME_MAX + 1, &found);
 
 	free(data);
 	if (r < 0)

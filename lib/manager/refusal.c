@@ -85,6 +85,6 @@ int ipk__reply_refusal(const struct ipk__reply *r)
 		return ipk__manager_fail(-EBADMSG, "no answer");
 	if (r->whole.bytes[0] != IPK__RESP_ERROR && r->whole.bytes[0] != IPK__RESP_BLOB_ERROR)
 		return 0;
-	ipk_try(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__reply_first(r, &value));
 	return ipk__refusal(value.text);
 }

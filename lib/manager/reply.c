@@ -48,7 +48,7 @@ int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n)
 {
 	struct ipk__resp_value value;
 
-	ipk_try(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__reply_first(r, &value));
 	if (value.type == IPK__RESP_INTEGER || value.type == IPK__RESP_BOOLEAN) {
 		*ret_n = value.integer;
 		return 0;
@@ -64,7 +64,7 @@ int ipk__reply_text(const struct ipk__reply *r, struct ipk__slice *ret_text)
 {
 	struct ipk__resp_value value;
 
-	ipk_try(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__reply_first(r, &value));
 	switch (value.type) {
 	case IPK__RESP_NULL:
 		return -ENOENT;

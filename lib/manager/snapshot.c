@@ -181,6 +181,7 @@ static void summarize(const struct ipk__shm_board *b, struct ipk__view *view, co
 {
 	int64_t now_ms = ipk__os_unix_ms();
 
+	s->struct_size = sizeof *s;
 	strcpy(s->label, label);
 	copy_text(b->address, sizeof b->address, s->address, sizeof s->address);
 	copy_text(b->log_path, sizeof b->log_path, s->log, sizeof s->log);
@@ -208,6 +209,7 @@ static void note_slow(const struct ipk__shm_board *b, ipk_manager_snapshot *snap
 		const struct ipk__shm_slow *from = &b->slow[(n - 1 - i) % IPK__BOARD_SLOW];
 		ipk_manager_slow *to = &snap->slow[snap->n_slow++];
 
+		to->struct_size = sizeof *to;
 		to->ago_ms = now_ms - from->at_unix_ms;
 		to->took_ns = from->took_ns;
 		to->client = from->client;
@@ -227,6 +229,7 @@ static int compare_clients(const void *a, const void *b)
 
 static void copy_client(const struct ipk__shm_client *from, int64_t now_ms, ipk_manager_client *to)
 {
+	to->struct_size = sizeof *to;
 	to->id = from->id;
 	to->pid = (pid_t)from->pid;
 	copy_text(from->address, sizeof from->address, to->address, sizeof to->address);
@@ -315,6 +318,7 @@ static void describe(struct ipk__view *view, const struct ipk__view_key *key,
 	struct ipk__shm_thing thing;
 
 	memset(o, 0, sizeof *o);
+	o->struct_size = sizeof *o;
 	ipk__printable_bytes(key->name.bytes, key->name.n_bytes, true, o->name, sizeof o->name);
 	strcpy(o->type, type_names[key->type <= IPK__TYPE_THING ? key->type : 0]);
 	o->len = key->len;
@@ -424,7 +428,7 @@ static int look(int fd, const char *label, size_t max, ipk_manager_snapshot *sna
 int ipk_manager_snapshot_take(const char *which, const ipk_manager_snapshot_opts *opts,
 			      ipk_manager_snapshot **ret_snapshot)
 {
-	ipk_manager_snapshot_opts o = {.size = sizeof o};
+	ipk_manager_snapshot_opts o = {.struct_size = sizeof o};
 	ipk_manager_snapshot *snap;
 	struct candidate chosen = {.fd = -1};
 	int r = ret_snapshot && (!which || which[0]) ? 0 : -EINVAL;

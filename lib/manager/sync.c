@@ -47,7 +47,7 @@ static int open_thing(ipk_manager *m, const char *name, size_t n_bytes, const ch
 	struct ipk__handle *h;
 	int r;
 
-	ipk_try(ipk__handle_make(m, name, n_bytes, &h));
+	IPK_TRY(ipk__handle_make(m, name, n_bytes, &h));
 	r = make_thing(h, kind, words, n_words, deadline);
 	if (r < 0) {
 		free(h);
@@ -107,7 +107,7 @@ int ipk_managed_lock_open(ipk_manager *m, const char *name, bool is_recursive,
 {
 	ipk_managed_lock *lock;
 
-	ipk_try(open_thing(m, name, sizeof *lock, is_recursive ? "RLOCK" : "LOCK", NULL, 0,
+	IPK_TRY(open_thing(m, name, sizeof *lock, is_recursive ? "RLOCK" : "LOCK", NULL, 0,
 			   deadline, &lock));
 	lock->is_recursive = is_recursive;
 	*ret_handle = lock;
@@ -127,7 +127,7 @@ int ipk_managed_lock_lock(ipk_managed_lock *lock, ipk_deadline deadline)
 	if (!lock->is_recursive && lock->held_tid == ipk__os_tid() &&
 	    lock->held_epoch == epoch_of(lock->h.m))
 		return -EDEADLK;
-	ipk_try(acquire(lock->h.m, NAME(lock), deadline));
+	IPK_TRY(acquire(lock->h.m, NAME(lock), deadline));
 	lock->held_epoch = epoch_of(lock->h.m);
 	lock->held_tid = ipk__os_tid();
 	return 0;
@@ -170,7 +170,7 @@ int ipk_managed_lock_is_held(ipk_managed_lock *lock, ipk_deadline deadline, bool
 
 	if (!lock)
 		return -EBADF;
-	ipk_try(ipk__ask_int(lock->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.HELD"),
+	IPK_TRY(ipk__ask_int(lock->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.HELD"),
 			     NAME(lock), owner_word(&room)));
 	*ret_is_held = n > 0;
 	return 0;
@@ -323,7 +323,7 @@ int ipk_managed_event_is_set(ipk_managed_event *event, ipk_deadline deadline, bo
 
 	if (!event)
 		return -EBADF;
-	ipk_try(ipk__ask_int(event->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.EISSET"),
+	IPK_TRY(ipk__ask_int(event->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.EISSET"),
 			     NAME(event)));
 	*ret_is_set = n != 0;
 	return 0;

@@ -49,7 +49,7 @@ static int attempt(ipk_batch *batch, const struct ipk__slice *keys, size_t n_key
 	int result, r;
 
 	ipk__batch_empty(batch);
-	ipk_try(ops->watch_keys(batch->m->backend, keys, n_keys, deadline));
+	IPK_TRY(ops->watch_keys(batch->m->backend, keys, n_keys, deadline));
 	result = fn(batch, arg);
 	if (result < 0) {
 		ops->unwatch(batch->m->backend);

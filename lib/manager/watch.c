@@ -50,19 +50,19 @@ int ipk_watch_fd(ipk_watch *w, int *ret_fd)
 	return 0;
 }
 
-int ipk_watch_next(ipk_watch *w, ipk_deadline deadline, ipk_item *ret_field)
+int ipk_watch_next(ipk_watch *w, ipk_deadline deadline, ipk_bytes *ret_field)
 {
 	struct ipk__slice text = {NULL, 0};
 	int r;
 
 	if (!w)
 		return -EBADF;
-	ipk_try(w->m->backend->ops->watch_next(w->inner, deadline, &w->field));
+	IPK_TRY(w->m->backend->ops->watch_next(w->inner, deadline, &w->field));
 	r = ipk__reply_text(&w->field, &text);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (ret_field)
-		*ret_field = (ipk_item){r == 0 ? text.bytes : NULL, text.n_bytes};
+		*ret_field = (ipk_bytes){r == 0 ? text.bytes : NULL, text.n_bytes};
 	return 0;
 }
 

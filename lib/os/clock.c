@@ -10,6 +10,10 @@
 #include "os/os.h"
 #include "os/uncancelled.h"
 
+/* Those of deadline.h, for languages that cannot use a header. */
+extern inline ipk_deadline ipk_now(void);
+extern inline ipk_deadline ipk_forever(void);
+
 static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;

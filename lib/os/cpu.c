@@ -146,12 +146,12 @@ static int quota(void)
 	return (int)(known & UINT32_MAX);
 }
 
-int ipk_cpu_count(void)
+unsigned ipk_cpu_count(void)
 {
 	int n_affinity = affinity();
 	int n_quota = quota();
 
-	return IPK__MIN(n_affinity, n_quota);
+	return (unsigned)IPK__MIN(n_affinity, n_quota);
 }
 
 int ipk__os_cpu_online(void)

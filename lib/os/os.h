@@ -172,8 +172,8 @@ struct sockaddr_un;
 int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *fds, size_t n_fds);
 /*
  * One packet; never blocks: -EAGAIN. -EPIPE at the end of file. *ret_bytes is its full
- * length, which may be more than there was room for. fds beyond IPK__OS_FDS_MAX, or for
- * which this process has no room, are closed and make it -EMFILE, the packet is gone.
+ * length, which may be more than there was room for. fds for which this process has no room are
+ * closed and make it -EMFILE, more than IPK__OS_FDS_MAX make it -EPROTO; the packet is gone.
  */
 int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
 		 int *ret_fds, size_t *ret_n_fds);

@@ -346,7 +346,7 @@ int ipk_pool_resize(ipk_pool *pool, unsigned n_workers)
 	if (n_workers > IPK_POOL_WORKERS_MAX)
 		return -EINVAL;
 	if (n_workers == 0)
-		n_workers = IPK__MIN((unsigned)ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
+		n_workers = IPK__MIN(ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
 	/* One at a time: the pool's mutex is given up while a worker is started. */
 	pthread_mutex_lock(&pool->resizing);
 	ipk__pool_lock(pool);

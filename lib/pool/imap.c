@@ -59,7 +59,7 @@ static int read_opts(const ipk_pool *pool, const ipk_imap_opts *opts, ipk_imap_o
 		r = ipk__opts_copy(ret_task, sizeof *ret_task, ret_opts->task);
 	if (r < 0)
 		return r;
-	ret_task->size = sizeof *ret_task;
+	ret_task->struct_size = sizeof *ret_task;
 	if (ret_opts->window == 0)
 		ret_opts->window = (size_t)WINDOW_PER_WORKER * pool->n_workers;
 	if (ret_opts->window > SIZE_MAX / sizeof(ipk_future *) - sizeof(ipk_imap))

@@ -36,7 +36,7 @@ static int check_opts(const ipk_pool_opts *opts, ipk_pool_opts *ret_opts)
 	if (!o.label)
 		o.label = "pool";
 	if (o.n_workers == 0)
-		o.n_workers = IPK__MIN((unsigned)ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
+		o.n_workers = IPK__MIN(ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
 	if ((unsigned)o.kind > IPK_POOL_THREADS || o.n_workers > IPK_POOL_WORKERS_MAX ||
 	    ipk__name_check(o.label) < 0 || o.timeout_ns < 0 ||
 	    (o.kind == IPK_POOL_THREADS && o.worker_memory_bytes > 0))
@@ -279,12 +279,12 @@ int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode)
 
 	if (r < 0)
 		return r;
-	if (mode != IPK_DRAIN && mode != IPK_NOW)
+	if (mode != IPK_DRAIN && mode != IPK_DISCARD)
 		return -EINVAL;
 	ipk__pool_lock(pool);
 	if (pool->phase == IPK__POOL_RUNS)
 		pool->phase = IPK__POOL_DRAINS;
-	if (pool->phase == IPK__POOL_DRAINS && mode == IPK_NOW) {
+	if (pool->phase == IPK__POOL_DRAINS && mode == IPK_DISCARD) {
 		ipk__tasks_cancel_queued(pool);
 		ipk__maps_cancel_all(pool, false);
 	}

@@ -94,8 +94,8 @@ static int combine_two(struct reduce *m, ipk_future *a, ipk_future *b)
 {
 	struct pair pair = {m->combine, a->result_bytes};
 	size_t b_offset = sizeof pair + ipk__round_up(a->result_bytes, 16);
-	ipk_bytes arg = {.n_bytes = b_offset + b->result_bytes};
-	char *copy = ipk__os_calloc(1, arg.n_bytes);
+	ipk_bytes arg = {.len_bytes = b_offset + b->result_bytes};
+	char *copy = ipk__os_calloc(1, arg.len_bytes);
 	int r;
 
 	if (!copy)

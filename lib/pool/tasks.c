@@ -436,16 +436,16 @@ static int check(ipk_task_fn fn, const ipk_bytes *arg, const ipk_task_opts *opts
 	if (opts)
 		r = ipk__opts_copy(ret_opts, sizeof *ret_opts, opts);
 	else
-		*ret_opts = (ipk_task_opts){.size = sizeof *ret_opts};
+		*ret_opts = (ipk_task_opts){.struct_size = sizeof *ret_opts};
 	if (r < 0)
 		return r;
 	if (ret_opts->max_result_bytes == 0)
 		ret_opts->max_result_bytes = RESULT_MAX_BYTES;
-	if (!fn || (arg->n_bytes > 0 && !arg->data) || ret_opts->timeout_ns < 0 ||
+	if (!fn || (arg->len_bytes > 0 && !arg->data) || ret_opts->timeout_ns < 0 ||
 	    ret_opts->soft_timeout_ns < 0 || ret_opts->retry_delay_ns < 0 ||
 	    ret_opts->max_result_bytes > RESULT_MAX_BYTES)
 		return -EINVAL;
-	return arg->n_bytes > ARG_MAX_BYTES ? -EMSGSIZE : 0;
+	return arg->len_bytes > ARG_MAX_BYTES ? -EMSGSIZE : 0;
 }
 
 /* Without the mutex before and after: a long argument is copied while others go on. */
@@ -454,11 +454,11 @@ static int copy_long_arg(ipk_pool *pool, const ipk_bytes *arg, uint64_t *ret_off
 	int r;
 
 	ipk__pool_lock(pool);
-	r = pool->phase == IPK__POOL_RUNS ? ipk__room_take(&pool->room, arg->n_bytes, ret_offset)
+	r = pool->phase == IPK__POOL_RUNS ? ipk__room_take(&pool->room, arg->len_bytes, ret_offset)
 					  : -ESHUTDOWN;
 	ipk__pool_unlock(pool);
 	if (r == 0)
-		memcpy((char *)pool->shared + *ret_offset, arg->data, arg->n_bytes);
+		memcpy((char *)pool->shared + *ret_offset, arg->data, arg->len_bytes);
 	return r;
 }
 
@@ -528,7 +528,7 @@ static void refuse(ipk_pool *pool, ipk_future *f, const ipk_bytes *arg)
 	ipk_failure failure;
 
 	ipk__failure_init(&failure, IPK_FAILURE_QUARANTINED, f);
-	ipk__quarantine_words(pool, (const void *)(uintptr_t)f->fn, arg->data, arg->n_bytes,
+	ipk__quarantine_words(pool, (const void *)(uintptr_t)f->fn, arg->data, arg->len_bytes,
 			      failure.text);
 	pool->n_unfinished++;
 	pool->n_timed += is_timed(f);
@@ -539,7 +539,7 @@ static void refuse(ipk_pool *pool, ipk_future *f, const ipk_bytes *arg)
 static bool is_quarantined(const ipk_pool *pool, const ipk_future *f, const ipk_bytes *arg)
 {
 	return !ipk__quarantine_is_empty(pool) &&
-	       ipk__quarantine_has(pool, (const void *)(uintptr_t)f->fn, arg->data, arg->n_bytes);
+	       ipk__quarantine_has(pool, (const void *)(uintptr_t)f->fn, arg->data, arg->len_bytes);
 }
 
 /* With the mutex. */
@@ -553,7 +553,7 @@ static int submit(ipk_pool *pool, ipk_future *like, const ipk_bytes *arg, ipk_fu
 	if (!f)
 		return pool->phase == IPK__POOL_RUNS ? -ENOMEM : -ESHUTDOWN;
 	f->fn = like->fn;
-	f->arg_bytes = arg->n_bytes;
+	f->arg_bytes = arg->len_bytes;
 	f->arg_offset = like->arg_offset;
 	f->index = like->index;
 	f->group = like->group;
@@ -589,14 +589,14 @@ int ipk__tasks_submit(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *arg,
 	like.index = index;
 	like.group = group;
 	like.arg_offset = 0;
-	if (arg->n_bytes > IPK__POOL_ARG_INLINE)
+	if (arg->len_bytes > IPK__POOL_ARG_INLINE)
 		r = copy_long_arg(pool, arg, &like.arg_offset);
 	if (r < 0)
 		return r;
 	ipk__pool_lock(pool);
 	r = submit(pool, &like, arg, ret_future, &is_published);
 	if (r < 0 && like.arg_offset != 0)
-		ipk__room_give(&pool->room, like.arg_offset, arg->n_bytes);
+		ipk__room_give(&pool->room, like.arg_offset, arg->len_bytes);
 	ipk__pool_unlock(pool);
 	if (is_published)
 		ipk__pool_wake_workers(pool, 1);

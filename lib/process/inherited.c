@@ -444,9 +444,15 @@ void *ipk_inherited_handle(const char *noun, const char *name)
 	return e ? e->handle : NULL;
 }
 
-int ipk_inherited_fd(const char *name)
+int ipk_inherited_fd(const char *name, int *ret_fd)
 {
-	const ipk_inherit *e = find("fd", name);
+	const ipk_inherit *e;
 
-	return e ? e->fd : -ENOENT;
+	if (!ret_fd)
+		return -EINVAL;
+	e = find("fd", name);
+	if (!e)
+		return -ENOENT;
+	*ret_fd = e->fd;
+	return 0;
 }

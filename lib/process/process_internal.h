@@ -60,6 +60,12 @@ struct ipk__child {
 	int leash_fd;   /* -1: none */
 };
 
+/* Of an option that may be NULL: -1 none. */
+static inline int ipk__fd_or_none(const int *fd)
+{
+	return fd ? *fd : -1;
+}
+
 #define IPK__NO_CHILD         \
 	((struct ipk__child){ \
 		.parent_fd = -1, .stdio_fds = {-1, -1, -1}, .channel_fd = -1, .leash_fd = -1})

@@ -54,11 +54,6 @@ static void unleash(ipk_process *p)
 
 /* --- by fork --- */
 
-static int fd_or_none(int fd)
-{
-	return fd > 0 ? fd : -1;
-}
-
 static struct ipk__child describe(const ipk_process_opts *o)
 {
 	struct ipk__child child = IPK__NO_CHILD;
@@ -67,9 +62,9 @@ static struct ipk__child describe(const ipk_process_opts *o)
 	child.parent_pid = ipk__os_pid();
 	child.flags = o->flags;
 	child.name = o->name;
-	child.stdio_fds[0] = fd_or_none(o->stdin_fd);
-	child.stdio_fds[1] = fd_or_none(o->stdout_fd);
-	child.stdio_fds[2] = fd_or_none(o->stderr_fd);
+	child.stdio_fds[0] = ipk__fd_or_none(o->stdin_fd);
+	child.stdio_fds[1] = ipk__fd_or_none(o->stdout_fd);
+	child.stdio_fds[2] = ipk__fd_or_none(o->stderr_fd);
 	/* Asked here, where the code for it is in place: see above. */
 	child.stdin_is_nowhere = ipk__os_stdin_is_nowhere();
 	child.inherit = o->inherit;
@@ -168,12 +163,12 @@ static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process
 
 static int check_stdio(const ipk_process_opts *o)
 {
-	const int fds[] = {o->stdin_fd, o->stdout_fd, o->stderr_fd};
+	const int *const fds[] = {o->stdin_fd, o->stdout_fd, o->stderr_fd};
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < IPK__N_OF(fds); i++) {
-		if (fds[i] != 0)
-			r = ipk__os_fd_check(fds[i]);
+		if (fds[i])
+			r = ipk__os_fd_check(*fds[i]);
 	}
 	return r;
 }
@@ -196,7 +191,7 @@ static int check(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
 	return r == 0 && ipk__self_is_daemon() ? -EPERM : r;
 }
 
-/* The numbers 1 and 2 may change their meaning while stdio is put in place: copies do not. */
+/* The numbers 0 to 2 may change their meaning while stdio is put in place: copies do not. */
 struct copies {
 	int fds[3];
 };
@@ -209,16 +204,16 @@ static void close_copies(struct copies *copies)
 
 static int copy_stdio(ipk_process_opts *o, struct copies *copies)
 {
-	int *fds[] = {&o->stdin_fd, &o->stdout_fd, &o->stderr_fd};
+	const int **fds[] = {&o->stdin_fd, &o->stdout_fd, &o->stderr_fd};
 	int r = 0;
 
 	*copies = (struct copies){{-1, -1, -1}};
 	for (int i = 0; r == 0 && i < 3; i++) {
-		if (*fds[i] > 2 || *fds[i] == 0 || *fds[i] == i)
+		if (!*fds[i] || **fds[i] > 2 || **fds[i] == i)
 			continue;
-		r = ipk__os_dup(*fds[i], &copies->fds[i]);
+		r = ipk__os_dup(**fds[i], &copies->fds[i]);
 		if (r == 0)
-			*fds[i] = copies->fds[i];
+			*fds[i] = &copies->fds[i];
 	}
 	if (r < 0)
 		close_copies(copies);

@@ -120,10 +120,10 @@ static int run_order(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 	return ipk__child_run(&o->child, o->fn, o->arg_bytes > 0 ? o->arg : NULL);
 }
 
-/* Its place among the fds of a birth; 0 and below: none. */
+/* Its place among the fds of a birth; -1 none. */
 static int add_fd(int *fds, size_t *n_fds, int fd)
 {
-	if (fd <= 0)
+	if (fd < 0)
 		return -1;
 	fds[*n_fds] = fd;
 	return (int)(*n_fds)++;
@@ -151,9 +151,9 @@ static int bear(struct ipk__zygote *z, struct order *o, const ipk_process_opts *
 	if (r < 0)
 		return r;
 	o->child.channel_fd = add_fd(fds, &birth.n_fds, channel_fd);
-	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, opts->stdin_fd);
-	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, opts->stdout_fd);
-	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, opts->stderr_fd);
+	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stdin_fd));
+	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stdout_fd));
+	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stderr_fd));
 	r = ipk__zygote_bear(z, &birth, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : ANSWER_NS),
 			     ret_born);
 	ipk__os_close(channel_fd);

@@ -57,7 +57,7 @@ int ipk__queue_find(ipk_queue *q, struct ipk__found *ret_found)
 	uint32_t shutdown = atomic_load_explicit(&shm->shutdown, memory_order_acquire);
 	int r = -EAGAIN;
 
-	if (shutdown == IPK_NOW)
+	if (shutdown == IPK_DISCARD)
 		return -ESHUTDOWN;
 	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed) > 0)
 		r = find_on_shelf(q, ret_found);
@@ -106,7 +106,7 @@ static bool looks_ready(const ipk_queue *q)
 		return true;
 	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_acquire) > 0)
 		return true;
-	return shutdown == IPK_NOW ||
+	return shutdown == IPK_DISCARD ||
 	       (shutdown == IPK_DRAIN &&
 		atomic_load_explicit(&shm->shelf.n_leased, memory_order_acquire) == 0);
 }
@@ -300,7 +300,7 @@ struct batch {
 	char *buf;
 	size_t buf_bytes;
 	size_t used_bytes;
-	ipk_item *items;
+	ipk_bytes *items;
 	size_t max_items;
 	size_t n_items;
 };
@@ -316,7 +316,7 @@ static int add_to_batch(ipk_queue *q, const struct ipk__found *f, struct batch *
 	r = ipk__found_read(q, f, b->buf + at, f->len_bytes);
 	if (r < 0)
 		return r;
-	b->items[b->n_items++] = (ipk_item){b->buf + at, f->len_bytes};
+	b->items[b->n_items++] = (ipk_bytes){b->buf + at, f->len_bytes};
 	b->used_bytes = at + f->len_bytes;
 	return 1;
 }
@@ -387,7 +387,7 @@ static int mq_get_many(ipk_queue *q, ipk_deadline deadline, struct batch *b)
 		r = ipk__mq_get(q, b->buf + at, b->buf_bytes - at,
 				b->n_items == 0 ? deadline : ipk_now(), &len_bytes);
 		if (r == 0) {
-			b->items[b->n_items++] = (ipk_item){b->buf + at, len_bytes};
+			b->items[b->n_items++] = (ipk_bytes){b->buf + at, len_bytes};
 			b->used_bytes = at + len_bytes;
 		}
 	}
@@ -395,7 +395,7 @@ static int mq_get_many(ipk_queue *q, ipk_deadline deadline, struct batch *b)
 }
 
 int ipk_queue_get_many(ipk_queue *q, void *buf, size_t buf_bytes, size_t max_items,
-		       ipk_deadline deadline, ipk_item *ret_items, size_t *ret_n_items)
+		       ipk_deadline deadline, ipk_bytes *ret_items, size_t *ret_n_items)
 {
 	struct batch b = {buf, buf_bytes, 0, ret_items, max_items, 0};
 	int r;

@@ -37,7 +37,7 @@ size_t ipk_queue_len(ipk_queue *q)
 		return 0;
 	if (q->kind == IPK_QUEUE_MQ)
 		return ipk__mq_len(q);
-	if (atomic_load(&q->shared->shutdown) == IPK_NOW)
+	if (atomic_load(&q->shared->shutdown) == IPK_DISCARD)
 		return 0;
 	return ipk__queue_is_fifo(q) ? len_of_fifo(q) : atomic_load(&q->shared->shelf.n_live);
 }
@@ -59,7 +59,7 @@ bool ipk_queue_is_full(ipk_queue *q)
 /* Items in the queue when it was shut down at once, and those that came back since: dropped. */
 static uint64_t n_dropped(const ipk_queue *q)
 {
-	if (atomic_load(&q->shared->shutdown) != IPK_NOW)
+	if (atomic_load(&q->shared->shutdown) != IPK_DISCARD)
 		return 0;
 	return ipk__queue_is_fifo(q) ? len_of_fifo(q) : atomic_load(&q->shared->shelf.n_live);
 }
@@ -154,7 +154,23 @@ int ipk_queue_join(ipk_queue *q, ipk_deadline deadline)
 	return ipk__wait(&w, deadline);
 }
 
+size_t ipk_queue_n_unfinished(const ipk_queue *q)
+{
+	uint64_t n_done;
+	int32_t n;
+
+	if (!q || q->kind == IPK_QUEUE_MQ)
+		return 0;
+	n = unfinished_now(q, &n_done);
+	return n > 0 ? (size_t)n : 0;
+}
+
 /* --- shutdown --- */
+
+bool ipk_queue_is_shut_down(const ipk_queue *q)
+{
+	return q && q->kind != IPK_QUEUE_MQ && atomic_load(&q->shared->shutdown) != 0;
+}
 
 void ipk__queue_wake_all(ipk_queue *q)
 {
@@ -176,11 +192,11 @@ static int shut_down_now(ipk_queue *q)
 	int r;
 
 	if (!ipk__queue_is_fifo(q))
-		return raise_shutdown(q, IPK_NOW);
+		return raise_shutdown(q, IPK_DISCARD);
 	r = ipk__queue_lock_get(q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
 	if (r < 0)
 		return r;
-	r = raise_shutdown(q, IPK_NOW);
+	r = raise_shutdown(q, IPK_DISCARD);
 	ipk__queue_unlock_get(q);
 	return r;
 }
@@ -191,7 +207,7 @@ int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
 
 	if (!q)
 		return -EBADF;
-	if (mode != IPK_DRAIN && mode != IPK_NOW)
+	if (mode != IPK_DRAIN && mode != IPK_DISCARD)
 		return -EINVAL;
 	if (q->kind == IPK_QUEUE_MQ)
 		return -EOPNOTSUPP;
@@ -199,7 +215,7 @@ int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode)
 	r = ipk__queue_lock_put(q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
 	if (r < 0)
 		return r;
-	r = mode == IPK_NOW ? shut_down_now(q) : raise_shutdown(q, mode);
+	r = mode == IPK_DISCARD ? shut_down_now(q) : raise_shutdown(q, mode);
 	ipk__queue_unlock_put(q);
 	if (r == 0)
 		ipk__queue_wake_all(q);

@@ -209,7 +209,7 @@ uint32_t ipk__shelf_first(const ipk_queue *q);       /* the next to go out, or I
 int ipk__shelf_read(const ipk_queue *q, uint32_t slot, void *buf, size_t n_bytes);
 
 /* --- queue_put.c --- */
-int ipk__queue_put_items(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+int ipk__queue_put_items(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 			 ipk_deadline deadline, size_t *ret_n_put);
 bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes);
 
@@ -249,7 +249,7 @@ int ipk__mq_create(const ipk_queue_opts *opts, ipk_queue **ret_q);
 int ipk__mq_open(const char *name, ipk_queue **ret_q);
 int ipk__mq_unlink(const char *name);
 bool ipk__mq_is_name(const char *name); /* whether it begins with mq:/ */
-int ipk__mq_put(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+int ipk__mq_put(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 		ipk_deadline deadline, size_t *ret_n_put);
 int ipk__mq_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		size_t *ret_len_bytes);

@@ -84,7 +84,7 @@ int ipk__mq_unlink(const char *name)
 	return at ? ipk__os_mq_unlink(at) : -EINVAL;
 }
 
-static int put_one(ipk_queue *q, const ipk_item *item, unsigned level, ipk_deadline deadline)
+static int put_one(ipk_queue *q, const ipk_bytes *item, unsigned level, ipk_deadline deadline)
 {
 	uint32_t n_rounds = 0;
 
@@ -106,7 +106,7 @@ static int put_one(ipk_queue *q, const ipk_item *item, unsigned level, ipk_deadl
 	}
 }
 
-int ipk__mq_put(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+int ipk__mq_put(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 		ipk_deadline deadline, size_t *ret_n_put)
 {
 	size_t n = 0;

@@ -83,7 +83,7 @@ bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 /* --- the ring --- */
 
 /* Write one item behind *tail: 0, -EAGAIN full, or an error. */
-static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_in_ring)
+static int stage(ipk_queue *q, const ipk_bytes *item, uint64_t *tail, uint32_t n_in_ring)
 {
 	const struct ipk__ring *ring = &q->lane.ring;
 	struct ipk__extent extent = {0, item->len_bytes};
@@ -114,7 +114,7 @@ static int stage(ipk_queue *q, const ipk_item *item, uint64_t *tail, uint32_t n_
 	return r;
 }
 
-static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size_t *ret_n)
+static int put_in_ring(ipk_queue *q, const ipk_bytes *items, size_t n_items, size_t *ret_n)
 {
 	uint64_t tail = ipk__ring_tail(&q->lane.ring);
 	uint64_t n_bytes = 0;
@@ -145,7 +145,7 @@ static int put_in_ring(ipk_queue *q, const ipk_item *items, size_t n_items, size
 
 /* --- the shelf --- */
 
-static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
+static int put_on_shelf(ipk_queue *q, const ipk_bytes *item, unsigned level)
 {
 	uint64_t seq = atomic_load_explicit(&q->shared->n_shelved, memory_order_relaxed);
 	uint32_t at;
@@ -167,7 +167,7 @@ static int put_on_shelf(ipk_queue *q, const ipk_item *item, unsigned level)
 	return 0;
 }
 
-static int put_all_on_shelf(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+static int put_all_on_shelf(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 			    size_t *ret_n)
 {
 	int r = 0;
@@ -207,7 +207,7 @@ static int wait_room(ipk_queue *q, size_t len_bytes, ipk_deadline deadline, uint
 }
 
 /* One go under the lock: 0 with *ret_n > 0, -EAGAIN full, or an error. */
-static int put_some(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+static int put_some(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 		    ipk_deadline deadline, size_t *ret_n)
 {
 	int r = ipk__queue_lock_put(q, deadline);
@@ -227,7 +227,7 @@ static int put_some(ipk_queue *q, const ipk_item *items, size_t n_items, unsigne
 	return r;
 }
 
-static int check_items(const ipk_queue *q, const ipk_item *items, size_t n_items)
+static int check_items(const ipk_queue *q, const ipk_bytes *items, size_t n_items)
 {
 	for (size_t i = 0; i < n_items; i++) {
 		if (!items[i].data && items[i].len_bytes > 0)
@@ -238,7 +238,7 @@ static int check_items(const ipk_queue *q, const ipk_item *items, size_t n_items
 	return 0;
 }
 
-int ipk__queue_put_items(ipk_queue *q, const ipk_item *items, size_t n_items, unsigned level,
+int ipk__queue_put_items(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 			 ipk_deadline deadline, size_t *ret_n_put)
 {
 	uint32_t n_rounds = 0;
@@ -273,7 +273,7 @@ int ipk__queue_put_items(ipk_queue *q, const ipk_item *items, size_t n_items, un
 
 int ipk_queue_put(ipk_queue *q, const void *data, size_t len_bytes, ipk_deadline deadline)
 {
-	ipk_item item = {data, len_bytes};
+	ipk_bytes item = {data, len_bytes};
 	size_t n;
 
 	return ipk__queue_put_items(q, &item, 1, 0, deadline, &n);
@@ -282,13 +282,13 @@ int ipk_queue_put(ipk_queue *q, const void *data, size_t len_bytes, ipk_deadline
 int ipk_queue_put_level(ipk_queue *q, const void *data, size_t len_bytes, unsigned level,
 			ipk_deadline deadline)
 {
-	ipk_item item = {data, len_bytes};
+	ipk_bytes item = {data, len_bytes};
 	size_t n;
 
 	return ipk__queue_put_items(q, &item, 1, level, deadline, &n);
 }
 
-int ipk_queue_put_many(ipk_queue *q, const ipk_item *items, size_t n_items, ipk_deadline deadline,
+int ipk_queue_put_many(ipk_queue *q, const ipk_bytes *items, size_t n_items, ipk_deadline deadline,
 		       size_t *ret_n_put)
 {
 	size_t n;

@@ -84,7 +84,7 @@ static int take(struct ipk__request *q, struct ipk__thing *thing, uint64_t depth
 
 	if (!is_free_for(q, thing, shm))
 		return 0;
-	ipk_try(ipk__hold_add(thing, q->peer, q->argv[2], depth));
+	IPK_TRY(ipk__hold_add(thing, q->peer, q->argv[2], depth));
 	if (!is_lock(thing))
 		shm->count--;
 	show_holder(thing, shm, q->now_ms);

@@ -36,7 +36,7 @@ static int put(struct ipk__request *q, struct ipk__table *t, struct ipk__slice f
 
 	if (t)
 		return ipk__table_put(q->store, t, field, value, ret_is_new);
-	ipk_try(ipk__key_make(q->store, q->argv[1], IPK__TYPE_HASH, &key));
+	IPK_TRY(ipk__key_make(q->store, q->argv[1], IPK__TYPE_HASH, &key));
 	r = ipk__table_put(q->store, ipk__key_table(q->store, key), field, value, ret_is_new);
 	if (r < 0)
 		ipk__key_remove(q->store, q->argv[1]);

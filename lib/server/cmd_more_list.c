@@ -65,7 +65,7 @@ static int insert_one(struct ipk__request *q, struct ipk__list *l, uint64_t inde
 	int r;
 
 	if (index > 0 && index < len)
-		ipk_try(ipk__items_copy(q, l, index, 1, &pivot));
+		IPK_TRY(ipk__items_copy(q, l, index, 1, &pivot));
 	r = l ? ipk__list_insert(q->store, l, index, q->argv[3])
 	      : ipk__items_replace(q, &q->argv[3], 1);
 	if (r == 0) {
@@ -248,7 +248,7 @@ static int make(struct ipk__request *q, uint64_t n)
 	struct ipk__entry *key;
 	struct ipk__list *l;
 
-	ipk_try(ipk__key_make(q->store, q->argv[1], IPK__TYPE_LIST, &key));
+	IPK_TRY(ipk__key_make(q->store, q->argv[1], IPK__TYPE_LIST, &key));
 	l = ipk__key_list(q->store, key);
 	for (uint64_t i = 0; i < n; i++) {
 		int r = ipk__list_push(q->store, l, false, q->argv[3]);

@@ -151,7 +151,7 @@ static int assign_plain(struct ipk__request *q, struct ipk__list *l, uint64_t le
 	int error;
 
 	if ((uint64_t)r->start < len)
-		ipk_try(ipk__items_copy(q, l, (uint64_t)r->start, 1, &pivot));
+		IPK_TRY(ipk__items_copy(q, l, (uint64_t)r->start, 1, &pivot));
 	error = ipk__items_insert(q, l, (uint64_t)r->start, q->argv + 5, n);
 	if (error == 0) {
 		if (r->n == len && n == 0)
@@ -171,7 +171,7 @@ static int assign_extended(struct ipk__request *q, struct ipk__list *l, uint64_t
 	struct ipk__items items;
 	int error;
 
-	ipk_try(ipk__items_copy(q, l, 0, len, &items));
+	IPK_TRY(ipk__items_copy(q, l, 0, len, &items));
 	for (uint64_t i = 0; i < r->n; i++)
 		items.at[r->start + (int64_t)i * r->step] = q->argv[5 + i];
 	error = ipk__items_replace(q, items.at, len);
@@ -238,7 +238,7 @@ static int remove_many(struct ipk__request *q, struct ipk__list *l, uint64_t len
 	struct ipk__items items;
 	int error;
 
-	ipk_try(ipk__items_copy(q, l, 0, len, &items));
+	IPK_TRY(ipk__items_copy(q, l, 0, len, &items));
 	for (uint64_t i = 0; i < len; i++) {
 		if (n_left > 0 && i == next) {
 			next += (uint64_t)r->step;

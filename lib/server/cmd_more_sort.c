@@ -196,7 +196,7 @@ static int sort_list(struct ipk__request *q, struct ipk__list *l, uint64_t len,
 	int r;
 
 	*ret_replied = false;
-	ipk_try(ipk__items_copy(q, l, 0, len, &items));
+	IPK_TRY(ipk__items_copy(q, l, 0, len, &items));
 	sorted = ipk__os_malloc(len * sizeof(*sorted));
 	if (!sorted) {
 		r = -ENOMEM;

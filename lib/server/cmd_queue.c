@@ -107,7 +107,7 @@ static int put_one(struct ipk__request *q, struct ipk__thing *thing, struct ipk_
 	thing->queue->order = order_of(shm);
 	if (!has_memory(q, value.n_bytes))
 		return -ENOSPC;
-	ipk_try(ipk__queue_item_make(priority, number, value, &item));
+	IPK_TRY(ipk__queue_item_make(priority, number, value, &item));
 	if (ipk__item_queue_put(thing->queue, item) < 0) {
 		free(item);
 		return -ENOMEM;

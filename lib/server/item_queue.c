@@ -110,7 +110,7 @@ static struct ipk__queue_item *heap_extract(struct ipk__item_queue *queue, uint6
 
 int ipk__item_queue_put(struct ipk__item_queue *queue, struct ipk__queue_item *item)
 {
-	ipk_try(make_room(queue));
+	IPK_TRY(make_room(queue));
 	*at(queue, queue->n++) = item;
 	if (queue->order == IPK__ORDER_PRIORITY)
 		sift_up(queue, queue->n - 1);
@@ -121,7 +121,7 @@ int ipk__item_queue_put_back(struct ipk__item_queue *queue, struct ipk__queue_it
 {
 	if (queue->order != IPK__ORDER_FIFO)
 		return ipk__item_queue_put(queue, item);
-	ipk_try(make_room(queue));
+	IPK_TRY(make_room(queue));
 	queue->head--;
 	queue->n++;
 	*at(queue, 0) = item;

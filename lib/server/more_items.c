@@ -88,7 +88,7 @@ static int push_all(struct ipk__request *q, struct ipk__list *l, const struct ip
 		    uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++)
-		ipk_try(ipk__list_push(q->store, l, false, items[i]));
+		IPK_TRY(ipk__list_push(q->store, l, false, items[i]));
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int make_beside(struct ipk__request *q, struct ipk__slice name, int64_t e
 	struct ipk__entry *key;
 	int r;
 
-	ipk_try(ipk__key_make(q->store, name, IPK__TYPE_LIST, &key));
+	IPK_TRY(ipk__key_make(q->store, name, IPK__TYPE_LIST, &key));
 	r = push_all(q, ipk__key_list(q->store, key), items, n);
 	if (r == 0 && expires_ms > 0)
 		r = ipk__key_expire(q->store, name, expires_ms);
@@ -120,7 +120,7 @@ int ipk__items_replace(struct ipk__request *q, const struct ipk__slice *items, u
 	}
 
 	beside = marker(buf);
-	ipk_try(make_beside(q, beside, old ? ipk__key_expires_ms(old) : 0, items, n));
+	IPK_TRY(make_beside(q, beside, old ? ipk__key_expires_ms(old) : 0, items, n));
 	r = ipk__key_rename(q->store, beside, q->argv[1]);
 	if (r < 0)
 		ipk__key_remove(q->store, beside);

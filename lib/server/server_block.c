@@ -341,7 +341,7 @@ static int wait_for(struct ipk__request *q, struct ipk__blocked *w, const struct
 {
 	if (waits_for(w, names, n_names, lane))
 		return 0;
-	ipk_try(move_to(q->server->blocks, w, names, n_names));
+	IPK_TRY(move_to(q->server->blocks, w, names, n_names));
 	w->lane = lane;
 	w->since_ms = q->server->now_ms;
 	return 0;
@@ -385,8 +385,8 @@ static int block(struct ipk__request *q, struct ipk__blocked *w, const struct ip
 	bool is_other_time = q->timed_out || timeout_ms != w->timeout_ms;
 
 	if (is_other_time && timeout_ms >= 0)
-		ipk_try(heap_room(q->server->blocks));
-	ipk_try(wait_for(q, w, names, n_names, lane));
+		IPK_TRY(heap_room(q->server->blocks));
+	IPK_TRY(wait_for(q, w, names, n_names, lane));
 	if (is_other_time)
 		set_timeout(q->server->blocks, w, timeout_ms);
 	return 0;

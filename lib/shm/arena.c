@@ -478,12 +478,15 @@ struct ipk__waiters *ipk__object_waiters(const struct ipk__ref *ref)
 	return &ref->arena->shared->tables[n > 1 ? (uint32_t)ipk__os_tid() % n : 0];
 }
 
-size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max)
+int ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max,
+			     size_t *ret_n)
 {
 	uint32_t n_tables = ref->arena->n_tables;
 	uint64_t offset = ipk__object_offset(ref);
 	size_t n = 0;
 
+	if (!ret_n || (!ret_tids && max > 0))
+		return -EINVAL;
 	for (uint32_t i = 0; i < n_tables * IPK__WAITERS_MAX; i++) {
 		const struct ipk__waiter *slot = &ref->arena->shared->tables[i / IPK__WAITERS_MAX]
 							  .slots[i % IPK__WAITERS_MAX];
@@ -498,7 +501,8 @@ size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, 
 			ret_tids[n] = tid;
 		n++;
 	}
-	return n;
+	*ret_n = n;
+	return 0;
 }
 
 static bool is_dead_waiter(const struct ipk__waiter *slot, uint64_t offset, uint32_t tid)

@@ -140,8 +140,9 @@ static inline uint64_t ipk__object_bytes(const struct ipk__ref *ref)
 
 /* The table in which the calling thread registers when it waits for @ref. */
 struct ipk__waiters *ipk__object_waiters(const struct ipk__ref *ref);
-/* Who waits for @ref: up to @max tids into @ret_tids; how many in all. */
-size_t ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max);
+/* Who waits for @ref: up to @max tids into @ret_tids; how many in all. -EINVAL no room. */
+int ipk__object_list_waiters(const struct ipk__ref *ref, uint32_t *ret_tids, size_t max,
+			     size_t *ret_n);
 
 /* Frees the places of those that died waiting for @ref: whether there were any. */
 bool ipk__object_bury_waiters(const struct ipk__ref *ref);

@@ -102,7 +102,7 @@ static int enter(ipk_array *a, size_t n_items, ipk_deadline deadline, bool *ret_
 static void leave(ipk_array *a, size_t n_items)
 {
 	if (a->lock.guard && n_items > 0)
-		ipk_lock_unlock(&a->lock);
+		(void)!ipk_lock_unlock(&a->lock);
 }
 
 static char *place_of(const ipk_array *a, const struct span *span)

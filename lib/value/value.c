@@ -40,7 +40,8 @@ static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t item_bytes
 	int r = ipk__type_check(flags, item_bytes, ret_type);
 
 	if (r == 0 && !*ret_type &&
-	    (item_bytes > IPK_VALUE_BYTES_MAX || ipk__pair_bytes(item_bytes) > ipk__object_bytes(ref)))
+	    (item_bytes > IPK_VALUE_BYTES_MAX ||
+	     ipk__pair_bytes(item_bytes) > ipk__object_bytes(ref)))
 		r = -EBADMSG;
 	return r;
 }

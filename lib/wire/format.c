@@ -67,7 +67,7 @@ int ipk__format_count(const char *open, uint32_t *ret_n_values)
 		if (!at)
 			return -EINVAL;
 	}
-	ipk_try(check_close(*open, *at, n)); /* the terminating NUL closes nothing */
+	IPK_TRY(check_close(*open, *at, n)); /* the terminating NUL closes nothing */
 	*ret_n_values = n;
 	return 0;
 }
@@ -78,7 +78,7 @@ int ipk__format_check(const char *format)
 	char letter;
 
 	do
-		ipk_try(ipk__format_next(&walk, &letter));
+		IPK_TRY(ipk__format_next(&walk, &letter));
 	while (letter != '\0');
 	return 0;
 }

@@ -68,7 +68,7 @@ static inline int ipk__format_next(struct ipk__format_walk *w, char *ret_letter)
 		return 0;
 	if (w->depth++ == IPK_PACK_DEPTH_MAX)
 		return -EINVAL;
-	ipk_try(ipk__format_count(w->at - 1, &n_inside));
+	IPK_TRY(ipk__format_count(w->at - 1, &n_inside));
 	w->n_inside = n_inside; /* not given away by pointer: the walk stays in registers */
 	return 0;
 }

@@ -56,7 +56,7 @@ static inline int append(void *data, const char *piece, size_t n_bytes)
 	struct output *o = data;
 
 	if (n_bytes > o->room_bytes - o->len_bytes)
-		ipk_try(grow(o, n_bytes));
+		IPK_TRY(grow(o, n_bytes));
 	if (n_bytes > 0)
 		memcpy(o->bytes + o->len_bytes, piece, n_bytes);
 	o->len_bytes += n_bytes;
@@ -72,7 +72,7 @@ static int check_length(const void *data, size_t n_bytes)
 
 static int pack_string(msgpack_packer *pk, const char *text, size_t n_bytes)
 {
-	ipk_try(check_length(text, n_bytes));
+	IPK_TRY(check_length(text, n_bytes));
 	return msgpack_pack_str_with_body(pk, text, n_bytes);
 }
 
@@ -83,7 +83,7 @@ static int pack_c_string(msgpack_packer *pk, const char *text)
 
 static int pack_bytes(msgpack_packer *pk, const void *data, size_t n_bytes)
 {
-	ipk_try(check_length(data, n_bytes));
+	IPK_TRY(check_length(data, n_bytes));
 	return msgpack_pack_bin_with_body(pk, data, n_bytes);
 }
 
@@ -149,13 +149,13 @@ __attribute__((flatten)) static int pack_all(struct output *o, const char *forma
 	o->bytes[0] = IPK_PACK_MARK;
 	o->len_bytes = 1;
 	for (;;) {
-		ipk_try(ipk__format_next(&walk, &letter));
+		IPK_TRY(ipk__format_next(&walk, &letter));
 		if (letter == '\0')
 			return 0;
 		if (letter == '[' || letter == '{')
-			ipk_try(pack_open(&pk, letter, walk.n_inside));
+			IPK_TRY(pack_open(&pk, letter, walk.n_inside));
 		else
-			ipk_try(pack_value(&pk, letter, args));
+			IPK_TRY(pack_value(&pk, letter, args));
 	}
 }
 

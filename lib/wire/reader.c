@@ -38,7 +38,7 @@ static int read_counted(struct ipk__cursor *c, ipk_token_kind kind, size_t n_byt
 {
 	uint64_t n;
 
-	ipk_try(read_number(c, n_bytes, &n));
+	IPK_TRY(read_number(c, n_bytes, &n));
 	return ipk__token_read_body(c, kind, n, t);
 }
 
@@ -46,7 +46,7 @@ static int read_items(struct ipk__cursor *c, ipk_token_kind kind, size_t n_bytes
 {
 	uint64_t n;
 
-	ipk_try(read_number(c, n_bytes, &n));
+	IPK_TRY(read_number(c, n_bytes, &n));
 	t->kind = kind;
 	t->n_items = (uint32_t)n;
 	return 0;
@@ -70,7 +70,7 @@ static int read_unsigned(struct ipk__cursor *c, size_t n_bytes, ipk_token *t)
 {
 	uint64_t n;
 
-	ipk_try(read_number(c, n_bytes, &n));
+	IPK_TRY(read_number(c, n_bytes, &n));
 	if (n <= INT64_MAX)
 		return set_int(t, (int64_t)n);
 	t->kind = IPK_TOKEN_UINT;
@@ -82,7 +82,7 @@ static int read_signed(struct ipk__cursor *c, size_t n_bytes, ipk_token *t)
 {
 	uint64_t n, sign = (uint64_t)1 << (8 * n_bytes - 1);
 
-	ipk_try(read_number(c, n_bytes, &n));
+	IPK_TRY(read_number(c, n_bytes, &n));
 	return set_int(t, (int64_t)((n ^ sign) - sign));
 }
 
@@ -92,7 +92,7 @@ static int read_float(struct ipk__cursor *c, ipk_token *t)
 	uint32_t bits;
 	float value;
 
-	ipk_try(read_number(c, sizeof bits, &n));
+	IPK_TRY(read_number(c, sizeof bits, &n));
 	bits = (uint32_t)n;
 	memcpy(&value, &bits, sizeof value);
 	t->kind = IPK_TOKEN_DOUBLE;
@@ -104,7 +104,7 @@ static int read_double(struct ipk__cursor *c, ipk_token *t)
 {
 	uint64_t bits;
 
-	ipk_try(read_number(c, sizeof bits, &bits));
+	IPK_TRY(read_number(c, sizeof bits, &bits));
 	t->kind = IPK_TOKEN_DOUBLE;
 	memcpy(&t->d, &bits, sizeof t->d);
 	return 0;
@@ -165,7 +165,7 @@ int ipk_reader_next(ipk_reader *r, ipk_token *ret_token)
 	ipk_token t = {.kind = IPK_TOKEN_END};
 
 	if (r->n_owed > 0)
-		ipk_try(ipk__reader_step(r, &t));
+		IPK_TRY(ipk__reader_step(r, &t));
 	else if (r->at != r->end)
 		return -EPROTO;
 	*ret_token = t;

@@ -251,7 +251,7 @@ static int show(struct walk *w, const void *data, size_t len_bytes, char *buf, s
 	w->text = (struct text){.buf = buf, .room = size_bytes - 1};
 	w->depth = 0;
 	do {
-		ipk_try(ipk_reader_next(&w->reader, &token));
+		IPK_TRY(ipk_reader_next(&w->reader, &token));
 		close_to(w, token.depth);
 		if (token.kind == IPK_TOKEN_END)
 			break;
@@ -279,8 +279,8 @@ int ipk_pack_to_text(const void *data, size_t len_bytes, char *buf, size_t size_
 
 	if (!buf || size_bytes < 4)
 		return -EINVAL;
-	ipk_try(show(&w, data, len_bytes, NULL, size_bytes));
-	ipk_try(show(&w, data, len_bytes, buf, size_bytes));
+	IPK_TRY(show(&w, data, len_bytes, NULL, size_bytes));
+	IPK_TRY(show(&w, data, len_bytes, buf, size_bytes));
 	if (w.text.is_full)
 		mark_cut(&w.text);
 	buf[w.text.len] = '\0';

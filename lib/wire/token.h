@@ -35,7 +35,7 @@ static inline int ipk__token_read_other(struct ipk__cursor *c, unsigned head, ip
 	struct ipk__cursor cursor = *c;
 	ipk_token token;
 
-	ipk_try(ipk__token_read_long(&cursor, head, &token));
+	IPK_TRY(ipk__token_read_long(&cursor, head, &token));
 	*c = cursor;
 	*t = token;
 	return 0;
@@ -91,7 +91,7 @@ static inline int ipk__reader_step(ipk_reader *r, ipk_token *t)
 	struct ipk__cursor c = {r->at, (size_t)(r->end - r->at)};
 	uint64_t n_inside, n_owed;
 
-	ipk_try(ipk__token_read(&c, t));
+	IPK_TRY(ipk__token_read(&c, t));
 	n_inside = ipk__token_n_inside(t);
 	n_owed = r->n_owed - 1 + n_inside;
 	if (n_owed > c.n_left_bytes)

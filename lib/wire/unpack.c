@@ -177,7 +177,7 @@ static int pass_over(struct ipk__cursor *c, unsigned depth)
 	if (depth > 0)
 		r.n_left[depth - 1] = 2; /* so that it ends before the bracket around it does */
 	while (r.n_owed > 0)
-		ipk_try(ipk__reader_step(&r, &t));
+		IPK_TRY(ipk__reader_step(&r, &t));
 	c->n_left_bytes = (size_t)(r.end - r.at);
 	c->at = r.at;
 	return 0;
@@ -186,7 +186,7 @@ static int pass_over(struct ipk__cursor *c, unsigned depth)
 static int take_value(struct unpacking *u, const ipk_token *t, char letter)
 {
 	if (u->next == u->end)
-		ipk_try(make_room(u));
+		IPK_TRY(make_room(u));
 	switch (letter) {
 	case 'n':
 		return t->kind == IPK_TOKEN_NIL ? 0 : -EPROTO;
@@ -219,7 +219,7 @@ static int take_any(struct ipk__cursor *c, unsigned depth)
 {
 	struct ipk__cursor cursor = *c;
 
-	ipk_try(pass_over(&cursor, depth));
+	IPK_TRY(pass_over(&cursor, depth));
 	*c = cursor;
 	return 0;
 }
@@ -231,18 +231,18 @@ static int take_all(struct unpacking *u, struct ipk__cursor c, const char *forma
 	char letter;
 
 	for (;;) {
-		ipk_try(ipk__format_next(&walk, &letter));
+		IPK_TRY(ipk__format_next(&walk, &letter));
 		if (letter == '\0')
 			return c.n_left_bytes == 0 ? 0 : -EPROTO;
 		if (letter == '*') {
-			ipk_try(take_any(&c, walk.depth));
+			IPK_TRY(take_any(&c, walk.depth));
 			continue;
 		}
-		ipk_try(ipk__token_read(&c, &t));
+		IPK_TRY(ipk__token_read(&c, &t));
 		if (letter == '[' || letter == '{')
-			ipk_try(take_open(&t, letter, walk.n_inside));
+			IPK_TRY(take_open(&t, letter, walk.n_inside));
 		else
-			ipk_try(take_value(u, &t, letter));
+			IPK_TRY(take_value(u, &t, letter));
 	}
 }
 

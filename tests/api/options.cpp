@@ -26,7 +26,7 @@ static void expect(int r, int wanted, const char *what)
 /* create(LOCK, lock, .is_recursive = true): made, and closed at the end of the scope. */
 #define CREATE(macro, noun, ...)                                             \
 	do {                                                                 \
-		IPK_AUTO(noun) *handle = NULL;                               \
+		IPK_AUTO(noun, handle);                               \
 		EXPECT(ipk_##noun##_create(macro(__VA_ARGS__), &handle), 0); \
 	} while (0)
 
@@ -57,7 +57,7 @@ static void objects()
 /* What a call sees of options: those named, and the default of every other. */
 static void fields()
 {
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	int n = 0;
 
 	EXPECT(ipk_queue_create(IPK_QUEUE(.max_items = 2), &q), 0);
@@ -70,9 +70,10 @@ static void fields()
 
 static void processes()
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(process) *child = NULL;
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(process, child);
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
 	ipk_process_status status;
 
 	EXPECT(ipk_queue_create(NULL, &q), 0);
@@ -107,9 +108,9 @@ static int give_nothing(void *arg, ipk_bytes *ret_item)
 
 static void pools()
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(imap) *results = NULL;
-	IPK_AUTO(future) *future = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(imap, results);
+	IPK_AUTO(future, future);
 	int n = 7;
 	size_t n_bytes = 0;
 
@@ -126,11 +127,11 @@ static void pools()
 
 static void managers()
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_queue) *q = NULL;
-	IPK_AUTO(manager_snapshot) *snapshot = NULL;
-	IPK_AUTO(inspect) *found = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_queue, q);
+	IPK_AUTO(manager_snapshot, snapshot);
+	IPK_AUTO(inspect, found);
 
 	EXPECT(ipk_manager_server_start(IPK_MANAGER_SERVER(.label = "options-cpp"),
 					ipk_in_ms(20000), &server),
@@ -150,7 +151,7 @@ static void managers()
 
 static void pipes_over_the_net()
 {
-	IPK_AUTO(net_listener) *listener = NULL;
+	IPK_AUTO(net_listener, listener);
 
 	EXPECT(ipk_net_listener_create("tcp:127.0.0.1:0", IPK_NET(.key = "short", .key_bytes = 5),
 				       &listener),

@@ -31,9 +31,10 @@ nm -D --defined-only $libraries | awk 'NF == 3 && $2 != "A" && $3 !~ /@IPK_PRIVA
 # A call in the shape "name(" that is not in a comment line.
 find tests examples tools -name '*.[ch]' -exec cat {} + | grep -v '^[ 	]*/\?\*' |
 	grep -o '\<ipk_[a-z_0-9]*(' | tr -d '(' | sort -u >"$tmp/called"
-# IPK_AUTO(x) calls ipk_x_close.
-find tests examples tools -name '*.[ch]' -exec cat {} + | grep -o 'IPK_AUTO([a-z_]*)' |
-	sed 's/IPK_AUTO(\(.*\))/ipk_\1_close/' | sort -u - "$tmp/called" -o "$tmp/called"
+# IPK_AUTO(x, ...) calls ipk_x_close, N_LISTED(ipk_x_waiters, ...) what it names.
+find tests examples tools -name '*.[ch]' -exec cat {} + |
+	sed -nE 's/.*IPK_AUTO(_INIT)?\(([a-z_]*), .*/ipk_\2_close/p
+		s/.*N_LISTED\((ipk_[a-z_]*), .*/\1/p' | sort -u - "$tmp/called" -o "$tmp/called"
 
 what_is_only_in "$tmp/declared" "$tmp/mapped" "in a header, in no lib\/*.map (run .\/dev map)"
 what_is_only_in "$tmp/mapped" "$tmp/declared" "in lib\/*.map, in no header (run .\/dev map)"

@@ -18,12 +18,17 @@ static ipk_deadline soon(void)
 
 START_TEST(errors_and_deadlines)
 {
+	char version[32];
+
 	ck_assert_str_eq(ipk_errname(-EPIPE), "EPIPE");
 	ck_assert_str_ne(ipk_strerror(-EPIPE), "");
 	ck_assert_int_eq(ipk_deadline_left_ns(ipk_now()), 0);
 	ck_assert(ipk_deadline_left_ns(ipk_forever()) == INT64_MAX);
 	ck_assert(ipk_deadline_left_ns(ipk_in_ms(100000)) > 0);
-	ck_assert_int_ge(ipk_cpu_count(), 1);
+	ck_assert_uint_ge(ipk_cpu_count(), 1);
+	snprintf(version, sizeof version, "%d.%d.%d", IPK_VERSION_MAJOR, IPK_VERSION_MINOR,
+		 IPK_VERSION_PATCH);
+	ck_assert_str_eq(ipk_version(), version);
 }
 END_TEST
 
@@ -45,7 +50,8 @@ END_TEST
 
 START_TEST(message_through_a_pipe)
 {
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
 	char buf[8] = "";
 	size_t n = 0;
 
@@ -66,8 +72,8 @@ static int put_answer(void *arg)
 
 START_TEST(item_from_another_process)
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(process, child);
 	ipk_process_status status;
 	char *key = NULL;
 	int value = 0;
@@ -85,8 +91,8 @@ END_TEST
 
 START_TEST(snapshot_of_a_queue)
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(inspect) *snap = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(inspect, snap);
 	const ipk_inspect_object *object;
 	char label[32];
 

@@ -63,8 +63,8 @@ static int read_cpu_ns(pid_t pid, uint64_t *ret_ns)
 
 static int read_usage(pid_t pid, struct usage *ret_usage)
 {
-	ipk_try(read_wake_ups(pid, &ret_usage->wake_ups));
-	ipk_try(read_cpu_ns(pid, &ret_usage->cpu_ns));
+	IPK_TRY(read_wake_ups(pid, &ret_usage->wake_ups));
+	IPK_TRY(read_cpu_ns(pid, &ret_usage->cpu_ns));
 	ret_usage->at_ns = bench_now_ns();
 	return 0;
 }
@@ -91,9 +91,9 @@ static int watch(pid_t pid, struct usage *ret_used)
 	struct usage before;
 
 	sleep(1);
-	ipk_try(read_usage(pid, &before));
+	IPK_TRY(read_usage(pid, &before));
 	sleep(IDLE_SECONDS);
-	ipk_try(read_usage(pid, ret_used));
+	IPK_TRY(read_usage(pid, ret_used));
 	ret_used->at_ns -= before.at_ns;
 	ret_used->wake_ups -= before.wake_ups;
 	ret_used->cpu_ns -= before.cpu_ns;
@@ -102,11 +102,11 @@ static int watch(pid_t pid, struct usage *ret_used)
 
 static int watch_idle_get(struct usage *ret_used)
 {
-	IPK_AUTO(queue) *queue = NULL;
+	IPK_AUTO(queue, queue);
 	pid_t pid;
 	int r;
 
-	ipk_try(ipk_queue_create(NULL, &queue));
+	IPK_TRY(ipk_queue_create(NULL, &queue));
 	pid = start_waiter(queue);
 	if (pid < 0)
 		return -errno;
@@ -136,7 +136,7 @@ static int idle_wake_ups(size_t n, struct bench_time *ret_time)
 	struct usage used;
 
 	(void)n;
-	ipk_try(watch_idle_get(&used));
+	IPK_TRY(watch_idle_get(&used));
 	return per_second(used.wake_ups, &used, ret_time);
 }
 
@@ -145,7 +145,7 @@ static int idle_cpu(size_t n, struct bench_time *ret_time)
 	struct usage used;
 
 	(void)n;
-	ipk_try(watch_idle_get(&used));
+	IPK_TRY(watch_idle_get(&used));
 	return per_second(used.cpu_ns / 1000, &used, ret_time);
 }
 
@@ -167,17 +167,17 @@ static int count_fds(void)
 /* The most a queue uses, one that is polled too; the first brings what all share. */
 static int queue_fds(size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(queue) *first = NULL;
-	IPK_AUTO(queue) *second = NULL;
+	IPK_AUTO(queue, first);
+	IPK_AUTO(queue, second);
 	int before;
 	int fd;
 
 	(void)n;
-	ipk_try(ipk_queue_create(NULL, &first));
-	ipk_try(ipk_queue_fd(first, &fd));
+	IPK_TRY(ipk_queue_create(NULL, &first));
+	IPK_TRY(ipk_queue_fd(first, &fd));
 	before = count_fds();
-	ipk_try(ipk_queue_create(NULL, &second));
-	ipk_try(ipk_queue_fd(second, &fd));
+	IPK_TRY(ipk_queue_create(NULL, &second));
+	IPK_TRY(ipk_queue_fd(second, &fd));
 	give(count_fds() - before, ret_time);
 	return 0;
 }

@@ -46,8 +46,8 @@ static int ipk_alone(void *arg, size_t n)
 	const struct contest *contest = arg;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_lock_lock(contest->lock, ipk_forever(), NULL));
-		ipk_try(ipk_lock_unlock(contest->lock));
+		IPK_TRY(ipk_lock_lock(contest->lock, ipk_forever(), NULL));
+		IPK_TRY(ipk_lock_unlock(contest->lock));
 	}
 	return 0;
 }
@@ -58,9 +58,9 @@ static int ipk_contend(void *arg, size_t n)
 	uint64_t own = 0;
 
 	for (size_t i = 0; i < n / contest->n_sides; i++) {
-		ipk_try(ipk_lock_lock(contest->lock, ipk_forever(), NULL));
+		IPK_TRY(ipk_lock_lock(contest->lock, ipk_forever(), NULL));
 		work(contest->counter);
-		ipk_try(ipk_lock_unlock(contest->lock));
+		IPK_TRY(ipk_lock_unlock(contest->lock));
 		work(&own);
 	}
 	return 0;

@@ -58,7 +58,7 @@ static int connect_ours(ipk_manager **ret_m)
 	struct bench_server *server = bench_manager(false);
 	char address[192];
 
-	ipk_try(bench_server_start(server));
+	IPK_TRY(bench_server_start(server));
 	snprintf(address, sizeof address, "unix:%s", server->address);
 	return ipk_manager_connect(address, NULL, ipk_in_ms(5000), ret_m);
 }
@@ -66,27 +66,27 @@ static int connect_ours(ipk_manager **ret_m)
 /* Others of this program may have emptied the server meanwhile. */
 static int fill_ours(void)
 {
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(list) *l = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(list, l);
 	char value[BENCH_VALUE_BYTES + 1];
 	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t len;
 
-	ipk_try(connect_ours(&m));
-	ipk_try(ipk_dict_open(m, "bench", &d));
-	ipk_try(ipk_dict_len(d, ipk_in_ms(1000), &len));
+	IPK_TRY(connect_ours(&m));
+	IPK_TRY(ipk_dict_open(m, "bench", &d));
+	IPK_TRY(ipk_dict_len(d, ipk_in_ms(1000), &len));
 	if (len == BENCH_KEYS)
 		return 0;
-	ipk_try(ipk_manager_flush(m, ipk_in_ms(1000)));
-	ipk_try(ipk_list_open(m, "bench-list", &l));
+	IPK_TRY(ipk_manager_flush(m, ipk_in_ms(1000)));
+	IPK_TRY(ipk_list_open(m, "bench-list", &l));
 	for (uint64_t i = 0; i < BENCH_KEYS; i++) {
 		key = bench_key(i, room);
 		bench_value(i, value);
-		ipk_try(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
+		IPK_TRY(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
 				     ipk_in_ms(1000)));
-		ipk_try(ipk_list_append(l, value, BENCH_VALUE_BYTES, ipk_in_ms(1000)));
+		IPK_TRY(ipk_list_append(l, value, BENCH_VALUE_BYTES, ipk_in_ms(1000)));
 	}
 	return 0;
 }
@@ -94,24 +94,24 @@ static int fill_ours(void)
 static int dict_side(void *arg, size_t n)
 {
 	const struct job *job = arg;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	char value[BENCH_VALUE_BYTES + 1];
 	char room[BENCH_KEY_BYTES + 1];
 	const char *key;
 	uint64_t random = (uint64_t)getpid();
 	size_t len;
 
-	ipk_try(connect_ours(&m));
-	ipk_try(ipk_dict_open(m, "bench", &d));
+	IPK_TRY(connect_ours(&m));
+	IPK_TRY(ipk_dict_open(m, "bench", &d));
 	bench_value(1, value);
 	for (size_t i = 0; i < n; i++) {
 		key = bench_key(bench_random(&random) % BENCH_KEYS, room);
 		if (writes(job->what, i))
-			ipk_try(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
+			IPK_TRY(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
 					     ipk_forever()));
 		else
-			ipk_try(ipk_dict_get(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
+			IPK_TRY(ipk_dict_get(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
 					     ipk_forever(), &len));
 	}
 	return 0;
@@ -119,32 +119,32 @@ static int dict_side(void *arg, size_t n)
 
 static int list_side(void *arg, size_t n)
 {
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(list) *l = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(list, l);
 	char value[BENCH_VALUE_BYTES];
 	uint64_t random = (uint64_t)getpid();
 	size_t len;
 
 	(void)arg;
-	ipk_try(connect_ours(&m));
-	ipk_try(ipk_list_open(m, "bench-list", &l));
+	IPK_TRY(connect_ours(&m));
+	IPK_TRY(ipk_list_open(m, "bench-list", &l));
 	for (size_t i = 0; i < n; i++)
-		ipk_try(ipk_list_get(l, (int64_t)(bench_random(&random) % BENCH_KEYS), value,
+		IPK_TRY(ipk_list_get(l, (int64_t)(bench_random(&random) % BENCH_KEYS), value,
 				     sizeof value, ipk_forever(), &len));
 	return 0;
 }
 
 static int lock_side(void *arg, size_t n)
 {
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_lock, lock);
 
 	(void)arg;
-	ipk_try(connect_ours(&m));
-	ipk_try(ipk_managed_lock_open(m, "bench-lock", false, ipk_in_ms(1000), &lock));
+	IPK_TRY(connect_ours(&m));
+	IPK_TRY(ipk_managed_lock_open(m, "bench-lock", false, ipk_in_ms(1000), &lock));
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_managed_lock_lock(lock, ipk_forever()));
-		ipk_try(ipk_managed_lock_unlock(lock, ipk_forever()));
+		IPK_TRY(ipk_managed_lock_lock(lock, ipk_forever()));
+		IPK_TRY(ipk_managed_lock_unlock(lock, ipk_forever()));
 	}
 	return 0;
 }
@@ -154,7 +154,7 @@ static int ours(size_t n_sides, int (*side)(void *, size_t), enum what what, siz
 {
 	struct job job = {.what = what};
 
-	ipk_try(fill_ours());
+	IPK_TRY(fill_ours());
 	return team(n_sides, side, &job, n, ret_time);
 }
 
@@ -229,8 +229,8 @@ static int redis(int (*side)(void *, size_t), enum what what, size_t n, struct b
 {
 	struct job job = {.what = what};
 
-	ipk_try(bench_server_start(bench_redis(false)));
-	ipk_try(fill_redis(bench_redis(false)));
+	IPK_TRY(bench_server_start(bench_redis(false)));
+	IPK_TRY(fill_redis(bench_redis(false)));
 	return team(1, side, &job, n, ret_time);
 }
 

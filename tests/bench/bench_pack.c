@@ -14,7 +14,7 @@ static int pack_and_unpack(void)
 	size_t len_bytes;
 	int r;
 
-	ipk_try(ipk_pack(&data, &len_bytes, "[i n s]", 42, "hello"));
+	IPK_TRY(ipk_pack(&data, &len_bytes, "[i n s]", 42, "hello"));
 	r = ipk_unpack(data, len_bytes, "[i n s]", &number, &text);
 	free(data);
 	if (r < 0)
@@ -28,7 +28,7 @@ static int packer(void *arg, size_t n)
 {
 	(void)arg;
 	for (size_t i = 0; i < n; i++)
-		ipk_try(pack_and_unpack());
+		IPK_TRY(pack_and_unpack());
 	return 0;
 }
 

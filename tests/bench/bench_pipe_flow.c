@@ -54,7 +54,7 @@ static int ipk_sender(void *arg, size_t n)
 	memset(buffer, 1, flow->message_bytes);
 	for (size_t i = 0; i < n; i++) {
 		number_message(buffer, i);
-		ipk_try(ipk_pipe_send(flow->writer, buffer, flow->message_bytes, ipk_forever()));
+		IPK_TRY(ipk_pipe_send(flow->writer, buffer, flow->message_bytes, ipk_forever()));
 	}
 	return 0;
 }
@@ -65,7 +65,7 @@ static int ipk_receiver(void *arg, size_t n)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_pipe_recv(flow->reader, buffer, sizeof buffer, ipk_forever(), NULL));
+		IPK_TRY(ipk_pipe_recv(flow->reader, buffer, sizeof buffer, ipk_forever(), NULL));
 		sum += number_of(buffer);
 	}
 	return check_sum(sum, n);

@@ -38,8 +38,8 @@ static int ipk_ping(void *arg, size_t n)
 	struct message m = {0};
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_pipe_send(ends->a, &m, sizeof m, ipk_forever()));
-		ipk_try(ipk_pipe_recv(ends->a, &m, sizeof m, ipk_forever(), NULL));
+		IPK_TRY(ipk_pipe_send(ends->a, &m, sizeof m, ipk_forever()));
+		IPK_TRY(ipk_pipe_recv(ends->a, &m, sizeof m, ipk_forever(), NULL));
 	}
 	return 0;
 }
@@ -50,8 +50,8 @@ static int ipk_pong(void *arg, size_t n)
 	struct message m;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_pipe_recv(ends->b, &m, sizeof m, ipk_forever(), NULL));
-		ipk_try(ipk_pipe_send(ends->b, &m, sizeof m, ipk_forever()));
+		IPK_TRY(ipk_pipe_recv(ends->b, &m, sizeof m, ipk_forever(), NULL));
+		IPK_TRY(ipk_pipe_send(ends->b, &m, sizeof m, ipk_forever()));
 	}
 	return 0;
 }
@@ -77,7 +77,7 @@ static int recv_late(ipk_pipe *p)
 {
 	struct message m;
 
-	ipk_try(ipk_pipe_recv(p, &m, sizeof m, ipk_forever(), NULL));
+	IPK_TRY(ipk_pipe_recv(p, &m, sizeof m, ipk_forever(), NULL));
 	bench_measured(bench_now_ns() - m.sent_ns);
 	return 0;
 }
@@ -87,8 +87,8 @@ static int ipk_ping_late(void *arg, size_t n)
 	const struct ends *ends = arg;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(send_late(ends->a));
-		ipk_try(recv_late(ends->a));
+		IPK_TRY(send_late(ends->a));
+		IPK_TRY(recv_late(ends->a));
 	}
 	return 0;
 }
@@ -98,8 +98,8 @@ static int ipk_pong_late(void *arg, size_t n)
 	const struct ends *ends = arg;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(recv_late(ends->b));
-		ipk_try(send_late(ends->b));
+		IPK_TRY(recv_late(ends->b));
+		IPK_TRY(send_late(ends->b));
 	}
 	return 0;
 }
@@ -181,7 +181,7 @@ static int pipe2_ping(void *arg, size_t n)
 	struct message m;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(pipe2_pass(-1, fds[1]));
+		IPK_TRY(pipe2_pass(-1, fds[1]));
 		if (read(fds[2], &m, sizeof m) != sizeof m)
 			return -EIO;
 	}
@@ -193,7 +193,7 @@ static int pipe2_pong(void *arg, size_t n)
 	const int *fds = arg;
 
 	for (size_t i = 0; i < n; i++)
-		ipk_try(pipe2_pass(fds[0], fds[3]));
+		IPK_TRY(pipe2_pass(fds[0], fds[3]));
 	return 0;
 }
 

@@ -65,14 +65,14 @@ static int map(size_t n, size_t chunk)
 static int map_one(void *arg, size_t n)
 {
 	(void)arg;
-	ipk_try(need_pool(N_WORKERS));
+	IPK_TRY(need_pool(N_WORKERS));
 	return map(n, 1);
 }
 
 static int map_chunks(void *arg, size_t n)
 {
 	(void)arg;
-	ipk_try(need_pool(N_WORKERS));
+	IPK_TRY(need_pool(N_WORKERS));
 	return map(n, 0);
 }
 
@@ -85,13 +85,13 @@ static int map_million(unsigned n_workers, size_t n)
 	static bool is_warm;
 	size_t n_maps = n / MILLION + 1;
 
-	ipk_try(need_pool(n_workers));
+	IPK_TRY(need_pool(n_workers));
 	for (int i = 0; i < N_WARM_UP && !is_warm; i++)
-		ipk_try(map(MILLION, 1));
+		IPK_TRY(map(MILLION, 1));
 	is_warm = true;
 	bench_forget();
 	for (size_t i = 0; i < n_maps; i++)
-		ipk_try(map(n / n_maps, 1));
+		IPK_TRY(map(n / n_maps, 1));
 	return 0;
 }
 
@@ -125,13 +125,13 @@ static int map_array(void *arg, size_t n)
 	static ipk_array *array;
 
 	(void)arg;
-	ipk_try(need_pool(N_WORKERS));
+	IPK_TRY(need_pool(N_WORKERS));
 	if (!array)
-		ipk_try(ipk_array_create(
+		IPK_TRY(ipk_array_create(
 			IPK_ARRAY(.typecode = 'd', .n_items = ARRAY_DOUBLES, .is_raw = true),
 			&array));
 	for (size_t i = 0; i < n; i++)
-		ipk_try(ipk_pool_map_array(pool, scale, array, array, NULL, ipk_forever()));
+		IPK_TRY(ipk_pool_map_array(pool, scale, array, array, NULL, ipk_forever()));
 	return 0;
 }
 
@@ -150,19 +150,19 @@ static int check(ipk_future *f, int64_t x)
 {
 	int64_t y;
 
-	ipk_try(ipk_future_get(f, &y, sizeof y, ipk_forever(), NULL));
+	IPK_TRY(ipk_future_get(f, &y, sizeof y, ipk_forever(), NULL));
 	return y == x * x ? 0 : -EPROTO;
 }
 
 static int one_at_a_time(void *arg, size_t n)
 {
 	(void)arg;
-	ipk_try(need_pool(1)); /* one: it stays awake */
+	IPK_TRY(need_pool(1)); /* one: it stays awake */
 	for (int64_t i = 0; i < (int64_t)n; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
-		ipk_try(ipk_pool_submit(pool, square_task, &i, sizeof i, NULL, &f));
-		ipk_try(check(f, i));
+		IPK_TRY(ipk_pool_submit(pool, square_task, &i, sizeof i, NULL, &f));
+		IPK_TRY(check(f, i));
 	}
 	return 0;
 }
@@ -172,18 +172,18 @@ static int pipelined(void *arg, size_t n)
 	static ipk_future *futures[PIPELINED];
 
 	(void)arg;
-	ipk_try(need_pool(N_WORKERS));
+	IPK_TRY(need_pool(N_WORKERS));
 	while (n > 0) {
 		size_t part = n < PIPELINED ? n : PIPELINED;
 
 		for (size_t i = 0; i < part; i++) {
 			int64_t x = (int64_t)i;
 
-			ipk_try(ipk_pool_submit(pool, square_task, &x, sizeof x, NULL,
+			IPK_TRY(ipk_pool_submit(pool, square_task, &x, sizeof x, NULL,
 						&futures[i]));
 		}
 		for (size_t i = 0; i < part; i++) {
-			ipk_try(check(futures[i], (int64_t)i));
+			IPK_TRY(check(futures[i], (int64_t)i));
 			futures[i] = ipk_future_close(futures[i]);
 		}
 		n -= part;
@@ -195,14 +195,14 @@ static int pipelined(void *arg, size_t n)
 
 static int run_program(const void *item, void *result)
 {
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(process, child);
 	ipk_process_status status;
 
 	(void)item;
-	ipk_try(ipk_process_start(
+	IPK_TRY(ipk_process_start(
 		NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC, .program = BENCH_NOOP),
 		&child));
-	ipk_try(ipk_process_join(child, ipk_forever(), &status));
+	IPK_TRY(ipk_process_join(child, ipk_forever(), &status));
 	*(int *)result = status.exit_code;
 	return 0;
 }
@@ -276,13 +276,13 @@ static int tell_pid(const void *item, void *result)
 
 static int idle_memory(size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(pool) *idle = NULL;
+	IPK_AUTO(pool, idle);
 	int item = 0;
 	pid_t pid;
 
 	(void)n;
-	ipk_try(ipk_pool_create(IPK_POOL(.n_workers = 1), &idle));
-	ipk_try(ipk_pool_map(idle, tell_pid, &item, &pid, 1, ipk_forever()));
+	IPK_TRY(ipk_pool_create(IPK_POOL(.n_workers = 1), &idle));
+	IPK_TRY(ipk_pool_map(idle, tell_pid, &item, &pid, 1, ipk_forever()));
 	sleep(1);
 	ret_time->elapsed_ns = ret_time->measured_ns = private_bytes(pid);
 	return ret_time->measured_ns > 0 ? 0 : -ENOSYS;

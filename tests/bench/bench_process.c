@@ -24,11 +24,11 @@ static int nothing(void *arg)
 static int start_and_join(const ipk_process_opts *opts)
 {
 	const bool is_exec = opts->start_method == IPK_START_EXEC;
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(process, child);
 	ipk_process_status status;
 
-	ipk_try(ipk_process_start(is_exec ? NULL : nothing, NULL, opts, &child));
-	ipk_try(ipk_process_join(child, ipk_forever(), &status));
+	IPK_TRY(ipk_process_start(is_exec ? NULL : nothing, NULL, opts, &child));
+	IPK_TRY(ipk_process_join(child, ipk_forever(), &status));
 	return status.exit_code == 0 ? 0 : -ECHILD;
 }
 
@@ -66,22 +66,22 @@ static int by_fork(void *arg, size_t n)
 {
 	(void)arg;
 	for (size_t i = 0; i < n; i++)
-		ipk_try(start_and_join(IPK_PROCESS(.start_method = IPK_START_DEFAULT)));
+		IPK_TRY(start_and_join(IPK_PROCESS(.start_method = IPK_START_DEFAULT)));
 	return 0;
 }
 
 static int by_zygote(void *arg, size_t n)
 {
 	(void)arg;
-	ipk_try(start_zygote());
+	IPK_TRY(start_zygote());
 	for (size_t i = 0; i < n; i++)
-		ipk_try(start_and_join(IPK_PROCESS(.start_method = IPK_START_ZYGOTE)));
+		IPK_TRY(start_and_join(IPK_PROCESS(.start_method = IPK_START_ZYGOTE)));
 	return 0;
 }
 
 static int much_by_zygote(void *arg, size_t n)
 {
-	ipk_try(start_zygote());
+	IPK_TRY(start_zygote());
 	touch_much();
 	return by_zygote(arg, n);
 }
@@ -90,7 +90,7 @@ static int by_exec(void *arg, size_t n)
 {
 	(void)arg;
 	for (size_t i = 0; i < n; i++)
-		ipk_try(start_and_join(
+		IPK_TRY(start_and_join(
 			IPK_PROCESS(.start_method = IPK_START_EXEC, .program = BENCH_NOOP)));
 	return 0;
 }
@@ -103,7 +103,7 @@ static int bare_fork(void *arg, size_t n)
 
 		if (pid == 0)
 			_exit(0);
-		ipk_try(pid < 0 ? -EAGAIN : wait_for(pid));
+		IPK_TRY(pid < 0 ? -EAGAIN : wait_for(pid));
 	}
 	return 0;
 }
@@ -124,7 +124,7 @@ static int bare_spawn(void *arg, size_t n)
 
 		if (posix_spawn(&pid, BENCH_NOOP, NULL, NULL, argv, environ) != 0)
 			return -ENOENT;
-		ipk_try(wait_for(pid));
+		IPK_TRY(wait_for(pid));
 	}
 	return 0;
 }

@@ -46,7 +46,7 @@ static int ipk_producer(void *arg, size_t n)
 	char item[BENCH_MESSAGE_BYTES] = {0};
 
 	for (size_t i = 0; i < n / flow->n_producers; i++)
-		ipk_try(ipk_queue_put(flow->queue, item, sizeof item, ipk_forever()));
+		IPK_TRY(ipk_queue_put(flow->queue, item, sizeof item, ipk_forever()));
 	return 0;
 }
 
@@ -56,7 +56,7 @@ static int ipk_consumer(void *arg, size_t n)
 	char item[BENCH_MESSAGE_BYTES];
 
 	for (size_t i = 0; i < n / flow->n_producers; i++)
-		ipk_try(ipk_queue_get(flow->queue, item, sizeof item, ipk_forever(), NULL));
+		IPK_TRY(ipk_queue_get(flow->queue, item, sizeof item, ipk_forever(), NULL));
 	return 0;
 }
 
@@ -64,14 +64,14 @@ static int ipk_producer_many(void *arg, size_t n)
 {
 	const struct flow *flow = arg;
 	char bytes[BENCH_MESSAGE_BYTES] = {0};
-	ipk_item items[BATCH];
+	ipk_bytes items[BATCH];
 
 	for (size_t i = 0; i < BATCH; i++)
-		items[i] = (ipk_item){bytes, sizeof bytes};
+		items[i] = (ipk_bytes){bytes, sizeof bytes};
 	while (n > 0) {
 		size_t n_put = 0;
 
-		ipk_try(ipk_queue_put_many(flow->queue, items, n < BATCH ? n : BATCH, ipk_forever(),
+		IPK_TRY(ipk_queue_put_many(flow->queue, items, n < BATCH ? n : BATCH, ipk_forever(),
 					   &n_put));
 		n -= n_put;
 	}
@@ -82,12 +82,12 @@ static int ipk_consumer_many(void *arg, size_t n)
 {
 	const struct flow *flow = arg;
 	_Alignas(8) char bytes[BATCH * BENCH_MESSAGE_BYTES];
-	ipk_item items[BATCH];
+	ipk_bytes items[BATCH];
 
 	while (n > 0) {
 		size_t n_got = 0;
 
-		ipk_try(ipk_queue_get_many(flow->queue, bytes, sizeof bytes, n < BATCH ? n : BATCH,
+		IPK_TRY(ipk_queue_get_many(flow->queue, bytes, sizeof bytes, n < BATCH ? n : BATCH,
 					   ipk_forever(), items, &n_got));
 		n -= n_got;
 	}

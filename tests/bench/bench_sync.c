@@ -27,17 +27,17 @@ static const struct bench_side *all_run(int (*side)(void *, size_t))
 static int ipk_sharer(void *arg, size_t n)
 {
 	for (size_t i = 0; i < n / N_READERS; i++) {
-		ipk_try(ipk_rwlock_read_lock(arg, ipk_forever(), NULL));
-		ipk_try(ipk_rwlock_read_unlock(arg));
+		IPK_TRY(ipk_rwlock_read_lock(arg, ipk_forever(), NULL));
+		IPK_TRY(ipk_rwlock_read_unlock(arg));
 	}
 	return 0;
 }
 
 static int ours_readers(size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(rwlock) *lock = NULL;
+	IPK_AUTO(rwlock, lock);
 
-	ipk_try(ipk_rwlock_create(NULL, &lock));
+	IPK_TRY(ipk_rwlock_create(NULL, &lock));
 	return bench_team(all_run(ipk_sharer), N_READERS, lock, n, ret_time);
 }
 
@@ -70,17 +70,17 @@ static int peer_rwlock(size_t n, struct bench_time *ret_time)
 static int ipk_tokens(void *arg, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_semaphore_acquire(arg, ipk_forever()));
-		ipk_try(ipk_semaphore_release(arg));
+		IPK_TRY(ipk_semaphore_acquire(arg, ipk_forever()));
+		IPK_TRY(ipk_semaphore_release(arg));
 	}
 	return 0;
 }
 
 static int ours_semaphore(ipk_semaphore_kind kind, size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(semaphore) *s = NULL;
+	IPK_AUTO(semaphore, s);
 
-	ipk_try(ipk_semaphore_create(IPK_SEMAPHORE(.kind = kind, .value = 4), &s));
+	IPK_TRY(ipk_semaphore_create(IPK_SEMAPHORE(.kind = kind, .value = 4), &s));
 	return bench_team(&(struct bench_side){ipk_tokens, 0}, 1, s, n, ret_time);
 }
 
@@ -131,7 +131,7 @@ static int set_late(const struct events *e, int which)
 
 static int wait_late(const struct events *e, int which)
 {
-	ipk_try(ipk_event_wait(e->event[which], ipk_forever()));
+	IPK_TRY(ipk_event_wait(e->event[which], ipk_forever()));
 	bench_measured(bench_now_ns() - atomic_load(e->set_ns));
 	return ipk_event_clear(e->event[which]);
 }
@@ -139,8 +139,8 @@ static int wait_late(const struct events *e, int which)
 static int event_ping(void *arg, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(set_late(arg, 0));
-		ipk_try(wait_late(arg, 1));
+		IPK_TRY(set_late(arg, 0));
+		IPK_TRY(wait_late(arg, 1));
 	}
 	return 0;
 }
@@ -148,8 +148,8 @@ static int event_ping(void *arg, size_t n)
 static int event_pong(void *arg, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(wait_late(arg, 0));
-		ipk_try(set_late(arg, 1));
+		IPK_TRY(wait_late(arg, 0));
+		IPK_TRY(set_late(arg, 1));
 	}
 	return 0;
 }
@@ -157,13 +157,13 @@ static int event_pong(void *arg, size_t n)
 static int ours_event(size_t n, struct bench_time *ret_time)
 {
 	const struct bench_side sides[] = {{event_ping, 0}, {event_pong, 1}};
-	IPK_AUTO(event) *a = NULL;
-	IPK_AUTO(event) *b = NULL;
+	IPK_AUTO(event, a);
+	IPK_AUTO(event, b);
 	struct events e;
 	int r;
 
-	ipk_try(ipk_event_create(NULL, &a));
-	ipk_try(ipk_event_create(NULL, &b));
+	IPK_TRY(ipk_event_create(NULL, &a));
+	IPK_TRY(ipk_event_create(NULL, &b));
 	e = (struct events){{a, b}, bench_shared(sizeof *e.set_ns)};
 	r = bench_team(sides, 2, &e, n, ret_time);
 	bench_unshare((void *)e.set_ns, sizeof *e.set_ns);
@@ -175,15 +175,15 @@ static int ours_event(size_t n, struct bench_time *ret_time)
 static int ipk_party(void *arg, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		ipk_try(ipk_barrier_wait(arg, NULL, NULL, ipk_forever(), NULL));
+		IPK_TRY(ipk_barrier_wait(arg, NULL, NULL, ipk_forever(), NULL));
 	return 0;
 }
 
 static int ours_barrier(size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(barrier) *b = NULL;
+	IPK_AUTO(barrier, b);
 
-	ipk_try(ipk_barrier_create(IPK_BARRIER(.n_parties = N_PARTIES), &b));
+	IPK_TRY(ipk_barrier_create(IPK_BARRIER(.n_parties = N_PARTIES), &b));
 	return bench_team(all_run(ipk_party), N_PARTIES, b, n, ret_time);
 }
 

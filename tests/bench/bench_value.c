@@ -30,7 +30,7 @@ static int ipk_adder(void *arg, size_t n)
 	ipk_value *v = arg;
 
 	for (size_t i = 0; i < n; i++)
-		ipk_try(ipk_value_add(v, 1, NULL));
+		IPK_TRY(ipk_value_add(v, 1, NULL));
 	return 0;
 }
 
@@ -41,20 +41,20 @@ static int ipk_locked_adder(void *arg, size_t n)
 	int64_t x;
 
 	for (size_t i = 0; i < n; i++) {
-		ipk_try(ipk_lock_lock(lock, ipk_forever(), NULL));
-		ipk_try(ipk_value_load(v, &x));
+		IPK_TRY(ipk_lock_lock(lock, ipk_forever(), NULL));
+		IPK_TRY(ipk_value_load(v, &x));
 		x++;
-		ipk_try(ipk_value_store(v, &x));
-		ipk_try(ipk_lock_unlock(lock));
+		IPK_TRY(ipk_value_store(v, &x));
+		IPK_TRY(ipk_lock_unlock(lock));
 	}
 	return 0;
 }
 
 static int ours(size_t n_sides, int (*side)(void *, size_t), size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(value) *v = NULL;
+	IPK_AUTO(value, v);
 
-	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'q'), &v));
+	IPK_TRY(ipk_value_create(IPK_VALUE(.typecode = 'q'), &v));
 	return run_adders(n_sides, side, v, n, ret_time);
 }
 
@@ -144,7 +144,7 @@ static int ipk_copier(void *arg, size_t n)
 	const struct copying *c = arg;
 
 	for (size_t i = 0; i < n; i++)
-		ipk_try(ipk_array_read(c->array, 0, ARRAY_BYTES, c->own, ARRAY_BYTES, ipk_forever(),
+		IPK_TRY(ipk_array_read(c->array, 0, ARRAY_BYTES, c->own, ARRAY_BYTES, ipk_forever(),
 				       NULL));
 	return 0;
 }
@@ -176,10 +176,10 @@ static int copy(int (*copier)(void *, size_t), struct copying *c, size_t n,
 
 static int ours_copy(size_t n, struct bench_time *ret_time)
 {
-	IPK_AUTO(array) *array = NULL;
+	IPK_AUTO(array, array);
 	struct copying c = {0};
 
-	ipk_try(ipk_array_create(IPK_ARRAY(.typecode = 'B', .n_items = ARRAY_BYTES), &array));
+	IPK_TRY(ipk_array_create(IPK_ARRAY(.typecode = 'B', .n_items = ARRAY_BYTES), &array));
 	c.array = array;
 	return copy(ipk_copier, &c, n, ret_time);
 }

@@ -45,28 +45,31 @@ static void wait_for(ipk_process *p, int what)
 
 static int hold(const char *prefix)
 {
-	IPK_AUTO(process) *runs = NULL, *stopped = NULL, *done = NULL, *killed = NULL,
-			  *zombie = NULL;
+	IPK_AUTO(process, runs);
+	IPK_AUTO(process, stopped);
+	IPK_AUTO(process, done);
+	IPK_AUTO(process, killed);
+	IPK_AUTO(process, zombie);
 
-	ipk_try(start(prefix, "runs", sleep_on, NULL, IPK_PROCESS_DAEMON, &runs));
-	ipk_try(start(prefix, "stopped", sleep_on, NULL, IPK_PROCESS_DIE_WITH_PARENT, &stopped));
-	ipk_try(start(prefix, "done", give, &(int){3}, 0, &done));
-	ipk_try(start(prefix, "killed", sleep_on, NULL, 0, &killed));
-	ipk_try(start(prefix, "zombie", give, &(int){0}, 0, &zombie));
+	IPK_TRY(start(prefix, "runs", sleep_on, NULL, IPK_PROCESS_DAEMON, &runs));
+	IPK_TRY(start(prefix, "stopped", sleep_on, NULL, IPK_PROCESS_DIE_WITH_PARENT, &stopped));
+	IPK_TRY(start(prefix, "done", give, &(int){3}, 0, &done));
+	IPK_TRY(start(prefix, "killed", sleep_on, NULL, 0, &killed));
+	IPK_TRY(start(prefix, "zombie", give, &(int){0}, 0, &zombie));
 	kill(ipk_process_pid(stopped), SIGSTOP);
 	wait_for(stopped, WSTOPPED);
-	ipk_try(ipk_process_join(done, ipk_in_ms(WAIT_MS), NULL));
-	ipk_try(ipk_process_kill(killed));
-	ipk_try(ipk_process_join(killed, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_process_join(done, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_process_kill(killed));
+	IPK_TRY(ipk_process_join(killed, ipk_in_ms(WAIT_MS), NULL));
 	wait_for(zombie, WEXITED);
 	printf("ready %d\n", (int)ipk_process_pid(runs));
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
-	ipk_try(ipk_process_kill(stopped));
-	ipk_try(ipk_process_join(stopped, ipk_in_ms(WAIT_MS), NULL));
-	ipk_try(ipk_process_kill(runs));
-	ipk_try(ipk_process_join(runs, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_process_kill(stopped));
+	IPK_TRY(ipk_process_join(stopped, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_process_kill(runs));
+	IPK_TRY(ipk_process_join(runs, ipk_in_ms(WAIT_MS), NULL));
 	return ipk_process_join(zombie, ipk_in_ms(WAIT_MS), NULL);
 }
 

@@ -24,10 +24,10 @@ static int wait_for_waiter(const char *name)
 	ipk_deadline deadline = ipk_in_ms(SECONDS * 1000);
 
 	while (ipk_deadline_left_ns(deadline) > 0) {
-		IPK_AUTO(inspect) *snap = NULL;
+		IPK_AUTO(inspect, snap);
 		const ipk_inspect_object *o;
 
-		ipk_try(ipk_inspect_scan(IPK_INSPECT(.match = name), &snap));
+		IPK_TRY(ipk_inspect_scan(IPK_INSPECT(.match = name), &snap));
 		o = ipk_inspect_object_at(snap, 0);
 		if (o && o->n_waiters > 0)
 			return 0;
@@ -50,33 +50,36 @@ static int fill(ipk_queue *fifo, ipk_queue *lifo, ipk_pipe *a, ipk_pipe *b)
 	char buf[8];
 
 	for (int i = 0; i < 3; i++)
-		ipk_try(ipk_queue_put(fifo, "hello", 5, ipk_now()));
-	ipk_try(ipk_queue_get(fifo, buf, sizeof(buf), ipk_now(), NULL));
-	ipk_try(ipk_queue_shutdown(lifo, IPK_DRAIN));
-	ipk_try(ipk_pipe_send(a, "1", 1, ipk_now()));
-	ipk_try(ipk_pipe_send(a, "2", 1, ipk_now()));
+		IPK_TRY(ipk_queue_put(fifo, "hello", 5, ipk_now()));
+	IPK_TRY(ipk_queue_get(fifo, buf, sizeof(buf), ipk_now(), NULL));
+	IPK_TRY(ipk_queue_shutdown(lifo, IPK_DRAIN));
+	IPK_TRY(ipk_pipe_send(a, "1", 1, ipk_now()));
+	IPK_TRY(ipk_pipe_send(a, "2", 1, ipk_now()));
 	return ipk_pipe_send(b, "3", 1, ipk_now());
 }
 
 static int hold(const char *prefix, const char *named)
 {
-	IPK_AUTO(queue) *queue = NULL, *fifo = NULL, *lifo = NULL;
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(queue, queue);
+	IPK_AUTO(queue, fifo);
+	IPK_AUTO(queue, lifo);
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
+	IPK_AUTO(process, child);
 
-	ipk_try(ipk_queue_create(IPK_QUEUE(.name = named), &queue));
-	ipk_try(ipk_process_start(get_one, queue, IPK_PROCESS(.name = "getter"), &child));
-	ipk_try(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "fifo"), .max_items = 10), &fifo));
-	ipk_try(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "lifo"), .kind = IPK_QUEUE_LIFO),
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.name = named), &queue));
+	IPK_TRY(ipk_process_start(get_one, queue, IPK_PROCESS(.name = "getter"), &child));
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "fifo"), .max_items = 10), &fifo));
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.label = join(prefix, "lifo"), .kind = IPK_QUEUE_LIFO),
 				 &lifo));
-	ipk_try(ipk_pipe_create(IPK_PIPE(.label = join(prefix, "pipe")), &a, &b));
-	ipk_try(fill(fifo, lifo, a, b));
-	ipk_try(wait_for_waiter(named));
+	IPK_TRY(ipk_pipe_create(IPK_PIPE(.label = join(prefix, "pipe")), &a, &b));
+	IPK_TRY(fill(fifo, lifo, a, b));
+	IPK_TRY(wait_for_waiter(named));
 	printf("ready %d\n", (int)ipk_process_pid(child));
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
-	ipk_try(ipk_queue_shutdown(queue, IPK_NOW));
+	IPK_TRY(ipk_queue_shutdown(queue, IPK_DISCARD));
 	return ipk_process_join(child, ipk_in_ms(SECONDS * 1000), NULL);
 }
 

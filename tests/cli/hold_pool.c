@@ -67,10 +67,10 @@ static int stay_at_17(const void *item, void *ret_result)
 
 static int wait_for(ipk_pool *pool, ipk_task_fn fn, int expected)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	int r;
 
-	ipk_try(ipk_pool_submit(pool, fn, NULL, 0, NULL, &f));
+	IPK_TRY(ipk_pool_submit(pool, fn, NULL, 0, NULL, &f));
 	r = ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL);
 	return r == expected ? 0 : r < 0 ? r : -EPROTO;
 }
@@ -81,11 +81,11 @@ static int wait_for_scene(const char *label)
 	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
 
 	while (ipk_deadline_left_ns(deadline) > 0) {
-		IPK_AUTO(inspect) *snap = NULL;
+		IPK_AUTO(inspect, snap);
 		const ipk_inspect_object *o;
 		size_t n_stopped = 0;
 
-		ipk_try(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+		IPK_TRY(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
 		o = ipk_inspect_object_at(snap, 0);
 		if (!o)
 			return -ENOENT;
@@ -102,10 +102,10 @@ static int wait_for_item(const char *label)
 	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
 
 	while (ipk_deadline_left_ns(deadline) > 0) {
-		IPK_AUTO(inspect) *snap = NULL;
+		IPK_AUTO(inspect, snap);
 		const ipk_inspect_worker *w;
 
-		ipk_try(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
+		IPK_TRY(ipk_inspect_scan(IPK_INSPECT(.match = label), &snap));
 		w = ipk_inspect_worker_at(ipk_inspect_object_at(snap, 0), 0);
 		if (w && w->item == 17)
 			return 0;
@@ -115,13 +115,13 @@ static int wait_for_item(const char *label)
 
 static int begin_map(const char *label, ipk_pool **ret_pool)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	int items[100];
 
 	for (int i = 0; i < 100; i++)
 		items[i] = i;
-	ipk_try(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 1), ret_pool));
-	ipk_try(ipk_pool_map_async(*ret_pool, stay_at_17, items, sizeof(*items), 0, 100, NULL, &f));
+	IPK_TRY(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 1), ret_pool));
+	IPK_TRY(ipk_pool_map_async(*ret_pool, stay_at_17, items, sizeof(*items), 0, 100, NULL, &f));
 	return wait_for_item(label);
 }
 
@@ -134,24 +134,26 @@ static int wait_for_end(void)
 
 static int hold(const char *prefix)
 {
-	IPK_AUTO(pool) *pool = NULL, *threads = NULL, *map = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(pool, threads);
+	IPK_AUTO(pool, map);
 	char label[200], other[200], third[200];
 	pid_t bystander;
 
 	snprintf(label, sizeof(label), "%s-pool", prefix);
 	snprintf(other, sizeof(other), "%s-threads", prefix);
 	snprintf(third, sizeof(third), "%s-map", prefix);
-	ipk_try(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 3), &pool));
-	ipk_try(ipk_pool_create(IPK_POOL(.label = other, .n_workers = 2, .kind = IPK_POOL_THREADS),
+	IPK_TRY(ipk_pool_create(IPK_POOL(.label = label, .n_workers = 3), &pool));
+	IPK_TRY(ipk_pool_create(IPK_POOL(.label = other, .n_workers = 2, .kind = IPK_POOL_THREADS),
 				&threads));
-	ipk_try(wait_for(pool, succeed, 0));
-	ipk_try(wait_for(pool, fail, -EREMOTEIO));
-	ipk_try(wait_for(pool, die, -EOWNERDEAD));
-	ipk_try(ipk_pool_submit(pool, stop, NULL, 0, NULL, NULL));
+	IPK_TRY(wait_for(pool, succeed, 0));
+	IPK_TRY(wait_for(pool, fail, -EREMOTEIO));
+	IPK_TRY(wait_for(pool, die, -EOWNERDEAD));
+	IPK_TRY(ipk_pool_submit(pool, stop, NULL, 0, NULL, NULL));
 	for (int i = 0; i < 4; i++)
-		ipk_try(ipk_pool_submit(pool, run, "argument", 8, NULL, NULL));
-	ipk_try(wait_for_scene(label));
-	ipk_try(begin_map(third, &map));
+		IPK_TRY(ipk_pool_submit(pool, run, "argument", 8, NULL, NULL));
+	IPK_TRY(wait_for_scene(label));
+	IPK_TRY(begin_map(third, &map));
 	bystander = fork();
 	if (bystander == 0)
 		_exit(wait_for_end());

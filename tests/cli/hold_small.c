@@ -27,7 +27,7 @@
 
 static int take_and_give(void *arg)
 {
-	ipk_try(ipk_lock_lock(arg, ipk_in_ms(SECONDS * 1000), NULL));
+	IPK_TRY(ipk_lock_lock(arg, ipk_in_ms(SECONDS * 1000), NULL));
 	return ipk_lock_unlock(arg);
 }
 
@@ -37,10 +37,10 @@ static int wait_for_waiter(const char *name)
 	ipk_deadline deadline = ipk_in_ms(SECONDS * 1000);
 
 	while (ipk_deadline_left_ns(deadline) > 0) {
-		IPK_AUTO(inspect) *snap = NULL;
+		IPK_AUTO(inspect, snap);
 		const ipk_inspect_object *o;
 
-		ipk_try(ipk_inspect_scan(IPK_INSPECT(.match = name), &snap));
+		IPK_TRY(ipk_inspect_scan(IPK_INSPECT(.match = name), &snap));
 		o = ipk_inspect_object_at(snap, 0);
 		if (o && o->n_waiters > 0)
 			return 0;
@@ -79,18 +79,18 @@ static struct {
 
 static int make_locks(const char *p)
 {
-	ipk_try(ipk_lock_create(IPK_LOCK(.label = join(p, "lock")), &all.lock));
-	ipk_try(ipk_lock_create(IPK_LOCK(.name = join(p, "rlock"), .is_recursive = true),
+	IPK_TRY(ipk_lock_create(IPK_LOCK(.label = join(p, "lock")), &all.lock));
+	IPK_TRY(ipk_lock_create(IPK_LOCK(.name = join(p, "rlock"), .is_recursive = true),
 				&all.rlock));
-	ipk_try(ipk_rwlock_create(IPK_RWLOCK(.label = join(p, "rwlock")), &all.rwlock));
-	ipk_try(ipk_semaphore_create(
+	IPK_TRY(ipk_rwlock_create(IPK_RWLOCK(.label = join(p, "rwlock")), &all.rwlock));
+	IPK_TRY(ipk_semaphore_create(
 		IPK_SEMAPHORE(.label = join(p, "signal"), .value = 2, .max = 5), &all.signal));
-	ipk_try(ipk_semaphore_create(
+	IPK_TRY(ipk_semaphore_create(
 		IPK_SEMAPHORE(.label = join(p, "owned"), .value = 3, .kind = IPK_SEMAPHORE_OWNED),
 		&all.owned));
-	ipk_try(ipk_cond_create(IPK_COND(.label = join(p, "cond")), &all.cond));
-	ipk_try(ipk_event_create(IPK_EVENT(.label = join(p, "event"), .is_set = true), &all.event));
-	ipk_try(ipk_barrier_create(IPK_BARRIER(.label = join(p, "barrier"), .n_parties = 3),
+	IPK_TRY(ipk_cond_create(IPK_COND(.label = join(p, "cond")), &all.cond));
+	IPK_TRY(ipk_event_create(IPK_EVENT(.label = join(p, "event"), .is_set = true), &all.event));
+	IPK_TRY(ipk_barrier_create(IPK_BARRIER(.label = join(p, "barrier"), .n_parties = 3),
 				   &all.barrier));
 	return ipk_once_create(IPK_ONCE(.label = join(p, "once")), &all.once);
 }
@@ -99,18 +99,18 @@ static int make_values(const char *p)
 {
 	static const double items[10] = {1, -2.5};
 
-	ipk_try(ipk_value_create(
+	IPK_TRY(ipk_value_create(
 		IPK_VALUE(.label = join(p, "number"), .typecode = 'i', .item = &(int){-42}),
 		&all.number));
-	ipk_try(ipk_value_create(IPK_VALUE(.label = join(p, "nan"), .typecode = 'd',
+	IPK_TRY(ipk_value_create(IPK_VALUE(.label = join(p, "nan"), .typecode = 'd',
 					   .item = &(double){NAN}, .is_raw = true),
 				 &all.nan));
-	ipk_try(ipk_value_create(
+	IPK_TRY(ipk_value_create(
 		IPK_VALUE(.label = join(p, "letter"), .typecode = 'c', .item = "x"), &all.letter));
-	ipk_try(ipk_value_create(
+	IPK_TRY(ipk_value_create(
 		IPK_VALUE(.label = join(p, "point"), .item_bytes = 12, .item = "hello\n123456"),
 		&all.point));
-	ipk_try(ipk_array_create(IPK_ARRAY(.label = join(p, "array"), .typecode = 'd',
+	IPK_TRY(ipk_array_create(IPK_ARRAY(.label = join(p, "array"), .typecode = 'd',
 					   .n_items = 10, .items = items),
 				 &all.array));
 	return ipk_shm_create(IPK_SHM(.label = join(p, "shm"), .size_bytes = 10000), &all.shm);
@@ -118,21 +118,21 @@ static int make_values(const char *p)
 
 static int set_states(void)
 {
-	ipk_try(ipk_lock_lock(all.lock, ipk_now(), NULL));
-	ipk_try(ipk_rwlock_read_lock(all.rwlock, ipk_now(), NULL));
+	IPK_TRY(ipk_lock_lock(all.lock, ipk_now(), NULL));
+	IPK_TRY(ipk_rwlock_read_lock(all.rwlock, ipk_now(), NULL));
 	for (int i = 0; i < 2; i++) {
-		ipk_try(ipk_lock_lock(all.rlock, ipk_now(), NULL));
-		ipk_try(ipk_semaphore_acquire(all.owned, ipk_now()));
+		IPK_TRY(ipk_lock_lock(all.rlock, ipk_now(), NULL));
+		IPK_TRY(ipk_semaphore_acquire(all.owned, ipk_now()));
 	}
 	return ipk_once_run(all.once, do_nothing, NULL, ipk_now(), NULL);
 }
 
 static int let_go(void)
 {
-	ipk_try(ipk_lock_unlock(all.lock));
-	ipk_try(ipk_rwlock_read_unlock(all.rwlock));
+	IPK_TRY(ipk_lock_unlock(all.lock));
+	IPK_TRY(ipk_rwlock_read_unlock(all.rwlock));
 	for (int i = 0; i < 2; i++)
-		ipk_try(ipk_lock_unlock(all.rlock));
+		IPK_TRY(ipk_lock_unlock(all.rlock));
 	return ipk_semaphore_release_many(all.owned, 2);
 }
 
@@ -157,18 +157,18 @@ static void close_all(void)
 
 static int hold(const char *prefix)
 {
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(process, child);
 
-	ipk_try(make_locks(prefix));
-	ipk_try(make_values(prefix));
-	ipk_try(set_states());
-	ipk_try(ipk_process_start(take_and_give, all.lock, IPK_PROCESS(.name = "taker"), &child));
-	ipk_try(wait_for_waiter(join(prefix, "lock")));
+	IPK_TRY(make_locks(prefix));
+	IPK_TRY(make_values(prefix));
+	IPK_TRY(set_states());
+	IPK_TRY(ipk_process_start(take_and_give, all.lock, IPK_PROCESS(.name = "taker"), &child));
+	IPK_TRY(wait_for_waiter(join(prefix, "lock")));
 	printf("ready %d\n", (int)ipk_process_pid(child));
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
-	ipk_try(let_go());
+	IPK_TRY(let_go());
 	return ipk_process_join(child, ipk_in_ms(SECONDS * 1000), NULL);
 }
 

@@ -228,7 +228,7 @@ static void close_futures(ipk_future **fs, int n)
 static void say_map(const char *name, ipk_pool *p, ipk_map_fn fn, const int64_t *items, size_t n,
 		    size_t chunk)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 
 	must(ipk_pool_map_async(p, fn, items, sizeof *items, sizeof *items, n,
 				IPK_TASK(.chunk = chunk), &f));
@@ -238,7 +238,7 @@ static void say_map(const char *name, ipk_pool *p, ipk_map_fn fn, const int64_t 
 static void say_starmap(const char *name, ipk_pool *p, size_t n)
 {
 	static const int64_t pairs[3][2] = {{1, 2}, {3, 4}, {5, 6}};
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	ipk_bytes args[3];
 
 	for (size_t i = 0; i < 3; i++)
@@ -247,7 +247,7 @@ static void say_starmap(const char *name, ipk_pool *p, size_t n)
 	must(ipk_future_wait(f, LATE));
 	printf("%s:%s", name, n ? "" : " ");
 	for (size_t i = 0; i < n; i++) {
-		IPK_AUTO(future) *item = NULL;
+		IPK_AUTO(future, item);
 
 		must(ipk_future_item(f, i, &item));
 		print_get(item, ipk_now());
@@ -258,8 +258,8 @@ static void say_starmap(const char *name, ipk_pool *p, size_t n)
 static void maps(void)
 {
 	static const size_t chunks[] = {1, 3, 100};
-	IPK_AUTO(pool) *p = pool(2);
-	IPK_AUTO(future) *later = NULL;
+	IPK_AUTO_INIT(pool, p, pool(2));
+	IPK_AUTO(future, later);
 
 	say_map("map", p, map_square, numbers, 10, 0);
 	for (int i = 0; i < 3; i++)
@@ -279,7 +279,7 @@ static void maps(void)
 
 static void applies(void)
 {
-	IPK_AUTO(pool) *p = pool(2);
+	IPK_AUTO_INIT(pool, p, pool(2));
 	ipk_failure failure;
 	int64_t seven = 7, result = 0;
 	ipk_future *f;
@@ -335,7 +335,7 @@ static int next_item(void *arg, ipk_bytes *ret_item)
 
 static void print_next(ipk_imap *m, ipk_deadline deadline)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	int r = ipk_imap_next(m, deadline, &f);
 
 	if (r < 0)
@@ -356,8 +356,8 @@ static void say_imap(const char *name, ipk_pool *p, size_t n, const ipk_imap_opt
 {
 	struct source source = {.items = numbers, .n = n, .error_at = NEVER};
 	int64_t results[N_MAX] = {0};
-	IPK_AUTO(imap) *m = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(imap, m);
+	IPK_AUTO(future, f);
 	size_t n_given = 0, place;
 
 	must(ipk_pool_imap(p, square, next_item, &source, opts, &m));
@@ -406,7 +406,7 @@ static void imaps(void)
 	static const int64_t mixed[] = {1, -2, 3};
 	struct source some = {.items = mixed, .n = 3, .error_at = NEVER};
 	struct source broken = {.items = numbers, .n = 9, .error_at = 3};
-	IPK_AUTO(pool) *p = pool(2);
+	IPK_AUTO_INIT(pool, p, pool(2));
 	ipk_imap *m;
 
 	fresh();
@@ -473,7 +473,7 @@ static void ends(void)
 
 static void generations(void)
 {
-	IPK_AUTO(pool) *p = NULL;
+	IPK_AUTO(pool, p);
 	int64_t pids[6];
 
 	if (kind != IPK_POOL_PROCESSES)
@@ -506,7 +506,7 @@ static void say_exception(ipk_future *f, ipk_deadline deadline)
 
 static void submits(void)
 {
-	IPK_AUTO(pool) *p = pool(2);
+	IPK_AUTO_INIT(pool, p, pool(2));
 	ipk_future *f;
 
 	say_map("executor map", p, map_square, numbers, 10, 0);
@@ -581,7 +581,7 @@ static void completed(ipk_pool *p)
 
 static void waits(void)
 {
-	IPK_AUTO(pool) *p = pool(3);
+	IPK_AUTO_INIT(pool, p, pool(3));
 	ipk_future *fs[6];
 
 	submit_three(p, fs);
@@ -624,7 +624,7 @@ static void called_at_once(ipk_future *f, void *arg)
 
 static void cancels(void)
 {
-	IPK_AUTO(pool) *p = pool(1);
+	IPK_AUTO_INIT(pool, p, pool(1));
 	ipk_future *fs[6];
 	bool first, again;
 
@@ -666,7 +666,7 @@ static void shutdowns(void)
 	for (int i = 0; i < 6; i++)
 		fs[i] = submit(p, when_raised, i);
 	wait_begun(1);
-	must(ipk_pool_shutdown(p, IPK_NOW));
+	must(ipk_pool_shutdown(p, IPK_DISCARD));
 	say_error("submit after shutdown", ipk_pool_submit(p, square, numbers, 8, NULL, &none));
 	say_error("map after shutdown", ipk_pool_map(p, map_square, numbers, &result, 1, LATE));
 	raise_all();

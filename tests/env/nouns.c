@@ -46,7 +46,8 @@ static int through_pipe(ipk_pipe *a, ipk_pipe *b, size_t n_bytes)
 
 static int use_pipe_of(unsigned flags)
 {
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
 	int fd;
 	int r = ipk_pipe_create(IPK_PIPE(.flags = flags), &a, &b);
 
@@ -69,8 +70,9 @@ static int use_socket_pipe(void)
 
 static int use_listener(void)
 {
-	IPK_AUTO(listener) *l = NULL;
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
+	IPK_AUTO(listener, l);
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
 	char dir[] = "/tmp/ipk-nouns-XXXXXX", path[64];
 	int r;
 
@@ -101,8 +103,8 @@ static int through_queue(ipk_queue *q, size_t n_bytes)
 
 static int use_queue_of(ipk_queue_kind kind, const char *name)
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(lease) *l = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(lease, l);
 	int fd;
 	int r = ipk_queue_create(
 		IPK_QUEUE(.kind = kind, .name = name, .max_items = 10, .ring_bytes = 65536), &q);
@@ -144,8 +146,8 @@ static int use_named_queue(void)
 
 static int use_lock_and_cond(void)
 {
-	IPK_AUTO(lock) *lock = NULL;
-	IPK_AUTO(cond) *cond = NULL;
+	IPK_AUTO(lock, lock);
+	IPK_AUTO(cond, cond);
 	int r = ipk_lock_create(NULL, &lock);
 
 	if (r == 0)
@@ -161,7 +163,7 @@ static int use_lock_and_cond(void)
 
 static int use_rwlock(void)
 {
-	IPK_AUTO(rwlock) *lock = NULL;
+	IPK_AUTO(rwlock, lock);
 	int r = ipk_rwlock_create(NULL, &lock);
 
 	if (r == 0)
@@ -175,7 +177,7 @@ static int use_rwlock(void)
 
 static int use_semaphore(void)
 {
-	IPK_AUTO(semaphore) *s = NULL;
+	IPK_AUTO(semaphore, s);
 	int r = ipk_semaphore_create(IPK_SEMAPHORE(.value = 1, .kind = IPK_SEMAPHORE_OWNED), &s);
 
 	if (r == 0)
@@ -190,9 +192,9 @@ static int set_event(void *arg)
 
 static int use_event_once_barrier(void)
 {
-	IPK_AUTO(event) *event = NULL;
-	IPK_AUTO(once) *once = NULL;
-	IPK_AUTO(barrier) *barrier = NULL;
+	IPK_AUTO(event, event);
+	IPK_AUTO(once, once);
+	IPK_AUTO(barrier, barrier);
 	unsigned index;
 	int r = ipk_event_create(NULL, &event);
 
@@ -214,7 +216,7 @@ static void nothing(void *arg)
 
 static int use_timer(void)
 {
-	IPK_AUTO(timer) *timer = NULL;
+	IPK_AUTO(timer, timer);
 	int r = ipk_timer_start(1, nothing, NULL, &timer);
 
 	return r == 0 ? ipk_timer_wait(timer, soon()) : r;
@@ -222,8 +224,8 @@ static int use_timer(void)
 
 static int use_value_and_array(void)
 {
-	IPK_AUTO(value) *v = NULL;
-	IPK_AUTO(array) *a = NULL;
+	IPK_AUTO(value, v);
+	IPK_AUTO(array, a);
 	double x = 1;
 	int r = ipk_value_create(IPK_VALUE(.typecode = 'i'), &v);
 
@@ -236,7 +238,7 @@ static int use_value_and_array(void)
 
 static int use_shm(void)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	char name[UNIQUE_NAME_BYTES];
 	int r;
 
@@ -278,7 +280,7 @@ int nouns_n_ran_unasked(void)
 
 static int use_process_by(int method, unsigned flags)
 {
-	IPK_AUTO(process) *p = NULL;
+	IPK_AUTO(process, p);
 	char *argv[] = {"true", NULL};
 	bool is_exec = method == IPK_START_EXEC;
 	ipk_process_status status = {0};
@@ -348,7 +350,7 @@ static int through_pool(ipk_pool *pool, size_t n_bytes)
 
 static int use_pool_of(ipk_pool_kind kind)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int r = ipk_pool_create(
 		IPK_POOL(.kind = kind, .n_workers = 2, .timeout_ns = WAIT_MS * 500000ll), &pool);
 
@@ -371,9 +373,9 @@ static int use_thread_pool(void)
 
 static int use_manager(void)
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	int r = ipk_manager_server_start(NULL, soon(), &server);
 
 	if (r == 0)
@@ -387,7 +389,7 @@ static int use_manager(void)
 
 static int use_inspector(void)
 {
-	IPK_AUTO(inspect) *snap = NULL;
+	IPK_AUTO(inspect, snap);
 
 	return ipk_inspect_scan(NULL, &snap);
 }

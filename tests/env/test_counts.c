@@ -102,7 +102,7 @@ START_TEST(an_item_that_was_got_can_be_done)
 }
 END_TEST
 
-/* --- after IPK_NOW --- */
+/* --- after IPK_DISCARD --- */
 
 START_TEST(join_after_now_waits_for_what_was_got)
 {
@@ -113,7 +113,7 @@ START_TEST(join_after_now_waits_for_what_was_got)
 	for (int i = 0; i < 3; i++)
 		ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
 	ck_ok(ipk_queue_get(q, &byte, 1, ipk_now(), NULL));
-	ck_ok(ipk_queue_shutdown(q, IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, IPK_DISCARD));
 	ck_err(ipk_queue_join(q, ipk_in_ms(50)), -ETIMEDOUT);
 	ck_ok(ipk_queue_task_done(q));
 	ck_ok(ipk_queue_join(q, ipk_now()));
@@ -142,7 +142,7 @@ START_TEST(join_after_now_waits_for_loans)
 	ck_ok(ipk_queue_lease(q, ipk_now(), &acked));
 	ck_ok(ipk_queue_lease(q, ipk_now(), &nacked));
 	reap_ok(spawn(lease_and_die, q));
-	ck_ok(ipk_queue_shutdown(q, IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, IPK_DISCARD));
 	ck_err(ipk_queue_join(q, ipk_in_ms(50)), -ETIMEDOUT);
 	ck_ok(ipk_lease_ack(acked));
 	ck_err(ipk_queue_join(q, ipk_now()), -ETIMEDOUT);

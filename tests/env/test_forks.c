@@ -225,7 +225,7 @@ START_TEST(server_and_client)
 {
 	ipk_manager_server *server;
 	struct client c;
-	ipk_item field;
+	ipk_bytes field;
 
 	ck_ok(ipk_manager_server_start(NULL, ipk_in_ms(WAIT_MS), &server));
 	reap_ok(spawn(close_server, server));

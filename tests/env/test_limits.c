@@ -198,7 +198,7 @@ END_TEST
 static int long_messages(void *arg)
 {
 	static char message[1 << 20], buf[1 << 20];
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	size_t n;
 
 	(void)arg;
@@ -225,8 +225,8 @@ static int large(ipk_task *task, const void *arg, size_t arg_bytes)
 static int long_results(void *arg)
 {
 	static char buf[1 << 20];
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *kept = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, kept);
 
 	(void)arg;
 	set_limit(RLIMIT_FSIZE, 20 * MIB);
@@ -293,7 +293,7 @@ static size_t locked_bytes(void)
 /* Few addresses, so that the machine bears it should the holes be filled after all. */
 static int lock_all(void *arg)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	size_t before;
 
 	(void)arg;
@@ -318,7 +318,7 @@ END_TEST
 /* A lowered limit does not touch what has its size already. */
 static int over_and_under(void *arg)
 {
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	static char message[1 << 20];
 
 	(void)arg;

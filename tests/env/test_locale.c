@@ -74,8 +74,8 @@ static const char *item_of(ipk_inspect *snap, const char *label)
 
 START_TEST(inspected_values)
 {
-	IPK_AUTO(inspect) *snap = NULL;
-	IPK_AUTO(value) *v = NULL;
+	IPK_AUTO(inspect, snap);
+	IPK_AUTO(value, v);
 	char name[UNIQUE_NAME_BYTES];
 	double d = -2.5;
 
@@ -110,7 +110,7 @@ static void stop(struct fixture *f)
 
 static void ck_value(struct fixture *f, const char *name, const char *text)
 {
-	IPK_AUTO(managed_value) *v = NULL;
+	IPK_AUTO(managed_value, v);
 	char buf[64] = "";
 	size_t n = 0;
 

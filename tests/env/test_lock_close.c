@@ -54,10 +54,10 @@ END_TEST
 
 START_TEST(the_only_handle_of_a_lock)
 {
-	IPK_AUTO(lock) *after = NULL;
+	IPK_AUTO(lock, after);
 
 	for (int i = 0; i < 100; i++) {
-		IPK_AUTO(lock) *lock = NULL;
+		IPK_AUTO(lock, lock);
 
 		ck_ok(ipk_lock_create(NULL, &lock));
 		ck_ok(ipk_lock_lock(lock, ipk_now(), NULL));

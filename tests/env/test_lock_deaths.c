@@ -90,7 +90,7 @@ static int wait_once(void *arg)
 	s->n_ready++;
 	r = ipk_cond_wait(s->cond, s->lock, ipk_in_ms(WAIT_MS), NULL);
 	s->n_back++;
-	ipk_lock_unlock(s->lock);
+	(void)!ipk_lock_unlock(s->lock);
 	return r < 0 ? 2 : 0;
 }
 
@@ -190,7 +190,7 @@ static void *come_again(void *arg)
 	}
 	if (r < 0 || ipk_barrier_wait(p->barrier, NULL, NULL, ipk_in_ms(WAIT_MS), NULL) < 0)
 		p->n_failed++;
-	ipk_barrier_unregister(p->barrier);
+	(void)!ipk_barrier_unregister(p->barrier);
 	return NULL;
 }
 

@@ -143,9 +143,11 @@ static int64_t number_in(ipk_value *v)
 
 static int use_values(void)
 {
-	IPK_AUTO(value) *v = NULL, *named = NULL, *again = NULL;
-	IPK_AUTO(array) *a = NULL;
-	IPK_AUTO(shm) *memory = NULL;
+	IPK_AUTO(value, v);
+	IPK_AUTO(value, named);
+	IPK_AUTO(value, again);
+	IPK_AUTO(array, a);
+	IPK_AUTO(shm, memory);
 	char name[UNIQUE_NAME_BYTES];
 	int64_t n = 42, items[64] = {7};
 
@@ -188,7 +190,11 @@ static int use_queue(ipk_queue *q)
 
 static int use_queues(void)
 {
-	IPK_AUTO(queue) *q = NULL, *named = NULL, *again = NULL, *mq = NULL, *small = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(queue, named);
+	IPK_AUTO(queue, again);
+	IPK_AUTO(queue, mq);
+	IPK_AUTO(queue, small);
 	char name[UNIQUE_NAME_BYTES], mq_name[UNIQUE_NAME_BYTES + 8];
 	static char large[1 << 20];
 	size_t n = 0;
@@ -212,7 +218,7 @@ static int use_queues(void)
 
 #define pass(noun, handle)                                       \
 	do {                                                     \
-		IPK_AUTO(noun) *other_ = NULL;                   \
+		IPK_AUTO(noun, other_);                          \
 		must_ok(ipk_##noun##_send((handle), a, soon())); \
 		must_ok(ipk_##noun##_recv(b, soon(), &other_));  \
 		must(is_clean(getpid()));                        \
@@ -220,11 +226,12 @@ static int use_queues(void)
 
 static int use_pipe(unsigned flags)
 {
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
-	IPK_AUTO(value) *v = NULL;
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(event) *event = NULL;
-	IPK_AUTO(lock) *lock = NULL;
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
+	IPK_AUTO(value, v);
+	IPK_AUTO(queue, q);
+	IPK_AUTO(event, event);
+	IPK_AUTO(lock, lock);
 	static char large[300000];
 	int fds[2], fd = -1;
 	size_t n = 0;
@@ -261,9 +268,9 @@ static int use_pipe(unsigned flags)
 /* In a child by any method. */
 static int child_main(void)
 {
-	IPK_AUTO(value) *v = ipk_inherited(value, "v");
-	IPK_AUTO(pipe) *end = ipk_inherited(pipe, "end");
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO_INIT(value, v, ipk_inherited(value, "v"));
+	IPK_AUTO_INIT(pipe, end, ipk_inherited(pipe, "end"));
+	IPK_AUTO(queue, q);
 	char buf[16];
 	size_t n = 0;
 
@@ -287,9 +294,10 @@ static int forked_child(void *arg)
 
 static int use_child(int method, unsigned flags)
 {
-	IPK_AUTO(pipe) *here = NULL, *there = NULL;
-	IPK_AUTO(value) *v = NULL;
-	IPK_AUTO(process) *p = NULL;
+	IPK_AUTO(pipe, here);
+	IPK_AUTO(pipe, there);
+	IPK_AUTO(value, v);
+	IPK_AUTO(process, p);
 	ipk_process_status status = {0};
 	char number[8], buf[16];
 	char *argv[] = {"test", "child", number, NULL};
@@ -337,7 +345,7 @@ static int use_children(void)
 
 static int call_listener(void *path)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 
 	must_ok(ipk_pipe_connect(path, soon(), &p));
 	print_there();
@@ -348,7 +356,7 @@ static int call_listener(void *path)
 
 static int call_net(void *address)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 
 	must_ok(ipk_net_connect(address, NULL, soon(), &p));
 	print_there();
@@ -373,10 +381,12 @@ static int take_call(ipk_pipe *p, ipk_process *caller)
 
 static int use_listeners(char *directory)
 {
-	IPK_AUTO(listener) *l = NULL;
-	IPK_AUTO(net_listener) *net = NULL;
-	IPK_AUTO(process) *caller = NULL, *net_caller = NULL;
-	IPK_AUTO(pipe) *p = NULL, *net_pipe = NULL;
+	IPK_AUTO(listener, l);
+	IPK_AUTO(net_listener, net);
+	IPK_AUTO(process, caller);
+	IPK_AUTO(process, net_caller);
+	IPK_AUTO(pipe, p);
+	IPK_AUTO(pipe, net_pipe);
 	char path[96], address[112];
 
 	snprintf(path, sizeof path, "%s/pipe", directory);
@@ -404,7 +414,7 @@ static int task(ipk_task *t, const void *arg, size_t arg_bytes)
 
 static int use_pool(void)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	char buf[8] = "";
 	size_t n = 0;
 
@@ -423,9 +433,9 @@ static int use_pool(void)
 
 static int use_manager(void)
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_value) *v = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_value, v);
 	char buf[16] = "";
 	size_t n = 0;
 

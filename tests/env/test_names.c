@@ -123,7 +123,7 @@ END_TEST
 START_TEST(a_thing_in_the_place_of_a_bell)
 {
 	char name[UNIQUE_NAME_BYTES], path[PATH_BYTES];
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	int fd;
 
 	unique_name(name, "bell");
@@ -277,8 +277,12 @@ static void ck_shm_mode(const char *format, const char *name)
 static int make_names(void *arg)
 {
 	char name[UNIQUE_NAME_BYTES], raw[UNIQUE_NAME_BYTES], mq_name[UNIQUE_NAME_BYTES + 8];
-	IPK_AUTO(queue) *q = NULL, *again = NULL, *mq = NULL, *mq_again = NULL;
-	IPK_AUTO(shm) *memory = NULL, *memory_again = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(queue, again);
+	IPK_AUTO(queue, mq);
+	IPK_AUTO(queue, mq_again);
+	IPK_AUTO(shm, memory);
+	IPK_AUTO(shm, memory_again);
 	struct stat st;
 	int fd;
 
@@ -312,10 +316,12 @@ static int make_names(void *arg)
 static int make_sockets(void *directory)
 {
 	char pipe_path[PATH_BYTES], net[PATH_BYTES], address[PATH_BYTES], log[PATH_BYTES];
-	IPK_AUTO(manager_server) *server = NULL, *own = NULL;
-	IPK_AUTO(net_listener) *net_listener = NULL;
-	IPK_AUTO(listener) *listener = NULL;
-	IPK_AUTO(manager) *m = NULL, *m_own = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager_server, own);
+	IPK_AUTO(net_listener, net_listener);
+	IPK_AUTO(listener, listener);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(manager, m_own);
 	char own_directory[PATH_BYTES];
 
 	umask(mask);
@@ -426,7 +432,7 @@ END_TEST
 START_TEST(a_relative_path_of_a_manager)
 {
 	char directory[] = "/tmp/ipk-test-XXXXXX", log[PATH_BYTES];
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager, m);
 	ipk_manager_server *server = NULL;
 	ipk_manager *late = NULL;
 

@@ -41,10 +41,10 @@ static int do_nothing(void *arg)
 
 static void *use_locks(void *arg)
 {
-	IPK_AUTO(lock) *lock = NULL;
-	IPK_AUTO(rwlock) *rwlock = NULL;
-	IPK_AUTO(semaphore) *semaphore = NULL;
-	IPK_AUTO(once) *once = NULL;
+	IPK_AUTO(lock, lock);
+	IPK_AUTO(rwlock, rwlock);
+	IPK_AUTO(semaphore, semaphore);
+	IPK_AUTO(once, once);
 	bool recovered;
 
 	ck_ok(ipk_lock_create(NULL, &lock));
@@ -70,11 +70,11 @@ static void tick(void *arg)
 
 static void *use_signals(void *arg)
 {
-	IPK_AUTO(lock) *lock = NULL;
-	IPK_AUTO(cond) *cond = NULL;
-	IPK_AUTO(event) *event = NULL;
-	IPK_AUTO(barrier) *barrier = NULL;
-	IPK_AUTO(timer) *timer = NULL;
+	IPK_AUTO(lock, lock);
+	IPK_AUTO(cond, cond);
+	IPK_AUTO(event, event);
+	IPK_AUTO(barrier, barrier);
+	IPK_AUTO(timer, timer);
 	unsigned index;
 	bool recovered;
 
@@ -107,7 +107,8 @@ END_TEST
 static void use_pipe(unsigned flags)
 {
 	static char big[1 << 20];
-	IPK_AUTO(pipe) *a = NULL, *b = NULL;
+	IPK_AUTO(pipe, a);
+	IPK_AUTO(pipe, b);
 	size_t n = 0;
 	int answer = 0;
 
@@ -121,7 +122,7 @@ static void use_pipe(unsigned flags)
 
 static void use_queue(ipk_queue_kind kind)
 {
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	ipk_lease *lease = NULL;
 	int answer = 0;
 
@@ -158,10 +159,10 @@ END_TEST
 static void *use_memory(void *arg)
 {
 	char name[UNIQUE_NAME_BYTES];
-	IPK_AUTO(shm) *shm = NULL;
-	IPK_AUTO(shm) *again = NULL;
-	IPK_AUTO(value) *value = NULL;
-	IPK_AUTO(array) *array = NULL;
+	IPK_AUTO(shm, shm);
+	IPK_AUTO(shm, again);
+	IPK_AUTO(value, value);
+	IPK_AUTO(array, array);
 	int64_t n = 0;
 
 	unique_name(name, "small");
@@ -179,9 +180,9 @@ static void *use_memory(void *arg)
 
 static void *use_inspector(void *arg)
 {
-	IPK_AUTO(queue) *q = NULL;
-	IPK_AUTO(semaphore) *semaphore = NULL;
-	IPK_AUTO(inspect) *snap = NULL;
+	IPK_AUTO(queue, q);
+	IPK_AUTO(semaphore, semaphore);
+	IPK_AUTO(inspect, snap);
 	char label[UNIQUE_NAME_BYTES];
 
 	unique_name(label, "seen");
@@ -218,7 +219,7 @@ static int task(ipk_task *t, const void *arg, size_t arg_bytes)
 
 static void use_child(int start_method)
 {
-	IPK_AUTO(process) *child = NULL;
+	IPK_AUTO(process, child);
 	ipk_process_status status;
 
 	ck_ok(ipk_process_start(do_nothing, NULL, IPK_PROCESS(.start_method = start_method),
@@ -229,7 +230,7 @@ static void use_child(int start_method)
 
 static void use_pool(ipk_pool_kind kind)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int64_t items[100] = {0}, squares[100];
 	char buf[8];
 	size_t n = 0;

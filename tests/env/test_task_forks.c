@@ -56,7 +56,7 @@ static void ck_result(ipk_pool *pool, ipk_task_fn fn, const char *arg, const cha
 
 START_TEST(a_fork_delivers_nothing)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	const ipk_pool_kind kinds[] = {IPK_POOL_PROCESSES, IPK_POOL_THREADS};
 
 	ck_assert_int_eq(pipe(scene.ends), 0);

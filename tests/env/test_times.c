@@ -32,9 +32,9 @@ static int slow_task(ipk_task *task, const void *arg, size_t arg_bytes)
 }
 
 static const ipk_task_opts far_limits[] = {
-	{.size = sizeof(ipk_task_opts), .timeout_ns = INT64_MAX},
-	{.size = sizeof(ipk_task_opts), .soft_timeout_ns = INT64_MAX},
-	{.size = sizeof(ipk_task_opts),
+	{.struct_size = sizeof(ipk_task_opts), .timeout_ns = INT64_MAX},
+	{.struct_size = sizeof(ipk_task_opts), .soft_timeout_ns = INT64_MAX},
+	{.struct_size = sizeof(ipk_task_opts),
 	 .timeout_ns = INT64_MAX - 1,
 	 .soft_timeout_ns = INT64_MAX,
 	 .n_retries = 1,
@@ -44,13 +44,13 @@ enum { N_FAR = sizeof far_limits / sizeof far_limits[0] };
 
 START_TEST(no_limit_for_tasks_and_maps)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int xs[4] = {1, 2, 3, 4}, ys[4];
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .timeout_ns = INT64_MAX), &pool));
 	for (int i = 0; i < N_FAR; i++) {
 		const ipk_task_opts *opts = &far_limits[i];
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		char c;
 
 		memset(ys, 0, sizeof ys);
@@ -76,8 +76,8 @@ static int return_0(void *arg)
 
 START_TEST(no_limit_elsewhere)
 {
-	IPK_AUTO(timer) *timer = NULL;
-	IPK_AUTO(process) *p = NULL;
+	IPK_AUTO(timer, timer);
+	IPK_AUTO(process, p);
 
 	ck_assert_int_eq(ipk_in_ns(INT64_MAX).at_ns, INT64_MAX);
 	ck_assert_int_eq(ipk_in_ms(INT64_MAX).at_ns, INT64_MAX);
@@ -96,9 +96,9 @@ END_TEST
 
 START_TEST(no_limit_for_managers)
 {
-	IPK_AUTO(manager_server) *server = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager_server, server);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 
 	ck_ok(ipk_manager_server_start(NULL, ipk_in_ns(INT64_MAX - 1), &server));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(server),
@@ -130,7 +130,7 @@ static int start_by_zygote(int64_t timeout_ns, ipk_process **ret_p)
 /* What was given up does not run later either. */
 START_TEST(a_stopped_zygote_is_not_waited_for)
 {
-	IPK_AUTO(process) *p = NULL;
+	IPK_AUTO(process, p);
 	pid_t pid, standby;
 
 	n_runs = mmap(NULL, sizeof *n_runs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,

@@ -34,7 +34,7 @@ static ipk_pool *make(unsigned n_workers, ipk_pool_kind kind)
 
 static int give_and_get(ipk_pool *pool, size_t n_bytes)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	size_t len_bytes = 0;
 	void *data = NULL;
 	int r = ipk_pool_submit(pool, give, &n_bytes, sizeof n_bytes, NULL, &f);
@@ -68,7 +68,7 @@ static void ck_works(ipk_pool *pool)
 
 static void resize_with_fault(ipk_pool_kind kind, long k)
 {
-	IPK_AUTO(pool) *pool = make(2, kind);
+	IPK_AUTO_INIT(pool, pool, make(2, kind));
 	int r;
 
 	fault_arm(k);
@@ -96,7 +96,7 @@ static bool has_lost_one(void *arg)
 START_TEST(replacing)
 {
 	for (long k = 1; k <= 15; k++) {
-		IPK_AUTO(pool) *pool = make(2, IPK_POOL_PROCESSES);
+		IPK_AUTO_INIT(pool, pool, make(2, IPK_POOL_PROCESSES));
 
 		fault_arm(k);
 		ck_assert_int_eq(kill(pool->members[0].born.pid, SIGKILL), 0);
@@ -110,7 +110,7 @@ END_TEST
 START_TEST(reading_long_results)
 {
 	for (long k = 1; k <= 15; k++) {
-		IPK_AUTO(pool) *pool = make(1, (ipk_pool_kind)_i);
+		IPK_AUTO_INIT(pool, pool, make(1, (ipk_pool_kind)_i));
 		int r;
 
 		fault_arm(k);

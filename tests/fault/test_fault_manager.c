@@ -82,7 +82,7 @@ static int serve(void)
 	const struct ipk__command *last = NULL;
 
 	for (int i = 0; i < (fault_hit() ? 10 : 1000); i++) {
-		ipk_try(run_for(2));
+		IPK_TRY(run_for(2));
 		last = server->peers ? server->peers->last : NULL;
 		if ((last && strcmp(last->name, "SHUTDOWN") == 0) || poll(&p, 1, 0) > 0)
 			return 0;
@@ -232,9 +232,9 @@ static bool no_local;
 
 static int connect_once(void)
 {
-	IPK_AUTO(manager) *one = NULL;
+	IPK_AUTO(manager, one);
 
-	ipk_try(ipk_manager_connect(ipk_manager_server_address(own),
+	IPK_TRY(ipk_manager_connect(ipk_manager_server_address(own),
 				    IPK_MANAGER_CONNECT(.no_local = no_local), SOON, &one));
 	return ipk_manager_ping(one, SOON);
 }
@@ -252,10 +252,10 @@ static void stop_own(void)
 
 static int open_handles(void)
 {
-	ipk_try(ipk_dict_open(m, "d", &d));
-	ipk_try(ipk_list_open(m, "l", &l));
-	ipk_try(ipk_managed_lock_open(m, "k", false, SOON, &lock));
-	ipk_try(ipk_managed_semaphore_open(m, "s", 1, false, SOON, &sem));
+	IPK_TRY(ipk_dict_open(m, "d", &d));
+	IPK_TRY(ipk_list_open(m, "l", &l));
+	IPK_TRY(ipk_managed_lock_open(m, "k", false, SOON, &lock));
+	IPK_TRY(ipk_managed_semaphore_open(m, "s", 1, false, SOON, &sem));
 	return ipk_managed_queue_open(m, "q", NULL, SOON, &q);
 }
 
@@ -270,32 +270,32 @@ static void close_handles(void)
 
 static int use_dict_and_list(void)
 {
-	IPK_AUTO(reply) *all = NULL;
+	IPK_AUTO(reply, all);
 	void *data;
 	size_t n;
 
-	ipk_try(ipk_dict_set(d, "a", 1, "b", 1, SOON));
-	ipk_try(ipk_dict_get_alloc(d, "a", 1, SOON, &data, &n));
+	IPK_TRY(ipk_dict_set(d, "a", 1, "b", 1, SOON));
+	IPK_TRY(ipk_dict_get_alloc(d, "a", 1, SOON, &data, &n));
 	free(data);
-	ipk_try(ipk_dict_items(d, SOON, &all));
-	ipk_try(ipk_list_append(l, "x", 1, SOON));
-	ipk_try(ipk_list_get_alloc(l, -1, SOON, &data, &n));
+	IPK_TRY(ipk_dict_items(d, SOON, &all));
+	IPK_TRY(ipk_list_append(l, "x", 1, SOON));
+	IPK_TRY(ipk_list_get_alloc(l, -1, SOON, &data, &n));
 	free(data);
 	return 0;
 }
 
 static int use_waiting(void)
 {
-	ipk_item two[] = {{"x", 1}, {"y", 1}};
+	ipk_bytes two[] = {{"x", 1}, {"y", 1}};
 	void *data;
 	size_t n;
 
-	ipk_try(ipk_managed_lock_lock(lock, SOON));
-	ipk_try(ipk_managed_lock_unlock(lock, SOON));
-	ipk_try(ipk_managed_semaphore_acquire(sem, SOON));
-	ipk_try(ipk_managed_semaphore_release(sem, 1, SOON));
-	ipk_try(ipk_managed_queue_put_many(q, two, 2, SOON, &n));
-	ipk_try(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
+	IPK_TRY(ipk_managed_lock_lock(lock, SOON));
+	IPK_TRY(ipk_managed_lock_unlock(lock, SOON));
+	IPK_TRY(ipk_managed_semaphore_acquire(sem, SOON));
+	IPK_TRY(ipk_managed_semaphore_release(sem, 1, SOON));
+	IPK_TRY(ipk_managed_queue_put_many(q, two, 2, SOON, &n));
+	IPK_TRY(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
 	free(data);
 	return 0;
 }
@@ -303,23 +303,23 @@ static int use_waiting(void)
 static int add_both(ipk_batch *b, void *arg)
 {
 	(void)arg;
-	ipk_try(ipk_batch_dict_add(b, d, "n", 1, 1));
+	IPK_TRY(ipk_batch_dict_add(b, d, "n", 1, 1));
 	return ipk_batch_list_append(b, l, "z", 1);
 }
 
 static int use_batches(void)
 {
 	static const char *const names[] = {"d"};
-	IPK_AUTO(batch) *b = NULL;
-	IPK_AUTO(watch) *w = NULL;
-	ipk_item field;
+	IPK_AUTO(batch, b);
+	IPK_AUTO(watch, w);
+	ipk_bytes field;
 
-	ipk_try(ipk_watch_open(m, "d", "n", 1, SOON, &w));
-	ipk_try(ipk_batch_create(m, &b));
-	ipk_try(add_both(b, NULL));
-	ipk_try(ipk_batch_run(b, SOON));
-	ipk_try(ipk_batch_error(b, 0));
-	ipk_try(ipk_watch_next(w, SOON, &field));
+	IPK_TRY(ipk_watch_open(m, "d", "n", 1, SOON, &w));
+	IPK_TRY(ipk_batch_create(m, &b));
+	IPK_TRY(add_both(b, NULL));
+	IPK_TRY(ipk_batch_run(b, SOON));
+	IPK_TRY(ipk_batch_error(b, 0));
+	IPK_TRY(ipk_watch_next(w, SOON, &field));
 	return ipk_manager_transact(m, names, 1, add_both, NULL, SOON);
 }
 

@@ -24,7 +24,7 @@ static int half(const void *item, void *ret_result)
 
 static ipk_pool *build(void)
 {
-	ipk_pool_opts opts = {.size = sizeof opts, .n_workers = 2, .label = "played"};
+	ipk_pool_opts opts = {.struct_size = sizeof opts, .n_workers = 2, .label = "played"};
 	ipk_pool *pool;
 
 	ck_ok(ipk__pool_build(&opts, &pool));

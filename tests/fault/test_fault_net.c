@@ -30,10 +30,10 @@ static int caller_fd = -1;
 
 static int create_tcp(void)
 {
-	IPK_AUTO(net_listener) *l = NULL;
+	IPK_AUTO(net_listener, l);
 	int port;
 
-	ipk_try(ipk_net_listener_create("tcp:127.0.0.1:0", NULL, &l));
+	IPK_TRY(ipk_net_listener_create("tcp:127.0.0.1:0", NULL, &l));
 	return ipk_net_listener_port(l, &port);
 }
 
@@ -47,7 +47,7 @@ static void make_directory(void)
 
 static int create_at_path(void)
 {
-	IPK_AUTO(net_listener) *l = NULL;
+	IPK_AUTO(net_listener, l);
 	int r = ipk_net_listener_create(address, IPK_NET(.key = KEY, .key_bytes = 16), &l);
 
 	/* A close that cannot remove the path leaves it to the next listener. */
@@ -140,12 +140,12 @@ static int exchange(void)
 		close(fds[1]);
 		return r;
 	}
-	ipk_try(ipk__pipe_from_stream(fds[1], NULL, &ends[1]));
-	ipk_try(ipk_pipe_send(ends[0], "small", 5, ipk_now()));
-	ipk_try(ipk_pipe_recv_alloc(ends[1], ipk_now(), &got, &n));
+	IPK_TRY(ipk__pipe_from_stream(fds[1], NULL, &ends[1]));
+	IPK_TRY(ipk_pipe_send(ends[0], "small", 5, ipk_now()));
+	IPK_TRY(ipk_pipe_recv_alloc(ends[1], ipk_now(), &got, &n));
 	free(got);
 	/* More than fits: the sender keeps the rest, and the receiver's memory grows. */
-	ipk_try(ipk_pipe_send(ends[0], data, sizeof data, ipk_now()));
+	IPK_TRY(ipk_pipe_send(ends[0], data, sizeof data, ipk_now()));
 	do {
 		r = ipk_pipe_recv_alloc(ends[1], ipk_now(), &got, &n);
 		if (r == -ETIMEDOUT)

@@ -23,9 +23,9 @@ static void use_name(void)
                                                                                         \
 	static int create_##noun(void)                                                  \
 	{                                                                               \
-		IPK_AUTO(noun) *x = NULL;                                               \
+		IPK_AUTO(noun, x);                                                      \
                                                                                         \
-		ipk_try(ipk_##noun##_create(anonymous, &x));                            \
+		IPK_TRY(ipk_##noun##_create(anonymous, &x));                            \
 		return use(x);                                                          \
 	}                                                                               \
                                                                                         \
@@ -37,7 +37,7 @@ static void use_name(void)
                                                                                         \
 	static int create_named_##noun(void)                                            \
 	{                                                                               \
-		IPK_AUTO(noun) *x = NULL;                                               \
+		IPK_AUTO(noun, x);                                                      \
 		int r = ipk_##noun##_create(named, &x);                                 \
                                                                                         \
 		fault_disarm();                                                         \
@@ -56,9 +56,9 @@ static void use_name(void)
                                                                                         \
 	static int open_##noun(void)                                                    \
 	{                                                                               \
-		IPK_AUTO(noun) *x = NULL;                                               \
+		IPK_AUTO(noun, x);                                                      \
                                                                                         \
-		ipk_try(ipk_##noun##_open(name, &x));                                   \
+		IPK_TRY(ipk_##noun##_open(name, &x));                                   \
 		return use(x);                                                          \
 	}                                                                               \
                                                                                         \
@@ -76,10 +76,10 @@ static void use_name(void)
                                                                                         \
 	static int pass_##noun(void)                                                    \
 	{                                                                               \
-		IPK_AUTO(noun) *x = NULL;                                               \
+		IPK_AUTO(noun, x);                                                      \
                                                                                         \
-		ipk_try(ipk_##noun##_send(noun##_at_hand, ends[0], ipk_now()));         \
-		ipk_try(ipk_##noun##_recv(ends[1], ipk_now(), &x));                     \
+		IPK_TRY(ipk_##noun##_send(noun##_at_hand, ends[0], ipk_now()));         \
+		IPK_TRY(ipk_##noun##_recv(ends[1], ipk_now(), &x));                     \
 		return use(x);                                                          \
 	}                                                                               \
                                                                                         \
@@ -100,21 +100,21 @@ static void use_name(void)
 
 static int use_lock(ipk_lock *x)
 {
-	ipk_try(ipk_lock_lock(x, ipk_now(), NULL));
+	IPK_TRY(ipk_lock_lock(x, ipk_now(), NULL));
 	return ipk_lock_unlock(x);
 }
 
 static int use_rwlock(ipk_rwlock *x)
 {
-	ipk_try(ipk_rwlock_read_lock(x, ipk_now(), NULL));
-	ipk_try(ipk_rwlock_read_unlock(x));
-	ipk_try(ipk_rwlock_write_lock(x, ipk_now(), NULL));
+	IPK_TRY(ipk_rwlock_read_lock(x, ipk_now(), NULL));
+	IPK_TRY(ipk_rwlock_read_unlock(x));
+	IPK_TRY(ipk_rwlock_write_lock(x, ipk_now(), NULL));
 	return ipk_rwlock_write_unlock(x);
 }
 
 static int use_semaphore(ipk_semaphore *x)
 {
-	ipk_try(ipk_semaphore_acquire(x, ipk_now()));
+	IPK_TRY(ipk_semaphore_acquire(x, ipk_now()));
 	return ipk_semaphore_release(x);
 }
 
@@ -125,7 +125,7 @@ static int use_cond(ipk_cond *x)
 
 static int use_event(ipk_event *x)
 {
-	ipk_try(ipk_event_set(x));
+	IPK_TRY(ipk_event_set(x));
 	return ipk_event_wait(x, ipk_now());
 }
 
@@ -149,7 +149,7 @@ static int use_value(ipk_value *x)
 {
 	int i = 1;
 
-	ipk_try(ipk_value_store(x, &i));
+	IPK_TRY(ipk_value_store(x, &i));
 	return ipk_value_load(x, &i);
 }
 

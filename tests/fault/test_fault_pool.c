@@ -66,7 +66,7 @@ static void make_pool(ipk_pool_kind kind)
 /* It works yet, and goes. */
 static void use_and_close(void)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	uint64_t x = 3, y = 0;
 
 	ck_ok(ipk_pool_submit(pool, square, &x, sizeof x, NULL, &f));
@@ -99,7 +99,7 @@ static void submit_and_get(ipk_pool_kind kind)
 	(void)kind;
 	memset(data, 'd', sizeof data);
 	for (size_t i = 0; i < IPK__N_OF(sizes); i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		if (ipk_pool_submit(pool, echo, data, sizes[i], NULL, &f) == 0)
 			ck_ends(f, data, sizes[i]);
@@ -132,7 +132,7 @@ static bool is_told(void *arg)
 
 static void be_told(ipk_pool_kind kind)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	struct told told = {0};
 	int fd;
 
@@ -158,8 +158,8 @@ END_TEST
 
 static void lose_a_worker(ipk_pool_kind kind)
 {
-	IPK_AUTO(future) *f = NULL;
-	IPK_AUTO(future) *g = NULL;
+	IPK_AUTO(future, f);
+	IPK_AUTO(future, g);
 	const char arg[60] = {0}; /* more than a future has room for */
 	const ipk_task_opts *opts = IPK_TASK(.n_retries = 1, .retry_delay_ns = 1000000);
 

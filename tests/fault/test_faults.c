@@ -348,7 +348,8 @@ static int run_program(void)
 	ipk_process *p = NULL;
 	int r = ipk_process_start(NULL, NULL,
 				  IPK_PROCESS(.start_method = IPK_START_EXEC, .program = "true",
-					      .inherit = given, .n_inherit = 1, .stdout_fd = 2),
+					      .inherit = given, .n_inherit = 1,
+					      .stdout_fd = &(int){2}),
 				  &p);
 
 	if (r == 0) {

@@ -28,7 +28,7 @@ static int read_through(const uint8_t *data, size_t n_bytes)
 
 	ipk_reader_init(&r, data, n_bytes);
 	for (;;) {
-		ipk_try(ipk_reader_next(&r, &t));
+		IPK_TRY(ipk_reader_next(&r, &t));
 		if (t.kind == IPK_TOKEN_END)
 			return 0;
 		must(++n_tokens <= n_bytes);

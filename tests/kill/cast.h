@@ -9,6 +9,7 @@
 #define IPK_KILL_CAST_H
 
 #include "scene.h"
+#include "support/listed.h"
 
 enum stage {
 	STARTED,

@@ -160,7 +160,7 @@ static void check(struct scene *s)
 	cast_check_ended(s);
 	check_outcome(s);
 	check_new_round(s);
-	if (ipk_barrier_waiters(s->object, NULL, 0) != 0)
+	if (N_LISTED(ipk_barrier_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 }
 

@@ -84,14 +84,14 @@ static ipk_deadline soon(void)
 /* Everything there is, made when it is not there. */
 static int open_all(struct hands *h)
 {
-	ipk_try(ipk_manager_connect(world.address, NULL, soon(), &h->m));
-	ipk_try(ipk_dict_open(h->m, "d", &h->d));
-	ipk_try(ipk_list_open(h->m, "l", &h->l));
-	ipk_try(ipk_managed_lock_open(h->m, "lock", false, soon(), &h->lock));
-	ipk_try(ipk_managed_semaphore_open(h->m, "semaphore", 1, true, soon(), &h->semaphore));
-	ipk_try(ipk_managed_cond_open(h->m, "cond", "lock", soon(), &h->cond));
-	ipk_try(ipk_managed_event_open(h->m, "event", soon(), &h->event));
-	ipk_try(ipk_managed_barrier_open(h->m, "barrier", 2, soon(), &h->barrier));
+	IPK_TRY(ipk_manager_connect(world.address, NULL, soon(), &h->m));
+	IPK_TRY(ipk_dict_open(h->m, "d", &h->d));
+	IPK_TRY(ipk_list_open(h->m, "l", &h->l));
+	IPK_TRY(ipk_managed_lock_open(h->m, "lock", false, soon(), &h->lock));
+	IPK_TRY(ipk_managed_semaphore_open(h->m, "semaphore", 1, true, soon(), &h->semaphore));
+	IPK_TRY(ipk_managed_cond_open(h->m, "cond", "lock", soon(), &h->cond));
+	IPK_TRY(ipk_managed_event_open(h->m, "event", soon(), &h->event));
+	IPK_TRY(ipk_managed_barrier_open(h->m, "barrier", 2, soon(), &h->barrier));
 	return ipk_managed_queue_open(h->m, "queue", IPK_MANAGED_QUEUE(.is_joinable = true), soon(),
 				      &h->queue);
 }
@@ -205,7 +205,7 @@ static void ready(struct scene *s)
 static int add_to_both(ipk_batch *batch, void *arg)
 {
 	(void)arg;
-	ipk_try(ipk_batch_dict_set(batch, victim.d, "f", 1, "new", 3));
+	IPK_TRY(ipk_batch_dict_set(batch, victim.d, "f", 1, "new", 3));
 	return ipk_batch_list_append(batch, victim.l, "second", 6);
 }
 
@@ -218,8 +218,8 @@ static int transact(void)
 
 static int act_on_objects(struct scene *s)
 {
-	ipk_item old_item = {.data = "old", .len_bytes = 3};
-	ipk_item new_item = {.data = "new", .len_bytes = 3};
+	ipk_bytes old_item = {.data = "old", .len_bytes = 3};
+	ipk_bytes new_item = {.data = "new", .len_bytes = 3};
 	char value[16];
 	size_t n;
 	bool is_done;

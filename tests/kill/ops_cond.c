@@ -186,7 +186,7 @@ static void check_use(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 
-	if (ipk_cond_waiters(s->object, NULL, 0) != 0)
+	if (N_LISTED(ipk_cond_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 	expect(s, "lock", lock(s), 0);
 	expect(s, "wait_for what is so",

@@ -62,11 +62,11 @@ static int submit_and_get(void)
 	ipk_future *futures[N_TASKS];
 
 	for (int i = 0; i < N_TASKS; i++)
-		ipk_try(ipk_pool_submit(pool, square_task, &i, sizeof i, NULL, &futures[i]));
+		IPK_TRY(ipk_pool_submit(pool, square_task, &i, sizeof i, NULL, &futures[i]));
 	for (int i = 0; i < N_TASKS; i++) {
 		int x = -1;
 
-		ipk_try(ipk_future_get(futures[i], &x, sizeof x, ipk_forever(), NULL));
+		IPK_TRY(ipk_future_get(futures[i], &x, sizeof x, ipk_forever(), NULL));
 		if (x != i * i)
 			return -EPROTO;
 		ipk_future_close(futures[i]);
@@ -78,7 +78,7 @@ static int map(void)
 {
 	int xs[N_TASKS] = {1, 2, 3, 4}, ys[N_TASKS] = {0};
 
-	ipk_try(ipk_pool_map(pool, square, xs, ys, N_TASKS, ipk_forever()));
+	IPK_TRY(ipk_pool_map(pool, square, xs, ys, N_TASKS, ipk_forever()));
 	return ys[N_TASKS - 1] == 16 ? 0 : -EPROTO;
 }
 

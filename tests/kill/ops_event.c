@@ -105,7 +105,7 @@ static void check_use(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 
-	if (ipk_event_waiters(s->object, NULL, 0) != 0)
+	if (N_LISTED(ipk_event_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 	expect(s, "set", ipk_event_set(s->object), 0);
 	expect_elsewhere(s, "wait for what is set", wait_at_once, 0);

@@ -190,7 +190,7 @@ static void check_told(struct scene *s, uint32_t n_least, uint32_t n_most)
 	if (was_told)
 		ledger_fault(l, &l->faults.dup, "a death was told twice");
 	expect(s, "unlock", ipk_lock_unlock(s->lock), 0);
-	if (ipk_lock_waiters(s->lock, NULL, 0) != 0)
+	if (N_LISTED(ipk_lock_waiters, s->lock, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 }
 

@@ -144,7 +144,7 @@ static void check(struct scene *s)
 		check_run(s);
 	if (!fails && !ipk_once_is_done(s->object))
 		ledger_fault(l, &l->faults.lost, "it is not done");
-	if (ipk_once_waiters(s->object, NULL, 0) != 0)
+	if (N_LISTED(ipk_once_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 }
 

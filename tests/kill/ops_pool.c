@@ -110,7 +110,7 @@ static int submit_tasks(const struct scene *s)
 	for (uint64_t i = 0; i < N_TASKS; i++) {
 		order[0] = i;
 		order[1] = (uint64_t)s->op->variant;
-		ipk_try(ipk_pool_submit(stage.pool, run_task, order, order_bytes,
+		IPK_TRY(ipk_pool_submit(stage.pool, run_task, order, order_bytes,
 					IPK_TASK(.n_retries = has_retry(s)), &stage.futures[i]));
 	}
 	return 0;
@@ -131,7 +131,7 @@ static int submit_maps(const struct scene *s)
 {
 	enum what what = (enum what)s->op->variant;
 
-	ipk_try(submit_map(s, 0, what == MAP_1 || what == MAP_AFTER ? 1 : 3));
+	IPK_TRY(submit_map(s, 0, what == MAP_1 || what == MAP_AFTER ? 1 : 3));
 	return what == MAP_AFTER ? submit_map(s, 1, 3) : 0;
 }
 
@@ -155,14 +155,14 @@ static int make(struct scene *s)
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (stage.runs == MAP_FAILED)
 		return -errno;
-	ipk_try(ipk__pool_build(IPK_POOL(.n_workers = N_WORKERS,
+	IPK_TRY(ipk__pool_build(IPK_POOL(.n_workers = N_WORKERS,
 					 .max_tasks_per_worker = s->op->variant == LAST ? 2 : 0),
 				&stage.pool));
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
 		ipk__member_init(&stage.pool->members[i]);
 	stage.pool->n_workers = N_WORKERS;
 	for (unsigned i = 0; i < N_WORKERS; i++)
-		ipk_try(make_member(i));
+		IPK_TRY(make_member(i));
 	memset(stage.futures, 0, sizeof stage.futures);
 	return is_map(s) ? submit_maps(s) : submit_tasks(s);
 }

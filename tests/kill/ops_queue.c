@@ -57,7 +57,7 @@ static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadli
 static int get_by_lease(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
 			size_t *ret_len_bytes, bool *ret_is_again)
 {
-	IPK_AUTO(lease) *lease = NULL;
+	IPK_AUTO(lease, lease);
 	const void *data;
 	int r = ipk_queue_lease(s->q, deadline, &lease);
 
@@ -190,7 +190,7 @@ static void unmake(struct scene *s)
 /* --- the victim --- */
 
 static struct {
-	ipk_item items[BATCH];
+	ipk_bytes items[BATCH];
 	size_t len_bytes;
 	uint64_t room[BATCH][128];
 } got; /* by the victim */

@@ -274,8 +274,9 @@ static void check_idle(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 
-	if (ipk_rwlock_owner(s->object) != 0 || ipk_rwlock_readers(s->object, NULL, 0) != 0 ||
-	    ipk_rwlock_waiters(s->object, NULL, 0) != 0)
+	if (ipk_rwlock_owner(s->object) != 0 ||
+	    N_LISTED(ipk_rwlock_readers, s->object, NULL, 0) != 0 ||
+	    N_LISTED(ipk_rwlock_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still has it, or waits");
 }
 

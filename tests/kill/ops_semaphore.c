@@ -159,7 +159,7 @@ static void check_all_back(struct scene *s, uint32_t n)
 	struct ledger *l = s->ledger;
 
 	expect_elsewhere(s, "acquire when all are taken", acquire_at_once, -ETIMEDOUT);
-	if (ipk_semaphore_holders(s->object, NULL, 0) != (is_owned(s) ? n : 0))
+	if (N_LISTED(ipk_semaphore_holders, s->object, NULL, 0) != (is_owned(s) ? n : 0))
 		ledger_fault(l, &l->faults.wrong, "others seem to have tokens");
 	expect(s, "release of all", ipk_semaphore_release_many(s->object, n), 0);
 	if (is_owned(s))
@@ -167,7 +167,7 @@ static void check_all_back(struct scene *s, uint32_t n)
 	if (ipk_semaphore_value(s->object) != n)
 		ledger_fault(l, &l->faults.wrong, "the value is %u, not %u",
 			     ipk_semaphore_value(s->object), n);
-	if (ipk_semaphore_waiters(s->object, NULL, 0) != 0)
+	if (N_LISTED(ipk_semaphore_waiters, s->object, NULL, 0) != 0)
 		ledger_fault(l, &l->faults.leaked, "somebody still waits");
 }
 

@@ -152,7 +152,7 @@ void prepare_batch(struct scene *s, const struct queueish *qi, uint32_t n)
 		if (i == 0)
 			s->batch_seq = item->seq;
 		pattern_fill(bytes, len_bytes, item->seq);
-		s->batch[i] = (ipk_item){bytes, len_bytes};
+		s->batch[i] = (ipk_bytes){bytes, len_bytes};
 	}
 	ledger_sort(s->ledger, qi->compare);
 }

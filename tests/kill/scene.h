@@ -63,7 +63,7 @@ struct scene {
 	char name[64];
 	size_t capacity;  /* puts that an empty queue takes */
 	int64_t n_blocks; /* of its file, when empty */
-	ipk_item batch[BATCH];
+	ipk_bytes batch[BATCH];
 	uint32_t batch_seq; /* the first message of the victim's, */
 	uint32_t n_batch;   /* and how many there are */
 	uint32_t n_again;   /* items that came flagged as delivered again */

@@ -20,6 +20,7 @@
 #include "ipk.h"
 #include "shm/arena.h"
 #include "scribble_words.h"
+#include "support/listed.h"
 
 enum state {
 	EMPTY,  /* fresh, free, nothing inside */

@@ -40,7 +40,7 @@ static int lock_look(struct trial *t, ipk_deadline d)
 
 	(void)d;
 	ipk_lock_owner(t->object);
-	ipk_lock_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_lock_waiters, t->object, tids, 4);
 	return 0;
 }
 
@@ -52,7 +52,7 @@ static int lock_both(struct trial *t, ipk_deadline d)
 	if (ipk_lock_lock(near, ipk_now(), NULL) < 0)
 		return 0;
 	if (ipk_lock_lock(t->object, d, NULL) == 0)
-		ipk_lock_unlock(t->object);
+		(void)!ipk_lock_unlock(t->object);
 	return ipk_lock_unlock(near);
 }
 
@@ -128,8 +128,8 @@ static int rw_look(struct trial *t, ipk_deadline d)
 
 	(void)d;
 	ipk_rwlock_owner(t->object);
-	ipk_rwlock_readers(t->object, tids, 4);
-	ipk_rwlock_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_rwlock_readers, t->object, tids, 4);
+	(void)N_LISTED(ipk_rwlock_waiters, t->object, tids, 4);
 	return 0;
 }
 
@@ -216,8 +216,8 @@ static int sem_look(struct trial *t, ipk_deadline d)
 
 	(void)d;
 	ipk_semaphore_value(t->object);
-	ipk_semaphore_holders(t->object, ids, 4);
-	ipk_semaphore_waiters(t->object, ids, 4);
+	(void)N_LISTED(ipk_semaphore_holders, t->object, ids, 4);
+	(void)N_LISTED(ipk_semaphore_waiters, t->object, ids, 4);
 	return 0;
 }
 

@@ -28,14 +28,14 @@ static int connect_both(struct trial *t, struct managed *x)
 	const char *address = ipk_manager_server_address(x->server);
 	ipk_deadline d = ipk_in_ms(START_MS);
 
-	ipk_try(ipk_manager_connect(address, NULL, d, &x->other_m));
-	ipk_try(ipk_dict_open(x->other_m, "other", &x->other_d));
-	ipk_try(ipk_dict_set(x->other_d, "k", 1, "value", 5, d));
+	IPK_TRY(ipk_manager_connect(address, NULL, d, &x->other_m));
+	IPK_TRY(ipk_dict_open(x->other_m, "other", &x->other_d));
+	IPK_TRY(ipk_dict_set(x->other_d, "k", 1, "value", 5, d));
 	paper_begin(t);
-	ipk_try(ipk_manager_connect(address, NULL, d, &x->m));
-	ipk_try(ipk_dict_open(x->m, "dict", &x->d));
-	ipk_try(ipk_list_open(x->m, "list", &x->l));
-	ipk_try(ipk_dict_set(x->d, "a", 1, "value", 5, d));
+	IPK_TRY(ipk_manager_connect(address, NULL, d, &x->m));
+	IPK_TRY(ipk_dict_open(x->m, "dict", &x->d));
+	IPK_TRY(ipk_list_open(x->m, "list", &x->l));
+	IPK_TRY(ipk_dict_set(x->d, "a", 1, "value", 5, d));
 	return ipk_list_append(x->l, "item", 4, d);
 }
 

@@ -47,7 +47,7 @@ static int cond_wait_for(struct trial *t, ipk_deadline d)
 	if (r < 0)
 		return r;
 	r = ipk_cond_wait_for(t->object, t->lock, is_never, NULL, d, NULL);
-	ipk_lock_unlock(t->lock);
+	(void)!ipk_lock_unlock(t->lock);
 	return r;
 }
 
@@ -68,7 +68,7 @@ static int cond_look(struct trial *t, ipk_deadline d)
 	uint32_t tids[4];
 
 	(void)d;
-	ipk_cond_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_cond_waiters, t->object, tids, 4);
 	return 0;
 }
 
@@ -123,7 +123,7 @@ static int event_look(struct trial *t, ipk_deadline d)
 
 	(void)d;
 	ipk_event_is_set(t->object);
-	ipk_event_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_event_waiters, t->object, tids, 4);
 	return 0;
 }
 
@@ -198,7 +198,7 @@ static int barrier_look(struct trial *t, ipk_deadline d)
 	ipk_barrier_n_parties(t->object);
 	ipk_barrier_n_waiting(t->object);
 	ipk_barrier_is_broken(t->object);
-	ipk_barrier_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_barrier_waiters, t->object, tids, 4);
 	return 0;
 }
 
@@ -262,7 +262,7 @@ static int once_look(struct trial *t, ipk_deadline d)
 
 	(void)d;
 	ipk_once_is_done(t->object);
-	ipk_once_waiters(t->object, tids, 4);
+	(void)N_LISTED(ipk_once_waiters, t->object, tids, 4);
 	return 0;
 }
 

@@ -40,34 +40,34 @@ static int make_small(struct neighbours *n)
 
 	for (int i = 0; i < N_ARRAY; i++)
 		items[i] = i * i;
-	ipk_try(ipk_lock_create(NULL, &n->lock));
-	ipk_try(ipk_lock_create(IPK_LOCK(.is_recursive = true), &n->rlock));
-	ipk_try(ipk_rwlock_create(NULL, &n->rwlock));
-	ipk_try(ipk_semaphore_create(IPK_SEMAPHORE(.value = 2), &n->signal));
-	ipk_try(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = 2),
+	IPK_TRY(ipk_lock_create(NULL, &n->lock));
+	IPK_TRY(ipk_lock_create(IPK_LOCK(.is_recursive = true), &n->rlock));
+	IPK_TRY(ipk_rwlock_create(NULL, &n->rwlock));
+	IPK_TRY(ipk_semaphore_create(IPK_SEMAPHORE(.value = 2), &n->signal));
+	IPK_TRY(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = 2),
 				     &n->owned));
-	ipk_try(ipk_cond_create(NULL, &n->cond));
-	ipk_try(ipk_event_create(NULL, &n->event));
-	ipk_try(ipk_barrier_create(IPK_BARRIER(.n_parties = 1), &n->barrier));
-	ipk_try(ipk_once_create(NULL, &n->once));
-	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'i', .item = &(int){VALUE}), &n->value));
+	IPK_TRY(ipk_cond_create(NULL, &n->cond));
+	IPK_TRY(ipk_event_create(NULL, &n->event));
+	IPK_TRY(ipk_barrier_create(IPK_BARRIER(.n_parties = 1), &n->barrier));
+	IPK_TRY(ipk_once_create(NULL, &n->once));
+	IPK_TRY(ipk_value_create(IPK_VALUE(.typecode = 'i', .item = &(int){VALUE}), &n->value));
 	return ipk_array_create(IPK_ARRAY(.typecode = 'i', .n_items = N_ARRAY, .items = items),
 				&n->array);
 }
 
 static int make_large(struct neighbours *n)
 {
-	ipk_try(ipk_queue_create(IPK_QUEUE(.ring_bytes = 4096), &n->fifo));
-	ipk_try(ipk_queue_create(
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.ring_bytes = 4096), &n->fifo));
+	IPK_TRY(ipk_queue_create(
 		IPK_QUEUE(.kind = IPK_QUEUE_PRIORITY, .ring_bytes = 4096, .max_items = 8),
 		&n->priority));
-	ipk_try(ipk_pipe_create(IPK_PIPE(.ring_bytes = 4096), &n->a, &n->b));
-	ipk_try(ipk_shm_create(IPK_SHM(.size_bytes = SHM_BYTES), &n->shm));
+	IPK_TRY(ipk_pipe_create(IPK_PIPE(.ring_bytes = 4096), &n->a, &n->b));
+	IPK_TRY(ipk_shm_create(IPK_SHM(.size_bytes = SHM_BYTES), &n->shm));
 	memset(ipk_shm_data(n->shm), 'n', SHM_BYTES);
 	for (int i = 0; i < N_QUEUED; i++) {
-		ipk_try(ipk_queue_put(n->fifo, &i, sizeof i, ipk_now()));
-		ipk_try(ipk_queue_put(n->priority, &i, sizeof i, ipk_now()));
-		ipk_try(ipk_pipe_send(n->a, &i, sizeof i, ipk_now()));
+		IPK_TRY(ipk_queue_put(n->fifo, &i, sizeof i, ipk_now()));
+		IPK_TRY(ipk_queue_put(n->priority, &i, sizeof i, ipk_now()));
+		IPK_TRY(ipk_pipe_send(n->a, &i, sizeof i, ipk_now()));
 	}
 	return 0;
 }
@@ -109,37 +109,37 @@ void neighbours_close(struct neighbours *n)
 
 static int use_lock(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_lock_lock(n->lock, d, NULL));
+	IPK_TRY(ipk_lock_lock(n->lock, d, NULL));
 	return ipk_lock_unlock(n->lock);
 }
 
 static int use_rlock(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_lock_lock(n->rlock, d, NULL));
-	ipk_try(ipk_lock_lock(n->rlock, d, NULL));
-	ipk_try(ipk_lock_unlock(n->rlock));
+	IPK_TRY(ipk_lock_lock(n->rlock, d, NULL));
+	IPK_TRY(ipk_lock_lock(n->rlock, d, NULL));
+	IPK_TRY(ipk_lock_unlock(n->rlock));
 	return ipk_lock_unlock(n->rlock);
 }
 
 static int use_rwlock(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_rwlock_read_lock(n->rwlock, d, NULL));
-	ipk_try(ipk_rwlock_read_unlock(n->rwlock));
-	ipk_try(ipk_rwlock_write_lock(n->rwlock, d, NULL));
+	IPK_TRY(ipk_rwlock_read_lock(n->rwlock, d, NULL));
+	IPK_TRY(ipk_rwlock_read_unlock(n->rwlock));
+	IPK_TRY(ipk_rwlock_write_lock(n->rwlock, d, NULL));
 	return ipk_rwlock_write_unlock(n->rwlock);
 }
 
 static int use_signal(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_semaphore_acquire(n->signal, d));
-	ipk_try(ipk_semaphore_release(n->signal));
+	IPK_TRY(ipk_semaphore_acquire(n->signal, d));
+	IPK_TRY(ipk_semaphore_release(n->signal));
 	return ipk_semaphore_value(n->signal) == 2 ? 0 : -EBADMSG;
 }
 
 static int use_owned(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_semaphore_acquire(n->owned, d));
-	ipk_try(ipk_semaphore_release(n->owned));
+	IPK_TRY(ipk_semaphore_acquire(n->owned, d));
+	IPK_TRY(ipk_semaphore_release(n->owned));
 	return ipk_semaphore_value(n->owned) == 2 ? 0 : -EBADMSG;
 }
 
@@ -147,10 +147,10 @@ static int use_cond(const struct neighbours *n, ipk_deadline d)
 {
 	int r;
 
-	ipk_try(ipk_cond_notify_all(n->cond));
-	ipk_try(ipk_lock_lock(n->rlock, d, NULL));
+	IPK_TRY(ipk_cond_notify_all(n->cond));
+	IPK_TRY(ipk_lock_lock(n->rlock, d, NULL));
 	r = ipk_cond_wait(n->cond, n->rlock, ipk_now(), NULL);
-	ipk_try(ipk_lock_unlock(n->rlock));
+	IPK_TRY(ipk_lock_unlock(n->rlock));
 	return r == -ETIMEDOUT ? 0 : -EBADMSG;
 }
 
@@ -158,14 +158,14 @@ static int use_event(const struct neighbours *n, ipk_deadline d)
 {
 	if (ipk_event_is_set(n->event))
 		return -EBADMSG;
-	ipk_try(ipk_event_set(n->event));
-	ipk_try(ipk_event_wait(n->event, d));
+	IPK_TRY(ipk_event_set(n->event));
+	IPK_TRY(ipk_event_wait(n->event, d));
 	return ipk_event_clear(n->event);
 }
 
 static int use_barrier(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_barrier_wait(n->barrier, NULL, NULL, d, NULL));
+	IPK_TRY(ipk_barrier_wait(n->barrier, NULL, NULL, d, NULL));
 	return ipk_barrier_unregister(n->barrier);
 }
 
@@ -177,7 +177,7 @@ static int do_nothing(void *arg)
 
 static int use_once(const struct neighbours *n, ipk_deadline d)
 {
-	ipk_try(ipk_once_run(n->once, do_nothing, NULL, d, NULL));
+	IPK_TRY(ipk_once_run(n->once, do_nothing, NULL, d, NULL));
 	return ipk_once_is_done(n->once) ? 0 : -EBADMSG;
 }
 
@@ -185,9 +185,9 @@ static int use_value(const struct neighbours *n, ipk_deadline d)
 {
 	int value = 0;
 
-	ipk_try(ipk_lock_lock(ipk_value_get_lock(n->value), d, NULL));
-	ipk_try(ipk_lock_unlock(ipk_value_get_lock(n->value)));
-	ipk_try(ipk_value_load(n->value, &value));
+	IPK_TRY(ipk_lock_lock(ipk_value_get_lock(n->value), d, NULL));
+	IPK_TRY(ipk_lock_unlock(ipk_value_get_lock(n->value)));
+	IPK_TRY(ipk_value_load(n->value, &value));
 	return value == VALUE ? 0 : -EBADMSG;
 }
 
@@ -195,7 +195,7 @@ static int use_array(const struct neighbours *n, ipk_deadline d)
 {
 	int items[N_ARRAY] = {0};
 
-	ipk_try(ipk_array_read(n->array, 0, N_ARRAY, items, sizeof items, d, NULL));
+	IPK_TRY(ipk_array_read(n->array, 0, N_ARRAY, items, sizeof items, d, NULL));
 	for (int i = 0; i < N_ARRAY; i++) {
 		if (items[i] != i * i)
 			return -EBADMSG;
@@ -209,10 +209,10 @@ static int use_queue(ipk_queue *q, ipk_deadline d)
 		int item = -1;
 		size_t n_bytes = 0;
 
-		ipk_try(ipk_queue_get(q, &item, sizeof item, d, &n_bytes));
+		IPK_TRY(ipk_queue_get(q, &item, sizeof item, d, &n_bytes));
 		if (item != i || n_bytes != sizeof item)
 			return -EBADMSG;
-		ipk_try(ipk_queue_put(q, &item, sizeof item, d));
+		IPK_TRY(ipk_queue_put(q, &item, sizeof item, d));
 	}
 	return ipk_queue_len(q) == N_QUEUED ? 0 : -EBADMSG;
 }
@@ -233,10 +233,10 @@ static int use_pipe(const struct neighbours *n, ipk_deadline d)
 		int item = -1;
 		size_t n_bytes = 0;
 
-		ipk_try(ipk_pipe_recv(n->b, &item, sizeof item, d, &n_bytes));
+		IPK_TRY(ipk_pipe_recv(n->b, &item, sizeof item, d, &n_bytes));
 		if (item != i || n_bytes != sizeof item)
 			return -EBADMSG;
-		ipk_try(ipk_pipe_send(n->a, &item, sizeof item, d));
+		IPK_TRY(ipk_pipe_send(n->a, &item, sizeof item, d));
 	}
 	return 0;
 }

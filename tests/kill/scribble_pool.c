@@ -156,15 +156,15 @@ struct shown {
 
 static int make_shown(struct shown *x)
 {
-	ipk_try(ipk_lock_create(NULL, &x->lock));
-	ipk_try(ipk_rwlock_create(NULL, &x->rwlock));
-	ipk_try(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = 3),
+	IPK_TRY(ipk_lock_create(NULL, &x->lock));
+	IPK_TRY(ipk_rwlock_create(NULL, &x->rwlock));
+	IPK_TRY(ipk_semaphore_create(IPK_SEMAPHORE(.kind = IPK_SEMAPHORE_OWNED, .value = 3),
 				     &x->tokens));
-	ipk_try(ipk_barrier_create(IPK_BARRIER(.n_parties = 3), &x->barrier));
-	ipk_try(ipk_value_create(IPK_VALUE(.typecode = 'q'), &x->value));
-	ipk_try(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = 20), &x->array));
-	ipk_try(ipk_queue_create(IPK_QUEUE(.ring_bytes = 4096), &x->fifo));
-	ipk_try(ipk_queue_create(IPK_QUEUE(.kind = IPK_QUEUE_PRIORITY, .ring_bytes = 4096),
+	IPK_TRY(ipk_barrier_create(IPK_BARRIER(.n_parties = 3), &x->barrier));
+	IPK_TRY(ipk_value_create(IPK_VALUE(.typecode = 'q'), &x->value));
+	IPK_TRY(ipk_array_create(IPK_ARRAY(.typecode = 'd', .n_items = 20), &x->array));
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.ring_bytes = 4096), &x->fifo));
+	IPK_TRY(ipk_queue_create(IPK_QUEUE(.kind = IPK_QUEUE_PRIORITY, .ring_bytes = 4096),
 				 &x->priority));
 	return ipk_pipe_create(IPK_PIPE(.ring_bytes = 4096), &x->a, &x->b);
 }

@@ -55,7 +55,7 @@ static int queue_put_level(struct trial *t, ipk_deadline d)
 
 static int queue_put_many(struct trial *t, ipk_deadline d)
 {
-	const ipk_item items[] = {{payload, SMALL_BYTES}, {payload, LONG_BYTES}, {payload, 1}};
+	const ipk_bytes items[] = {{payload, SMALL_BYTES}, {payload, LONG_BYTES}, {payload, 1}};
 	size_t n;
 
 	return ipk_queue_put_many(t->object, items, 3, d, &n);
@@ -103,7 +103,7 @@ static int queue_get_alloc(struct trial *t, ipk_deadline d)
 
 static int queue_get_many(struct trial *t, ipk_deadline d)
 {
-	ipk_item items[4];
+	ipk_bytes items[4];
 	size_t n = 0;
 	int r = ipk_queue_get_many(t->object, t->buf, BUF_BYTES, 4, d, items, &n);
 
@@ -185,7 +185,7 @@ static int queue_shutdown(struct trial *t, ipk_deadline d)
 	(void)d;
 	if (random_below(&t->random, 4))
 		return 0; /* not too early */
-	return ipk_queue_shutdown(t->object, random_below(&t->random, 2) ? IPK_DRAIN : IPK_NOW);
+	return ipk_queue_shutdown(t->object, random_below(&t->random, 2) ? IPK_DRAIN : IPK_DISCARD);
 }
 
 /* Through a pipe of its own, and attached once more. */

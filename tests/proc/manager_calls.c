@@ -23,9 +23,9 @@ static void ck_get(ipk_dict *d, const char *field, const char *want)
 
 void check_dict(ipk_manager *m)
 {
-	IPK_AUTO(dict) *d = NULL;
-	ipk_item pairs[] = {{"a", 1}, {"1", 1}, {"b", 1}, {"2", 1}};
-	ipk_item one = {"1", 1}, two = {"2", 1};
+	IPK_AUTO(dict, d);
+	ipk_bytes pairs[] = {{"a", 1}, {"1", 1}, {"b", 1}, {"2", 1}};
+	ipk_bytes one = {"1", 1}, two = {"2", 1};
 	bool yes = false;
 	uint64_t len = 9;
 	int64_t sum = 0;
@@ -97,10 +97,10 @@ void check_dict_iteration(ipk_manager *m)
 {
 	enum { FIELDS = 1000 };
 	static bool seen[FIELDS];
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(dict_iter) *it = NULL;
-	IPK_AUTO(reply) *all = NULL;
-	ipk_item field, value;
+	IPK_AUTO(dict, d);
+	IPK_AUTO(dict_iter, it);
+	IPK_AUTO(reply, all);
+	ipk_bytes field, value;
 	char text[32];
 	int n_seen = 0;
 	int r;
@@ -144,7 +144,7 @@ void check_dict_iteration(ipk_manager *m)
 /* All items of @l, one letter each. */
 static void ck_letters(ipk_list *l, const char *want)
 {
-	IPK_AUTO(reply) *reply = NULL;
+	IPK_AUTO(reply, reply);
 	ipk_reply_value v;
 	char got[64];
 	size_t n = 0;
@@ -197,8 +197,8 @@ static void list_reads(ipk_list *l)
 
 void check_list(ipk_manager *m)
 {
-	IPK_AUTO(list) *l = NULL;
-	ipk_item more[] = {{"b", 1}, {"c", 1}, {"d", 1}};
+	IPK_AUTO(list, l);
+	ipk_bytes more[] = {{"b", 1}, {"c", 1}, {"d", 1}};
 	uint64_t n_gone;
 	void *data;
 	size_t n;
@@ -244,10 +244,10 @@ void check_list(ipk_manager *m)
 
 void check_list_iteration(ipk_manager *m)
 {
-	IPK_AUTO(list) *l = NULL;
-	IPK_AUTO(list_iter) *it = NULL;
+	IPK_AUTO(list, l);
+	IPK_AUTO(list_iter, it);
 	char text[32];
-	ipk_item item;
+	ipk_bytes item;
 	int n = 0;
 	int r;
 
@@ -270,8 +270,8 @@ void check_list_iteration(ipk_manager *m)
 
 void check_typed(ipk_manager *m)
 {
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(list) *l = NULL;
+	IPK_AUTO(dict, d);
+	IPK_AUTO(list, l);
 	const char *text;
 	size_t n;
 	int i = 0;
@@ -299,11 +299,11 @@ void check_typed(ipk_manager *m)
 
 void check_nested(ipk_manager *m)
 {
-	IPK_AUTO(dict) *outer = NULL;
-	IPK_AUTO(dict) *inner = NULL;
-	IPK_AUTO(dict) *seen = NULL;
-	IPK_AUTO(list) *l = NULL;
-	IPK_AUTO(list) *seen_list = NULL;
+	IPK_AUTO(dict, outer);
+	IPK_AUTO(dict, inner);
+	IPK_AUTO(dict, seen);
+	IPK_AUTO(list, l);
+	IPK_AUTO(list, seen_list);
 	uint64_t n;
 
 	ck_ok(ipk_dict_open(m, "t:outer", &outer));
@@ -337,8 +337,8 @@ void check_nested(ipk_manager *m)
 
 void check_values(ipk_manager *m)
 {
-	IPK_AUTO(managed_value) *v = NULL;
-	IPK_AUTO(namespace) *ns = NULL;
+	IPK_AUTO(managed_value, v);
+	IPK_AUTO(namespace, ns);
 	void *data;
 	char buf[16];
 	int64_t i = 0;
@@ -382,8 +382,8 @@ void check_values(ipk_manager *m)
 
 void check_array(ipk_manager *m)
 {
-	IPK_AUTO(managed_array) *a = NULL;
-	IPK_AUTO(managed_array) *other = NULL;
+	IPK_AUTO(managed_array, a);
+	IPK_AUTO(managed_array, other);
 	int64_t items[3] = {7, 8, 9};
 	int64_t got[3];
 	double d;
@@ -399,9 +399,9 @@ void check_array(ipk_manager *m)
 	ck_assert_int_eq(got[0], 12);
 	ck_err(ipk_managed_array_store(a, 5, 1, SOON), -ERANGE);
 	ck_ok(ipk_managed_array_write(a, 1, items, 3, SOON));
-	ck_ok(ipk_managed_array_read(a, 1, got, 3, SOON));
+	ck_ok(ipk_managed_array_read(a, 1, 3, SOON, got));
 	ck_assert_mem_eq(got, items, sizeof got);
-	ck_err(ipk_managed_array_read(a, 3, got, 3, SOON), -ERANGE);
+	ck_err(ipk_managed_array_read(a, 3, 3, SOON, got), -ERANGE);
 	ck_ok(ipk_managed_array_store_double(a, 0, 0.1, SOON));
 	ck_ok(ipk_managed_array_load_double(a, 0, SOON, &d));
 	ck_assert_double_eq(d, 0.1);
@@ -419,10 +419,10 @@ static void ck_item(ipk_managed_queue *q, const char *want)
 
 void check_queue(ipk_manager *m)
 {
-	IPK_AUTO(managed_queue) *q = NULL;
-	IPK_AUTO(managed_queue) *p = NULL;
+	IPK_AUTO(managed_queue, q);
+	IPK_AUTO(managed_queue, p);
 	ipk_managed_queue_state state;
-	ipk_item three[] = {{"a", 1}, {"b", 1}, {"c", 1}};
+	ipk_bytes three[] = {{"a", 1}, {"b", 1}, {"c", 1}};
 	uint64_t len;
 	size_t n;
 	void *data;
@@ -433,7 +433,7 @@ void check_queue(ipk_manager *m)
 	ck_ok(ipk_managed_queue_open(
 		m, "t:q", IPK_MANAGED_QUEUE(.max_items = 2, .is_joinable = true), SOON, &q));
 	ck_err(ipk_managed_queue_get_alloc(q, ipk_now(), &data, &n), -ETIMEDOUT);
-	ck_ok(ipk_managed_queue_put_many(q, three, 3, ipk_in_ms(200), &n));
+	ck_ok(ipk_managed_queue_put_many(q, three, 3, ipk_in_ms(500), &n));
 	ck_assert_uint_eq(n, 2);
 	ck_err(ipk_managed_queue_put(q, "d", 1, ipk_now()), -ETIMEDOUT);
 	ck_ok(ipk_managed_queue_len(q, SOON, &len));
@@ -476,9 +476,9 @@ static void *wait_barrier(void *arg)
 
 static void check_lock(ipk_manager *m)
 {
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(managed_lock) *rlock = NULL;
-	IPK_AUTO(managed_event) *wrong = NULL;
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_lock, rlock);
+	IPK_AUTO(managed_event, wrong);
 	bool yes;
 
 	ck_ok(ipk_managed_lock_open(m, "t:lock", false, SOON, &lock));
@@ -499,7 +499,7 @@ static void check_lock(ipk_manager *m)
 
 static void check_semaphore(ipk_manager *m)
 {
-	IPK_AUTO(managed_semaphore) *s = NULL;
+	IPK_AUTO(managed_semaphore, s);
 
 	(void)!ipk_manager_delete(m, "t:sem", SOON);
 	ck_ok(ipk_managed_semaphore_open(m, "t:sem", 1, true, SOON, &s));
@@ -511,9 +511,9 @@ static void check_semaphore(ipk_manager *m)
 
 static void check_cond_and_event(ipk_manager *m)
 {
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(managed_cond) *cond = NULL;
-	IPK_AUTO(managed_event) *event = NULL;
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_cond, cond);
+	IPK_AUTO(managed_event, event);
 	pthread_t thread;
 	void *result;
 	bool yes;
@@ -539,7 +539,7 @@ static void check_cond_and_event(ipk_manager *m)
 
 static void check_barrier(ipk_manager *m)
 {
-	IPK_AUTO(managed_barrier) *b = NULL;
+	IPK_AUTO(managed_barrier, b);
 	uint32_t n_parties, n_waiting;
 	pthread_t thread;
 	unsigned index;
@@ -573,10 +573,10 @@ void check_locks(ipk_manager *m)
 void check_batch(ipk_manager *m)
 {
 	enum { CALLS = 300 };
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(list) *l = NULL;
-	IPK_AUTO(batch) *b = NULL;
-	ipk_item words[] = {{"STRLEN", 6}, {"t:none", 6}};
+	IPK_AUTO(dict, d);
+	IPK_AUTO(list, l);
+	IPK_AUTO(batch, b);
+	ipk_bytes words[] = {{"STRLEN", 6}, {"t:none", 6}};
 	const void *data;
 	char text[32];
 	int64_t i64;
@@ -600,7 +600,7 @@ void check_batch(ipk_manager *m)
 	ck_ok(ipk_batch_list_get(b, l, 0));
 	ck_ok(ipk_batch_list_get(b, l, 5));
 	ck_ok(ipk_batch_command(b, words, 2));
-	words[0] = (ipk_item){"MULTI", 5};
+	words[0] = (ipk_bytes){"MULTI", 5};
 	ck_err(ipk_batch_command(b, words, 1), -EINVAL);
 	ck_assert_uint_eq(ipk_batch_len(b), CALLS + 9);
 	ck_err(ipk_batch_error(b, 0), -ERANGE);
@@ -637,12 +637,12 @@ static int add_one(ipk_batch *batch, void *arg)
 	char buf[32];
 	size_t n;
 
-	ipk_try(ipk_dict_get(x->d, IPK_TEXT("n"), buf, sizeof buf - 1, SOON, &n));
+	IPK_TRY(ipk_dict_get(x->d, IPK_TEXT("n"), buf, sizeof buf - 1, SOON, &n));
 	buf[n] = '\0';
 	snprintf(buf, sizeof buf, "%d", atoi(buf) + 1);
 	if (x->n_calls++ == 0)
-		ipk_try(ipk_dict_add(x->d, IPK_TEXT("n"), 10, SOON, NULL));
-	ipk_try(ipk_batch_dict_set(batch, x->d, IPK_TEXT("n"), IPK_TEXT(buf)));
+		IPK_TRY(ipk_dict_add(x->d, IPK_TEXT("n"), 10, SOON, NULL));
+	IPK_TRY(ipk_batch_dict_set(batch, x->d, IPK_TEXT("n"), IPK_TEXT(buf)));
 	return 5;
 }
 
@@ -650,7 +650,7 @@ static int refuse(ipk_batch *batch, void *arg)
 {
 	struct meddler *x = arg;
 
-	ipk_try(ipk_batch_dict_set(batch, x->d, IPK_TEXT("n"), IPK_TEXT("never")));
+	IPK_TRY(ipk_batch_dict_set(batch, x->d, IPK_TEXT("n"), IPK_TEXT("never")));
 	return -EOVERFLOW;
 }
 
@@ -658,7 +658,7 @@ void check_transact(ipk_manager *m)
 {
 	const char *names[] = {"t:tx"};
 	struct meddler x = {0};
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(dict, d);
 
 	ck_ok(ipk_dict_open(m, "t:tx", &d));
 	ck_ok(ipk_dict_set(d, IPK_TEXT("n"), IPK_TEXT("1"), SOON));
@@ -672,11 +672,11 @@ void check_transact(ipk_manager *m)
 
 void check_whole(ipk_manager *m)
 {
-	IPK_AUTO(keys) *keys = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(list) *l = NULL;
-	IPK_AUTO(reply) *reply = NULL;
-	ipk_item words[] = {{"ECHO", 4}, {"hello", 5}};
+	IPK_AUTO(keys, keys);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(list, l);
+	IPK_AUTO(reply, reply);
+	ipk_bytes words[] = {{"ECHO", 4}, {"hello", 5}};
 	ipk_reply_value v;
 	const char *name;
 	char text[32];
@@ -711,7 +711,7 @@ void check_whole(ipk_manager *m)
 	ck_bytes(v.data, v.len_bytes, "hello");
 	ck_ok(ipk_reply_next(reply, &v));
 	ck_assert_int_eq(v.kind, IPK_REPLY_END);
-	words[0] = (ipk_item){"SUBSCRIBE", 9};
+	words[0] = (ipk_bytes){"SUBSCRIBE", 9};
 	ck_err(ipk_manager_command(m, words, 2, SOON, &reply), -EINVAL);
 	ck_ok(ipk_manager_delete(m, "whole:d", SOON));
 	ck_err(ipk_manager_delete(m, "whole:d", SOON), -ENOENT);

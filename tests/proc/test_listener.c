@@ -55,9 +55,9 @@ static int call_and_echo(void *arg)
 	int r;
 
 	(void)arg;
-	ipk_try(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
 	while ((r = ipk_pipe_recv(p, buf, sizeof buf, ipk_in_ms(WAIT_MS), &n)) == 0)
-		ipk_try(ipk_pipe_send(p, buf, n, ipk_in_ms(WAIT_MS)));
+		IPK_TRY(ipk_pipe_send(p, buf, n, ipk_in_ms(WAIT_MS)));
 	ipk_pipe_close(p);
 	return r == -EPIPE ? 0 : r;
 }
@@ -114,12 +114,12 @@ static int send_one_way(void *arg)
 	ipk_pipe *p;
 
 	(void)arg;
-	ipk_try(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
 	if (ipk_pipe_poll(p, ipk_now()) != -EOPNOTSUPP)
 		return 1;
 	if (ipk_pipe_send(p, "123456789", 9, ipk_now()) != -EMSGSIZE)
 		return 2;
-	ipk_try(ipk_pipe_send(p, "one way", 7, ipk_now()));
+	IPK_TRY(ipk_pipe_send(p, "one way", 7, ipk_now()));
 	ipk_pipe_close(p);
 	return 0;
 }
@@ -151,8 +151,8 @@ static int pass_fds(void *arg)
 	int fd;
 
 	(void)arg;
-	ipk_try(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
-	ipk_try(ipk_pipe_recv_fd(p, ipk_in_ms(WAIT_MS), &fd));
+	IPK_TRY(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_pipe_recv_fd(p, ipk_in_ms(WAIT_MS), &fd));
 	return write(fd, "through", 7) == 7 ? 0 : 1;
 }
 

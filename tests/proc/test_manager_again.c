@@ -81,29 +81,29 @@ enum { WORKERS = 4, ROUNDS = 50 };
 static int worker(void *arg)
 {
 	ipk_manager *m = arg; /* the parent's: it connects anew here */
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(dict, d);
 	char buf[32];
 	size_t n;
 
-	ipk_try(ipk_managed_lock_open(m, "lock", false, SOON, &lock));
-	ipk_try(ipk_dict_open(m, "shared", &d));
+	IPK_TRY(ipk_managed_lock_open(m, "lock", false, SOON, &lock));
+	IPK_TRY(ipk_dict_open(m, "shared", &d));
 	for (int i = 0; i < ROUNDS; i++) {
-		ipk_try(ipk_managed_lock_lock(lock, SOON));
-		ipk_try(ipk_dict_get(d, IPK_TEXT("n"), buf, sizeof buf - 1, SOON, &n));
+		IPK_TRY(ipk_managed_lock_lock(lock, SOON));
+		IPK_TRY(ipk_dict_get(d, IPK_TEXT("n"), buf, sizeof buf - 1, SOON, &n));
 		buf[n] = '\0';
 		snprintf(buf, sizeof buf, "%d", atoi(buf) + 1);
-		ipk_try(ipk_dict_set(d, IPK_TEXT("n"), IPK_TEXT(buf), SOON));
-		ipk_try(ipk_managed_lock_unlock(lock, SOON));
+		IPK_TRY(ipk_dict_set(d, IPK_TEXT("n"), IPK_TEXT(buf), SOON));
+		IPK_TRY(ipk_managed_lock_unlock(lock, SOON));
 	}
 	return 0;
 }
 
 START_TEST(workers_fill_a_dict_under_a_lock)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	pid_t pids[WORKERS];
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
@@ -165,10 +165,10 @@ static void *get_one(void *arg)
 
 START_TEST(threads_share_a_connection)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(managed_queue) *q = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(managed_queue, q);
 	struct crowd c = {.n_rounds = repeats(200)};
 	pthread_t threads[4], waiting[2];
 
@@ -220,8 +220,8 @@ static void *restart_often(void *arg)
 START_TEST(adds_are_done_once_over_restarts)
 {
 	struct place p;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	pthread_t thread;
 	int64_t sum = 0;
 	int n = 0;
@@ -246,9 +246,9 @@ START_TEST(batches_are_done_once_over_restarts)
 {
 	enum { CALLS = 100 };
 	struct place p;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(list) *l = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(list, l);
 	pthread_t thread;
 	int64_t sum = 0;
 	uint64_t len;
@@ -260,7 +260,7 @@ START_TEST(batches_are_done_once_over_restarts)
 	ck_ok(ipk_list_open(m, "l", &l));
 	ck_assert_int_eq(pthread_create(&thread, NULL, restart_often, &p), 0);
 	while (pthread_tryjoin_np(thread, NULL) != 0) {
-		IPK_AUTO(batch) *b = NULL;
+		IPK_AUTO(batch, b);
 
 		ck_ok(ipk_batch_create(m, &b));
 		for (int i = 0; i < CALLS; i++) {
@@ -300,7 +300,7 @@ static int count_one(ipk_batch *batch, void *arg)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	snprintf(text, sizeof text, "%d", (r == 0 ? atoi(text) : 0) + 1);
-	ipk_try(ipk_batch_dict_set(batch, t->d, IPK_TEXT("n"), IPK_TEXT(text)));
+	IPK_TRY(ipk_batch_dict_set(batch, t->d, IPK_TEXT("n"), IPK_TEXT(text)));
 	return ipk_batch_list_append(batch, t->l, IPK_TEXT(text));
 }
 
@@ -309,7 +309,7 @@ START_TEST(transactions_are_done_once_over_restarts)
 	static const char *const names[] = {"d", "l"};
 	struct place p;
 	struct transfer t = {0};
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager, m);
 	pthread_t thread;
 	char text[24], got[24];
 	uint64_t len;
@@ -360,8 +360,8 @@ START_TEST(threads_go_on_over_restarts)
 {
 	struct place p;
 	struct crowd c = {0};
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	pthread_t threads[4];
 
 	place_init(&p);
@@ -396,8 +396,8 @@ START_TEST(who_waits_goes_on_waiting_after_a_restart)
 {
 	struct place p;
 	struct crowd c = {0};
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_queue) *q = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_queue, q);
 	pthread_t thread;
 	void *result;
 
@@ -420,8 +420,8 @@ END_TEST
 
 static void *put_ten(void *arg)
 {
-	static const ipk_item ten[] = {{"0", 1}, {"1", 1}, {"2", 1}, {"3", 1}, {"4", 1},
-				       {"5", 1}, {"6", 1}, {"7", 1}, {"8", 1}, {"9", 1}};
+	static const ipk_bytes ten[] = {{"0", 1}, {"1", 1}, {"2", 1}, {"3", 1}, {"4", 1},
+					{"5", 1}, {"6", 1}, {"7", 1}, {"8", 1}, {"9", 1}};
 	struct crowd *c = arg;
 	size_t n = 0;
 
@@ -435,8 +435,8 @@ START_TEST(a_put_in_parts_goes_on_after_restarts)
 {
 	struct place p;
 	struct crowd c = {0};
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_queue) *q = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_queue, q);
 	pthread_t thread;
 	void *data;
 	size_t n;
@@ -445,7 +445,7 @@ START_TEST(a_put_in_parts_goes_on_after_restarts)
 	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
 	ck_ok(ipk_managed_queue_open(
 		m, "q",
-		&(ipk_managed_queue_opts){.size = sizeof(ipk_managed_queue_opts),
+		&(ipk_managed_queue_opts){.struct_size = sizeof(ipk_managed_queue_opts),
 					  .max_items = 2,
 					  .is_joinable = _i == 1},
 		SOON, &q));
@@ -474,8 +474,8 @@ END_TEST
 START_TEST(a_lock_is_lost_with_its_connection)
 {
 	struct place p;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_lock, lock);
 
 	place_init(&p);
 	ck_ok(ipk_manager_connect(p.address, NULL, SOON, &m));
@@ -495,8 +495,8 @@ END_TEST
 START_TEST(a_server_that_is_gone_is_EPIPE)
 {
 	struct place p;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
 	char buf[8];
 	size_t n;
 
@@ -517,8 +517,8 @@ END_TEST
 
 START_TEST(an_embedded_server_that_is_gone_is_EPIPE_at_once)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
@@ -532,10 +532,10 @@ END_TEST
 
 START_TEST(a_full_connection_is_no_broken_one)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(managed_lock, lock);
 	static char data[20000];
 	int r = -EINPROGRESS;
 
@@ -555,11 +555,11 @@ END_TEST
 
 START_TEST(deadlines_hold_while_the_server_stands_still)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(managed_queue) *q = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(managed_queue, q);
+	IPK_AUTO(managed_lock, lock);
 	char buf[8];
 	void *data;
 	size_t n;
@@ -598,13 +598,13 @@ END_TEST
 /* Who stopped waiting says so itself, and need not look at the answer for that. */
 START_TEST(a_lock_that_came_too_late_is_given_back)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(manager) *other = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(managed_lock) *others = NULL;
-	IPK_AUTO(managed_semaphore) *sem = NULL;
-	IPK_AUTO(managed_semaphore) *others_sem = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(manager, other);
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_lock, others);
+	IPK_AUTO(managed_semaphore, sem);
+	IPK_AUTO(managed_semaphore, others_sem);
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
@@ -635,23 +635,23 @@ END_TEST
 
 static int hold_and_wait(void *arg)
 {
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(managed_event) *event = NULL;
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_event, event);
 
-	ipk_try(ipk_managed_lock_open(arg, "l", false, SOON, &lock));
-	ipk_try(ipk_managed_event_open(arg, "held", SOON, &event));
-	ipk_try(ipk_managed_lock_lock(lock, SOON));
-	ipk_try(ipk_managed_event_set(event, SOON));
+	IPK_TRY(ipk_managed_lock_open(arg, "l", false, SOON, &lock));
+	IPK_TRY(ipk_managed_event_open(arg, "held", SOON, &event));
+	IPK_TRY(ipk_managed_lock_lock(lock, SOON));
+	IPK_TRY(ipk_managed_event_set(event, SOON));
 	pause();
 	return 0;
 }
 
 START_TEST(what_a_killed_process_held_is_free)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
-	IPK_AUTO(managed_event) *event = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_event, event);
 	pid_t pid;
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
@@ -690,9 +690,9 @@ static int hold_with_a_child(void *arg)
 	ipk_manager *m;
 	ipk_managed_lock *lock;
 
-	ipk_try(ipk_manager_connect(x->address, NULL, SOON, &m));
-	ipk_try(ipk_managed_lock_open(m, "l", false, SOON, &lock));
-	ipk_try(ipk_managed_lock_lock(lock, SOON));
+	IPK_TRY(ipk_manager_connect(x->address, NULL, SOON, &m));
+	IPK_TRY(ipk_managed_lock_open(m, "l", false, SOON, &lock));
+	IPK_TRY(ipk_managed_lock_lock(lock, SOON));
 	if (fork() == 0)
 		_exit(linger(x->over));
 	gate_open(x->locked);
@@ -702,9 +702,9 @@ static int hold_with_a_child(void *arg)
 
 START_TEST(a_child_neither_holds_nor_keeps_its_parents_locks)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(managed_lock) *lock = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_lock, lock);
 	struct gate locked, over;
 	struct middle x = {.locked = &locked, .over = &over};
 	pid_t pid;
@@ -734,10 +734,10 @@ END_TEST
 START_TEST(changes_are_told)
 {
 	struct place p;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(watch) *w = NULL;
-	ipk_item field;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(watch, w);
+	ipk_bytes field;
 	int fd;
 
 	place_init(&p);
@@ -769,10 +769,10 @@ END_TEST
 START_TEST(long_values_and_full_connections)
 {
 	enum { LONG_BYTES = 3 << 20 };
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
-	IPK_AUTO(dict) *d = NULL;
-	IPK_AUTO(batch) *b = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	IPK_AUTO(batch, b);
 	char *data = calloc(1, LONG_BYTES);
 	const void *got;
 	void *copy;

@@ -30,8 +30,8 @@ enum { CHECKS = sizeof checks / sizeof checks[0] };
 
 START_TEST(over_a_ring)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(s), NULL, SOON, &m));
@@ -42,8 +42,8 @@ END_TEST
 
 START_TEST(over_a_unix_socket)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
 
 	ck_ok(ipk_manager_server_start(NULL, SOON, &s));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(s),
@@ -55,8 +55,8 @@ END_TEST
 
 START_TEST(over_tcp_with_a_key)
 {
-	IPK_AUTO(manager_server) *s = NULL;
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager_server, s);
+	IPK_AUTO(manager, m);
 	const char *key = "a key that nobody guesses";
 
 	ck_ok(ipk_manager_server_start(IPK_MANAGER_SERVER(.address = "tcp:127.0.0.1:0", .key = key),

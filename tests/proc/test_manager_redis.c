@@ -22,7 +22,7 @@ static struct redis_scene scene;
 
 static struct ipk__backend *connect_with(int which, int64_t lease_ms)
 {
-	ipk_manager_connect_opts opts = {.size = sizeof opts, .lease_ms = lease_ms};
+	ipk_manager_connect_opts opts = {.struct_size = sizeof opts, .lease_ms = lease_ms};
 	struct ipk__backend *b = NULL;
 
 	ck_ok(ipk__redis_connect(scene.addresses[which], &opts, ipk_in_ms(WAIT_MS), &b));
@@ -680,7 +680,7 @@ END_TEST
 
 static void check_handles(int which, void (*check)(ipk_manager *m))
 {
-	IPK_AUTO(manager) *m = NULL;
+	IPK_AUTO(manager, m);
 
 	ck_ok(ipk_manager_connect(scene.addresses[which], NULL, SOON, &m));
 	ck_ok(ipk_manager_flush(m, SOON));
@@ -860,7 +860,7 @@ static void *count_on(void *arg)
 /* A server of this test alone, which is killed under a stream of increments. */
 START_TEST(each_request_once_over_kills)
 {
-	ipk_manager_connect_opts opts = {.size = sizeof opts};
+	ipk_manager_connect_opts opts = {.struct_size = sizeof opts};
 	struct redis_server mine = scene.alone;
 	struct stream s = {0};
 	char address[64];
@@ -1091,7 +1091,7 @@ END_TEST
 
 START_TEST(refused_connections)
 {
-	ipk_manager_connect_opts opts = {.size = sizeof opts};
+	ipk_manager_connect_opts opts = {.struct_size = sizeof opts};
 	struct ipk__backend *b = NULL;
 	char address[96];
 

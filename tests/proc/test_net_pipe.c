@@ -94,12 +94,12 @@ enum { N_LENGTHS = sizeof lengths / sizeof lengths[0] };
 /* Sends back what it gets, until the other side hangs up. */
 static int echo(void *arg)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 	void *data;
 	size_t n;
 	int r;
 
-	ipk_try(ipk_net_connect(address, arg, ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_net_connect(address, arg, ipk_in_ms(WAIT_MS), &p));
 	while ((r = ipk_pipe_recv_alloc(p, ipk_in_ms(WAIT_MS), &data, &n)) == 0) {
 		r = ipk_pipe_send(p, data, n, ipk_in_ms(WAIT_MS));
 		free(data);
@@ -388,7 +388,7 @@ static unsigned char hello[HELLO], challenge[CHALLENGE], proof[PROOF], welcome[W
 
 static int call_once(void *arg)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 
 	(void)arg;
 	return ipk_net_connect(address, OPTS(), ipk_in_ms(WAIT_MS), &p);
@@ -396,7 +396,7 @@ static int call_once(void *arg)
 
 static int accept_once(void *arg)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 
 	(void)arg;
 	return ipk_net_listener_accept(listener, ipk_in_ms(WAIT_MS), &p);
@@ -483,7 +483,7 @@ END_TEST
 /* A listener that does not know the key, but has heard somebody who does. */
 static int expects_refusal(void *arg)
 {
-	IPK_AUTO(pipe) *p = NULL;
+	IPK_AUTO(pipe, p);
 	int r = ipk_net_connect(address, OPTS(), ipk_in_ms(WAIT_MS), &p);
 
 	(void)arg;
@@ -663,7 +663,7 @@ static int send_for_ever(void *arg)
 	struct killed *k = arg;
 	ipk_pipe *p;
 
-	ipk_try(ipk_net_connect(address, OPTS(), ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_net_connect(address, OPTS(), ipk_in_ms(WAIT_MS), &p));
 	for (int i = 0;; i++) {
 		memset(data, i, sizeof data);
 		if (ipk_pipe_send(p, data, sizeof data, ipk_in_ms(WAIT_MS)) < 0)

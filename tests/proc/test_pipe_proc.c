@@ -57,7 +57,7 @@ static int send_some_and_die(void *arg)
 
 	be_child(f);
 	for (int i = 0; i < f->n; i++)
-		ipk_try(ipk_pipe_send(f->theirs, &i, sizeof i, ipk_now()));
+		IPK_TRY(ipk_pipe_send(f->theirs, &i, sizeof i, ipk_now()));
 	return raise(SIGKILL);
 }
 
@@ -147,10 +147,10 @@ static int send_long(void *arg)
 	struct pair *f = arg;
 
 	be_child(f);
-	ipk_try(ipk_pipe_send(f->theirs, "first", 5, ipk_now()));
+	IPK_TRY(ipk_pipe_send(f->theirs, "first", 5, ipk_now()));
 	gate_open(&f->gate);
 	for (;;)
-		ipk_try(ipk_pipe_send(f->theirs, big, sizeof big, ipk_forever()));
+		IPK_TRY(ipk_pipe_send(f->theirs, big, sizeof big, ipk_forever()));
 }
 
 /* The ring is full of its pieces when it dies: none of them may show. */
@@ -176,7 +176,7 @@ static int take_one_copy(void *arg)
 	char byte;
 
 	be_child(f);
-	ipk_try(ipk_pipe_recv(f->theirs, &byte, 1, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_pipe_recv(f->theirs, &byte, 1, ipk_in_ms(WAIT_MS), NULL));
 	return byte == 'q' ? 0 : 1;
 }
 
@@ -291,7 +291,7 @@ static int echo(void *arg)
 	be_child(f);
 	gate_open(&f->gate);
 	while ((r = ipk_pipe_recv(f->theirs, buf, sizeof buf, ipk_forever(), &n)) == 0)
-		ipk_try(ipk_pipe_send(f->theirs, buf, n, ipk_forever()));
+		IPK_TRY(ipk_pipe_send(f->theirs, buf, n, ipk_forever()));
 	return r == -EPIPE ? 0 : 1;
 }
 
@@ -341,14 +341,14 @@ static int exchange(ipk_pipe *p, unsigned seed)
 	for (unsigned i = 0; i < N_MESSAGES; i++) {
 		fill(out, size_of(i), i + seed);
 		sent = add_up(sent, out, size_of(i));
-		ipk_try(ipk_pipe_send(p, out, size_of(i), ipk_in_ms(WAIT_MS)));
-		ipk_try(ipk_pipe_recv(p, in, sizeof in, ipk_in_ms(WAIT_MS), &n));
+		IPK_TRY(ipk_pipe_send(p, out, size_of(i), ipk_in_ms(WAIT_MS)));
+		IPK_TRY(ipk_pipe_recv(p, in, sizeof in, ipk_in_ms(WAIT_MS), &n));
 		if (n != size_of(i))
 			return -EINVAL;
 		got = add_up(got, in, n);
 	}
-	ipk_try(ipk_pipe_send(p, &sent, sizeof sent, ipk_in_ms(WAIT_MS)));
-	ipk_try(ipk_pipe_recv(p, &theirs, sizeof theirs, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(ipk_pipe_send(p, &sent, sizeof sent, ipk_in_ms(WAIT_MS)));
+	IPK_TRY(ipk_pipe_recv(p, &theirs, sizeof theirs, ipk_in_ms(WAIT_MS), NULL));
 	return theirs == got ? 0 : -EBADMSG;
 }
 
@@ -562,7 +562,7 @@ static int receive_five(void *arg)
 	int got;
 
 	for (int i = f->n; i < f->n + 5; i++) {
-		ipk_try(ipk_pipe_recv(f->theirs, &got, sizeof got, ipk_now(), NULL));
+		IPK_TRY(ipk_pipe_recv(f->theirs, &got, sizeof got, ipk_now(), NULL));
 		if (got != i)
 			return 1;
 	}

@@ -177,8 +177,8 @@ END_TEST
 
 START_TEST(each_worker_is_initialized_before_the_pool_is_there)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(pool) *threads = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(pool, threads);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 5, .initializer = initialize), &pool));
 	ck_assert_int_eq(atomic_load(&scene->n_initialized), 5);
@@ -215,7 +215,7 @@ static bool was_tried_often(void *arg)
 
 START_TEST(an_initializer_that_fails_later_is_tried_ever_more_slowly)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int64_t begun_ns;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .initializer = initialize), &pool));
@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(workers_have_names)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	char path[64], name[32] = "";
 	FILE *file;
 
@@ -254,11 +254,11 @@ START_TEST(a_task_that_ends_its_worker_fails_alone)
 {
 	int hows[] = {0, 1, SIGKILL, SIGUSR1, SIGUSR2};
 	int code[] = {7, 8, -1, -1, -1};
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
 	for (size_t i = 0; i < IPK__N_OF(hows); i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		ipk_failure failure;
 
 		ck_ok(ipk_pool_submit(pool, end_by, &hows[i], sizeof hows[i], NULL, &f));
@@ -282,13 +282,13 @@ static int leave_thread(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(a_task_that_ends_its_thread_fails_alone)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(
 		IPK_POOL(.n_workers = 2, .kind = IPK_POOL_THREADS, .quarantine_deaths = UINT_MAX),
 		&pool));
 	for (int i = 0; i < 5; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		ck_ok(ipk_pool_submit(pool, leave_thread, NULL, 0, NULL, &f));
 		ck_assert_int_eq(failure_of(f).cause, IPK_FAILURE_DIED);
@@ -312,9 +312,9 @@ static int give_much(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(results_outlive_their_worker)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	ipk_future *much[10];
-	IPK_AUTO(future) *death = NULL;
+	IPK_AUTO(future, death);
 	int how = SIGKILL;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
@@ -341,12 +341,12 @@ END_TEST
 
 START_TEST(the_room_of_read_results_is_given_back)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	struct ipk__os_stat st;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
 	for (int i = 0; i < 20; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		ck_ok(ipk_pool_submit(pool, give_much, "x", 1, NULL, &f));
 		ck_ok(ipk_future_wait(f, ipk_in_ms(WAIT_MS)));
@@ -359,7 +359,7 @@ END_TEST
 
 START_TEST(idle_workers_hold_nothing)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	uint64_t seed = 1;
 	int n_killed = 0;
 
@@ -375,8 +375,8 @@ END_TEST
 
 START_TEST(a_stopped_worker_is_not_dead)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, f);
 	pid_t pid, by;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
@@ -407,7 +407,7 @@ END_TEST
 
 START_TEST(when_the_zygote_is_killed_its_standby_takes_over)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
 	for (int i = 0; i < 5; i++) {
@@ -421,8 +421,8 @@ END_TEST
 
 START_TEST(while_the_zygote_is_stopped_the_others_go_on)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, f);
 	int how = SIGKILL;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
@@ -480,7 +480,7 @@ static void kill_for_good(ipk_pool *pool)
 
 START_TEST(with_nobody_left_to_start_workers_every_task_fails)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	ipk_future *futures[50];
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
@@ -514,8 +514,8 @@ static int wait_at_item(const void *item, void *ret_result)
 START_TEST(with_nobody_left_to_start_workers_every_map_fails)
 {
 	enum { N = 1000 };
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, f);
 	ipk_failure failures[N];
 	int items[N];
 	size_t n = 0;
@@ -554,7 +554,7 @@ static bool takes_nothing_more(void *pool)
 
 START_TEST(the_zygote_of_the_process_makes_another_one)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	pthread_t thread;
 
 	ck_ok(ipk_zygote_start(NULL));
@@ -594,7 +594,7 @@ static int fork_and_go_on(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(a_fork_of_a_task_does_not_become_a_worker)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1 + (unsigned)_i, .kind = (ipk_pool_kind)_i),
 			      &pool));
@@ -626,14 +626,14 @@ static int use_memory(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(memory_beyond_the_limit_is_refused_to_the_task)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	size_t little = 4 << 20, much = 64 << 20;
 	void *before = malloc(much); /* this is not counted */
 
 	memset(before, 1, much);
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1, .worker_memory_bytes = 16 << 20), &pool));
 	for (int i = 0; i < 3; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		ipk_failure failure;
 
 		ck_ok(ipk_pool_apply(pool, use_memory, &little, sizeof little, NULL, 0,
@@ -664,7 +664,7 @@ static int kill_itself(ipk_task *task, const void *arg, size_t arg_bytes)
 static void ck_died(ipk_pool *pool, ipk_task_fn fn, bool is_oom)
 {
 	const size_t much = 4 * MEMORY_GROUP_BYTES;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	ipk_failure failure;
 
 	ck_ok(ipk_pool_submit(pool, fn, &much, sizeof much, NULL, &f));
@@ -678,7 +678,7 @@ static void ck_died(ipk_pool *pool, ipk_task_fn fn, bool is_oom)
 
 static int lose_workers(void *arg)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_assert(memory_group_enter(arg));
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
@@ -707,7 +707,7 @@ END_TEST
 
 START_TEST(a_worker_ends_after_so_many_tasks)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	int counts[100] = {0}, n_full = 0;
 	ipk_progress progress;
 
@@ -739,7 +739,7 @@ START_TEST(it_grows_and_shrinks_under_load)
 {
 	enum { N = 20000 };
 	static ipk_future *futures[N];
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	uint64_t seed = 5;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .kind = (ipk_pool_kind)_i), &pool));
@@ -775,7 +775,7 @@ static int resize_in_a_fork(void *arg)
 
 START_TEST(only_its_creator_may_resize_it)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
 	reap_ok(spawn(resize_in_a_fork, pool));
@@ -784,9 +784,9 @@ END_TEST
 
 START_TEST(one_that_was_sent_home_finishes_its_task)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *first = NULL;
-	IPK_AUTO(future) *second = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, first);
+	IPK_AUTO(future, second);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
 	ck_ok(ipk_pool_submit(pool, wait_for_end, NULL, 0, NULL, &first));
@@ -822,8 +822,8 @@ static bool one_is_busy(void *arg)
 
 START_TEST(workers_can_be_looked_at)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, f);
 	bool are_threads = _i == IPK_POOL_THREADS;
 	ipk_worker_info a, b;
 	pid_t by = 0;
@@ -883,7 +883,7 @@ static long private_kib(pid_t pid)
 
 START_TEST(sixty_four_workers_take_little_memory)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 64), &pool));
 	ck_squares(pool, 20000);
@@ -895,7 +895,7 @@ END_TEST
 
 START_TEST(there_may_be_as_many_as_there_are_places)
 {
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 
 	ck_err(ipk_pool_create(IPK_POOL(.n_workers = IPK_POOL_WORKERS_MAX + 1), &pool), -EINVAL);
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = IPK_POOL_WORKERS_MAX, .kind = IPK_POOL_THREADS),
@@ -906,8 +906,8 @@ END_TEST
 
 START_TEST(idle_threads_are_not_in_the_way_of_a_fork)
 {
-	IPK_AUTO(pool) *threads = NULL;
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, threads);
+	IPK_AUTO(pool, pool);
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 3, .kind = IPK_POOL_THREADS), &threads));
 	ck_squares(threads, 100);
@@ -921,8 +921,8 @@ END_TEST
 
 START_TEST(a_busy_thread_is_in_the_way_of_a_fork)
 {
-	IPK_AUTO(pool) *threads = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, threads);
+	IPK_AUTO(future, f);
 	ipk_pool *pool = NULL;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 3, .kind = IPK_POOL_THREADS), &threads));

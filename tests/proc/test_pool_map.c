@@ -21,7 +21,7 @@ static ipk_pool *open_pool_with(ipk_pool_opts *opts)
 {
 	ipk_pool *pool;
 
-	opts->size = sizeof *opts;
+	opts->struct_size = sizeof *opts;
 	if (opts->n_workers == 0)
 		opts->n_workers = N_WORKERS;
 	ck_ok(ipk_pool_create(opts, &pool));

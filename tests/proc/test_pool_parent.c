@@ -39,13 +39,13 @@ static int create_and_work(void *arg)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
 	for (;;) {
-		IPK_AUTO(pool) *pool = NULL;
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(pool, pool);
+		IPK_AUTO(future, f);
 
-		ipk_try(ipk_pool_create(IPK_POOL(.n_workers = 3), &pool));
-		ipk_try(ipk_pool_submit(pool, never_end, NULL, 0, NULL, &f));
+		IPK_TRY(ipk_pool_create(IPK_POOL(.n_workers = 3), &pool));
+		IPK_TRY(ipk_pool_submit(pool, never_end, NULL, 0, NULL, &f));
 		for (int i = 0; i < 4; i++)
-			ipk_try(ipk_pool_map(pool, busy, items, results, N_ITEMS, ipk_forever()));
+			IPK_TRY(ipk_pool_map(pool, busy, items, results, N_ITEMS, ipk_forever()));
 	}
 }
 

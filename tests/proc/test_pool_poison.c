@@ -203,7 +203,7 @@ END_TEST
 static int no_combine(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
 {
 	(void)b;
-	return ipk_task_return(task, a->data, a->n_bytes);
+	return ipk_task_return(task, a->data, a->len_bytes);
 }
 
 START_TEST(a_poisoned_map_reduce_ends)

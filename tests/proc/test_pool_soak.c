@@ -123,7 +123,7 @@ static void run_map(ipk_pool *pool, unsigned n_retries, struct blows *blows, uin
 		    ipk_failure *failures, size_t *ret_n_failed)
 {
 	static uint32_t items[N_ITEMS];
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 
 	memset(truth, 0, sizeof *truth);
 	for (uint32_t i = 0; i < N_ITEMS; i++)

@@ -28,8 +28,8 @@ static int exit_3(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(a_death_costs_one_task)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 2);
-	IPK_AUTO(future) *dies = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 2));
+	IPK_AUTO(future, dies);
 	ipk_future *fs[200];
 	ipk_failure failure;
 	ipk_progress progress;
@@ -62,8 +62,8 @@ END_TEST
 
 START_TEST(an_exit_is_a_death)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 1);
-	IPK_AUTO(future) *f = submit(pool, exit_3, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 1));
+	IPK_AUTO_INIT(future, f, submit(pool, exit_3, NULL));
 	ipk_failure failure = failure_of(f);
 
 	ck_assert_int_eq(failure.cause, IPK_FAILURE_DIED);
@@ -89,13 +89,13 @@ static int die_at_first(ipk_task *task, const void *arg, size_t arg_bytes)
 START_TEST(what_may_be_done_twice_is)
 {
 	static const size_t sizes[] = {sizeof(unsigned), 48, 90, 96, 97, 100000};
-	IPK_AUTO(pool) *pool = NULL;
+	IPK_AUTO(pool, pool);
 	char *arg = calloc(1, 100000), *back = malloc(100000);
 	ipk_progress progress;
 
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .quarantine_deaths = UINT_MAX), &pool));
 	for (size_t i = 0; i < IPK__N_OF(sizes); i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		unsigned n = 2;
 
 		memset(arg, (int)i + 1, sizes[i]);
@@ -117,8 +117,8 @@ END_TEST
 
 START_TEST(retries_come_to_an_end)
 {
-	IPK_AUTO(pool) *pool = NULL;
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(pool, pool);
+	IPK_AUTO(future, f);
 	int64_t begun_ns = ipk__os_now_ns();
 	ipk_failure failure;
 
@@ -142,9 +142,9 @@ static bool was_retried(void *arg)
 
 START_TEST(a_retry_that_waits_can_be_cancelled)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 1);
-	IPK_AUTO(future) *f =
-		submit(pool, die, IPK_TASK(.n_retries = 1, .retry_delay_ns = 3600000000000));
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 1));
+	IPK_AUTO_INIT(future, f,
+		      submit(pool, die, IPK_TASK(.n_retries = 1, .retry_delay_ns = 3600000000000)));
 
 	ck_assert(wait_until(was_retried, pool, WAIT_MS));
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_PENDING);
@@ -157,10 +157,10 @@ END_TEST
 
 START_TEST(who_kills_again_and_again_is_quarantined)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 2);
-	IPK_AUTO(future) *f = submit(pool, die, IPK_TASK(.n_retries = 100));
-	IPK_AUTO(future) *again = NULL;
-	IPK_AUTO(future) *other = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 2));
+	IPK_AUTO_INIT(future, f, submit(pool, die, IPK_TASK(.n_retries = 100)));
+	IPK_AUTO(future, again);
+	IPK_AUTO(future, other);
 
 	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -EOWNERDEAD);
 	ck_assert_int_eq(failure_of(f).cause, IPK_FAILURE_QUARANTINED);
@@ -187,9 +187,9 @@ static int stop(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(a_stopped_worker_is_within_its_limits)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 1);
-	IPK_AUTO(future) *f = submit(pool, stop, IPK_TASK(.timeout_ns = 50000000));
-	IPK_AUTO(future) *next = submit(pool, nothing, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 1));
+	IPK_AUTO_INIT(future, f, submit(pool, stop, IPK_TASK(.timeout_ns = 50000000)));
+	IPK_AUTO_INIT(future, next, submit(pool, nothing, NULL));
 
 	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -ETIME);
 	ck_ok(ipk_future_get(next, NULL, 0, ipk_in_ms(WAIT_MS), NULL));
@@ -198,9 +198,9 @@ END_TEST
 
 START_TEST(a_stopped_task_can_be_cancelled)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 1);
-	IPK_AUTO(future) *f = submit(pool, stop, NULL);
-	IPK_AUTO(future) *next = submit(pool, nothing, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 1));
+	IPK_AUTO_INIT(future, f, submit(pool, stop, NULL));
+	IPK_AUTO_INIT(future, next, submit(pool, nothing, NULL));
 
 	ck_err(ipk_future_wait(f, ipk_in_ms(20)), -ETIMEDOUT);
 	ck_ok(ipk_future_cancel(f));
@@ -211,8 +211,8 @@ END_TEST
 START_TEST(a_pool_with_stopped_workers_ends)
 {
 	ipk_pool *pool = pool_of(IPK_POOL_PROCESSES, 2);
-	IPK_AUTO(future) *f = submit(pool, stop, NULL);
-	IPK_AUTO(future) *g = submit(pool, stop, NULL);
+	IPK_AUTO_INIT(future, f, submit(pool, stop, NULL));
+	IPK_AUTO_INIT(future, g, submit(pool, stop, NULL));
 
 	ck_err(ipk_future_wait(f, ipk_in_ms(20)), -ETIMEDOUT);
 	ipk_pool_close(pool);
@@ -231,7 +231,7 @@ static pid_t worker_pid(ipk_pool *pool, unsigned worker)
 /* Every task ends, and those whose worker lived are right. */
 START_TEST(workers_killed_from_outside)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 2));
 	uint64_t n = (uint64_t)repeats(20000), n_died = 0;
 	ipk_future **fs = calloc(n, sizeof(ipk_future *));
 
@@ -267,7 +267,7 @@ static void *cancel_some(void *arg)
 	ipk_pool *pool = arg;
 
 	for (uint64_t i = 0; i < (uint64_t)repeats(300); i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		uint64_t y = 0;
 		int r = 0, cancelled;
 
@@ -285,7 +285,7 @@ static void *cancel_some(void *arg)
 
 START_TEST(cancelled_at_any_moment)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 2));
 	pthread_t threads[CANCELLERS];
 	ipk_progress progress;
 
@@ -304,10 +304,10 @@ END_TEST
 /* Long results of a worker that dies right after them are there. */
 START_TEST(results_of_the_dead_count)
 {
-	IPK_AUTO(pool) *pool = pool_of(IPK_POOL_PROCESSES, 1);
+	IPK_AUTO_INIT(pool, pool, pool_of(IPK_POOL_PROCESSES, 1));
 	ipk_future *fs[50];
 	char *data = malloc(10000), *back = malloc(10000);
-	IPK_AUTO(future) *dies = NULL;
+	IPK_AUTO(future, dies);
 
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++) {
 		memset(data, (int)i, 10000);

@@ -143,7 +143,7 @@ START_TEST(other_results_are_255)
 	int results[] = {256, 257, 512, INT_MAX, -1, -EINVAL, -ESHUTDOWN, INT_MIN};
 
 	for (size_t i = 0; i < sizeof results / sizeof results[0]; i++) {
-		IPK_AUTO(process) *p = start(return_int, &results[i]);
+		IPK_AUTO_INIT(process, p, start(return_int, &results[i]));
 
 		ck_exit(p, 255);
 	}
@@ -155,7 +155,7 @@ START_TEST(signals)
 	int sigs[] = {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE, SIGALRM, SIGRTMAX};
 
 	for (size_t i = 0; i < sizeof sigs / sizeof sigs[0]; i++) {
-		IPK_AUTO(process) *p = start(raise_signal, &sigs[i]);
+		IPK_AUTO_INIT(process, p, start(raise_signal, &sigs[i]));
 		ipk_process_status status = join(p);
 
 		ck_assert_int_eq(status.signal, sigs[i]);
@@ -917,7 +917,7 @@ START_TEST(bad_arguments)
 	struct {
 		ipk_process_opts opts;
 		int unknown;
-	} newer = {.opts.size = sizeof newer, .unknown = 1};
+	} newer = {.opts.struct_size = sizeof newer, .unknown = 1};
 	ipk_process *p = (ipk_process *)&newer;
 
 	memset(too_long, 'n', 201);
@@ -926,7 +926,8 @@ START_TEST(bad_arguments)
 		ck_err(ipk_process_start(return_0, NULL, IPK_PROCESS(.name = bad[i]), &p), -EINVAL);
 	ck_err(ipk_process_start(return_0, NULL, IPK_PROCESS(.flags = 1u << 31), &p), -EINVAL);
 	ck_err(ipk_process_start(return_0, NULL, &newer.opts, &p), -EINVAL);
-	ck_err(ipk_process_start(return_0, NULL, &(ipk_process_opts){.size = 1}, &p), -EINVAL);
+	ck_err(ipk_process_start(return_0, NULL, &(ipk_process_opts){.struct_size = 1}, &p),
+	       -EINVAL);
 	ck_err(ipk_process_start(NULL, NULL, NULL, &p), -EINVAL);
 	ck_err(ipk_process_start(return_0, NULL, NULL, NULL), -EINVAL);
 	ck_assert_ptr_eq(p, (ipk_process *)&newer);

@@ -190,7 +190,7 @@ static void ck_order(int method, const char *arg)
 	int fds[2];
 
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
-	ck_role(method, "order", arg, IPK_PROCESS(.stdout_fd = fds[1]));
+	ck_role(method, "order", arg, IPK_PROCESS(.stdout_fd = &fds[1]));
 	close(fds[1]);
 	ck_says(fds[0], whole_order);
 }
@@ -222,7 +222,7 @@ START_TEST(exit_in_a_child)
 	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
 	/* This process's own; they are not the child's. */
 	ck_ok(ipk_at_exit(say_it, "", 7));
-	ck_ok(ipk_process_start(call_exit, NULL, IPK_PROCESS(.stdout_fd = fds[1]), &p));
+	ck_ok(ipk_process_start(call_exit, NULL, IPK_PROCESS(.stdout_fd = &fds[1]), &p));
 	ck_assert_int_eq(join_role(p).exit_code, 3);
 	close(fds[1]);
 	ck_says(fds[0], "10 5b 5a more 0 -1 last ");

@@ -114,10 +114,10 @@ static int role_others(const char *arg)
 
 static int role_fd(const char *arg)
 {
-	int fd = ipk_inherited_fd(arg);
+	int fd, again;
 
-	role_check(fd >= 0);
-	role_check(ipk_inherited_fd(arg) == -ENOENT);
+	role_check(ipk_inherited_fd(arg, &fd) == 0);
+	role_check(ipk_inherited_fd(arg, &again) == -ENOENT);
 	role_check(write(fd, "x", 1) == 1);
 	close(fd);
 	return 0;
@@ -142,11 +142,13 @@ static int role_pipe(const char *arg)
 
 static int role_nothing(const char *arg)
 {
+	int fd;
+
 	role_check(!ipk_inherited(queue, arg));
 	role_check(!ipk_inherited(queue, "none"));
 	role_check(!ipk_inherited_handle(NULL, arg));
 	role_check(!ipk_inherited_handle("queue", NULL));
-	role_check(ipk_inherited_fd(arg) == -ENOENT);
+	role_check(ipk_inherited_fd(arg, &fd) == -ENOENT);
 	return 0;
 }
 
@@ -404,7 +406,7 @@ START_TEST(a_name_that_goes_takes_nothing_else_along)
 		ipk_inherit given[] = {IPK_INHERIT(queue, "q", q), IPK_INHERIT(value, "v", v)};
 
 		p = start_role(IPK_START_EXEC, "gone", "v",
-			       IPK_PROCESS(.inherit = given, .n_inherit = 2, .stdin_fd = fds[0]));
+			       IPK_PROCESS(.inherit = given, .n_inherit = 2, .stdin_fd = &fds[0]));
 	}
 	ck_ok(ipk_queue_unlink(name));
 	ck_assert_int_eq(write(fds[1], "x", 1), 1);
@@ -508,9 +510,11 @@ END_TEST
 START_TEST(nothing_is_found)
 {
 	int method = methods[_i];
+	int fd;
 
 	ck_assert_ptr_null(ipk_inherited(queue, "x"));
-	ck_assert_int_eq(ipk_inherited_fd("x"), -ENOENT);
+	ck_err(ipk_inherited_fd("x", &fd), -ENOENT);
+	ck_err(ipk_inherited_fd("x", NULL), -EINVAL);
 	begin_method(method);
 	ck_role(method, "nothing", "x", NULL);
 	end_method(method);

@@ -388,7 +388,7 @@ START_TEST(stdio_is_given)
 	begin_method(method);
 	open_stdio(&s);
 	ck_role(method, "copy_line", NULL,
-		IPK_PROCESS(.stdin_fd = s.in[0], .stdout_fd = s.out[1], .stderr_fd = s.err[1]));
+		IPK_PROCESS(.stdin_fd = &s.in[0], .stdout_fd = &s.out[1], .stderr_fd = &s.err[1]));
 	close(s.in[0]);
 	close(s.out[1]);
 	close(s.err[1]);
@@ -414,8 +414,10 @@ START_TEST(stdio_is_swapped)
 	dup2(s.err[1], 2);
 	close(s.out[1]);
 	close(s.err[1]);
-	r = try_role(method, "copy_line", NULL,
-		     IPK_PROCESS(.stdin_fd = s.in[0], .stdout_fd = 2, .stderr_fd = 1), &p);
+	r = try_role(
+		method, "copy_line", NULL,
+		IPK_PROCESS(.stdin_fd = &s.in[0], .stdout_fd = &(int){2}, .stderr_fd = &(int){1}),
+		&p);
 	dup2(saved_out, 1);
 	dup2(saved_err, 2);
 	close(saved_out);
@@ -429,9 +431,8 @@ START_TEST(stdio_is_swapped)
 }
 END_TEST
 
-START_TEST(stdin_is_kept)
+static void ck_stdin_is_kept(int method, bool by_flag)
 {
-	int method = methods[_i];
 	int saved = fcntl(0, F_DUPFD_CLOEXEC, 3);
 	ipk_process *p = NULL;
 	struct stdio s;
@@ -441,8 +442,9 @@ START_TEST(stdin_is_kept)
 	dup2(s.in[0], 0);
 	begin_method(method);
 	r = try_role(method, "copy_line", NULL,
-		     IPK_PROCESS(.flags = IPK_PROCESS_KEEP_STDIN, .stdout_fd = s.out[1],
-				 .stderr_fd = s.err[1]),
+		     IPK_PROCESS(.flags = by_flag ? IPK_PROCESS_KEEP_STDIN : 0,
+				 .stdin_fd = by_flag ? NULL : &(int){0}, .stdout_fd = &s.out[1],
+				 .stderr_fd = &s.err[1]),
 		     &p);
 	if (saved >= 0)
 		dup2(saved, 0);
@@ -458,6 +460,13 @@ START_TEST(stdin_is_kept)
 	ck_pipe_has(s.out[0], "out line\n");
 	ck_pipe_has(s.err[0], "err line\n");
 }
+
+/* By the flag, or by its number: 0 is an fd like others. */
+START_TEST(stdin_is_kept)
+{
+	ck_stdin_is_kept(methods[_i], true);
+	ck_stdin_is_kept(methods[_i], false);
+}
 END_TEST
 
 START_TEST(bad_options)
@@ -469,8 +478,8 @@ START_TEST(bad_options)
 	begin_method(method);
 	closed = fcntl(1, F_DUPFD_CLOEXEC, 3);
 	close(closed);
-	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.stdout_fd = closed), &p), -EBADF);
-	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.stdin_fd = -2), &p), -EBADF);
+	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.stdout_fd = &closed), &p), -EBADF);
+	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.stdin_fd = &(int){-2}), &p), -EBADF);
 	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.name = "a b"), &p), -EINVAL);
 	ck_err(try_role(method, "exit", "0", IPK_PROCESS(.flags = 1u << 20), &p), -EINVAL);
 	ck_err(try_role(4, "exit", "0", NULL, &p), -EINVAL);

@@ -69,7 +69,7 @@ static int consume_many(void *arg)
 	struct shared *s = arg;
 	int64_t last[N_PRODUCERS] = {-1, -1, -1, -1};
 	struct item buf[64];
-	ipk_item items[64];
+	ipk_bytes items[64];
 	size_t n;
 	int r;
 
@@ -162,7 +162,7 @@ START_TEST(shutdown_frees_blocked_putters)
 	ck_put_number(q, 1);
 	spawn_asleep(putters, put_until_the_end, q);
 	spawn_asleep(joiners, join_until_the_end, q);
-	ck_ok(ipk_queue_shutdown(q, _i < N_MAKES ? IPK_DRAIN : IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, _i < N_MAKES ? IPK_DRAIN : IPK_DISCARD));
 	reap_ok(putters[0]);
 	reap_ok(putters[1]);
 	if (_i < N_MAKES) {
@@ -181,7 +181,7 @@ START_TEST(shutdown_frees_blocked_getters)
 	pid_t getters[2];
 
 	spawn_asleep(getters, get_until_the_end, q);
-	ck_ok(ipk_queue_shutdown(q, _i < N_MAKES ? IPK_DRAIN : IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, _i < N_MAKES ? IPK_DRAIN : IPK_DISCARD));
 	reap_ok(getters[0]);
 	reap_ok(getters[1]);
 	drop_queue(q);

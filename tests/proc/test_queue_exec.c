@@ -16,38 +16,38 @@ enum { N_NUMBERS = 1000 };
 static int put_numbers(ipk_queue *q)
 {
 	for (uint32_t n = 0; n < N_NUMBERS; n++)
-		ipk_try(ipk_queue_put(q, &n, sizeof n, ipk_in_ms(WAIT_MS)));
+		IPK_TRY(ipk_queue_put(q, &n, sizeof n, ipk_in_ms(WAIT_MS)));
 	return 0;
 }
 
 static int role_put(const char *name)
 {
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 
-	ipk_try(ipk_queue_open(name, &q));
+	IPK_TRY(ipk_queue_open(name, &q));
 	return put_numbers(q);
 }
 
 static int role_connect(const char *path)
 {
-	IPK_AUTO(pipe) *p = NULL;
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(pipe, p);
+	IPK_AUTO(queue, q);
 
-	ipk_try(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
-	ipk_try(ipk_queue_recv(p, ipk_in_ms(WAIT_MS), &q));
+	IPK_TRY(ipk_pipe_connect(path, ipk_in_ms(WAIT_MS), &p));
+	IPK_TRY(ipk_queue_recv(p, ipk_in_ms(WAIT_MS), &q));
 	return put_numbers(q);
 }
 
 /* Gets numbers only when poll() says so; answers each on stdout with a byte. */
 static int role_poll(const char *name)
 {
-	IPK_AUTO(queue) *q = NULL;
+	IPK_AUTO(queue, q);
 	struct pollfd p = {.events = POLLIN};
 	char buf[MQ_MESSAGE_BYTES];
 	int r;
 
-	ipk_try(ipk_queue_open(name, &q));
-	ipk_try(ipk_queue_fd(q, &p.fd));
+	IPK_TRY(ipk_queue_open(name, &q));
+	IPK_TRY(ipk_queue_fd(q, &p.fd));
 	for (;;) {
 		while ((r = ipk_queue_get(q, buf, sizeof buf, ipk_now(), NULL)) == 0) {
 			if (buf[0] == 'q')

@@ -196,7 +196,7 @@ static int create_and_end(void *arg)
 
 START_TEST(it_holds_nobody_up_who_ends)
 {
-	IPK_AUTO(process) *creator = NULL;
+	IPK_AUTO(process, creator);
 	ipk_process_status status;
 	int pid_pipe[2];
 	pid_t pid;

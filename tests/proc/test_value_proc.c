@@ -34,12 +34,12 @@ static int add_many(void *arg)
 	short old = 0;
 
 	for (int k = 0; k < c->n; k++) {
-		ipk_try(ipk_value_add(c->i, 1, NULL));
-		ipk_try(ipk_value_add(c->q, -3, NULL));
-		ipk_try(ipk_value_add(c->d, 0.5, NULL));
+		IPK_TRY(ipk_value_add(c->i, 1, NULL));
+		IPK_TRY(ipk_value_add(c->q, -3, NULL));
+		IPK_TRY(ipk_value_add(c->d, 0.5, NULL));
 		while (ipk_value_add_checked(c->h, 1, &old) == -EOVERFLOW)
-			ipk_try(ipk_value_store(c->h, &(short){0}));
-		ipk_try(ipk_array_add(c->a, (size_t)k % 5, 1, NULL));
+			IPK_TRY(ipk_value_store(c->h, &(short){0}));
+		IPK_TRY(ipk_array_add(c->a, (size_t)k % 5, 1, NULL));
 	}
 	return 0;
 }
@@ -89,15 +89,15 @@ static int add_locked(void *arg)
 	int *items = ipk_array_data(l->a);
 
 	for (int k = 0; k < l->n; k++) {
-		ipk_try(ipk_lock_lock(ipk_value_get_lock(l->v), ipk_in_ms(WAIT_MS), NULL));
+		IPK_TRY(ipk_lock_lock(ipk_value_get_lock(l->v), ipk_in_ms(WAIT_MS), NULL));
 		*at = *at + 1;
-		ipk_try(ipk_lock_unlock(ipk_value_get_lock(l->v)));
-		ipk_try(ipk_lock_lock(ipk_array_get_lock(l->a), ipk_in_ms(WAIT_MS), NULL));
+		IPK_TRY(ipk_lock_unlock(ipk_value_get_lock(l->v)));
+		IPK_TRY(ipk_lock_lock(ipk_array_get_lock(l->a), ipk_in_ms(WAIT_MS), NULL));
 		if (items[0] != -items[99])
 			return 1;
 		items[0]++;
 		items[99]--;
-		ipk_try(ipk_lock_unlock(ipk_array_get_lock(l->a)));
+		IPK_TRY(ipk_lock_unlock(ipk_array_get_lock(l->a)));
 	}
 	return 0;
 }
@@ -130,14 +130,14 @@ static int write_and_read(void *arg)
 		int mine = getpid() ^ k;
 
 		if (k % 2)
-			ipk_try(ipk_array_fill(l->a, 0, 100, &mine, 4, ipk_in_ms(WAIT_MS), NULL));
+			IPK_TRY(ipk_array_fill(l->a, 0, 100, &mine, 4, ipk_in_ms(WAIT_MS), NULL));
 		else
 			for (int i = 0; i < 100; i++)
 				items[i] = mine;
 		if (k % 2 == 0)
-			ipk_try(ipk_array_write(l->a, 0, 100, items, sizeof items,
+			IPK_TRY(ipk_array_write(l->a, 0, 100, items, sizeof items,
 						ipk_in_ms(WAIT_MS), NULL));
-		ipk_try(ipk_array_read_slice(l->a, 99, -1, 100, items, sizeof items,
+		IPK_TRY(ipk_array_read_slice(l->a, 99, -1, 100, items, sizeof items,
 					     ipk_in_ms(WAIT_MS), NULL));
 		if (memcmp(items, items + 1, sizeof items - sizeof items[0]) != 0)
 			return 1;
@@ -170,8 +170,8 @@ static int store_for_ever(void *arg)
 
 	for (unsigned k = (unsigned)getpid();; k++) {
 		memset(p, (int)k, w->n_bytes);
-		ipk_try(ipk_value_store_bytes(w->v, p, w->n_bytes, ipk_in_ms(WAIT_MS)));
-		ipk_try(ipk_value_add(w->n_begun, 1, NULL));
+		IPK_TRY(ipk_value_store_bytes(w->v, p, w->n_bytes, ipk_in_ms(WAIT_MS)));
+		IPK_TRY(ipk_value_add(w->n_begun, 1, NULL));
 	}
 }
 
@@ -283,8 +283,8 @@ static int hold(void *arg)
 {
 	struct holder *h = arg;
 
-	ipk_try(ipk_lock_lock(h->lock, ipk_now(), NULL));
-	ipk_try(ipk_lock_lock(h->lock, ipk_now(), NULL));
+	IPK_TRY(ipk_lock_lock(h->lock, ipk_now(), NULL));
+	IPK_TRY(ipk_lock_lock(h->lock, ipk_now(), NULL));
 	gate_open(&h->held);
 	pause();
 	return 0;
@@ -345,7 +345,7 @@ static int write_for_ever(void *arg)
 
 	gate_open(&h->held);
 	for (;;)
-		ipk_try(ipk_array_write(h->a, 0, sizeof bytes, bytes, sizeof bytes,
+		IPK_TRY(ipk_array_write(h->a, 0, sizeof bytes, bytes, sizeof bytes,
 					ipk_in_ms(WAIT_MS), NULL));
 }
 
@@ -400,10 +400,10 @@ static int open_both(void *arg)
 	if (ipk_value_open(n->array, &v) != -EPROTOTYPE ||
 	    ipk_array_open(n->value, &a) != -EPROTOTYPE)
 		return 1;
-	ipk_try(ipk_value_open(n->value, &v));
-	ipk_try(ipk_array_open(n->array, &a));
-	ipk_try(ipk_value_add(v, 1, NULL));
-	ipk_try(ipk_array_set(a, 2, &(double){2.5}));
+	IPK_TRY(ipk_value_open(n->value, &v));
+	IPK_TRY(ipk_array_open(n->array, &a));
+	IPK_TRY(ipk_value_add(v, 1, NULL));
+	IPK_TRY(ipk_array_set(a, 2, &(double){2.5}));
 	ipk_value_close(v);
 	ipk_array_close(a);
 	return 0;
@@ -442,7 +442,7 @@ static int add_to_all(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < N_MANY; i++)
-		ipk_try(ipk_value_add(many[i], i, NULL));
+		IPK_TRY(ipk_value_add(many[i], i, NULL));
 	return 0;
 }
 

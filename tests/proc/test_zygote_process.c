@@ -77,7 +77,7 @@ static ipk_process_status join(ipk_process *p)
 
 static int run(ipk_process_fn fn, void *arg, size_t arg_bytes)
 {
-	IPK_AUTO(process) *p = NULL;
+	IPK_AUTO(process, p);
 
 	ck_ok(ipk_process_start(
 		fn, arg, IPK_PROCESS(.start_method = IPK_START_ZYGOTE, .arg_bytes = arg_bytes),
@@ -102,7 +102,7 @@ START_TEST(a_process_has_one_zygote)
 		ipk_zygote_stop();
 	}
 	ck_err(ipk_zygote_start(IPK_ZYGOTE(.name = "no good")), -EINVAL);
-	ck_err(ipk_zygote_start(&(ipk_zygote_opts){.size = 1}), -EINVAL);
+	ck_err(ipk_zygote_start(&(ipk_zygote_opts){.struct_size = 1}), -EINVAL);
 }
 END_TEST
 
@@ -202,7 +202,7 @@ END_TEST
 
 static int put_from_child(void *arg)
 {
-	IPK_AUTO(queue) *jobs = ipk_inherited(queue, "jobs");
+	IPK_AUTO_INIT(queue, jobs, ipk_inherited(queue, "jobs"));
 	int parent = *(int *)arg;
 
 	if (!jobs || ipk_parent_pid() != parent || !ipk_parent_is_alive())
@@ -214,7 +214,7 @@ static int put_from_child(void *arg)
 
 START_TEST(handles_made_after_the_zygote)
 {
-	IPK_AUTO(queue) *jobs = NULL;
+	IPK_AUTO(queue, jobs);
 	int pid = getpid();
 	char buf[16];
 	size_t n;

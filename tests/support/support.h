@@ -33,6 +33,7 @@
 #include <sys/types.h>
 
 #include "ipk/error.h"
+#include "support/listed.h"
 
 /*
  * The deadline for what must happen: far beyond any load, below the test's own timeout. That is

@@ -148,7 +148,7 @@ static int no_manager(const struct command *c, int error)
 
 static int run_manager(const struct command *c)
 {
-	IPK_AUTO(manager_snapshot) *snap = NULL;
+	IPK_AUTO(manager_snapshot, snap);
 	int r = ipk_manager_snapshot_take(c->object, NULL, &snap);
 	json_t *json;
 
@@ -169,7 +169,7 @@ static int run_manager(const struct command *c)
 
 static int run_objects(const struct command *c)
 {
-	IPK_AUTO(inspect) *snap = NULL;
+	IPK_AUTO(inspect, snap);
 	int r = ipk_inspect_scan(IPK_INSPECT(.match = c->object), &snap);
 
 	if (r < 0) {

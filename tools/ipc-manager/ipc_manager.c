@@ -273,7 +273,7 @@ static int run(struct command *c)
 
 	fill_stdio();
 	r = stop_signals(&stop_fd);
-	c->opts.size = sizeof c->opts;
+	c->opts.struct_size = sizeof c->opts;
 	c->opts.allowed_uids = c->uids;
 	c->opts.allowed_gids = c->gids;
 	c->opts.on_ready = on_ready;

@@ -5,7 +5,7 @@
 #include "support/support.h"
 
 struct opts {
-	size_t size;
+	size_t struct_size;
 	long a, b;
 };
 
@@ -21,7 +21,7 @@ START_TEST(null_is_all_default)
 
 	memset(&got, 0xff, sizeof got);
 	ck_ok(ipk__opts_copy(&got, sizeof got, NULL));
-	ck_assert(got.size == 0 && got.a == 0 && got.b == 0);
+	ck_assert(got.struct_size == 0 && got.a == 0 && got.b == 0);
 }
 END_TEST
 
@@ -40,7 +40,7 @@ START_TEST(older_struct_is_read_as_far_as_it_goes)
 
 	ck_ok(ipk__opts_copy(&got, sizeof got, &src));
 	ck_assert(got.a == 1 && got.b == 0);
-	src.size = sizeof src.size;
+	src.struct_size = sizeof src.struct_size;
 	ck_ok(ipk__opts_copy(&got, sizeof got, &src));
 	ck_assert(got.a == 0 && got.b == 0);
 }
@@ -64,11 +64,11 @@ START_TEST(size_must_be_one)
 {
 	struct opts src = {0}, got;
 
-	for (src.size = 0; src.size < sizeof src.size; src.size++)
+	for (src.struct_size = 0; src.struct_size < sizeof src.struct_size; src.struct_size++)
 		ck_err(ipk__opts_copy(&got, sizeof got, &src), -EINVAL);
-	src.size = SIZE_MAX;
+	src.struct_size = SIZE_MAX;
 	ck_err(ipk__opts_copy(&got, sizeof got, &src), -EINVAL);
-	src.size = 4097;
+	src.struct_size = 4097;
 	ck_err(ipk__opts_copy(&got, sizeof got, &src), -EINVAL);
 }
 END_TEST

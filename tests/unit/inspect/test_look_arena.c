@@ -37,7 +37,7 @@ static ipk_lock *make_lock(ipk_lock_opts *opts)
 {
 	ipk_lock *lock = NULL;
 
-	opts->size = sizeof *opts;
+	opts->struct_size = sizeof *opts;
 	ck_ok(ipk_lock_create(opts, &lock));
 	return lock;
 }

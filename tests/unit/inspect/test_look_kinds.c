@@ -51,7 +51,7 @@ static ipk_value *make_value(ipk_value_opts *opts)
 {
 	ipk_value *v = NULL;
 
-	opts->size = sizeof *opts;
+	opts->struct_size = sizeof *opts;
 	opts->label = new_label("value");
 	ck_ok(ipk_value_create(opts, &v));
 	return v;
@@ -223,7 +223,7 @@ static ipk_array *make_array(ipk_array_opts *opts)
 {
 	ipk_array *a = NULL;
 
-	opts->size = sizeof *opts;
+	opts->struct_size = sizeof *opts;
 	opts->label = new_label("array");
 	ck_ok(ipk_array_create(opts, &a));
 	return a;
@@ -435,7 +435,7 @@ static ipk_semaphore *make_semaphore(ipk_semaphore_opts *opts)
 {
 	ipk_semaphore *s = NULL;
 
-	opts->size = sizeof *opts;
+	opts->struct_size = sizeof *opts;
 	opts->label = new_label("semaphore");
 	ck_ok(ipk_semaphore_create(opts, &s));
 	return s;

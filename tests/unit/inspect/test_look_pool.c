@@ -263,9 +263,9 @@ START_TEST(dead_workers_are_told)
 	ck_assert(has_hint(o, "no worker is alive"));
 	ipk_inspect_close(snap);
 	/* That is as it should be when it was shut down. */
-	shm->counts.is_shut = IPK_NOW;
+	shm->counts.is_shut = IPK_DISCARD;
 	o = look(label, &snap);
-	ck_assert_uint_eq(o->shutdown, IPK_NOW);
+	ck_assert_uint_eq(o->shutdown, IPK_DISCARD);
 	ck_assert_uint_eq(o->n_hints, 0);
 	ipk_inspect_close(snap);
 	ipk__segment_detach(&segment);

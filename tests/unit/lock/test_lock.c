@@ -103,7 +103,7 @@ START_TEST(null_and_bad_options_are_told)
 	struct {
 		ipk_lock_opts known;
 		int unknown;
-	} future = {.known = {.size = sizeof future}, .unknown = 1};
+	} future = {.known = {.struct_size = sizeof future}, .unknown = 1};
 	ipk_lock *lock = NULL;
 	ipk_pipe *a, *b;
 
@@ -118,7 +118,7 @@ START_TEST(null_and_bad_options_are_told)
 	ck_err(ipk_lock_lock(NULL, ipk_now(), NULL), -EBADF);
 	ck_err(ipk_lock_unlock(NULL), -EBADF);
 	ck_assert_uint_eq(ipk_lock_owner(NULL), 0);
-	ck_assert_uint_eq(ipk_lock_waiters(NULL, NULL, 0), 0);
+	ck_err(ipk_lock_waiters(NULL, NULL, 0, &(size_t){0}), -EBADF);
 	ck_assert_ptr_null(ipk_lock_close(NULL));
 	ck_ok(ipk_pipe_create(NULL, &a, &b));
 	ck_err(ipk_lock_send(NULL, a, ipk_now()), -EBADF);
@@ -160,7 +160,7 @@ static int count_up(void *arg)
 		if (i % 64 == 0)
 			sched_yield();
 		c->n_inside--;
-		ipk_lock_unlock(c->lock);
+		(void)!ipk_lock_unlock(c->lock);
 	}
 	return 0;
 }
@@ -431,13 +431,13 @@ static void *wait_for_it(void *arg)
 	w->tid = gettid();
 	w->r = ipk_lock_lock(w->lock, ipk_in_ms(WAIT_MS), &w->recovered);
 	if (w->r == 0)
-		ipk_lock_unlock(w->lock);
+		(void)!ipk_lock_unlock(w->lock);
 	return NULL;
 }
 
 static bool has_waiter(void *lock)
 {
-	return ipk_lock_waiters(lock, NULL, 0) == 1;
+	return N_LISTED(ipk_lock_waiters, lock, NULL, 0) == 1;
 }
 
 START_TEST(sleeper_gets_the_lock_of_a_killed_holder)
@@ -449,14 +449,14 @@ START_TEST(sleeper_gets_the_lock_of_a_killed_holder)
 
 	ck_assert_int_eq(pthread_create(&w.thread, NULL, wait_for_it, &w), 0);
 	ck_assert(wait_until(has_waiter, h.lock, WAIT_MS));
-	ck_assert_uint_eq(ipk_lock_waiters(h.lock, &tid, 1), 1);
+	ck_assert_uint_eq(N_LISTED(ipk_lock_waiters, h.lock, &tid, 1), 1);
 	ck_assert_int_eq((pid_t)tid, w.tid);
 	ck_wait_asleep(w.tid);
 	kill_and_reap(pid);
 	pthread_join(w.thread, NULL);
 	ck_ok(w.r);
 	ck_assert(w.recovered);
-	ck_assert_uint_eq(ipk_lock_waiters(h.lock, &tid, 1), 0);
+	ck_assert_uint_eq(N_LISTED(ipk_lock_waiters, h.lock, &tid, 1), 0);
 	end_holder(&h);
 }
 END_TEST
@@ -579,7 +579,7 @@ START_TEST(killed_waiter_is_in_nobodys_way)
 	ck_assert(wait_until(has_waiter, lock, WAIT_MS));
 	ck_wait_asleep(pid);
 	kill_and_reap(pid);
-	ck_assert_uint_eq(ipk_lock_waiters(lock, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk_lock_waiters, lock, NULL, 0), 0);
 	ck_ok(ipk_lock_unlock(lock));
 	ck_lock(lock);
 	ck_ok(ipk_lock_unlock(lock));

@@ -157,7 +157,7 @@ static void *read_pages(void *arg)
 		if (ipk_rwlock_read_lock(p->lock, ipk_in_ms(WAIT_MS), NULL) < 0 ||
 		    p->first != p->second)
 			atomic_fetch_add(&p->n_faults, 1);
-		ipk_rwlock_read_unlock(p->lock);
+		(void)!ipk_rwlock_read_unlock(p->lock);
 	}
 	return NULL;
 }
@@ -171,7 +171,7 @@ static void *write_pages(void *arg)
 			atomic_fetch_add(&p->n_faults, 1);
 		p->first++;
 		p->second++;
-		ipk_rwlock_write_unlock(p->lock);
+		(void)!ipk_rwlock_write_unlock(p->lock);
 	}
 	return NULL;
 }
@@ -215,7 +215,7 @@ static void *put_by_semaphore(void *arg)
 		if (ipk_semaphore_acquire(b->free, ipk_in_ms(WAIT_MS)) < 0)
 			break;
 		b->slots[i % N_SLOTS] = (uint64_t)i;
-		ipk_semaphore_release(b->used);
+		(void)!ipk_semaphore_release(b->used);
 	}
 	return NULL;
 }
@@ -228,7 +228,7 @@ static void *get_by_semaphore(void *arg)
 		if (ipk_semaphore_acquire(b->used, ipk_in_ms(WAIT_MS)) < 0 ||
 		    b->slots[i % N_SLOTS] != (uint64_t)i)
 			b->n_faults++;
-		ipk_semaphore_release(b->free);
+		(void)!ipk_semaphore_release(b->free);
 	}
 	return NULL;
 }
@@ -239,7 +239,7 @@ START_TEST(what_was_written_before_release_is_seen_after_acquire)
 	pthread_t threads[2];
 
 	ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.value = N_SLOTS), &b.free));
-	ck_ok(ipk_semaphore_create(NULL, &b.used));
+	ck_ok(ipk_semaphore_create(IPK_SEMAPHORE(.value = 0), &b.used));
 	start_threads(&threads[0], 1, put_by_semaphore, &b);
 	start_threads(&threads[1], 1, get_by_semaphore, &b);
 	join_threads(threads, 2);
@@ -274,8 +274,8 @@ static bool step(struct buffer *b, bool (*ready)(void *arg), uint64_t *count)
 	ok = ipk_cond_wait_for(b->changed, b->lock, ready, b, ipk_in_ms(WAIT_MS), NULL) == 0;
 	if (ok)
 		++*count;
-	ipk_lock_unlock(b->lock);
-	ipk_cond_notify_all(b->changed);
+	(void)!ipk_lock_unlock(b->lock);
+	(void)!ipk_cond_notify_all(b->changed);
 	return ok;
 }
 
@@ -346,7 +346,7 @@ static void *meet_again(void *arg)
 		if (ipk_barrier_wait(m->barrier, NULL, NULL, ipk_in_ms(WAIT_MS), NULL) < 0)
 			atomic_fetch_add(&m->n_faults, 1);
 	}
-	ipk_barrier_unregister(m->barrier);
+	(void)!ipk_barrier_unregister(m->barrier);
 	return NULL;
 }
 
@@ -419,8 +419,8 @@ static void *make_and_close(void *arg)
 	struct maker *m = arg;
 
 	for (int i = 0; i < m->n_objects; i++) {
-		IPK_AUTO(lock) *a = NULL;
-		IPK_AUTO(lock) *b = NULL;
+		IPK_AUTO(lock, a);
+		IPK_AUTO(lock, b);
 
 		if (ipk_lock_create(NULL, &a) < 0 || ipk_lock_create(NULL, &b) < 0 ||
 		    ipk_lock_lock(a, ipk_now(), NULL) < 0 || ipk_lock_owner(b) != 0 ||

@@ -97,7 +97,7 @@ static bool has_begun(void *arg)
 
 static bool one_waits(void *arg)
 {
-	return ipk_once_waiters(((struct fix *)arg)->once, NULL, 0) == 1;
+	return N_LISTED(ipk_once_waiters, ((struct fix *)arg)->once, NULL, 0) == 1;
 }
 
 START_TEST(runs_once)
@@ -120,9 +120,8 @@ END_TEST
 
 START_TEST(wrong_arguments)
 {
-	ipk_once_opts odd = {.size = 1};
-	IPK_AUTO(once) *once = NULL;
-	uint32_t tid;
+	ipk_once_opts odd = {.struct_size = 1};
+	IPK_AUTO(once, once);
 
 	ck_err(ipk_once_create(NULL, NULL), -EINVAL);
 	ck_err(ipk_once_create(&odd, &once), -EINVAL);
@@ -131,7 +130,7 @@ START_TEST(wrong_arguments)
 	ck_err(ipk_once_unlink("t-nobody-made-it"), -ENOENT);
 	ck_err(ipk_once_run(NULL, count, NULL, ipk_now(), NULL), -EBADF);
 	ck_assert(!ipk_once_is_done(NULL));
-	ck_assert_uint_eq(ipk_once_waiters(NULL, &tid, 1), 0);
+	ck_err(ipk_once_waiters(NULL, NULL, 0, &(size_t){0}), -EBADF);
 	ck_err(ipk_once_send(NULL, NULL, ipk_now()), -EBADF);
 	ck_ok(ipk_once_create(IPK_ONCE(.label = "table"), &once));
 	ck_err(ipk_once_run(once, NULL, NULL, ipk_now(), NULL), -EINVAL);
@@ -226,7 +225,7 @@ START_TEST(others_wait_for_the_one_that_runs)
 	ck_err(ipk_once_run(f.once, count, &f, ipk_in_ms(5), NULL), -ETIMEDOUT);
 	other = spawn(run_count, &f);
 	ck_assert(wait_until(one_waits, &f, WAIT_MS));
-	ck_assert_uint_eq(ipk_once_waiters(f.once, &tid, 1), 1);
+	ck_assert_uint_eq(N_LISTED(ipk_once_waiters, f.once, &tid, 1), 1);
 	ck_assert_uint_eq(tid, other);
 	f.shared->may_go = true;
 	reap_ok(runner);

@@ -49,7 +49,7 @@ static bool has_waiter_or_called(void *arg)
 {
 	const struct other *o = arg;
 
-	return o->has_called || ipk_rwlock_waiters(o->l, NULL, 0) > 0;
+	return o->has_called || N_LISTED(ipk_rwlock_waiters, o->l, NULL, 0) > 0;
 }
 
 static void *run_other(void *arg)
@@ -134,7 +134,7 @@ static bool is_crowd(void *arg)
 {
 	const struct crowd *c = arg;
 
-	return ipk_rwlock_waiters(c->l, NULL, 0) == c->n;
+	return N_LISTED(ipk_rwlock_waiters, c->l, NULL, 0) == c->n;
 }
 
 static void ck_wait_waiters(ipk_rwlock *l, size_t n)
@@ -156,11 +156,11 @@ START_TEST(readers_share)
 	ck_assert(!recovered);
 	ck_ok(try_read(l));
 	ck_err(try_write(l), -ETIMEDOUT);
-	ck_assert_uint_eq(ipk_rwlock_readers(l, &tid, 1), 1);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, &tid, 1), 1);
 	ck_assert_int_eq((pid_t)tid, gettid());
 	ck_assert_uint_eq(ipk_rwlock_owner(l), 0);
 	ck_ok(ipk_rwlock_read_unlock(l));
-	ck_assert_uint_eq(ipk_rwlock_readers(l, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, NULL, 0), 0);
 	ck_ok(try_write(l));
 	ipk_rwlock_close(l);
 }
@@ -174,7 +174,7 @@ START_TEST(a_writer_is_alone)
 	ck_ok(ipk_rwlock_write_lock(l, ipk_now(), &recovered));
 	ck_assert(!recovered);
 	ck_assert_int_eq((pid_t)ipk_rwlock_owner(l), gettid());
-	ck_assert_uint_eq(ipk_rwlock_readers(l, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, NULL, 0), 0);
 	ck_err(try_read(l), -ETIMEDOUT);
 	ck_err(try_write(l), -ETIMEDOUT);
 	ck_err(run(reader(l), ipk_in_ms(5), NULL), -ETIMEDOUT);
@@ -235,7 +235,7 @@ START_TEST(a_reader_reads_again_while_a_writer_waits)
 	ck_ok(ipk_rwlock_read_lock(l, ipk_now(), NULL));
 	ck_err(try_read(l), -ETIMEDOUT);
 	ck_ok(ipk_rwlock_read_unlock(l));
-	ck_assert_uint_eq(ipk_rwlock_readers(l, NULL, 0), 1);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, NULL, 0), 1);
 	ck_err(try_write(l), -ETIMEDOUT);
 	ck_ok(ipk_rwlock_read_unlock(l));
 	ck_assert(wait_until(has_called, &w, WAIT_MS));
@@ -404,14 +404,14 @@ static int use(ipk_rwlock *l, struct pair *pair, int n)
 
 	for (int i = 0; i < n; i++) {
 		if (i % 4 == 3) {
-			ipk_try(ipk_rwlock_write_lock(l, ipk_in_ms(WAIT_MS), NULL));
+			IPK_TRY(ipk_rwlock_write_lock(l, ipk_in_ms(WAIT_MS), NULL));
 			pair->a++;
 			pair->b++;
-			ipk_try(ipk_rwlock_write_unlock(l));
+			IPK_TRY(ipk_rwlock_write_unlock(l));
 		} else {
-			ipk_try(ipk_rwlock_read_lock(l, ipk_in_ms(WAIT_MS), NULL));
+			IPK_TRY(ipk_rwlock_read_lock(l, ipk_in_ms(WAIT_MS), NULL));
 			n_torn += pair->a != pair->b;
-			ipk_try(ipk_rwlock_read_unlock(l));
+			IPK_TRY(ipk_rwlock_read_unlock(l));
 		}
 	}
 	return n_torn;
@@ -483,18 +483,18 @@ static int use_until_killed(void *arg)
 	struct contest *c = arg;
 
 	for (bool recovered;;) {
-		ipk_try(ipk_rwlock_write_lock(c->l, ipk_in_ms(WAIT_MS), &recovered));
+		IPK_TRY(ipk_rwlock_write_lock(c->l, ipk_in_ms(WAIT_MS), &recovered));
 		if (recovered)
 			c->pair->b = c->pair->a;
 		if (c->pair->a != c->pair->b)
 			return 1;
 		c->pair->a++;
 		c->pair->b++;
-		ipk_rwlock_write_unlock(c->l);
-		ipk_try(ipk_rwlock_read_lock(c->l, ipk_in_ms(WAIT_MS), &recovered));
+		(void)!ipk_rwlock_write_unlock(c->l);
+		IPK_TRY(ipk_rwlock_read_lock(c->l, ipk_in_ms(WAIT_MS), &recovered));
 		if (!recovered && c->pair->a != c->pair->b)
 			return 2;
-		ipk_rwlock_read_unlock(c->l);
+		(void)!ipk_rwlock_read_unlock(c->l);
 	}
 }
 
@@ -545,7 +545,7 @@ static int hold(void *arg)
 {
 	struct holder *h = arg;
 
-	ipk_try(h->lock(h->l, ipk_in_ms(WAIT_MS), NULL));
+	IPK_TRY(h->lock(h->l, ipk_in_ms(WAIT_MS), NULL));
 	gate_open(&h->gate);
 	for (;;)
 		pause();
@@ -573,7 +573,7 @@ START_TEST(a_dead_reader_gives_its_share_back)
 
 	ck_err(ipk_rwlock_write_lock(l, ipk_now(), NULL), -ETIMEDOUT);
 	kill_and_reap(pid);
-	ck_assert_uint_eq(ipk_rwlock_readers(l, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, NULL, 0), 0);
 	ck_ok(ipk_rwlock_write_lock(l, ipk_now(), &recovered));
 	ck_assert(!recovered);
 	ck_ok(ipk_rwlock_write_unlock(l));
@@ -769,7 +769,7 @@ START_TEST(readers_beyond_max_wait_for_room)
 		ck_assert(wait_until(has_called, &r[i], WAIT_MS));
 		ck_ok(r[i].r);
 	}
-	ck_assert_uint_eq(ipk_rwlock_readers(l, tids, N + 1), N);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, tids, N + 1), N);
 	for (int i = 0; i < N; i++) {
 		ck_assert_uint_ne(tids[i], 0);
 		for (int k = 0; k < i; k++)
@@ -804,7 +804,7 @@ START_TEST(cells_of_the_dead_are_room)
 	for (int i = 0; i < 4; i++)
 		kill_and_reap(pids[i]);
 	ck_ok(ipk_rwlock_read_lock(l, ipk_now(), NULL));
-	ck_assert_uint_eq(ipk_rwlock_readers(l, NULL, 0), 1);
+	ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, l, NULL, 0), 1);
 	ck_ok(ipk_rwlock_read_unlock(l));
 	ipk_rwlock_close(l);
 }
@@ -826,7 +826,7 @@ START_TEST(shares_far_from_home_are_found)
 		}
 		ck_ok(ipk_rwlock_read_lock(locks[i], ipk_now(), NULL));
 		ck_ok(ipk_rwlock_read_lock(locks[i], ipk_now(), NULL));
-		ck_assert_uint_eq(ipk_rwlock_readers(locks[i], NULL, 0), 4);
+		ck_assert_uint_eq(N_LISTED(ipk_rwlock_readers, locks[i], NULL, 0), 4);
 	}
 	for (int i = 0; i < N_LOCKS; i++) {
 		ck_ok(ipk_rwlock_read_unlock(locks[i]));
@@ -907,8 +907,8 @@ START_TEST(wrong_arguments)
 	ck_err(ipk_rwlock_recv(NULL, ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_rwlock_recv(NULL, ipk_now(), &l), -EBADF);
 	ck_assert_uint_eq(ipk_rwlock_owner(NULL), 0);
-	ck_assert_uint_eq(ipk_rwlock_readers(NULL, NULL, 0), 0);
-	ck_assert_uint_eq(ipk_rwlock_waiters(NULL, NULL, 0), 0);
+	ck_err(ipk_rwlock_readers(NULL, NULL, 0, &(size_t){0}), -EBADF);
+	ck_err(ipk_rwlock_waiters(NULL, NULL, 0, &(size_t){0}), -EBADF);
 	ck_assert_ptr_null(ipk_rwlock_close(NULL));
 	ck_assert_ptr_null(l);
 	ipk_rwlock_closep(&l);
@@ -923,13 +923,13 @@ END_TEST
 
 static int hold_by_name(void *arg)
 {
-	IPK_AUTO(rwlock) *l = NULL;
+	IPK_AUTO(rwlock, l);
 	bool recovered;
 
-	ipk_try(ipk_rwlock_open(arg, &l));
+	IPK_TRY(ipk_rwlock_open(arg, &l));
 	if (ipk_rwlock_write_lock(l, ipk_now(), &recovered) != -ETIMEDOUT)
 		return 1;
-	ipk_try(ipk_rwlock_read_lock(l, ipk_now(), &recovered));
+	IPK_TRY(ipk_rwlock_read_lock(l, ipk_now(), &recovered));
 	return ipk_rwlock_read_unlock(l);
 }
 
@@ -981,9 +981,9 @@ END_TEST
 
 static int recv_and_try(void *arg)
 {
-	IPK_AUTO(rwlock) *l = NULL;
+	IPK_AUTO(rwlock, l);
 
-	ipk_try(ipk_rwlock_recv(arg, ipk_in_ms(WAIT_MS), &l));
+	IPK_TRY(ipk_rwlock_recv(arg, ipk_in_ms(WAIT_MS), &l));
 	if (ipk_rwlock_read_lock(l, ipk_now(), NULL) != -ETIMEDOUT)
 		return 1;
 	return ipk_rwlock_owner(l) == (uint32_t)getppid() ? 0 : 2;

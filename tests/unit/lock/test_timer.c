@@ -84,7 +84,7 @@ END_TEST
 
 START_TEST(wrong_arguments)
 {
-	IPK_AUTO(timer) *timer = NULL;
+	IPK_AUTO(timer, timer);
 
 	ck_err(ipk_timer_start(0, NULL, NULL, &timer), -EINVAL);
 	ck_err(ipk_timer_start(0, count, NULL, NULL), -EINVAL);
@@ -167,7 +167,7 @@ static void close_it(void *arg)
 	if (!wait_until(may_go, c, WAIT_MS))
 		return;
 	c->r = ipk_timer_wait(c->timer, ipk_forever());
-	ipk_timer_cancel(c->timer);
+	(void)!ipk_timer_cancel(c->timer);
 	ipk_timer_close(c->timer);
 	c->n_over++;
 }

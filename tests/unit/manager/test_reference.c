@@ -33,11 +33,11 @@ START_TEST(names_of_every_length_come_back)
 		memset(name, 'n', len);
 		name[len] = '\0';
 		ck_ok(ipk_ref_pack(IPK_REF_QUEUE, name, buf, len + 8, &n));
-		ck_ok(ipk_ref_unpack(buf, n, &kind, back, sizeof back));
+		ck_ok(ipk_ref_unpack(buf, n, back, sizeof back, &kind));
 		ck_assert_int_eq(kind, IPK_REF_QUEUE);
 		ck_assert_str_eq(back, name);
-		ck_err(ipk_ref_unpack(buf, n - 1, &kind, back, sizeof back), -EPROTO);
-		ck_err(ipk_ref_unpack(buf, n, &kind, back, len), -EMSGSIZE);
+		ck_err(ipk_ref_unpack(buf, n - 1, back, sizeof back, &kind), -EPROTO);
+		ck_err(ipk_ref_unpack(buf, n, back, len, &kind), -EMSGSIZE);
 	}
 }
 END_TEST
@@ -48,7 +48,7 @@ START_TEST(short_forms_of_others_are_read)
 	char name[8];
 	ipk_ref_kind kind;
 
-	ck_ok(ipk_ref_unpack(fixext2, 5, &kind, name, sizeof name));
+	ck_ok(ipk_ref_unpack(fixext2, 5, name, sizeof name, &kind));
 	ck_assert_int_eq(kind, IPK_REF_LIST);
 	ck_assert_str_eq(name, "x");
 }
@@ -79,9 +79,9 @@ START_TEST(what_is_none_is_refused)
 	ipk_ref_kind kind;
 
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-		ck_err(ipk_ref_unpack(wrong[i].bytes, wrong[i].n, &kind, name, sizeof name),
+		ck_err(ipk_ref_unpack(wrong[i].bytes, wrong[i].n, name, sizeof name, &kind),
 		       -EPROTO);
-	ck_err(ipk_ref_unpack(NULL, 0, &kind, name, sizeof name), -EPROTO);
+	ck_err(ipk_ref_unpack(NULL, 0, name, sizeof name, &kind), -EPROTO);
 }
 END_TEST
 

@@ -18,8 +18,8 @@ static ipk_reply *reply_of(const char *text)
 
 START_TEST(every_kind_is_read)
 {
-	IPK_AUTO(reply) *r =
-		reply_of("*6\r\n:5\r\n$2\r\nab\r\n_\r\n,1.5\r\n#t\r\n-WRONGTYPE no\r\n");
+	IPK_AUTO_INIT(reply, r,
+		      reply_of("*6\r\n:5\r\n$2\r\nab\r\n_\r\n,1.5\r\n#t\r\n-WRONGTYPE no\r\n"));
 	static const ipk_reply_kind kinds[] = {
 		IPK_REPLY_ARRAY, IPK_REPLY_INT,   IPK_REPLY_TEXT, IPK_REPLY_NULL, IPK_REPLY_DOUBLE,
 		IPK_REPLY_INT,   IPK_REPLY_ERROR, IPK_REPLY_END,  IPK_REPLY_END,
@@ -44,7 +44,7 @@ END_TEST
 START_TEST(long_ones_are_kept_in_memory_of_their_own)
 {
 	char text[2048];
-	IPK_AUTO(reply) *r = NULL;
+	IPK_AUTO(reply, r);
 	ipk_reply_value v;
 
 	memset(text, 'x', sizeof text);
@@ -59,8 +59,8 @@ END_TEST
 
 START_TEST(null_has_no_items)
 {
-	IPK_AUTO(reply) *r = reply_of("$-1\r\n");
-	IPK_AUTO(reply) *one = reply_of("+OK\r\n");
+	IPK_AUTO_INIT(reply, r, reply_of("$-1\r\n"));
+	IPK_AUTO_INIT(reply, one, reply_of("+OK\r\n"));
 	ipk_reply_value v;
 
 	ck_assert_uint_eq(ipk_reply_len(r), 0);

@@ -481,11 +481,11 @@ START_TEST(bad_options_are_refused)
 	memset(too_long, 'a', sizeof too_long - 1);
 	too_long[sizeof too_long - 1] = '\0';
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		bad[i].size = sizeof bad[i];
+		bad[i].struct_size = sizeof bad[i];
 		bad[i].flags |= transport_of(_i);
 		ck_err(ipk_pipe_create(&bad[i], &a, &b), -EINVAL);
 	}
-	ck_err(ipk_pipe_create(&(ipk_pipe_opts){.size = 0}, &a, &b), -EINVAL);
+	ck_err(ipk_pipe_create(&(ipk_pipe_opts){.struct_size = 0}, &a, &b), -EINVAL);
 	ck_assert_ptr_eq(a, (ipk_pipe *)1);
 	ck_assert_ptr_eq(b, (ipk_pipe *)2);
 }
@@ -496,7 +496,7 @@ START_TEST(options_may_grow)
 	struct {
 		ipk_pipe_opts opts;
 		size_t newer;
-	} longer = {.opts = {.size = sizeof longer, .flags = transport_of(_i)}};
+	} longer = {.opts = {.struct_size = sizeof longer, .flags = transport_of(_i)}};
 	ipk_pipe *a, *b;
 
 	ck_ok(ipk_pipe_create(&longer.opts, &a, &b));

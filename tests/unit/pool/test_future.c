@@ -6,8 +6,8 @@
 
 START_TEST(a_result_is_copied_whole_or_not)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
 	char buf[8] = "unharmed";
 	size_t n = 99;
 
@@ -27,10 +27,10 @@ END_TEST
 
 START_TEST(what_is_not_over_says_so)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 	ipk_failure failure;
 
 	ck_err(ipk_future_get(f, NULL, 0, ipk_now(), NULL), -ETIMEDOUT);
@@ -66,8 +66,8 @@ END_TEST
 /* is_done() alone finds out, without a wait and without a callback. */
 START_TEST(asking_is_enough)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
 	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
 
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
@@ -78,11 +78,11 @@ END_TEST
 
 START_TEST(a_future_outlives_its_pool)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
 	ipk_pool *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *done = NULL;
-	IPK_AUTO(future) *queued = NULL;
+	IPK_AUTO(future, done);
+	IPK_AUTO(future, queued);
 	char buf[5];
 	int fd;
 
@@ -115,7 +115,7 @@ static void *ask(void *arg)
 	struct asker *a = arg;
 
 	for (uint64_t i = 0; i < (uint64_t)repeats(EACH); i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 		uint64_t x = a->seed + i, y;
 
 		ck_ok(ipk_pool_submit(a->pool, square, &x, sizeof x, NULL, &f));
@@ -127,7 +127,7 @@ static void *ask(void *arg)
 
 START_TEST(each_thread_gets_its_own)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	struct asker askers[THREADS];
 
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -147,10 +147,10 @@ static void *wait_for_it(void *arg)
 
 START_TEST(several_wait_for_one)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 	pthread_t threads[THREADS];
 
 	for (unsigned i = 0; i < THREADS; i++)
@@ -165,10 +165,10 @@ END_TEST
 /* The pool goes while threads wait in it. */
 START_TEST(who_waits_learns_of_the_end)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
 	ipk_pool *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 	pthread_t threads[THREADS];
 
 	for (unsigned i = 0; i < THREADS; i++)
@@ -223,9 +223,9 @@ static bool was_called(void *arg)
 
 START_TEST(a_callback_is_called_though_nobody_waits)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
 	ipk_future *f = submit_gate(pool, gate, NULL);
 	struct calls calls = {0};
 
@@ -244,10 +244,10 @@ END_TEST
 
 START_TEST(callbacks_come_in_order)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 	struct calls calls = {0};
 
 	ck_ok(ipk_future_on_done(f, digit_1, &calls));
@@ -261,8 +261,8 @@ END_TEST
 
 START_TEST(a_late_callback_is_called_here)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
 	struct calls calls = {0};
 
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
@@ -275,11 +275,11 @@ END_TEST
 
 START_TEST(the_end_of_the_pool_is_told_too)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
 	ipk_pool *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
-	IPK_AUTO(future) *g = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
+	IPK_AUTO_INIT(future, g, submit_gate(pool, gate, NULL));
 	struct calls calls = {0};
 
 	ck_ok(ipk_future_on_done(f, count, &calls));
@@ -294,10 +294,10 @@ END_TEST
 
 START_TEST(an_fd_becomes_readable)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 	int fd, again;
 
 	ck_err(ipk_future_fd(f, NULL), -EINVAL);
@@ -333,8 +333,8 @@ static int use_future(void *arg)
 
 START_TEST(a_child_may_only_drop_it)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
 
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
 	reap_ok(spawn(use_future, f));

@@ -127,7 +127,7 @@ START_TEST(completed_in_the_order_of_their_ends)
 	static const int order[4] = {2, 0, 3, 1};
 
 	for (int n_pools = 1; n_pools <= 2; n_pools++) {
-		IPK_AUTO(as_completed) *iter = NULL;
+		IPK_AUTO(as_completed, iter);
 		size_t index;
 
 		open_pools(_i);
@@ -150,7 +150,7 @@ END_TEST
 START_TEST(completed_before_and_given_up)
 {
 	for (int n_pools = 1; n_pools <= 2; n_pools++) {
-		IPK_AUTO(as_completed) *iter = NULL;
+		IPK_AUTO(as_completed, iter);
 		ipk_future *some[4];
 		bool given[4] = {false};
 		size_t index;
@@ -186,7 +186,7 @@ START_TEST(each_of_many_once)
 	enum { N = 20000 };
 	ipk_future **many = calloc(N, sizeof(ipk_future *));
 	bool *given = calloc(N, sizeof *given);
-	IPK_AUTO(as_completed) *iter = NULL;
+	IPK_AUTO(as_completed, iter);
 	size_t index;
 
 	open_pools(_i);

@@ -29,7 +29,7 @@ static void close_pool(void)
 
 START_TEST(each_item_has_its_result)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	ipk_failure failure;
 	size_t len_bytes = 1, n_failed = 1;
 
@@ -39,7 +39,7 @@ START_TEST(each_item_has_its_result)
 	ck_assert_uint_eq(len_bytes, 0);
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_DONE);
 	for (size_t i = 0; i < N; i++) {
-		IPK_AUTO(future) *item = NULL;
+		IPK_AUTO(future, item);
 
 		ck_ok(ipk_future_item(f, i, &item));
 		ck_assert_uint_eq(ipk_future_index(item), i);
@@ -56,7 +56,7 @@ END_TEST
 
 START_TEST(the_first_failed_item_speaks)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	ipk_failure failures[2];
 	size_t n_failed;
 
@@ -114,8 +114,8 @@ END_TEST
 
 START_TEST(cancelled_items_are_not_begun)
 {
-	IPK_AUTO(future) *f = NULL;
-	IPK_AUTO(future) *first = NULL;
+	IPK_AUTO(future, f);
+	IPK_AUTO(future, first);
 	size_t n_failed;
 
 	open_pool(_i);
@@ -178,7 +178,7 @@ START_TEST(a_group_is_a_future)
 	ck_ok(ipk_pool_starmap(pool, task_when_raised, args, 2, NULL, &f[0]));
 	ck_ok(ipk_pool_starmap(pool, task_square, args, N, NULL, &f[1]));
 	ck_ok(ipk_future_on_done(f[0], count_call, &n_calls));
-	IPK_AUTO(as_completed) *iter = NULL;
+	IPK_AUTO(as_completed, iter);
 	ck_ok(ipk_as_completed_open(f, 2, &iter));
 	board_raise(0);
 	board_raise(1);

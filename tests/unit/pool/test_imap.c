@@ -59,7 +59,7 @@ static size_t next_of(ipk_imap *m)
 
 START_TEST(in_the_order_of_the_input)
 {
-	IPK_AUTO(imap) *m = NULL;
+	IPK_AUTO(imap, m);
 	ipk_future *f = NULL;
 
 	open_pool(_i, 1000);
@@ -81,7 +81,7 @@ START_TEST(unordered_gives_each_once)
 	static const size_t chunks[] = {0, 1, 7, 1000};
 
 	for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++) {
-		IPK_AUTO(imap) *m = NULL;
+		IPK_AUTO(imap, m);
 		bool given[1000] = {false};
 		ipk_future *f;
 
@@ -103,7 +103,7 @@ END_TEST
 
 START_TEST(unordered_gives_what_is_over)
 {
-	IPK_AUTO(imap) *m = NULL;
+	IPK_AUTO(imap, m);
 	ipk_future *f;
 
 	open_pool(_i, 3);
@@ -123,7 +123,7 @@ END_TEST
 
 START_TEST(ordered_waits_for_the_first)
 {
-	IPK_AUTO(imap) *m = NULL;
+	IPK_AUTO(imap, m);
 	ipk_future *f;
 
 	open_pool(_i, 3);
@@ -146,7 +146,7 @@ START_TEST(the_window_holds)
 
 	for (size_t w = 0; w < sizeof windows / sizeof *windows; w++) {
 		for (int is_unordered = 0; is_unordered < 2; is_unordered++) {
-			IPK_AUTO(imap) *m = NULL;
+			IPK_AUTO(imap, m);
 			int64_t most = 0;
 
 			open_pool(_i, 300);
@@ -173,7 +173,7 @@ END_TEST
 START_TEST(an_error_of_the_input_comes_in_its_place)
 {
 	for (int is_unordered = 0; is_unordered < 2; is_unordered++) {
-		IPK_AUTO(imap) *m = NULL;
+		IPK_AUTO(imap, m);
 		ipk_future *f = NULL;
 
 		open_pool(_i, 8);
@@ -195,7 +195,7 @@ END_TEST
 
 START_TEST(a_failed_item_is_given_like_others)
 {
-	IPK_AUTO(imap) *m = NULL;
+	IPK_AUTO(imap, m);
 	ipk_failure failure;
 	ipk_future *f;
 
@@ -243,7 +243,7 @@ END_TEST
 
 START_TEST(an_item_that_nobody_takes_is_not_lost)
 {
-	IPK_AUTO(imap) *m = NULL;
+	IPK_AUTO(imap, m);
 	ipk_future *f = NULL;
 
 	open_pool(_i, 10);

@@ -336,7 +336,7 @@ START_TEST(what_runs_at_a_shutdown_is_done)
 	size_t n;
 
 	begin_waiting(pool, xs, N, 1, &f);
-	ck_ok(ipk_pool_shutdown(pool, IPK_NOW));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DISCARD));
 	ck_assert_int_eq(ipk_future_state_of(f), IPK_FUTURE_RUNNING);
 	gate_open(&gate);
 	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));

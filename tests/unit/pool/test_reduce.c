@@ -32,7 +32,7 @@ static int add(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
 	int64_t sum;
 	int none = 0;
 
-	if (a->n_bytes != sizeof sum || b->n_bytes != sizeof sum)
+	if (a->len_bytes != sizeof sum || b->len_bytes != sizeof sum)
 		return -EINVAL;
 	sum = *(const int64_t *)a->data + *(const int64_t *)b->data;
 	atomic_compare_exchange_strong(&board->flags[0], &none, board->n_begun);
@@ -104,14 +104,14 @@ static int letters(ipk_task *task, const void *arg, size_t arg_bytes)
 
 static int join(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
 {
-	char *text = malloc(a->n_bytes + b->n_bytes + 1);
+	char *text = malloc(a->len_bytes + b->len_bytes + 1);
 	int r;
 
 	if (!text)
 		return -ENOMEM;
-	memcpy(text, a->data, a->n_bytes);
-	memcpy(text + a->n_bytes, b->data, b->n_bytes);
-	r = ipk_task_return(task, text, a->n_bytes + b->n_bytes);
+	memcpy(text, a->data, a->len_bytes);
+	memcpy(text + a->len_bytes, b->data, b->len_bytes);
+	r = ipk_task_return(task, text, a->len_bytes + b->len_bytes);
 	free(text);
 	return r;
 }

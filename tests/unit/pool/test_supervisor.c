@@ -26,11 +26,11 @@ static void add_one(ipk_future *f, void *arg)
 
 START_TEST(a_flood_of_callbacks)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	struct tally tally = {.want = repeats(20000)};
 
 	for (unsigned i = 0; i < tally.want; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
 		ck_ok(ipk_future_on_done(f, add_one, &tally));
@@ -46,7 +46,7 @@ END_TEST
 static void go_on(ipk_future *f, void *arg)
 {
 	struct tally *tally = arg;
-	IPK_AUTO(future) *next = NULL;
+	IPK_AUTO(future, next);
 
 	(void)f;
 	if (atomic_fetch_add(&tally->n, 1) + 1 >= tally->want)
@@ -57,9 +57,9 @@ static void go_on(ipk_future *f, void *arg)
 
 START_TEST(callbacks_may_submit)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	struct tally tally = {.want = 200, .pool = pool};
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
 	ck_ok(ipk_future_on_done(f, go_on, &tally));
@@ -76,7 +76,7 @@ struct inner {
 static void wait_inside(ipk_future *f, void *arg)
 {
 	struct inner *inner = arg;
-	IPK_AUTO(future) *next = NULL;
+	IPK_AUTO(future, next);
 
 	(void)f;
 	ck_ok(ipk_pool_submit(inner->tally.pool, inner->fn, NULL, 0, NULL, &next));
@@ -87,11 +87,11 @@ static void wait_inside(ipk_future *f, void *arg)
 
 static void ck_wait_inside(ipk_pool_kind kind, ipk_task_fn fn, int result)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kind, 1);
+	IPK_AUTO_INIT(pool, pool, pool_of(kind, 1));
 	struct inner inner = {.tally = {.want = 1, .pool = pool}, .fn = fn};
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
 
 	/* It is not over yet, so it is the pool's thread that calls. */
 	ck_ok(ipk_future_on_done(f, wait_inside, &inner));
@@ -117,7 +117,7 @@ END_TEST
 
 START_TEST(what_is_shut_takes_no_more)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	ipk_future *f = NULL;
 
 	ck_err(ipk_pool_join(pool, ipk_now()), -EBUSY);
@@ -129,15 +129,15 @@ START_TEST(what_is_shut_takes_no_more)
 	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
 	ck_ok(ipk_pool_join(pool, ipk_now()));
 	ck_ok(ipk_pool_terminate(pool));
-	ck_ok(ipk_pool_shutdown(pool, IPK_NOW));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DISCARD));
 }
 END_TEST
 
 START_TEST(draining_does_what_was_submitted)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	ipk_future *fs[100];
 
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++)
@@ -156,17 +156,17 @@ END_TEST
 
 START_TEST(shutting_down_now_drops_what_waits)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *first = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, first, submit_gate(pool, gate, NULL));
 	ipk_future *fs[2 * IPK__POOL_SLOTS];
 
 	ck_assert(wait_until(somebody_waits, gate, WAIT_MS));
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++)
 		ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &fs[i]));
 	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
-	ck_ok(ipk_pool_shutdown(pool, IPK_NOW));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DISCARD));
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++) {
 		ck_err(ipk_future_get(fs[i], NULL, 0, ipk_now(), NULL), -ECANCELED);
 		ipk_future_close(fs[i]);
@@ -180,9 +180,9 @@ END_TEST
 
 START_TEST(terminating_stops_everything)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	ipk_future *fs[IPK__POOL_SLOTS + 50];
 
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++)
@@ -206,7 +206,7 @@ static void *keep_submitting(void *arg)
 	int r = 0;
 
 	while (r == 0) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		r = ipk_pool_submit(tally->pool, nothing, NULL, 0, NULL, &f);
 		if (r == 0)
@@ -226,7 +226,7 @@ static void *shut_down(void *arg)
 
 START_TEST(shut_down_while_others_submit)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	struct tally tally = {.want = 100, .pool = pool};
 	pthread_t submitters[3], enders[3];
 
@@ -253,11 +253,11 @@ static void terminate_inside(ipk_future *f, void *arg)
 
 START_TEST(a_callback_may_terminate)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
-	IPK_AUTO(future) *endless = submit_gate(pool, gate, NULL);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
+	IPK_AUTO_INIT(future, endless, submit_gate(pool, gate, NULL));
+	IPK_AUTO(future, f);
 	struct tally tally = {.want = 1, .pool = pool};
 
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
@@ -275,7 +275,7 @@ static int use_pool(void *arg)
 	ipk_future *f;
 
 	ck_err(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f), -EPERM);
-	ck_err(ipk_pool_shutdown(pool, IPK_NOW), -EPERM);
+	ck_err(ipk_pool_shutdown(pool, IPK_DISCARD), -EPERM);
 	ck_err(ipk_pool_terminate(pool), -EPERM);
 	ck_err(ipk_pool_join(pool, ipk_forever()), -EPERM);
 	ck_ok(ipk_pool_progress(pool, &progress));
@@ -285,8 +285,8 @@ static int use_pool(void *arg)
 
 START_TEST(a_child_may_only_look_and_drop)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
 
 	reap_ok(spawn(use_pool, pool));
 	ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));

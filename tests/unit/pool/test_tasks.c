@@ -5,8 +5,8 @@
 
 START_TEST(a_task_is_done)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
+	IPK_AUTO(future, f);
 	uint64_t x = 12, y = 0;
 	size_t n = 0;
 
@@ -28,9 +28,9 @@ static int refuse(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(a_task_gives_its_own_error)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
-	IPK_AUTO(future) *g = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
+	IPK_AUTO(future, g);
 	ipk_failure failure;
 
 	ck_ok(ipk_pool_submit(pool, refuse, NULL, 0, NULL, &f));
@@ -50,7 +50,7 @@ END_TEST
 
 static void ck_echo(ipk_pool *pool, size_t n_bytes)
 {
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO(future, f);
 	char *data = malloc(n_bytes + 1);
 	void *back = NULL;
 	size_t n = n_bytes + 1;
@@ -70,7 +70,7 @@ START_TEST(arguments_and_results_have_any_size)
 {
 	static const size_t sizes[] = {0,   1,   48,  49,  96,   97,    128,
 				       129, 255, 256, 257, 4096, 65537, 1 << 20};
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 
 	for (size_t i = 0; i < IPK__N_OF(sizes); i++)
 		ck_echo(pool, sizes[i]);
@@ -81,10 +81,10 @@ END_TEST
 START_TEST(arguments_wait_in_the_backlog)
 {
 	static const size_t sizes[] = {0, 8, 48, 49, 96, 97, 5000};
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *first = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, first, submit_gate(pool, gate, NULL));
 	ipk_future *fs[7 * 100];
 	char data[5000], back[5000];
 	size_t n;
@@ -109,9 +109,9 @@ END_TEST
 
 START_TEST(too_large_a_result_fails)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = NULL;
-	IPK_AUTO(future) *g = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO(future, f);
+	IPK_AUTO(future, g);
 	const char data[200] = {0};
 	ipk_failure failure;
 
@@ -127,7 +127,7 @@ END_TEST
 
 START_TEST(bad_input_is_refused)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
 	ipk_future *f = (ipk_future *)1;
 	char byte;
 
@@ -165,7 +165,7 @@ static void *submit_many(void *arg)
 
 START_TEST(many_tasks_of_several_threads)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	pthread_t threads[SUBMITTERS];
 	ipk_progress progress;
 
@@ -183,7 +183,7 @@ END_TEST
 /* The supervisor alone moves the backlog on: nobody asks. */
 START_TEST(nobody_needs_to_wait)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	unsigned n = IPK__POOL_SLOTS + 20000;
 	ipk_progress progress;
 
@@ -200,11 +200,11 @@ END_TEST
 
 START_TEST(a_queued_task_is_dropped)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *first = submit_gate(pool, gate, NULL);
-	IPK_AUTO(future) *f = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, first, submit_gate(pool, gate, NULL));
+	IPK_AUTO(future, f);
 	ipk_failure failure;
 
 	ck_assert(wait_until(somebody_waits, gate, WAIT_MS));
@@ -226,11 +226,11 @@ END_TEST
 
 START_TEST(a_running_task_is_stopped)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, NULL);
-	IPK_AUTO(future) *next = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
+	IPK_AUTO(future, next);
 	ipk_failure failure;
 
 	ck_assert(wait_until(somebody_waits, gate, WAIT_MS));
@@ -248,15 +248,15 @@ END_TEST
 /* More of them than the ring of ready tasks has cells, while nobody takes any. */
 START_TEST(cancelled_tasks_make_room)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *first = submit_gate(pool, gate, NULL);
-	IPK_AUTO(future) *last = NULL;
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, first, submit_gate(pool, gate, NULL));
+	IPK_AUTO(future, last);
 
 	ck_assert(wait_until(somebody_waits, gate, WAIT_MS));
 	for (unsigned i = 0; i < 3 * IPK__POOL_SLOTS; i++) {
-		IPK_AUTO(future) *f = NULL;
+		IPK_AUTO(future, f);
 
 		ck_ok(ipk_pool_submit(pool, nothing, NULL, 0, NULL, &f));
 		if (i == 5)
@@ -270,10 +270,10 @@ END_TEST
 
 START_TEST(the_backlog_can_be_cancelled)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *first = submit_gate(pool, gate, NULL);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, first, submit_gate(pool, gate, NULL));
 	ipk_future *fs[2 * IPK__POOL_SLOTS];
 	ipk_progress progress;
 
@@ -300,10 +300,10 @@ END_TEST
 
 START_TEST(a_soft_limit_is_told)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
-	IPK_AUTO(future) *f = submit_gate(pool, gate, IPK_TASK(.soft_timeout_ns = 20000000));
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, IPK_TASK(.soft_timeout_ns = 20000000)));
 
 	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -EREMOTEIO);
 	ck_assert_int_eq(failure_of(f).code, -EINTR);
@@ -313,12 +313,12 @@ END_TEST
 
 START_TEST(a_hard_limit_ends_the_task)
 {
-	IPK_AUTO(shm) *shm = NULL;
+	IPK_AUTO(shm, shm);
 	struct task_gate *gate = task_gate_new(&shm);
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 1);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 1));
 	int64_t begun_ns = ipk__os_now_ns();
-	IPK_AUTO(future) *f = submit_gate(pool, gate, IPK_TASK(.timeout_ns = 30000000));
-	IPK_AUTO(future) *next = submit_gate(pool, gate, IPK_TASK(.timeout_ns = 30000000));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, IPK_TASK(.timeout_ns = 30000000)));
+	IPK_AUTO_INIT(future, next, submit_gate(pool, gate, IPK_TASK(.timeout_ns = 30000000)));
 	ipk_failure failure;
 
 	ck_err(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL), -ETIME);
@@ -334,7 +334,7 @@ END_TEST
 
 START_TEST(quick_tasks_keep_their_limits)
 {
-	IPK_AUTO(pool) *pool = pool_of(kinds[_i], 2);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
 	ipk_future *fs[5000];
 
 	for (unsigned i = 0; i < IPK__N_OF(fs); i++)

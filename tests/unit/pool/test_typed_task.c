@@ -91,7 +91,7 @@ START_TEST(typed_arguments_of_a_starmap)
 	for (int i = 0; i < 5; i++) {
 		void *data;
 
-		ck_ok(ipk_pack(&data, &args[i].n_bytes, "[s i]", "z", i));
+		ck_ok(ipk_pack(&data, &args[i].len_bytes, "[s i]", "z", i));
 		args[i].data = data;
 	}
 	ck_ok(ipk_pool_starmap(pool, repeat, args, 5, NULL, &f));

@@ -44,7 +44,8 @@ static int call(const void *item, void *ret_result)
 
 static void open_pool(void)
 {
-	ipk_pool_opts opts = {.size = sizeof opts, .n_workers = N_WORKERS, .label = "played"};
+	ipk_pool_opts opts = {
+		.struct_size = sizeof opts, .n_workers = N_WORKERS, .label = "played"};
 
 	ck_ok(ipk__pool_build(&opts, &pool));
 	pool->n_workers = N_WORKERS;

@@ -151,8 +151,8 @@ START_TEST(bad_options_are_refused)
 		IPK_QUEUE(.ring_bytes = SIZE_MAX),
 		IPK_QUEUE(.label = ""),
 		IPK_QUEUE(.label = "a b"),
-		&(ipk_queue_opts){.size = 0},
-		&(ipk_queue_opts){.size = 1},
+		&(ipk_queue_opts){.struct_size = 0},
+		&(ipk_queue_opts){.struct_size = 1},
 	};
 	ipk_queue *q = NULL;
 
@@ -242,7 +242,7 @@ END_TEST
 
 START_TEST(null_handles_are_told)
 {
-	ipk_item item = {"x", 1};
+	ipk_bytes item = {"x", 1};
 	ipk_lease *l;
 	size_t n;
 	void *data;
@@ -281,7 +281,7 @@ START_TEST(bad_arguments_are_told)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4));
 	size_t n = 77;
-	ipk_item item;
+	ipk_bytes item;
 	void *data;
 	char buf[MQ_MESSAGE_BYTES];
 

@@ -51,7 +51,7 @@ static void flip(ipk_queue *q)
 static int some_call(ipk_queue *q, ipk_lease **l)
 {
 	static char buf[BUF_BYTES];
-	ipk_item items[4];
+	ipk_bytes items[4];
 	size_t n;
 
 	switch (random() % 8) {

@@ -171,7 +171,7 @@ START_TEST(get_many_takes_what_is_there)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = MQ_MAX_ITEMS));
 	alignas(8) char buf[8192];
-	ipk_item items[MQ_MAX_ITEMS + 1];
+	ipk_bytes items[MQ_MAX_ITEMS + 1];
 	size_t n = 99;
 
 	ck_err(ipk_queue_get_many(q, buf, sizeof buf, 4, ipk_now(), items, &n), -ETIMEDOUT);
@@ -203,7 +203,7 @@ START_TEST(get_many_stops_where_the_buffer_ends)
 
 	/* A buffer for exactly the first k, for every k. */
 	for (size_t wanted = 1; wanted <= N_ITEMS; wanted++) {
-		ipk_item items[N_ITEMS + 1];
+		ipk_bytes items[N_ITEMS + 1];
 		size_t n_bytes = 0, n;
 
 		for (uint32_t k = 0; k < N_ITEMS; k++)
@@ -238,7 +238,7 @@ START_TEST(get_many_with_no_room_for_the_first_takes_none)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 65536));
 	char buf[8];
-	ipk_item items[2];
+	ipk_bytes items[2];
 	size_t n = 99;
 
 	for (size_t size = 9; size < 100000; size *= 11) {
@@ -256,7 +256,7 @@ START_TEST(get_many_after_a_shutdown)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4));
 	char buf[64];
-	ipk_item items[4];
+	ipk_bytes items[4];
 	size_t n;
 
 	ck_put_number(q, 1);

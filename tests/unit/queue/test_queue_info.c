@@ -144,7 +144,7 @@ START_TEST(shutdown_now_ends_a_join)
 
 	ck_put_number(q, 1);
 	start_asleep(&j);
-	ck_ok(ipk_queue_shutdown(q, IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, IPK_DISCARD));
 	pthread_join(j.thread, &r);
 	ck_assert_int_eq((int)(intptr_t)r, 0);
 	drop_queue(q);
@@ -158,6 +158,8 @@ START_TEST(mq_counts_no_tasks)
 	ck_err(ipk_queue_task_done(q), -EOPNOTSUPP);
 	ck_err(ipk_queue_join(q, ipk_now()), -EOPNOTSUPP);
 	ck_err(ipk_queue_shutdown(q, IPK_DRAIN), -EOPNOTSUPP);
+	ck_assert_uint_eq(ipk_queue_n_unfinished(q), 0);
+	ck_assert(!ipk_queue_is_shut_down(q));
 	drop_queue(q);
 }
 END_TEST
@@ -175,9 +177,11 @@ START_TEST(counts_wrap_around)
 		for (uint32_t n = 0; n < k % 50; n++)
 			ck_put_number(q, k + n);
 		ck_assert_uint_eq(ipk_queue_len(q), k % 50);
+		ck_assert_uint_eq(ipk_queue_n_unfinished(q), k % 50);
 		ck_err(ipk_queue_join(q, ipk_now()), k % 50 ? -ETIMEDOUT : 0);
 		for (uint32_t n = 0; n < k % 50; n++) {
 			ck_get_number(q, k + n);
+			ck_assert_uint_eq(ipk_queue_n_unfinished(q), k % 50 - n);
 			ck_ok(ipk_queue_task_done(q));
 		}
 		ck_ok(ipk_queue_join(q, ipk_now()));
@@ -197,7 +201,9 @@ START_TEST(drain_lets_gets_go_on)
 
 	ck_put_number(q, 1);
 	ck_put_number(q, 2);
+	ck_assert(!ipk_queue_is_shut_down(q) && !ipk_queue_is_shut_down(NULL));
 	ck_ok(ipk_queue_shutdown(q, IPK_DRAIN));
+	ck_assert(ipk_queue_is_shut_down(q));
 	ck_ok(ipk_queue_shutdown(q, IPK_DRAIN));
 	ck_err(put_number(q, 3), -ESHUTDOWN);
 	ck_err(ipk_queue_put(q, "x", 1, ipk_forever()), -ESHUTDOWN);
@@ -219,14 +225,16 @@ START_TEST(now_drops_what_is_inside)
 
 	ck_put_number(q, 1);
 	ck_ok(ipk_queue_shutdown(q, IPK_DRAIN));
-	ck_ok(ipk_queue_shutdown(q, IPK_NOW));
+	ck_ok(ipk_queue_shutdown(q, IPK_DISCARD));
 	ck_err(get_number(q, ipk_forever(), &number), -ESHUTDOWN);
 	ck_err(put_number(q, 3), -ESHUTDOWN);
 	/* There is no way back. */
 	ck_ok(ipk_queue_shutdown(q, IPK_DRAIN));
 	ck_err(get_number(q, ipk_forever(), &number), -ESHUTDOWN);
 	ck_assert_uint_eq(ipk_queue_len(q), 0);
-	ck_assert(ipk_queue_is_empty(q));
+	ck_assert(ipk_queue_is_empty(q) && ipk_queue_is_shut_down(q));
+	ck_assert_uint_eq(ipk_queue_n_unfinished(q), 0);
+	ck_assert_uint_eq(ipk_queue_n_unfinished(NULL), 0);
 	ck_ok(ipk_queue_join(q, ipk_now()));
 	drop_queue(q);
 }

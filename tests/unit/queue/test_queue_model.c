@@ -97,11 +97,11 @@ static void step_put(struct model *m)
 static void step_put_many(struct model *m)
 {
 	size_t n_wanted = (size_t)random() % 6 + 1, at = 0, n_room, n = 0;
-	ipk_item items[6];
+	ipk_bytes items[6];
 
 	n_room = m->n_inside >= MAX_ITEMS ? 0 : MAX_ITEMS - m->n_inside;
 	for (size_t k = 0; k < n_wanted; k++) {
-		items[k] = (ipk_item){buf + at, some_size() % (SIZE_MAX_BYTES / 2)};
+		items[k] = (ipk_bytes){buf + at, some_size() % (SIZE_MAX_BYTES / 2)};
 		fill(buf + at, items[k].len_bytes, m->n_put + (uint32_t)k);
 		at += items[k].len_bytes;
 	}
@@ -136,7 +136,7 @@ static void step_get(struct model *m)
 static void step_get_many(struct model *m)
 {
 	size_t max_items = (size_t)random() % 10 + 1, n = 0;
-	ipk_item items[10];
+	ipk_bytes items[10];
 
 	if (m->n_inside == 0)
 		return;

@@ -239,12 +239,12 @@ START_TEST(put_many_puts_what_there_is_room_for)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = MQ_MAX_ITEMS));
 	uint32_t numbers[MQ_MAX_ITEMS + 3];
-	ipk_item items[MQ_MAX_ITEMS + 3];
+	ipk_bytes items[MQ_MAX_ITEMS + 3];
 	size_t n = 99;
 
 	for (uint32_t k = 0; k < MQ_MAX_ITEMS + 3; k++) {
 		numbers[k] = k;
-		items[k] = (ipk_item){&numbers[k], sizeof numbers[k]};
+		items[k] = (ipk_bytes){&numbers[k], sizeof numbers[k]};
 	}
 	ck_ok(ipk_queue_put_many(q, items, 3, ipk_now(), &n));
 	ck_assert_uint_eq(n, 3);
@@ -264,11 +264,11 @@ END_TEST
 START_TEST(put_many_refuses_all_when_one_is_bad)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_message_bytes = 10));
-	ipk_item items[] = {{"a", 1}, {"0123456789a", 11}, {"b", 1}};
+	ipk_bytes items[] = {{"a", 1}, {"0123456789a", 11}, {"b", 1}};
 	size_t n = 99;
 
 	ck_err(ipk_queue_put_many(q, items, 3, ipk_now(), &n), -EMSGSIZE);
-	items[1] = (ipk_item){NULL, 1};
+	items[1] = (ipk_bytes){NULL, 1};
 	ck_err(ipk_queue_put_many(q, items, 3, ipk_now(), &n), -EINVAL);
 	ck_assert_uint_eq(n, 99);
 	ck_empty(q);
@@ -281,11 +281,11 @@ START_TEST(put_many_mixes_short_and_long_ones)
 	enum { N_ITEMS = 40 };
 	static char bytes[N_ITEMS][20000];
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 65536, .max_items = N_ITEMS));
-	ipk_item items[N_ITEMS];
+	ipk_bytes items[N_ITEMS];
 	size_t n;
 
 	for (uint32_t k = 0; k < N_ITEMS; k++) {
-		items[k] = (ipk_item){bytes[k], k % 3 == 1 ? sizeof bytes[k] : k * 11};
+		items[k] = (ipk_bytes){bytes[k], k % 3 == 1 ? sizeof bytes[k] : k * 11};
 		fill(bytes[k], items[k].len_bytes, k);
 	}
 	for (int round = 0; round < 3; round++) {
@@ -319,11 +319,11 @@ static void *run_put_many(void *arg)
 {
 	struct call *c = arg;
 	uint32_t numbers[100];
-	ipk_item items[100];
+	ipk_bytes items[100];
 
 	for (uint32_t k = 0; k < c->n_items; k++) {
 		numbers[k] = k;
-		items[k] = (ipk_item){&numbers[k], sizeof numbers[k]};
+		items[k] = (ipk_bytes){&numbers[k], sizeof numbers[k]};
 	}
 	c->tid = gettid();
 	c->r = ipk_queue_put_many(c->q, items, c->n_items, c->deadline, &c->n_put);

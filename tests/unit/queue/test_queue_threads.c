@@ -36,7 +36,7 @@ static void *produce(void *arg)
 
 	for (; r == 0 && item.number < N_ITEMS; item.number++) {
 		if (item.number % 16 == 15) {
-			ipk_item one = {&item, sizeof item};
+			ipk_bytes one = {&item, sizeof item};
 
 			r = ipk_queue_put_many(c->q, &one, 1, ipk_in_ms(WAIT_MS), NULL);
 		} else {
@@ -61,7 +61,7 @@ static int take_by_poll(struct crowd *c, struct item *item)
 	int r;
 
 	while ((r = ipk_queue_get(c->q, item, sizeof *item, ipk_now(), NULL)) == -ETIMEDOUT) {
-		ipk_try(ipk_queue_fd(c->q, &p.fd));
+		IPK_TRY(ipk_queue_fd(c->q, &p.fd));
 		poll(&p, 1, WAIT_MS);
 	}
 	return r;
@@ -70,7 +70,7 @@ static int take_by_poll(struct crowd *c, struct item *item)
 static int take(struct crowd *c, unsigned way)
 {
 	struct item buf[8];
-	ipk_item items[8] = {{buf, sizeof *buf}};
+	ipk_bytes items[8] = {{buf, sizeof *buf}};
 	ipk_lease *l = NULL;
 	size_t n = 1;
 	int r;

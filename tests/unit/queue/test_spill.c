@@ -54,7 +54,7 @@ START_TEST(every_way_out_gives_the_pages_back)
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.ring_bytes = 65536));
 	blkcnt_t before = blocks_of(q);
 	static char buf[200000];
-	ipk_item items[2];
+	ipk_bytes items[2];
 	ipk_lease *l;
 	size_t n;
 

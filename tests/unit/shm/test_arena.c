@@ -554,8 +554,8 @@ START_TEST(damaged_numbers_do_no_harm)
 		b = make(SMALL);
 		ck_assert(is_inside(&b));
 		ck_assert_ptr_ne(b.object, a.object);
-		ck_assert_uint_eq(ipk__object_list_waiters(&named, NULL, 0), 0);
-		ck_assert_uint_eq(ipk__object_list_waiters(&a, NULL, 0), 0);
+		ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &named, NULL, 0), 0);
+		ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &a, NULL, 0), 0);
 		ipk__waiter_leave(ipk__object_waiters(&named),
 				  ipk__waiter_enter(ipk__object_waiters(&named), 1, 2));
 		ck_assert_int_le(attach(&a, UINT64_MAX - 127, KIND, SMALL, &b), 0);
@@ -594,7 +594,7 @@ static bool both_sleep(void *arg)
 	struct sleeper *s = arg;
 	uint32_t tids[4] = {0};
 
-	return ipk__object_list_waiters(s[0].ref, tids, 4) == 2 &&
+	return N_LISTED(ipk__object_list_waiters, s[0].ref, tids, 4) == 2 &&
 	       ((tids[0] == s[0].tid && tids[1] == s[1].tid) ||
 		(tids[0] == s[1].tid && tids[1] == s[0].tid));
 }
@@ -615,15 +615,15 @@ START_TEST(sleepers_are_listed_by_object)
 		ck_assert_int_eq(pthread_create(&s[i].thread, NULL, sleep_on, &s[i]), 0);
 	ck_assert(wait_until(both_sleep, s, WAIT_MS));
 	/* No more are written down than there is room for; all are counted. */
-	ck_assert_uint_eq(ipk__object_list_waiters(ref, &tid, 1), 2);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, ref, &tid, 1), 2);
 	ck_assert(tid == s[0].tid || tid == s[1].tid);
-	ck_assert_uint_eq(ipk__object_list_waiters(&refs[0], NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &refs[0], NULL, 0), 0);
 	for (int i = 0; i < 2; i++) {
 		s[i].word = 1;
 		ipk__os_futex_wake(&s[i].word, 1);
 		pthread_join(s[i].thread, NULL);
 	}
-	ck_assert_uint_eq(ipk__object_list_waiters(ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, ref, NULL, 0), 0);
 	for (size_t i = 0; i < n; i++)
 		ipk__object_close(&refs[i]);
 }
@@ -639,9 +639,9 @@ START_TEST(dead_ones_are_not_listed)
 	slot->tid = (uint32_t)gone;
 	slot->object = ipk__object_offset(&ref);
 	slot->what = IPK__WAIT_EVENT;
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 0);
 	slot->tid = (uint32_t)getpid();
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 1);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 1);
 	ipk__object_close(&ref);
 }
 END_TEST

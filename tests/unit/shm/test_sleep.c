@@ -48,10 +48,10 @@ START_TEST(slice_ends_by_itself)
 	ck_ok(ipk__sleep(&s, word_of(&ref), 0, ipk_forever()));
 	ck_assert_int_ge(ipk__os_now_ns() - from_ns, IPK__SLICE_NS);
 	/* Between two slices it is still seen. */
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, &tid, 1), 1);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, &tid, 1), 1);
 	ck_assert_uint_eq(tid, (uint32_t)gettid());
 	ipk__sleep_end(&s);
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 0);
 	ipk__object_close(&ref);
 }
 END_TEST
@@ -106,7 +106,7 @@ static int sleep_until_changed(void *arg)
 
 static bool is_listed(void *arg)
 {
-	return ipk__object_list_waiters(arg, NULL, 0) == 1;
+	return N_LISTED(ipk__object_list_waiters, arg, NULL, 0) == 1;
 }
 
 START_TEST(another_process_wakes_it)
@@ -116,13 +116,13 @@ START_TEST(another_process_wakes_it)
 	uint32_t tid = 0;
 
 	ck_assert(wait_until(is_listed, &ref, WAIT_MS));
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, &tid, 1), 1);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, &tid, 1), 1);
 	ck_assert_uint_eq(tid, (uint32_t)pid);
 	ck_wait_asleep(pid);
 	atomic_store(word_of(&ref), 1);
 	ipk__os_futex_wake(word_of(&ref), 1);
 	reap_ok(pid);
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 0);
 	ipk__object_close(&ref);
 }
 END_TEST
@@ -135,7 +135,7 @@ START_TEST(killed_sleeper_is_in_nobodys_way)
 	ck_assert(wait_until(is_listed, &ref, WAIT_MS));
 	ck_wait_asleep(pid);
 	kill_and_reap(pid);
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 0);
 	next = spawn(sleep_until_changed, &ref);
 	ck_assert(wait_until(is_listed, &ref, WAIT_MS));
 	ck_wait_asleep(next);
@@ -156,7 +156,7 @@ START_TEST(without_a_slot_it_sleeps_all_the_same)
 	for (int i = 0; i < IPK__WAITERS_MAX; i++)
 		ck_assert_int_ge(ipk__waiter_enter(waiters, IPK__WAIT_LOCK, 1), 0);
 	ck_ok(ipk__sleep(&s, word_of(&ref), 0, ipk_in_ms(1)));
-	ck_assert_uint_eq(ipk__object_list_waiters(&ref, NULL, 0), 0);
+	ck_assert_uint_eq(N_LISTED(ipk__object_list_waiters, &ref, NULL, 0), 0);
 	ipk__sleep_end(&s);
 	ipk__object_close(&ref);
 }

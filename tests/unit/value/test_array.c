@@ -203,7 +203,7 @@ START_TEST(options_are_checked)
 	ck_err(create(IPK_ARRAY(.n_items = 3)), -EINVAL);
 	ck_err(create(IPK_ARRAY(.typecode = 'i', .name = "a/b")), -EINVAL);
 	ck_err(create(IPK_ARRAY(.typecode = 'i', .label = "a b")), -EINVAL);
-	ck_err(create(&(ipk_array_opts){.size = 1, .typecode = 'i'}), -EINVAL);
+	ck_err(create(&(ipk_array_opts){.struct_size = 1, .typecode = 'i'}), -EINVAL);
 	for (int code = CHAR_MIN; code <= CHAR_MAX; code++) {
 		bool is_known = code != 0 && strchr(typecodes, code);
 
@@ -348,7 +348,7 @@ END_TEST
 
 START_TEST(scope_end_closes)
 {
-	IPK_AUTO(array) *a = make_array('i', 3, false);
+	IPK_AUTO_INIT(array, a, make_array('i', 3, false));
 
 	ck_assert_ptr_nonnull(a);
 }

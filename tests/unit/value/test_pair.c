@@ -212,7 +212,7 @@ static void *store_patiently(void *arg)
 
 static bool one_waits(void *arg)
 {
-	return ipk__object_list_waiters(&((ipk_value *)arg)->ref, NULL, 0) == 1;
+	return N_LISTED(ipk__object_list_waiters, &((ipk_value *)arg)->ref, NULL, 0) == 1;
 }
 
 /* Written down as waiting for this value, not just for something in its arena. */

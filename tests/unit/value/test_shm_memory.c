@@ -152,7 +152,7 @@ START_TEST(null_and_bad_options_are_told)
 	struct {
 		ipk_shm_opts known;
 		int unknown;
-	} future = {.known = {.size = sizeof future, .size_bytes = 1}, .unknown = 1};
+	} future = {.known = {.struct_size = sizeof future, .size_bytes = 1}, .unknown = 1};
 	ipk_shm *s = NULL, *anonymous = NULL;
 	size_t n;
 

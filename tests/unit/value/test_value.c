@@ -374,7 +374,7 @@ START_TEST(options_are_checked)
 	ck_err(create(IPK_VALUE(.typecode = 'i', .name = "a/b")), -EINVAL);
 	ck_err(create(IPK_VALUE(.typecode = 'i', .name = "")), -EINVAL);
 	ck_err(create(IPK_VALUE(.typecode = 'i', .label = "a b")), -EINVAL);
-	ck_err(create(&(ipk_value_opts){.size = 1, .typecode = 'i'}), -EINVAL);
+	ck_err(create(&(ipk_value_opts){.struct_size = 1, .typecode = 'i'}), -EINVAL);
 	ck_err(create(IPK_VALUE(.item_bytes = IPK_VALUE_BYTES_MAX + 1)), -EINVAL);
 	ck_err(create(IPK_VALUE(.item_bytes = SIZE_MAX)), -EINVAL);
 	ck_ok(create(IPK_VALUE(.item_bytes = 1)));
@@ -502,7 +502,7 @@ static void *try_lock(void *lock)
 	int r = ipk_lock_lock(lock, ipk_now(), NULL);
 
 	if (r == 0)
-		ipk_lock_unlock(lock);
+		(void)!ipk_lock_unlock(lock);
 	return (void *)(intptr_t)r;
 }
 
@@ -547,7 +547,7 @@ END_TEST
 
 START_TEST(scope_end_closes)
 {
-	IPK_AUTO(value) *v = make_value('i', false);
+	IPK_AUTO_INIT(value, v, make_value('i', false));
 
 	ck_assert_ptr_nonnull(v);
 }

@@ -141,7 +141,7 @@ static inline int read_through(const void *data, size_t len_bytes, size_t *ret_n
 	*ret_n_tokens = 0;
 	ipk_reader_init(&r, data, len_bytes);
 	for (;;) {
-		ipk_try(ipk_reader_next(&r, &t));
+		IPK_TRY(ipk_reader_next(&r, &t));
 		if (t.kind == IPK_TOKEN_END)
 			return 0;
 		++*ret_n_tokens;
