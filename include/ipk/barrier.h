@@ -27,6 +27,7 @@ typedef struct ipk_barrier_opts {
 	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 	uint32_t n_parties; /* how many meet, 1 .. IPK_BARRIER_PARTIES_MAX */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_barrier_opts;
 
 #define IPK_BARRIER(...) IPK_OPTS(barrier, __VA_ARGS__)
@@ -43,8 +44,8 @@ typedef struct ipk_barrier_opts {
  *          pages and an fd of its own.
  * Source:  lib/lock/barrier.c     Since: 0.2
  *
- * Return: 0; -EINVAL name or n_parties; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or n_parties; -EEXIST the name is taken; -EPROTOTYPE by one that is not
+ * like @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_barrier_create(const ipk_barrier_opts *opts,
 					      ipk_barrier **ret_barrier);
@@ -52,15 +53,17 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_create(const ipk_barrier_opts *opts,
 /**
  * ipk_barrier_open() - open a named one that another process made
  * @name:        as it was made
+ * @deadline:    when to stop waiting for it to be made; ipk_now() to try once
  * @ret_barrier: the barrier
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/barrier.c     Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_barrier_open(const char *name, ipk_barrier **ret_barrier);
+IPK_API IPK_MUST_CHECK int ipk_barrier_open(const char *name, ipk_deadline deadline,
+					    ipk_barrier **ret_barrier);
 
 /**
  * ipk_barrier_close() - give up the handle

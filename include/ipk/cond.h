@@ -28,6 +28,7 @@ typedef struct ipk_cond_opts {
 	size_t struct_size; /* sizeof(ipk_cond_opts) */
 	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_cond_opts;
 
 #define IPK_COND(...) IPK_OPTS(cond, __VA_ARGS__)
@@ -43,23 +44,25 @@ typedef struct ipk_cond_opts {
  * Cost:    128 bytes of memory that anonymous objects share; a named one has a page and an fd.
  * Source:  lib/lock/cond.c        Since: 0.2
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_cond_create(const ipk_cond_opts *opts, ipk_cond **ret_cond);
 
 /**
  * ipk_cond_open() - open a named one that another process made
  * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
  * @ret_cond: the cond
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/cond.c        Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_cond_open(const char *name, ipk_cond **ret_cond);
+IPK_API IPK_MUST_CHECK int ipk_cond_open(const char *name, ipk_deadline deadline,
+					 ipk_cond **ret_cond);
 
 /**
  * ipk_cond_close() - give up the handle

@@ -31,6 +31,7 @@ typedef struct ipk_lock_opts {
 	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
 	bool is_recursive;  /* its holder may lock it again (RLock); otherwise -EDEADLK */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_lock_opts;
 
 #define IPK_LOCK(...) IPK_OPTS(lock, __VA_ARGS__)
@@ -46,23 +47,25 @@ typedef struct ipk_lock_opts {
  * Cost:    128 bytes of memory that anonymous objects share; a named one has a page and an fd.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_lock_create(const ipk_lock_opts *opts, ipk_lock **ret_lock);
 
 /**
  * ipk_lock_open() - open a named lock that another process made
  * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
  * @ret_lock: the lock
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_lock_open(const char *name, ipk_lock **ret_lock);
+IPK_API IPK_MUST_CHECK int ipk_lock_open(const char *name, ipk_deadline deadline,
+					 ipk_lock **ret_lock);
 
 /**
  * ipk_lock_close() - give up the handle

@@ -20,6 +20,7 @@ typedef struct ipk_once_opts {
 	size_t struct_size; /* sizeof(ipk_once_opts) */
 	const char *name;   /* NULL: anonymous; [A-Za-z0-9._-]{1,200} */
 	const char *label;  /* what ipc-inspect calls an anonymous one, 35 bytes of it */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_once_opts;
 
 #define IPK_ONCE(...) IPK_OPTS(once, __VA_ARGS__)
@@ -35,23 +36,25 @@ typedef struct ipk_once_opts {
  * Cost:    128 bytes of memory that anonymous objects share; a named one has a page and an fd.
  * Source:  lib/lock/once.c        Since: 0.2
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_once_create(const ipk_once_opts *opts, ipk_once **ret_once);
 
 /**
  * ipk_once_open() - open a named one that another process made
  * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
  * @ret_once: the once
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/once.c        Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_once_open(const char *name, ipk_once **ret_once);
+IPK_API IPK_MUST_CHECK int ipk_once_open(const char *name, ipk_deadline deadline,
+					 ipk_once **ret_once);
 
 /**
  * ipk_once_close() - give up the handle

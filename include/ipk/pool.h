@@ -518,15 +518,15 @@ typedef int (*ipk_combine_fn)(ipk_task *task, const ipk_bytes *a, const ipk_byte
 
 /**
  * ipk_pool_map_reduce() - a task for each argument, and their results combined into one
- * @pool:       pool
- * @map:        gets each argument
- * @combine:    gets two results, in any order and grouping: it must be associative and
- *              commutative
- * @args:       @n arguments
- * @n:          1 or more
- * @opts:       NULL for the defaults; for both functions
- * @deadline:   when to stop waiting; what is not done by then is cancelled
- * @ret_data:   the combined result, for free()
+ * @pool:          pool
+ * @map:           gets each argument
+ * @combine:       gets two results, in any order and grouping: it must be associative and
+ *                 commutative
+ * @args:          @n arguments
+ * @n:             1 or more
+ * @opts:          NULL for the defaults; for both functions
+ * @deadline:      when to stop waiting; what is not done by then is cancelled
+ * @ret_data:      the combined result, for free()
  * @ret_len_bytes: its length; may be NULL
  *
  * Combining begins with the first two results. The first failure of a task ends it all.

@@ -46,6 +46,7 @@ typedef struct ipk_queue_opts {
 				   * messages, and those there is no room for, go to pages of
 				   * their own. mq: the size of a message, default 8192 */
 	size_t max_message_bytes; /* 1 .. IPK_MESSAGE_MAX_BYTES, the default */
+	bool open_existing;       /* one of that name is opened instead, if it is like this */
 } ipk_queue_opts;
 
 #define IPK_QUEUE(...) IPK_OPTS(queue, __VA_ARGS__)
@@ -55,31 +56,36 @@ typedef struct ipk_queue_opts {
  * @opts:  NULL for an anonymous FIFO queue
  * @ret_q: the queue
  *
+ * A named one stays when its users have ended, also shut down: with open_existing a second run
+ * gets it as it is, and -ESHUTDOWN from its first put, unless somebody has unlinked it.
+ *
  * Blocks:  no.
  * Crash:   a named queue appears whole or not at all; an anonymous one leaves nothing.
  *          A named one stays until ipk_queue_unlink().
  * Cost:    the memory, touched in advance; 2 fds (3 once ipk_queue_fd() was called).
  * Source:  lib/queue/queue.c        Since: 0.1
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -EFBIG (RLIMIT_FSIZE);
- * -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -EFBIG (RLIMIT_FSIZE); -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_create(const ipk_queue_opts *opts, ipk_queue **ret_q);
 
 /**
  * ipk_queue_open() - open a named queue that another process made
- * @name:  as it was made, "mq:/NAME" too
- * @ret_q: the queue
+ * @name:     as it was made, "mq:/NAME" too
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
+ * @ret_q:    the queue
  *
  * It must be this user's and open to nobody else, also a POSIX message queue.
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/queue/queue.c        Since: 0.1
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_queue_open(const char *name, ipk_queue **ret_q);
+IPK_API IPK_MUST_CHECK int ipk_queue_open(const char *name, ipk_deadline deadline,
+					  ipk_queue **ret_q);
 
 /**
  * ipk_queue_close() - give up the handle
@@ -212,10 +218,10 @@ IPK_API IPK_MUST_CHECK int ipk_queue_peek(ipk_queue *q, void *buf, size_t buf_by
 
 /**
  * ipk_queue_put_many() - put several items at once
- * @q:        queue
- * @items:    @n_items items, in order
- * @n_items:  0 .. any number
- * @deadline: when to stop waiting for room
+ * @q:         queue
+ * @items:     @n_items items, in order
+ * @n_items:   0 .. any number
+ * @deadline:  when to stop waiting for room
  * @ret_n_put: how many were put; may be NULL only when a short count is of no interest
  *
  * Puts as many as there is room for under one lock and waits for room for the rest.
@@ -235,12 +241,12 @@ IPK_API IPK_MUST_CHECK int ipk_queue_put_many(ipk_queue *q, const ipk_bytes *ite
 
 /**
  * ipk_queue_get_many() - take several items out at once
- * @q:         queue
- * @buf:       the items' bytes go here, one after the other, each 8-aligned
- * @buf_bytes: length of @buf
- * @max_items: 1 or more
- * @deadline:  when to stop waiting for the first item
- * @ret_items: @max_items entries, filled with pointers into @buf
+ * @q:           queue
+ * @buf:         the items' bytes go here, one after the other, each 8-aligned
+ * @buf_bytes:   length of @buf
+ * @max_items:   1 or more
+ * @deadline:    when to stop waiting for the first item
+ * @ret_items:   @max_items entries, filled with pointers into @buf
  * @ret_n_items: how many were taken
  *
  * Waits for one item, then takes what else is there and fits.

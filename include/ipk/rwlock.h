@@ -34,6 +34,7 @@ typedef struct ipk_rwlock_opts {
 	uint32_t max_readers; /* threads that read or stand behind a writer at a time, rounded up to
 			       * 2^n; up to IPK_RWLOCK_READERS_MAX; 0: 64. Further ones wait
 			       * until one of them leaves */
+	bool open_existing;   /* one of that name is opened instead, if it is like this */
 } ipk_rwlock_opts;
 
 #define IPK_RWLOCK(...) IPK_OPTS(rwlock, __VA_ARGS__)
@@ -50,23 +51,25 @@ typedef struct ipk_rwlock_opts {
  *          has pages and an fd of its own.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_rwlock_create(const ipk_rwlock_opts *opts, ipk_rwlock **ret_lock);
 
 /**
  * ipk_rwlock_open() - open a named lock that another process made
  * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
  * @ret_lock: the lock
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_rwlock_open(const char *name, ipk_rwlock **ret_lock);
+IPK_API IPK_MUST_CHECK int ipk_rwlock_open(const char *name, ipk_deadline deadline,
+					   ipk_rwlock **ret_lock);
 
 /**
  * ipk_rwlock_close() - give up the handle

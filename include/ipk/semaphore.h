@@ -41,6 +41,7 @@ typedef struct ipk_semaphore_opts {
 				  * ones: how many tokens there are; 0: max, or 1 */
 	uint32_t max;            /* what no release may pass; 0: IPK_SEMAPHORE_SIGNAL_MAX. Owned
 				  * ones: 0, or the same as value */
+	bool open_existing;      /* one of that name is opened instead, if it is like this */
 } ipk_semaphore_opts;
 
 #define IPK_SEMAPHORE(...) IPK_OPTS(semaphore, __VA_ARGS__)
@@ -57,24 +58,26 @@ typedef struct ipk_semaphore_opts {
  *          pages and an fd of its own.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
- * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE;
- * -ENFILE.
+ * Return: 0; -EINVAL name or option; -EEXIST the name is taken; -EPROTOTYPE by one that is not like
+ * @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_semaphore_create(const ipk_semaphore_opts *opts,
 						ipk_semaphore **ret_s);
 
 /**
  * ipk_semaphore_open() - open a named semaphore that another process made
- * @name:  as it was made
- * @ret_s: the semaphore
+ * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
+ * @ret_s:    the semaphore
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_semaphore_open(const char *name, ipk_semaphore **ret_s);
+IPK_API IPK_MUST_CHECK int ipk_semaphore_open(const char *name, ipk_deadline deadline,
+					      ipk_semaphore **ret_s);
 
 /**
  * ipk_semaphore_close() - give up the handle

@@ -32,6 +32,7 @@ typedef struct ipk_shm_opts {
 	size_t size_bytes;  /* 1 or more */
 	bool is_raw;        /* no header; with a name only, which does not begin with "ipk." */
 	bool unlink_last;   /* the name goes when nobody has it open any more; not with is_raw */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_shm_opts;
 
 #define IPK_SHM(...) IPK_OPTS(shm, __VA_ARGS__)
@@ -53,28 +54,30 @@ enum {
  * Cost:    an fd, a mapping, and all its pages at once, so that using them never fails.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
- * Return: 0; -EINVAL name, size or option; -EEXIST the name is taken; -ENOSPC; -ENOMEM;
- * -EMFILE; -ENFILE.
+ * Return: 0; -EINVAL name, size or option; -EEXIST the name is taken; -EPROTOTYPE by one that is
+ * not like @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_shm_create(const ipk_shm_opts *opts, ipk_shm **ret_shm);
 
 /**
  * ipk_shm_open() - open the shared memory that a name leads to
- * @name:    as it was made
- * @flags:   IPK_SHM_RAW, IPK_SHM_READ_ONLY, or 0
- * @ret_shm: the memory
+ * @name:     as it was made
+ * @flags:    IPK_SHM_RAW, IPK_SHM_READ_ONLY, or 0
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
+ * @ret_shm:  the memory
  *
  * A raw one must be a file of this user that nobody else may write to; pages that its maker
  * has not used yet are taken now, so that using them never fails.
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
- * Return: 0; -ENOENT, also when its last user is about to remove it; -EINVAL; -EACCES,
- * -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA (of a raw one: it is
- * empty), -EBADMSG see error.h; -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then, also when its last user is about to remove it;
+ * -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA (of a raw
+ * one: it is empty), -EBADMSG see error.h; -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_shm_open(const char *name, unsigned flags, ipk_shm **ret_shm);
+IPK_API IPK_MUST_CHECK int ipk_shm_open(const char *name, unsigned flags, ipk_deadline deadline,
+					ipk_shm **ret_shm);
 
 /**
  * ipk_shm_close() - give up the memory; what ipk_shm_data() gave is gone

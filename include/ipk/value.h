@@ -51,6 +51,7 @@ typedef struct ipk_value_opts {
 			     */
 	char typecode;      /* 0: a struct of item_bytes */
 	bool is_raw;        /* without a lock of its own */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_value_opts;
 
 typedef struct ipk_array_opts {
@@ -62,6 +63,7 @@ typedef struct ipk_array_opts {
 	size_t item_bytes;  /* 1 or more without a typecode; otherwise 0, or its size */
 	char typecode;      /* 0: structs of item_bytes */
 	bool is_raw;        /* without a lock of its own */
+	bool open_existing; /* one of that name is opened instead, if it is like this */
 } ipk_array_opts;
 
 #define IPK_VALUE(...) IPK_OPTS(value, __VA_ARGS__)
@@ -144,22 +146,25 @@ typedef struct ipk_array_opts {
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: 0; -EINVAL name or option, an unknown typecode, a size that is not the typecode's;
- * -EEXIST the name is taken; -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
+ * -EEXIST the name is taken; -EPROTOTYPE by one that is not like @opts (open_existing); -ENOSPC;
+ * -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_value_create(const ipk_value_opts *opts, ipk_value **ret_v);
 
 /**
  * ipk_value_open() - open a named value that another process made
- * @name:  as it was made
- * @ret_v: the value
+ * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
+ * @ret_v:    the value
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/value/value.c        Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_value_open(const char *name, ipk_value **ret_v);
+IPK_API IPK_MUST_CHECK int ipk_value_open(const char *name, ipk_deadline deadline,
+					  ipk_value **ret_v);
 
 /**
  * ipk_value_close() - give up the handle
@@ -443,23 +448,25 @@ IPK_API size_t ipk_value_item_bytes(const ipk_value *v);
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: 0; -EINVAL name or option, an unknown typecode, a size that is not the typecode's;
- * -EOVERFLOW more bytes than a size_t counts; -EEXIST the name is taken; -ENOSPC; -ENOMEM;
- * -EMFILE; -ENFILE.
+ * -EOVERFLOW more bytes than a size_t counts; -EEXIST the name is taken; -EPROTOTYPE by one that is
+ * not like @opts (open_existing); -ENOSPC; -ENOMEM; -EMFILE; -ENFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_array_create(const ipk_array_opts *opts, ipk_array **ret_a);
 
 /**
  * ipk_array_open() - open a named array that another process made
- * @name:  as it was made
- * @ret_a: the array
+ * @name:     as it was made
+ * @deadline: when to stop waiting for it to be made; ipk_now() to try once
+ * @ret_a:    the array
  *
- * Blocks:  no.
+ * Blocks:  while there is none of that name.
  * Source:  lib/value/array.c        Since: 0.2
  *
- * Return: 0; -ENOENT; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE, -EPROTONOSUPPORT, -ELIBBAD,
- * -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
+ * Return: 0; -ENOENT nobody has made it by then; -EINVAL; -EACCES, -EPROTO, -EPROTOTYPE,
+ * -EPROTONOSUPPORT, -ELIBBAD, -EXDEV, -ENODATA, -EBADMSG see error.h; -ENOMEM; -EMFILE; -ENFILE.
  */
-IPK_API IPK_MUST_CHECK int ipk_array_open(const char *name, ipk_array **ret_a);
+IPK_API IPK_MUST_CHECK int ipk_array_open(const char *name, ipk_deadline deadline,
+					  ipk_array **ret_a);
 
 /**
  * ipk_array_close() - give up the handle

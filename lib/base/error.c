@@ -14,7 +14,9 @@
 	X(EINPROGRESS,                                                                             \
 	  "the deadline passed while the server had the request: it may be done yet; look")        \
 	X(EPIPE, "the other side closed or died: stop, or open a new pipe")                        \
-	X(ESHUTDOWN, "the queue or pool was shut down: stop")                                      \
+	X(ESHUTDOWN,                                                                               \
+	  "the queue or pool was shut down: stop; a named queue that an earlier run left "         \
+	  "so: unlink it first")                                                                   \
 	X(EMSGSIZE, "too long for the buffer or the limit: pass a larger buffer, use the _alloc "  \
 		    "variant, or raise max_message_bytes")                                         \
 	X(EBADF, "not an open handle: was it NULL, or closed?")                                    \

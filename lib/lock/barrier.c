@@ -141,58 +141,62 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return 0;
 }
 
-static int finish(int r, void *handle, ipk_barrier **ret_barrier)
+static int bind(void *handle)
 {
 	ipk_barrier *b = handle;
 	uint32_t n;
 
-	if (r < 0)
-		return r;
 	b->shared = (struct ipk__shm_barrier *)b->ref.object;
 	n = *(volatile uint32_t *)&b->shared->n_parties;
 	if (n == 0 || n > IPK_BARRIER_PARTIES_MAX ||
-	    ipk__object_bytes(&b->ref) < sizeof *b->shared + n * sizeof b->shared->parties[0]) {
-		ipk__place_close(b);
+	    ipk__object_bytes(&b->ref) < sizeof *b->shared + n * sizeof b->shared->parties[0])
 		return -EBADMSG;
-	}
 	b->n_parties = n;
-	*ret_barrier = b;
 	return 0;
 }
 
+static bool is_like(const void *handle, const void *opts)
+{
+	const ipk_barrier *b = handle;
+
+	return b->n_parties == ((const ipk_barrier_opts *)opts)->n_parties;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_BARRIER,
+	.n_bytes = sizeof(struct ipk__shm_barrier),
+	.handle_bytes = sizeof(ipk_barrier),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
+
 int ipk_barrier_create(const ipk_barrier_opts *opts, ipk_barrier **ret_barrier)
 {
-	struct ipk__place place = {.kind = IPK__OBJECT_BARRIER, .init = init};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_barrier_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r < 0 || !ret_barrier || o.n_parties == 0 || o.n_parties > IPK_BARRIER_PARTIES_MAX)
 		return -EINVAL;
-	place.n_bytes =
+	spec.n_bytes =
 		sizeof(struct ipk__shm_barrier) + o.n_parties * sizeof(struct ipk__shm_party);
-	place.name = o.name;
-	place.label = o.label;
-	place.opts = &o;
-	r = ipk__place_create(&place, sizeof **ret_barrier, &handle);
-	return finish(r, handle, ret_barrier);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.opts = &o;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_barrier);
 }
 
-int ipk_barrier_open(const char *name, ipk_barrier **ret_barrier)
+int ipk_barrier_open(const char *name, ipk_deadline deadline, ipk_barrier **ret_barrier)
 {
-	void *handle = NULL;
-	int r = ret_barrier ? ipk__place_open(name, IPK__OBJECT_BARRIER,
-					      sizeof(struct ipk__shm_barrier), sizeof **ret_barrier,
-					      &handle)
-			    : -EINVAL;
-
-	return finish(r, handle, ret_barrier);
+	return ipk__handle_open(&class, name, deadline, ret_barrier);
 }
 
 ipk_barrier *ipk_barrier_close(ipk_barrier *barrier)
 {
 	(void)!ipk_barrier_unregister(barrier);
-	ipk__place_close(barrier);
+	ipk__handle_close(barrier);
 	return NULL;
 }
 
@@ -203,18 +207,12 @@ int ipk_barrier_unlink(const char *name)
 
 int ipk_barrier_send(ipk_barrier *barrier, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(barrier, via, deadline);
+	return ipk__handle_send(barrier, via, deadline);
 }
 
 int ipk_barrier_recv(ipk_pipe *via, ipk_deadline deadline, ipk_barrier **ret_barrier)
 {
-	void *handle = NULL;
-	int r = ret_barrier ? ipk__place_recv(via, deadline, IPK__OBJECT_BARRIER,
-					      sizeof(struct ipk__shm_barrier), sizeof **ret_barrier,
-					      &handle)
-			    : -EINVAL;
-
-	return finish(r, handle, ret_barrier);
+	return ipk__handle_recv(&class, via, deadline, ret_barrier);
 }
 
 /* --- parties --- */

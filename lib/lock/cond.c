@@ -40,56 +40,43 @@ struct ipk_cond {
 
 /* --- making --- */
 
-static int init(struct ipk__shm_object *object, const void *opts)
-{
-	(void)object; /* all zero is right */
-	(void)opts;
-	return 0;
-}
-
-static int finish(int r, void *handle, ipk_cond **ret_cond)
+static int bind(void *handle)
 {
 	ipk_cond *cond = handle;
 
-	if (r < 0)
-		return r;
 	cond->shared = (struct ipk__shm_cond *)cond->ref.object;
-	*ret_cond = cond;
 	return 0;
 }
 
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_COND,
+	.n_bytes = sizeof(struct ipk__shm_cond),
+	.handle_bytes = sizeof(ipk_cond),
+	.bind = bind,
+};
+
 int ipk_cond_create(const ipk_cond_opts *opts, ipk_cond **ret_cond)
 {
-	struct ipk__place place = {
-		.kind = IPK__OBJECT_COND,
-		.n_bytes = sizeof(struct ipk__shm_cond),
-		.init = init,
-	};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_cond_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r < 0 || !ret_cond)
 		return -EINVAL;
-	place.name = o.name;
-	place.label = o.label;
-	r = ipk__place_create(&place, sizeof **ret_cond, &handle);
-	return finish(r, handle, ret_cond);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_cond);
 }
 
-int ipk_cond_open(const char *name, ipk_cond **ret_cond)
+int ipk_cond_open(const char *name, ipk_deadline deadline, ipk_cond **ret_cond)
 {
-	void *handle = NULL;
-	int r = ret_cond ? ipk__place_open(name, IPK__OBJECT_COND, sizeof(struct ipk__shm_cond),
-					   sizeof **ret_cond, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_cond);
+	return ipk__handle_open(&class, name, deadline, ret_cond);
 }
 
 ipk_cond *ipk_cond_close(ipk_cond *cond)
 {
-	ipk__place_close(cond);
+	ipk__handle_close(cond);
 	return NULL;
 }
 
@@ -100,17 +87,12 @@ int ipk_cond_unlink(const char *name)
 
 int ipk_cond_send(ipk_cond *cond, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(cond, via, deadline);
+	return ipk__handle_send(cond, via, deadline);
 }
 
 int ipk_cond_recv(ipk_pipe *via, ipk_deadline deadline, ipk_cond **ret_cond)
 {
-	void *handle = NULL;
-	int r = ret_cond ? ipk__place_recv(via, deadline, IPK__OBJECT_COND,
-					   sizeof(struct ipk__shm_cond), sizeof **ret_cond, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_cond);
+	return ipk__handle_recv(&class, via, deadline, ret_cond);
 }
 
 /* --- waiting --- */

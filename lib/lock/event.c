@@ -34,50 +34,45 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return 0;
 }
 
-static int finish(int r, void *handle, ipk_event **ret_event)
+static int bind(void *handle)
 {
 	ipk_event *event = handle;
 
-	if (r < 0)
-		return r;
 	event->word = &((struct ipk__shm_flag *)event->ref.object)->word;
-	*ret_event = event;
 	return 0;
 }
 
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_EVENT,
+	.n_bytes = sizeof(struct ipk__shm_flag),
+	.handle_bytes = sizeof(ipk_event),
+	.init = init,
+	.bind = bind,
+};
+
 int ipk_event_create(const ipk_event_opts *opts, ipk_event **ret_event)
 {
-	struct ipk__place place = {
-		.kind = IPK__OBJECT_EVENT,
-		.n_bytes = sizeof(struct ipk__shm_flag),
-		.init = init,
-	};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_event_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r < 0 || !ret_event)
 		return -EINVAL;
-	place.name = o.name;
-	place.label = o.label;
-	place.opts = &o;
-	r = ipk__place_create(&place, sizeof **ret_event, &handle);
-	return finish(r, handle, ret_event);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.opts = &o;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_event);
 }
 
-int ipk_event_open(const char *name, ipk_event **ret_event)
+int ipk_event_open(const char *name, ipk_deadline deadline, ipk_event **ret_event)
 {
-	void *handle = NULL;
-	int r = ret_event ? ipk__place_open(name, IPK__OBJECT_EVENT, sizeof(struct ipk__shm_flag),
-					    sizeof **ret_event, &handle)
-			  : -EINVAL;
-
-	return finish(r, handle, ret_event);
+	return ipk__handle_open(&class, name, deadline, ret_event);
 }
 
 ipk_event *ipk_event_close(ipk_event *event)
 {
-	ipk__place_close(event);
+	ipk__handle_close(event);
 	return NULL;
 }
 
@@ -88,18 +83,12 @@ int ipk_event_unlink(const char *name)
 
 int ipk_event_send(ipk_event *event, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(event, via, deadline);
+	return ipk__handle_send(event, via, deadline);
 }
 
 int ipk_event_recv(ipk_pipe *via, ipk_deadline deadline, ipk_event **ret_event)
 {
-	void *handle = NULL;
-	int r = ret_event
-			? ipk__place_recv(via, deadline, IPK__OBJECT_EVENT,
-					  sizeof(struct ipk__shm_flag), sizeof **ret_event, &handle)
-			: -EINVAL;
-
-	return finish(r, handle, ret_event);
+	return ipk__handle_recv(&class, via, deadline, ret_event);
 }
 
 /* --- setting --- */

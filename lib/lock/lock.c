@@ -28,53 +28,55 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return ipk__guard_init(&shm->guard, ((const ipk_lock_opts *)opts)->is_recursive);
 }
 
-static int finish(int r, void *handle, ipk_lock **ret_lock)
+static int bind(void *handle)
 {
 	ipk_lock *lock = handle;
 
-	if (r < 0)
-		return r;
 	lock->guard = &((struct ipk__shm_guard_object *)lock->ref.object)->guard;
 	lock->is_recursive = *(volatile uint32_t *)&lock->guard->is_recursive != 0;
-	*ret_lock = lock;
 	return 0;
 }
 
+static bool is_like(const void *handle, const void *opts)
+{
+	const ipk_lock *lock = handle;
+
+	return lock->is_recursive == ((const ipk_lock_opts *)opts)->is_recursive;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_LOCK,
+	.n_bytes = sizeof(struct ipk__shm_guard_object),
+	.handle_bytes = sizeof(ipk_lock),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
+
 int ipk_lock_create(const ipk_lock_opts *opts, ipk_lock **ret_lock)
 {
-	struct ipk__place place = {
-		.kind = IPK__OBJECT_LOCK,
-		.n_bytes = sizeof(struct ipk__shm_guard_object),
-		.init = init,
-	};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_lock_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r < 0 || !ret_lock)
 		return -EINVAL;
-	place.name = o.name;
-	place.label = o.label;
-	place.opts = &o;
-	r = ipk__place_create(&place, sizeof **ret_lock, &handle);
-	return finish(r, handle, ret_lock);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.opts = &o;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_lock);
 }
 
-int ipk_lock_open(const char *name, ipk_lock **ret_lock)
+int ipk_lock_open(const char *name, ipk_deadline deadline, ipk_lock **ret_lock)
 {
-	void *handle = NULL;
-	int r = ret_lock ? ipk__place_open(name, IPK__OBJECT_LOCK,
-					   sizeof(struct ipk__shm_guard_object), sizeof **ret_lock,
-					   &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_lock);
+	return ipk__handle_open(&class, name, deadline, ret_lock);
 }
 
 ipk_lock *ipk_lock_close(ipk_lock *lock)
 {
 	if (lock && !lock->is_lent)
-		ipk__place_close_locked(lock, lock);
+		ipk__handle_close_locked(lock, lock);
 	return NULL;
 }
 
@@ -85,18 +87,12 @@ int ipk_lock_unlink(const char *name)
 
 int ipk_lock_send(ipk_lock *lock, ipk_pipe *via, ipk_deadline deadline)
 {
-	return lock && lock->is_lent ? -EOPNOTSUPP : ipk__place_send(lock, via, deadline);
+	return lock && lock->is_lent ? -EOPNOTSUPP : ipk__handle_send(lock, via, deadline);
 }
 
 int ipk_lock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_lock **ret_lock)
 {
-	void *handle = NULL;
-	int r = ret_lock ? ipk__place_recv(via, deadline, IPK__OBJECT_LOCK,
-					   sizeof(struct ipk__shm_guard_object), sizeof **ret_lock,
-					   &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_lock);
+	return ipk__handle_recv(&class, via, deadline, ret_lock);
 }
 
 /* --- locking --- */
@@ -174,7 +170,7 @@ int ipk_lock_unlock(ipk_lock *lock)
 	return ipk__lock_release(&lock->guard->lock);
 }
 
-void ipk__place_close_locked(void *handle, ipk_lock *lock)
+void ipk__handle_close_locked(void *handle, ipk_lock *lock)
 {
 	struct ipk__held *held = lock->guard ? ipk__lock_held(&lock->guard->lock) : NULL;
 
@@ -183,9 +179,9 @@ void ipk__place_close_locked(void *handle, ipk_lock *lock)
 		(void)!ipk_lock_unlock(lock);
 	}
 	if (lock->guard && ipk__lock_is_a_siblings(&lock->guard->lock))
-		ipk__place_leave(handle);
+		ipk__handle_abandon(handle);
 	else
-		ipk__place_close(handle);
+		ipk__handle_close(handle);
 }
 
 /* --- for conditions --- */

@@ -5,7 +5,7 @@
  * semaphore.c  counted tokens              cond.c       waiting for a change under a lock
  * event.c      a flag to wait for          barrier.c    waiting for each other
  * once.c       exactly one runs it         timer.c      a call later, in a thread
- * place.c      making, opening and passing, the same for all
+ * handle.c     making, opening and passing, the same for all
  */
 #ifndef IPK_LOCK_INTERNAL_H
 #define IPK_LOCK_INTERNAL_H
@@ -44,27 +44,43 @@ int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered);
  * Close @handle with @lock in it, which may have no guard: what the calling thread took through
  * it is given back. While another thread of this process has the lock its memory stays.
  */
-void ipk__place_close_locked(void *handle, ipk_lock *lock);
+void ipk__handle_close_locked(void *handle, ipk_lock *lock);
 
-/* --- place.c --- */
-/* Everything there is to an object of this room but its state. */
-struct ipk__place {
+/* --- handle.c --- */
+
+/* What all objects of a kind have in common. Their handles begin with a struct ipk__ref. */
+struct ipk__object_class {
 	uint32_t kind;
-	size_t n_bytes;
+	size_t n_bytes;      /* an object has so many, or more */
+	size_t handle_bytes; /* zeroed, but for the ref */
+	/* The state of a new one, zeroed before; @opts are the spec's. NULL: zeros are right. */
+	int (*init)(struct ipk__shm_object *object, const void *opts);
+	/* The rest of the handle: what is read in the object is checked, and kept in private. */
+	int (*bind)(void *handle);
+	/* Whether one that was there is what @opts ask for; the flags are. NULL: it is. */
+	bool (*is_like)(const void *handle, const void *opts);
+};
+
+/* One of them that is to be made. */
+struct ipk__object_spec {
 	const char *name;
 	const char *label;
-	uint32_t flags;
-	int (*init)(struct ipk__shm_object *object, const void *opts); /* zeroed before */
 	const void *opts;
+	size_t n_bytes; /* 0: those of its class */
+	uint32_t flags;
+	bool open_existing; /* -EPROTOTYPE: it is not like this */
 };
-/* A handle of @handle_bytes, which begins with a struct ipk__ref, zeroed otherwise. */
-int ipk__place_create(const struct ipk__place *place, size_t handle_bytes, void **ret_handle);
-int ipk__place_open(const char *name, uint32_t kind, size_t n_bytes, size_t handle_bytes,
-		    void **ret_handle);
-void ipk__place_close(void *handle); /* NULL is fine */
-void ipk__place_leave(void *handle); /* without giving up what it leads to */
-int ipk__place_send(void *handle, ipk_pipe *via, ipk_deadline deadline); /* -EBADF for NULL */
-int ipk__place_recv(ipk_pipe *via, ipk_deadline deadline, uint32_t kind, size_t n_bytes,
-		    size_t handle_bytes, void **ret_handle);
+
+/* @ret_handle: NULL (-EINVAL), or a pointer to a pointer to the handle's type. */
+int ipk__handle_create(const struct ipk__object_class *class, const struct ipk__object_spec *spec,
+		       void *ret_handle);
+/* -ENOENT: nobody had made it by @deadline. */
+int ipk__handle_open(const struct ipk__object_class *class, const char *name, ipk_deadline deadline,
+		     void *ret_handle);
+void ipk__handle_close(void *handle);   /* NULL is fine */
+void ipk__handle_abandon(void *handle); /* without giving up what it leads to */
+int ipk__handle_send(void *handle, ipk_pipe *via, ipk_deadline deadline); /* -EBADF for NULL */
+int ipk__handle_recv(const struct ipk__object_class *class, ipk_pipe *via, ipk_deadline deadline,
+		     void *ret_handle);
 
 #endif

@@ -25,44 +25,39 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return ipk__lock_init(&((struct ipk__shm_once *)object)->lock);
 }
 
-static int finish(int r, void *handle, ipk_once **ret_once)
+static int bind(void *handle)
 {
 	ipk_once *once = handle;
 
-	if (r < 0)
-		return r;
 	once->shared = (struct ipk__shm_once *)once->ref.object;
-	*ret_once = once;
 	return 0;
 }
 
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_ONCE,
+	.n_bytes = sizeof(struct ipk__shm_once),
+	.handle_bytes = sizeof(ipk_once),
+	.init = init,
+	.bind = bind,
+};
+
 int ipk_once_create(const ipk_once_opts *opts, ipk_once **ret_once)
 {
-	struct ipk__place place = {
-		.kind = IPK__OBJECT_ONCE,
-		.n_bytes = sizeof(struct ipk__shm_once),
-		.init = init,
-	};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_once_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
 	if (r < 0 || !ret_once)
 		return -EINVAL;
-	place.name = o.name;
-	place.label = o.label;
-	r = ipk__place_create(&place, sizeof **ret_once, &handle);
-	return finish(r, handle, ret_once);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_once);
 }
 
-int ipk_once_open(const char *name, ipk_once **ret_once)
+int ipk_once_open(const char *name, ipk_deadline deadline, ipk_once **ret_once)
 {
-	void *handle = NULL;
-	int r = ret_once ? ipk__place_open(name, IPK__OBJECT_ONCE, sizeof(struct ipk__shm_once),
-					   sizeof **ret_once, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_once);
+	return ipk__handle_open(&class, name, deadline, ret_once);
 }
 
 ipk_once *ipk_once_close(ipk_once *once)
@@ -76,9 +71,9 @@ ipk_once *ipk_once_close(ipk_once *once)
 	if (held && held->handle == once)
 		(void)ipk__lock_release(&once->shared->lock);
 	if (ipk__lock_is_a_siblings(&once->shared->lock))
-		ipk__place_leave(once);
+		ipk__handle_abandon(once);
 	else
-		ipk__place_close(once);
+		ipk__handle_close(once);
 	return NULL;
 }
 
@@ -89,17 +84,12 @@ int ipk_once_unlink(const char *name)
 
 int ipk_once_send(ipk_once *once, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(once, via, deadline);
+	return ipk__handle_send(once, via, deadline);
 }
 
 int ipk_once_recv(ipk_pipe *via, ipk_deadline deadline, ipk_once **ret_once)
 {
-	void *handle = NULL;
-	int r = ret_once ? ipk__place_recv(via, deadline, IPK__OBJECT_ONCE,
-					   sizeof(struct ipk__shm_once), sizeof **ret_once, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_once);
+	return ipk__handle_recv(&class, via, deadline, ret_once);
 }
 
 /* --- running --- */

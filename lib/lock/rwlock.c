@@ -61,6 +61,8 @@ static struct self *myself(void)
 
 /* --- making --- */
 
+#define BYTES_MIN (sizeof(struct ipk__shm_rwlock) + CELLS_PER_LINE * sizeof(struct ipk__shm_cell))
+
 static size_t bytes_for(uint32_t n_cells)
 {
 	return sizeof(struct ipk__shm_rwlock) + n_cells * sizeof(struct ipk__shm_cell);
@@ -74,30 +76,40 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return ipk__lock_init(&shm->writers);
 }
 
-static int finish(int r, void *handle, ipk_rwlock **ret_lock)
+static int bind(void *handle)
 {
 	ipk_rwlock *lock = handle;
 	uint32_t n;
 
-	if (r < 0)
-		return r;
 	lock->shm = (struct ipk__shm_rwlock *)lock->ref.object;
 	n = *(volatile uint32_t *)&lock->shm->n_cells;
 	if (n < CELLS_PER_LINE || n > IPK_RWLOCK_READERS_MAX || (n & (n - 1)) != 0 ||
-	    bytes_for(n) > ipk__object_bytes(&lock->ref)) {
-		ipk__place_close(lock);
+	    bytes_for(n) > ipk__object_bytes(&lock->ref))
 		return -EBADMSG;
-	}
 	lock->n_cells = n;
 	lock->lines_log2 = (unsigned)__builtin_ctz(n / CELLS_PER_LINE);
-	*ret_lock = lock;
 	return 0;
 }
 
+static bool is_like(const void *handle, const void *opts)
+{
+	const ipk_rwlock *lock = handle;
+
+	return lock->n_cells == ((const ipk_rwlock_opts *)opts)->max_readers;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_RWLOCK,
+	.n_bytes = BYTES_MIN,
+	.handle_bytes = sizeof(ipk_rwlock),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
+
 int ipk_rwlock_create(const ipk_rwlock_opts *opts, ipk_rwlock **ret_lock)
 {
-	struct ipk__place place = {.kind = IPK__OBJECT_RWLOCK, .init = init};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_rwlock_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
@@ -106,22 +118,17 @@ int ipk_rwlock_create(const ipk_rwlock_opts *opts, ipk_rwlock **ret_lock)
 	if (o.max_readers == 0)
 		o.max_readers = CELLS_DEFAULT;
 	o.max_readers = (uint32_t)ipk__round_up_pow2(IPK__MAX(o.max_readers, CELLS_PER_LINE));
-	place.n_bytes = bytes_for(o.max_readers);
-	place.name = o.name;
-	place.label = o.label;
-	place.opts = &o;
-	r = ipk__place_create(&place, sizeof **ret_lock, &handle);
-	return finish(r, handle, ret_lock);
+	spec.n_bytes = bytes_for(o.max_readers);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.opts = &o;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_lock);
 }
 
-int ipk_rwlock_open(const char *name, ipk_rwlock **ret_lock)
+int ipk_rwlock_open(const char *name, ipk_deadline deadline, ipk_rwlock **ret_lock)
 {
-	void *handle = NULL;
-	int r = ret_lock ? ipk__place_open(name, IPK__OBJECT_RWLOCK, bytes_for(CELLS_PER_LINE),
-					   sizeof **ret_lock, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_lock);
+	return ipk__handle_open(&class, name, deadline, ret_lock);
 }
 
 int ipk_rwlock_unlink(const char *name)
@@ -131,17 +138,12 @@ int ipk_rwlock_unlink(const char *name)
 
 int ipk_rwlock_send(ipk_rwlock *lock, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(lock, via, deadline);
+	return ipk__handle_send(lock, via, deadline);
 }
 
 int ipk_rwlock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_rwlock **ret_lock)
 {
-	void *handle = NULL;
-	int r = ret_lock ? ipk__place_recv(via, deadline, IPK__OBJECT_RWLOCK,
-					   bytes_for(CELLS_PER_LINE), sizeof **ret_lock, &handle)
-			 : -EINVAL;
-
-	return finish(r, handle, ret_lock);
+	return ipk__handle_recv(&class, via, deadline, ret_lock);
 }
 
 /* --- sleeping and waking --- */
@@ -634,11 +636,11 @@ ipk_rwlock *ipk_rwlock_close(ipk_rwlock *lock)
 	if (!lock)
 		return NULL;
 	let_go(lock);
-	/* Another thread's memory stays, see ipk__place_close_locked(). */
+	/* Another thread's memory stays, see ipk__handle_close_locked(). */
 	if (ipk__lock_is_a_siblings(&lock->shm->writers))
-		ipk__place_leave(lock);
+		ipk__handle_abandon(lock);
 	else
-		ipk__place_close(lock);
+		ipk__handle_close(lock);
 	return NULL;
 }
 

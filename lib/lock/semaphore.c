@@ -72,29 +72,37 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	return 0;
 }
 
-static int finish(int r, void *handle, ipk_semaphore **ret_s)
+static int bind(void *handle)
 {
 	ipk_semaphore *s = handle;
 
-	if (r < 0)
-		return r;
 	s->shm = (struct ipk__shm_semaphore *)s->ref.object;
 	s->max = *(volatile uint32_t *)&s->shm->max;
 	s->is_owned = s->shm->object.flags == IPK_SEMAPHORE_OWNED;
 	if (s->max == 0 || s->max > IPK_SEMAPHORE_SIGNAL_MAX ||
 	    (s->is_owned && s->max > IPK_SEMAPHORE_TOKENS_MAX) ||
-	    bytes_for(s->is_owned, s->max) > ipk__object_bytes(&s->ref)) {
-		ipk__place_close(s);
+	    bytes_for(s->is_owned, s->max) > ipk__object_bytes(&s->ref))
 		return -EBADMSG;
-	}
-	*ret_s = s;
 	return 0;
 }
 
+static bool is_like(const void *handle, const void *opts)
+{
+	return ((const ipk_semaphore *)handle)->max == ((const ipk_semaphore_opts *)opts)->max;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_SEMAPHORE,
+	.n_bytes = sizeof(struct ipk__shm_semaphore),
+	.handle_bytes = sizeof(ipk_semaphore),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
+
 int ipk_semaphore_create(const ipk_semaphore_opts *opts, ipk_semaphore **ret_s)
 {
-	struct ipk__place place = {.kind = IPK__OBJECT_SEMAPHORE, .init = init};
-	void *handle = NULL;
+	struct ipk__object_spec spec = {0};
 	ipk_semaphore_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
@@ -102,23 +110,18 @@ int ipk_semaphore_create(const ipk_semaphore_opts *opts, ipk_semaphore **ret_s)
 		o.value = 1;
 	if (r < 0 || !ret_s || fill_opts(&o) < 0)
 		return -EINVAL;
-	place.flags = o.kind;
-	place.n_bytes = bytes_for(o.kind == IPK_SEMAPHORE_OWNED, o.max);
-	place.name = o.name;
-	place.label = o.label;
-	place.opts = &o;
-	r = ipk__place_create(&place, sizeof **ret_s, &handle);
-	return finish(r, handle, ret_s);
+	spec.flags = o.kind;
+	spec.n_bytes = bytes_for(o.kind == IPK_SEMAPHORE_OWNED, o.max);
+	spec.name = o.name;
+	spec.label = o.label;
+	spec.opts = &o;
+	spec.open_existing = o.open_existing;
+	return ipk__handle_create(&class, &spec, ret_s);
 }
 
-int ipk_semaphore_open(const char *name, ipk_semaphore **ret_s)
+int ipk_semaphore_open(const char *name, ipk_deadline deadline, ipk_semaphore **ret_s)
 {
-	void *handle = NULL;
-	int r = ret_s ? ipk__place_open(name, IPK__OBJECT_SEMAPHORE,
-					sizeof(struct ipk__shm_semaphore), sizeof **ret_s, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_s);
+	return ipk__handle_open(&class, name, deadline, ret_s);
 }
 
 int ipk_semaphore_unlink(const char *name)
@@ -128,17 +131,12 @@ int ipk_semaphore_unlink(const char *name)
 
 int ipk_semaphore_send(ipk_semaphore *s, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(s, via, deadline);
+	return ipk__handle_send(s, via, deadline);
 }
 
 int ipk_semaphore_recv(ipk_pipe *via, ipk_deadline deadline, ipk_semaphore **ret_s)
 {
-	void *handle = NULL;
-	int r = ret_s ? ipk__place_recv(via, deadline, IPK__OBJECT_SEMAPHORE,
-					sizeof(struct ipk__shm_semaphore), sizeof **ret_s, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_s);
+	return ipk__handle_recv(&class, via, deadline, ret_s);
 }
 
 /* --- waking --- */
@@ -486,7 +484,7 @@ ipk_semaphore *ipk_semaphore_close(ipk_semaphore *s)
 {
 	if (s)
 		let_go(s);
-	ipk__place_close(s);
+	ipk__handle_close(s);
 	return NULL;
 }
 

@@ -99,12 +99,13 @@ NOUNS(PASS)
 			to->handle = handle;                                      \
 		return r;                                                         \
 	}
-#define OPEN_CALL(noun, name, flags, ret) ((void)(flags), ipk_##noun##_open((name), (ret)))
+#define OPEN_CALL(noun, name, flags, ret) \
+	((void)(flags), ipk_##noun##_open((name), ipk_now(), (ret)))
 OBJECTS(OPEN)
 OPEN(lock)
 OPEN(queue)
 #undef OPEN_CALL
-#define OPEN_CALL(noun, name, flags, ret) ipk_##noun##_open((name), (flags), (ret))
+#define OPEN_CALL(noun, name, flags, ret) ipk_##noun##_open((name), (flags), ipk_now(), (ret))
 OPEN(shm)
 
 static bool entitle_object(const struct ipk__ref *ref, struct title *ret_title)

@@ -17,6 +17,8 @@
 #define RING_BYTES_PER_ITEM 32u /* a spilled item takes 24; so max_items always fit */
 #define LOAN_BLOCKS 512u
 
+#define CREATE_TRIES 100 /* while others make and remove the name */
+
 /* --- making --- */
 
 static int check_opts(const ipk_queue_opts *opts, ipk_queue_opts *ret)
@@ -32,8 +34,8 @@ static int check_opts(const ipk_queue_opts *opts, ipk_queue_opts *ret)
 		o.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
 	if (o.ring_bytes == 0 && !ipk__mq_is_name(o.name))
 		o.ring_bytes = RING_DEFAULT_BYTES;
-	if (o.max_items > IPK_QUEUE_ITEMS_MAX || o.max_message_bytes > IPK_MESSAGE_MAX_BYTES ||
-	    o.ring_bytes > IPK__SEGMENT_RING_MAX)
+	if ((o.open_existing && !o.name) || o.max_items > IPK_QUEUE_ITEMS_MAX ||
+	    o.max_message_bytes > IPK_MESSAGE_MAX_BYTES || o.ring_bytes > IPK__SEGMENT_RING_MAX)
 		return -EINVAL;
 	if (o.kind == IPK_QUEUE_MQ || ipk__mq_is_name(o.name)) {
 		o.kind = IPK_QUEUE_MQ;
@@ -231,19 +233,6 @@ static int create(const ipk_queue_opts *o, ipk_queue **ret_q)
 	return 0;
 }
 
-int ipk_queue_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
-{
-	ipk_queue_opts o;
-	int r;
-
-	if (!ret_q)
-		return -EINVAL;
-	r = check_opts(opts, &o);
-	if (r < 0)
-		return r;
-	return o.kind == IPK_QUEUE_MQ ? ipk__mq_create(&o, ret_q) : create(&o, ret_q);
-}
-
 /* --- opening --- */
 
 int ipk__queue_attach(int fd, bool is_named, const char *name, int bell_fd, ipk_queue **ret_q)
@@ -259,20 +248,80 @@ int ipk__queue_attach(int fd, bool is_named, const char *name, int bell_fd, ipk_
 	return new_handle(&segment, bell_fd, name, ret_q);
 }
 
-int ipk_queue_open(const char *name, ipk_queue **ret_q)
+static int open_named(const char *name, ipk_queue **ret_q)
 {
 	char file[256];
 	int fd = -1;
 	int r;
 
-	if (!ret_q)
-		return -EINVAL;
 	if (ipk__mq_is_name(name))
 		return ipk__mq_open(name, ret_q);
 	r = ipk__name_check(name);
 	if (r == 0)
 		r = ipk__os_shm_open(file_name(name, file, sizeof file), &fd);
 	return r < 0 ? r : ipk__queue_attach(fd, true, name, -1, ret_q);
+}
+
+int ipk_queue_open(const char *name, ipk_deadline deadline, ipk_queue **ret_q)
+{
+	int64_t nap_ns = 0;
+	int r;
+
+	if (!ret_q)
+		return -EINVAL;
+	do {
+		r = open_named(name, ret_q);
+	} while (r == -ENOENT && ipk__name_nap(deadline, &nap_ns));
+	return r;
+}
+
+/* --- making one, or opening the one that is there --- */
+
+/* Of one that was there. Limits that @o leaves open may be any. */
+static bool is_like(const ipk_queue *q, const ipk_queue_opts *o)
+{
+	return q->kind == o->kind && (o->max_items == 0 || q->max_items == o->max_items) &&
+	       (o->max_bytes == 0 || q->max_bytes == o->max_bytes) &&
+	       (o->max_message_bytes == 0 || q->max_message_bytes == o->max_message_bytes);
+}
+
+static int open_existing(const ipk_queue_opts *asked, const ipk_queue_opts *filled,
+			 ipk_queue **ret_q)
+{
+	ipk_queue_opts o = *filled;
+	ipk_queue *q = NULL;
+	int r = open_named(asked->name, &q);
+
+	if (r < 0)
+		return r;
+	o.max_items = asked->max_items;
+	o.max_bytes = asked->max_bytes;
+	o.max_message_bytes = asked->max_message_bytes;
+	if (!is_like(q, &o)) {
+		ipk_queue_close(q);
+		return -EPROTOTYPE;
+	}
+	*ret_q = q;
+	return 0;
+}
+
+int ipk_queue_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
+{
+	ipk_queue_opts asked, o;
+	int r = ret_q ? check_opts(opts, &o) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	(void)ipk__opts_copy(&asked, sizeof asked, opts);
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		r = o.kind == IPK_QUEUE_MQ ? ipk__mq_create(&o, ret_q) : create(&o, ret_q);
+		if (r != -EEXIST || !o.open_existing)
+			return r;
+		r = open_existing(&asked, &o, ret_q);
+		if (r != -ENOENT)
+			return r;
+	}
+	return -EBUSY;
 }
 
 int ipk_queue_unlink(const char *name)

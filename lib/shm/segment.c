@@ -314,3 +314,19 @@ void ipk__segment_detach(struct ipk__segment *segment)
 	segment->header = NULL;
 	segment->fd = -1;
 }
+
+/* --- names that are not there yet --- */
+
+#define NAP_MIN_NS 500000
+#define NAP_MAX_NS 20000000
+
+bool ipk__name_nap(ipk_deadline deadline, int64_t *nap_ns)
+{
+	int64_t left_ns = ipk_deadline_left_ns(deadline);
+
+	if (left_ns == 0)
+		return false;
+	*nap_ns = IPK__MIN(IPK__MAX(2 * *nap_ns, NAP_MIN_NS), NAP_MAX_NS);
+	ipk__os_nap(IPK__MIN(*nap_ns, left_ns));
+	return true;
+}

@@ -8,6 +8,7 @@
 #ifndef IPK_SHM_SEGMENT_H
 #define IPK_SHM_SEGMENT_H
 
+#include "ipk/deadline.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -107,6 +108,12 @@ static inline char *ipk__segment_ring(const struct ipk__segment *s, uint32_t i)
 {
 	return (char *)s->header + s->checked.fixed_bytes + 2 * s->checked.ring_bytes * i;
 }
+
+/*
+ * After -ENOENT, for who waits until somebody makes a name: naps, longer each time (*nap_ns is 0
+ * at first). False: @deadline has passed.
+ */
+bool ipk__name_nap(ipk_deadline deadline, int64_t *nap_ns);
 
 #pragma GCC visibility pop
 

@@ -45,28 +45,41 @@ static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t n_items, u
 	return r;
 }
 
-static int finish(int r, void *handle, ipk_array **ret_a)
+static int bind(void *handle)
 {
 	ipk_array *a = handle;
 	struct ipk__shm_array *array;
 	uint32_t flags;
+	int r;
 
-	if (r < 0)
-		return r;
 	array = (struct ipk__shm_array *)a->ref.object;
 	flags = *(volatile uint32_t *)&array->object.flags;
 	a->n_items = *(volatile uint64_t *)&array->n_items;
 	a->item_bytes = *(volatile uint64_t *)&array->item_bytes;
 	r = check(&a->ref, flags, a->n_items, a->item_bytes, &a->type);
-	if (r < 0) {
-		ipk__place_close(a);
+	if (r < 0)
 		return r;
-	}
 	a->data = array->data;
 	a->lock = ipk__lent_lock(&a->ref, &array->guard, flags);
-	*ret_a = a;
 	return 0;
 }
+
+static bool is_like(const void *handle, const void *opts)
+{
+	const ipk_array *a = handle;
+	const struct plan *plan = opts;
+
+	return a->n_items == plan->opts.n_items && a->item_bytes == plan->item_bytes;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_ARRAY,
+	.n_bytes = sizeof(struct ipk__shm_array),
+	.handle_bytes = sizeof(ipk_array),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
 
 /* Sizes of all that @plan->opts ask for. */
 static int measure(struct plan *plan, size_t *ret_bytes)
@@ -83,37 +96,31 @@ static int measure(struct plan *plan, size_t *ret_bytes)
 
 int ipk_array_create(const ipk_array_opts *opts, ipk_array **ret_a)
 {
-	struct ipk__place place = {.kind = IPK__OBJECT_ARRAY, .init = init};
+	struct ipk__object_spec spec = {0};
 	struct plan plan;
-	void *handle = NULL;
 	int r = opts && ret_a ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts) : -EINVAL;
 
 	if (r == 0)
-		r = measure(&plan, &place.n_bytes);
+		r = measure(&plan, &spec.n_bytes);
 	if (r < 0)
 		return r;
-	place.name = plan.opts.name;
-	place.label = plan.opts.label;
-	place.flags = (uint8_t)plan.opts.typecode | (plan.opts.is_raw ? IPK__FLAG_RAW : 0);
-	place.opts = &plan;
-	r = ipk__place_create(&place, sizeof **ret_a, &handle);
-	return finish(r, handle, ret_a);
+	spec.name = plan.opts.name;
+	spec.label = plan.opts.label;
+	spec.flags = (uint8_t)plan.opts.typecode | (plan.opts.is_raw ? IPK__FLAG_RAW : 0);
+	spec.opts = &plan;
+	spec.open_existing = plan.opts.open_existing;
+	return ipk__handle_create(&class, &spec, ret_a);
 }
 
-int ipk_array_open(const char *name, ipk_array **ret_a)
+int ipk_array_open(const char *name, ipk_deadline deadline, ipk_array **ret_a)
 {
-	void *handle = NULL;
-	int r = ret_a ? ipk__place_open(name, IPK__OBJECT_ARRAY, sizeof(struct ipk__shm_array),
-					sizeof **ret_a, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_a);
+	return ipk__handle_open(&class, name, deadline, ret_a);
 }
 
 ipk_array *ipk_array_close(ipk_array *a)
 {
 	if (a)
-		ipk__place_close_locked(a, &a->lock);
+		ipk__handle_close_locked(a, &a->lock);
 	return NULL;
 }
 
@@ -124,17 +131,12 @@ int ipk_array_unlink(const char *name)
 
 int ipk_array_send(ipk_array *a, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(a, via, deadline);
+	return ipk__handle_send(a, via, deadline);
 }
 
 int ipk_array_recv(ipk_pipe *via, ipk_deadline deadline, ipk_array **ret_a)
 {
-	void *handle = NULL;
-	int r = ret_a ? ipk__place_recv(via, deadline, IPK__OBJECT_ARRAY,
-					sizeof(struct ipk__shm_array), sizeof **ret_a, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_a);
+	return ipk__handle_recv(&class, via, deadline, ret_a);
 }
 
 /* --- single numbers --- */

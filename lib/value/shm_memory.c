@@ -18,7 +18,8 @@
 #include "pipe/pipe_internal.h"
 #include "value/shm_memory.h"
 
-#define OPEN_TRIES 1000 /* while others put another in its place all the time */
+#define OPEN_TRIES 1000  /* while others put another in its place all the time */
+#define CREATE_TRIES 100 /* while others make and remove the name */
 #define SIZE_MAX_BYTES (IPK__SEGMENT_SHM_MAX / 2)
 #define FILE_BYTES 240
 #define NEXT_BYTES (FILE_BYTES + 8)
@@ -215,7 +216,8 @@ static int check_opts(const ipk_shm_opts *opts, ipk_shm_opts *o, char file[FILE_
 		r = make_file_name(o->name, o->is_raw, file);
 	if (r == 0 && o->label)
 		r = ipk__name_check(o->label);
-	if (r < 0 || o->size_bytes == 0 || (!o->name && (o->is_raw || o->unlink_last)) ||
+	if (r < 0 || o->size_bytes == 0 ||
+	    (!o->name && (o->is_raw || o->unlink_last || o->open_existing)) ||
 	    (o->is_raw && o->unlink_last))
 		return -EINVAL;
 	return 0;
@@ -226,7 +228,7 @@ static void remove_left_over(const char *name)
 {
 	ipk_shm *left = NULL;
 
-	if (ipk_shm_open(name, IPK_SHM_READ_ONLY, &left) == 0)
+	if (ipk_shm_open(name, IPK_SHM_READ_ONLY, ipk_now(), &left) == 0)
 		ipk_shm_close(left);
 }
 
@@ -243,21 +245,17 @@ static int publish(ipk_shm *s, const char *name)
 	return ipk__os_shm_link(s->fd, s->file);
 }
 
-int ipk_shm_create(const ipk_shm_opts *opts, ipk_shm **ret_shm)
+static int create(const ipk_shm_opts *o, const char *file, ipk_shm **ret_shm)
 {
-	char file[FILE_BYTES];
 	ipk_shm *s = NULL;
-	ipk_shm_opts o;
-	int r = ret_shm ? check_opts(opts, &o, file) : -EINVAL;
+	int r = new_handle(o->name ? file : NULL, o->is_raw, &s);
 
-	if (r == 0)
-		r = new_handle(o.name ? file : NULL, o.is_raw, &s);
 	if (r < 0)
 		return r;
-	s->unlink_last = o.unlink_last;
-	r = make_memory(s, o.name ? o.name : o.label ? o.label : "shm", o.size_bytes);
+	s->unlink_last = o->unlink_last;
+	r = make_memory(s, o->name ? o->name : o->label ? o->label : "shm", o->size_bytes);
 	if (r == 0)
-		r = publish(s, o.name);
+		r = publish(s, o->name);
 	return finish(r, s, ret_shm);
 }
 
@@ -365,15 +363,13 @@ static int open_file(ipk_shm *s)
 	return r < 0 ? r : map_segment(s, &h);
 }
 
-int ipk_shm_open(const char *name, unsigned flags, ipk_shm **ret_shm)
+static int open_named(const char *name, unsigned flags, ipk_shm **ret_shm)
 {
 	bool is_raw = (flags & IPK_SHM_RAW) != 0;
 	char file[FILE_BYTES];
 	int r = make_file_name(name, is_raw, file);
 	int n_left = OPEN_TRIES;
 
-	if (!ret_shm || (flags & ~(unsigned)(IPK_SHM_RAW | IPK_SHM_READ_ONLY)))
-		return -EINVAL;
 	if (r < 0)
 		return r;
 	do {
@@ -386,6 +382,55 @@ int ipk_shm_open(const char *name, unsigned flags, ipk_shm **ret_shm)
 		r = finish(open_file(s), s, ret_shm);
 	} while (r == -EAGAIN && n_left-- > 0);
 	return r;
+}
+
+int ipk_shm_open(const char *name, unsigned flags, ipk_deadline deadline, ipk_shm **ret_shm)
+{
+	int64_t nap_ns = 0;
+	int r;
+
+	if (!ret_shm || (flags & ~(unsigned)(IPK_SHM_RAW | IPK_SHM_READ_ONLY)))
+		return -EINVAL;
+	do {
+		r = open_named(name, flags, ret_shm);
+	} while (r == -ENOENT && ipk__name_nap(deadline, &nap_ns));
+	return r;
+}
+
+/* --- making one, or opening the one that is there --- */
+
+static int open_existing(const ipk_shm_opts *o, ipk_shm **ret_shm)
+{
+	ipk_shm *s = NULL;
+	int r = open_named(o->name, o->is_raw ? IPK_SHM_RAW : 0, &s);
+
+	if (r < 0)
+		return r;
+	if (s->size_bytes != o->size_bytes || s->unlink_last != o->unlink_last) {
+		ipk_shm_close(s);
+		return -EPROTOTYPE;
+	}
+	*ret_shm = s;
+	return 0;
+}
+
+int ipk_shm_create(const ipk_shm_opts *opts, ipk_shm **ret_shm)
+{
+	char file[FILE_BYTES];
+	ipk_shm_opts o;
+	int r = ret_shm ? check_opts(opts, &o, file) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	for (int i = 0; i < CREATE_TRIES; i++) {
+		r = create(&o, file, ret_shm);
+		if (r != -EEXIST || !o.open_existing)
+			return r;
+		r = open_existing(&o, ret_shm);
+		if (r != -ENOENT)
+			return r;
+	}
+	return -EBUSY;
 }
 
 /* --- replacing and removing --- */

@@ -46,36 +46,45 @@ static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t item_bytes
 	return r;
 }
 
-static int finish(int r, void *handle, ipk_value **ret_v)
+static int bind(void *handle)
 {
 	ipk_value *v = handle;
 	struct ipk__shm_value *value;
 	uint64_t item_bytes;
 	uint32_t flags;
+	int r;
 
-	if (r < 0)
-		return r;
 	value = (struct ipk__shm_value *)v->ref.object;
 	flags = *(volatile uint32_t *)&value->object.flags;
 	item_bytes = *(volatile uint64_t *)&value->item_bytes;
 	r = check(&v->ref, flags, item_bytes, &v->type);
-	if (r < 0) {
-		ipk__place_close(v);
+	if (r < 0)
 		return r;
-	}
 	v->item_bytes = item_bytes;
 	v->face.word = v->type ? (void *)&value->word : NULL;
 	v->face.type = v->type ? ipk__typecode_plain(v->type->typecode) : 0;
 	v->lock = ipk__lent_lock(&v->ref, &value->guard, flags);
-	*ret_v = v;
 	return 0;
 }
 
+static bool is_like(const void *handle, const void *opts)
+{
+	return ((const ipk_value *)handle)->item_bytes == ((const struct plan *)opts)->item_bytes;
+}
+
+static const struct ipk__object_class class = {
+	.kind = IPK__OBJECT_VALUE,
+	.n_bytes = sizeof(struct ipk__shm_value),
+	.handle_bytes = sizeof(ipk_value),
+	.init = init,
+	.bind = bind,
+	.is_like = is_like,
+};
+
 int ipk_value_create(const ipk_value_opts *opts, ipk_value **ret_v)
 {
-	struct ipk__place place = {.kind = IPK__OBJECT_VALUE, .init = init};
+	struct ipk__object_spec spec = {0};
 	struct plan plan;
-	void *handle = NULL;
 	int r = opts && ret_v ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts) : -EINVAL;
 
 	if (r == 0)
@@ -84,30 +93,25 @@ int ipk_value_create(const ipk_value_opts *opts, ipk_value **ret_v)
 		r = -EINVAL;
 	if (r < 0)
 		return r;
-	place.name = plan.opts.name;
-	place.label = plan.opts.label;
-	place.flags = (uint8_t)plan.opts.typecode | (plan.opts.is_raw ? IPK__FLAG_RAW : 0);
-	place.n_bytes = plan.opts.typecode ? sizeof(struct ipk__shm_value)
-					   : ipk__pair_bytes(plan.item_bytes);
-	place.opts = &plan;
-	r = ipk__place_create(&place, sizeof **ret_v, &handle);
-	return finish(r, handle, ret_v);
+	spec.name = plan.opts.name;
+	spec.label = plan.opts.label;
+	spec.flags = (uint8_t)plan.opts.typecode | (plan.opts.is_raw ? IPK__FLAG_RAW : 0);
+	spec.n_bytes = plan.opts.typecode ? sizeof(struct ipk__shm_value)
+					  : ipk__pair_bytes(plan.item_bytes);
+	spec.opts = &plan;
+	spec.open_existing = plan.opts.open_existing;
+	return ipk__handle_create(&class, &spec, ret_v);
 }
 
-int ipk_value_open(const char *name, ipk_value **ret_v)
+int ipk_value_open(const char *name, ipk_deadline deadline, ipk_value **ret_v)
 {
-	void *handle = NULL;
-	int r = ret_v ? ipk__place_open(name, IPK__OBJECT_VALUE, sizeof(struct ipk__shm_value),
-					sizeof **ret_v, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_v);
+	return ipk__handle_open(&class, name, deadline, ret_v);
 }
 
 ipk_value *ipk_value_close(ipk_value *v)
 {
 	if (v)
-		ipk__place_close_locked(v, &v->lock);
+		ipk__handle_close_locked(v, &v->lock);
 	return NULL;
 }
 
@@ -118,17 +122,12 @@ int ipk_value_unlink(const char *name)
 
 int ipk_value_send(ipk_value *v, ipk_pipe *via, ipk_deadline deadline)
 {
-	return ipk__place_send(v, via, deadline);
+	return ipk__handle_send(v, via, deadline);
 }
 
 int ipk_value_recv(ipk_pipe *via, ipk_deadline deadline, ipk_value **ret_v)
 {
-	void *handle = NULL;
-	int r = ret_v ? ipk__place_recv(via, deadline, IPK__OBJECT_VALUE,
-					sizeof(struct ipk__shm_value), sizeof **ret_v, &handle)
-		      : -EINVAL;
-
-	return finish(r, handle, ret_v);
+	return ipk__handle_recv(&class, via, deadline, ret_v);
 }
 
 /* --- numbers --- */

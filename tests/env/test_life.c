@@ -210,9 +210,9 @@ struct named {
 
 static void open_named(struct named *names, struct things *t)
 {
-	ck_ok(ipk_queue_open(names->queue, &t->q));
-	ck_ok(ipk_rwlock_open(names->rwlock, &t->rwlock));
-	ck_ok(ipk_semaphore_open(names->tokens, &t->tokens));
+	ck_ok(ipk_queue_open(names->queue, ipk_now(), &t->q));
+	ck_ok(ipk_rwlock_open(names->rwlock, ipk_now(), &t->rwlock));
+	ck_ok(ipk_semaphore_open(names->tokens, ipk_now(), &t->tokens));
 }
 
 static int hold_named(void *arg)
@@ -221,9 +221,9 @@ static int hold_named(void *arg)
 	struct things t;
 
 	if (names->error != 0) {
-		ck_err(ipk_queue_open(names->queue, &t.q), names->error);
-		ck_err(ipk_rwlock_open(names->rwlock, &t.rwlock), names->error);
-		ck_err(ipk_semaphore_open(names->tokens, &t.tokens), names->error);
+		ck_err(ipk_queue_open(names->queue, ipk_now(), &t.q), names->error);
+		ck_err(ipk_rwlock_open(names->rwlock, ipk_now(), &t.rwlock), names->error);
+		ck_err(ipk_semaphore_open(names->tokens, ipk_now(), &t.tokens), names->error);
 		return 0;
 	}
 	open_named(names, &t);

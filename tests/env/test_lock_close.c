@@ -36,13 +36,13 @@ START_TEST(a_lock)
 
 	unique_name(name, "lock");
 	ck_ok(ipk_lock_create(IPK_LOCK(.name = name, .is_recursive = _i == 1), &lock));
-	ck_ok(ipk_lock_open(name, &same));
+	ck_ok(ipk_lock_open(name, ipk_now(), &same));
 	for (int i = 0; i <= _i; i++)
 		ck_ok(ipk_lock_lock(lock, ipk_now(), NULL));
 	ipk_lock_close(lock);
 	reap_ok(spawn(take, same));
 	/* What was taken through one handle stays when another is closed. */
-	ck_ok(ipk_lock_open(name, &lock));
+	ck_ok(ipk_lock_open(name, ipk_now(), &lock));
 	ck_ok(ipk_lock_lock(same, ipk_now(), NULL));
 	ipk_lock_close(lock);
 	ck_ok(ipk_lock_unlock(same));
@@ -92,7 +92,7 @@ START_TEST(a_readers_writer_lock)
 
 	unique_name(name, "rwlock");
 	ck_ok(ipk_rwlock_create(IPK_RWLOCK(.name = name), &lock));
-	ck_ok(ipk_rwlock_open(name, &same));
+	ck_ok(ipk_rwlock_open(name, ipk_now(), &same));
 	for (int i = 0; i < 2 && _i == 0; i++)
 		ck_ok(ipk_rwlock_read_lock(lock, ipk_now(), NULL));
 	if (_i == 1)
@@ -120,13 +120,13 @@ START_TEST(tokens)
 	unique_name(name, "semaphore");
 	ck_ok(ipk_semaphore_create(
 		IPK_SEMAPHORE(.name = name, .value = 4, .kind = IPK_SEMAPHORE_OWNED), &s));
-	ck_ok(ipk_semaphore_open(name, &same));
+	ck_ok(ipk_semaphore_open(name, ipk_now(), &same));
 	for (int i = 0; i < 3; i++)
 		ck_ok(ipk_semaphore_acquire(s, ipk_now()));
 	/* Nothing was taken through this one, nor by a child. */
 	reap_ok(spawn(close_a_copy, s));
 	same = ipk_semaphore_close(same);
-	ck_ok(ipk_semaphore_open(name, &same));
+	ck_ok(ipk_semaphore_open(name, ipk_now(), &same));
 	ck_assert_uint_eq(ipk_semaphore_value(same), 1);
 	ipk_semaphore_close(s);
 	ck_assert_uint_eq(ipk_semaphore_value(same), 4);
@@ -158,7 +158,7 @@ START_TEST(a_once_by_its_own_function)
 
 	unique_name(name, "once");
 	ck_ok(ipk_once_create(IPK_ONCE(.name = name), &running));
-	ck_ok(ipk_once_open(name, &same));
+	ck_ok(ipk_once_open(name, ipk_now(), &same));
 	ck_err(ipk_once_run(running, close_it, NULL, ipk_now(), NULL), -ECANCELED);
 	ck_ok(ipk_once_run(same, do_it, &n, ipk_now(), NULL));
 	ck_assert_int_eq(n, 1);

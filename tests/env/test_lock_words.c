@@ -436,11 +436,11 @@ static void look_at_named(int i, const char *name)
 	ipk_barrier *b = NULL;
 	ipk_semaphore *s = NULL;
 
-	if (i == 0 && ipk_rwlock_open(name, &rw) == 0)
+	if (i == 0 && ipk_rwlock_open(name, ipk_now(), &rw) == 0)
 		(void)N_LISTED(ipk_rwlock_readers, rw, NULL, 0);
-	else if (i == 1 && ipk_barrier_open(name, &b) == 0)
+	else if (i == 1 && ipk_barrier_open(name, ipk_now(), &b) == 0)
 		(void)!ipk_barrier_register(b);
-	else if (i == 2 && ipk_semaphore_open(name, &s) == 0)
+	else if (i == 2 && ipk_semaphore_open(name, ipk_now(), &s) == 0)
 		(void)N_LISTED(ipk_semaphore_holders, s, NULL, 0);
 	ipk_rwlock_close(rw);
 	ipk_barrier_close(b);

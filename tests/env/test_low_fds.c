@@ -154,7 +154,7 @@ static int use_values(void)
 	unique_name(name, "low");
 	must_ok(ipk_value_create(IPK_VALUE(.typecode = 'l', .item = &n), &v));
 	must_ok(ipk_value_create(IPK_VALUE(.typecode = 'l', .item = &n, .name = name), &named));
-	must_ok(ipk_value_open(name, &again));
+	must_ok(ipk_value_open(name, ipk_now(), &again));
 	must_ok(ipk_array_create(IPK_ARRAY(.typecode = 'l', .n_items = 64), &a));
 	must_ok(ipk_shm_create(IPK_SHM(.size_bytes = 10000), &memory));
 	must_ok(ipk_array_write(a, 0, 64, items, sizeof items, ipk_now(), NULL));
@@ -204,7 +204,7 @@ static int use_queues(void)
 	must_ok(ipk_queue_create(IPK_QUEUE(.max_items = 10), &q));
 	must_ok(ipk_queue_create(IPK_QUEUE(.ring_bytes = 4096), &small));
 	must_ok(ipk_queue_create(IPK_QUEUE(.name = name), &named));
-	must_ok(ipk_queue_open(name, &again));
+	must_ok(ipk_queue_open(name, ipk_now(), &again));
 	must_ok(ipk_queue_create(IPK_QUEUE(.name = mq_name, .max_items = 5), &mq));
 	must(use_queue(q) == 0 && use_queue(named) == 0 && use_queue(again) == 0);
 	must(use_queue(mq) == 0);

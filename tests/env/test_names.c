@@ -89,13 +89,13 @@ START_TEST(a_thing_in_the_place_of_a_name)
 	unique_name(name, "thing");
 	snprintf(path, sizeof path, "/dev/shm/ipk.%s", name);
 	put_there((enum thing)_i, path);
-	ck_err(ipk_value_open(name, &v), want);
-	ck_err(ipk_array_open(name, &a), want);
-	ck_err(ipk_lock_open(name, &lock), want);
-	ck_err(ipk_event_open(name, &event), want);
-	ck_err(ipk_queue_open(name, &q), want);
-	ck_err(ipk_shm_open(name, 0, &memory), want);
-	ck_err(ipk_shm_open(name, IPK_SHM_READ_ONLY, &memory), want);
+	ck_err(ipk_value_open(name, ipk_now(), &v), want);
+	ck_err(ipk_array_open(name, ipk_now(), &a), want);
+	ck_err(ipk_lock_open(name, ipk_now(), &lock), want);
+	ck_err(ipk_event_open(name, ipk_now(), &event), want);
+	ck_err(ipk_queue_open(name, ipk_now(), &q), want);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &memory), want);
+	ck_err(ipk_shm_open(name, IPK_SHM_READ_ONLY, ipk_now(), &memory), want);
 	ck_err(ipk_queue_create(IPK_QUEUE(.name = name), &q), -EEXIST);
 	ck_err(ipk_value_create(IPK_VALUE(.name = name, .typecode = 'l'), &v), -EEXIST);
 	if (_i == DIRECTORY)
@@ -114,8 +114,8 @@ START_TEST(a_thing_in_the_place_of_raw_memory)
 	unique_name(name, "raw");
 	snprintf(path, sizeof path, "/dev/shm/%s", name);
 	put_there((enum thing)_i, path);
-	ck_err(ipk_shm_open(name, IPK_SHM_RAW, &memory), want);
-	ck_err(ipk_shm_open(name, IPK_SHM_RAW | IPK_SHM_READ_ONLY, &memory), want);
+	ck_err(ipk_shm_open(name, IPK_SHM_RAW, ipk_now(), &memory), want);
+	ck_err(ipk_shm_open(name, IPK_SHM_RAW | IPK_SHM_READ_ONLY, ipk_now(), &memory), want);
 	take_away((enum thing)_i, path);
 }
 END_TEST
@@ -215,10 +215,10 @@ START_TEST(what_another_user_made)
 	unique_name(foreign, "foreign");
 	snprintf(foreign_mq, sizeof foreign_mq, "mq:/%s", foreign);
 	reap_ok(spawn(make_foreign, NULL));
-	ck_err(ipk_queue_open(foreign_mq, &q), -EACCES);
-	ck_err(ipk_queue_open(foreign, &q), -EACCES);
-	ck_err(ipk_value_open(foreign, &v), -EACCES);
-	ck_err(ipk_shm_open(foreign, IPK_SHM_READ_ONLY, &memory), -EACCES);
+	ck_err(ipk_queue_open(foreign_mq, ipk_now(), &q), -EACCES);
+	ck_err(ipk_queue_open(foreign, ipk_now(), &q), -EACCES);
+	ck_err(ipk_value_open(foreign, ipk_now(), &v), -EACCES);
+	ck_err(ipk_shm_open(foreign, IPK_SHM_READ_ONLY, ipk_now(), &memory), -EACCES);
 	/* Root could remove them; each is said to be there and not to be ours. */
 	ck_err(ipk_queue_unlink(foreign), -EACCES);
 	ck_err(ipk_value_unlink(foreign), -EACCES);
@@ -246,7 +246,7 @@ START_TEST(a_message_queue_that_is_open_to_others)
 		ipk_queue *q = NULL;
 
 		ck_assert_int_eq(fchmod((int)mq, cases[i].mode), 0);
-		ck_err(ipk_queue_open(with_prefix, &q), cases[i].result);
+		ck_err(ipk_queue_open(with_prefix, ipk_now(), &q), cases[i].result);
 		ipk_queue_close(q);
 	}
 	mq_close(mq);
@@ -292,16 +292,16 @@ static int make_names(void *arg)
 	unique_name(raw, "raw");
 	snprintf(mq_name, sizeof mq_name, "mq:/%s", name);
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &q));
-	ck_ok(ipk_queue_open(name, &again));
+	ck_ok(ipk_queue_open(name, ipk_now(), &again));
 	ck_ok(ipk_queue_fd(q, &fd));
 	ck_ok(ipk_queue_fd(again, &fd));
 	ck_shm_mode("ipk.%s", name);
 	ck_shm_mode("ipk.%s:bell", name);
 	ck_ok(ipk_shm_create(IPK_SHM(.name = raw, .is_raw = true, .size_bytes = 4096), &memory));
-	ck_ok(ipk_shm_open(raw, IPK_SHM_RAW, &memory_again));
+	ck_ok(ipk_shm_open(raw, IPK_SHM_RAW, ipk_now(), &memory_again));
 	ck_shm_mode("%s", raw);
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = mq_name, .max_items = 2), &mq));
-	ck_ok(ipk_queue_open(mq_name, &mq_again));
+	ck_ok(ipk_queue_open(mq_name, ipk_now(), &mq_again));
 	ck_assert_int_eq(umask(mask), mask);
 	fd = (int)mq_open(mq_name + 3, O_RDONLY | O_NONBLOCK);
 	ck_assert_int_eq(fstat(fd, &st), 0);

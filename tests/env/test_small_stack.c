@@ -167,7 +167,7 @@ static void *use_memory(void *arg)
 
 	unique_name(name, "small");
 	ck_ok(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 100), &shm));
-	ck_ok(ipk_shm_open(name, 0, &again));
+	ck_ok(ipk_shm_open(name, 0, ipk_now(), &again));
 	ck_ok(ipk_shm_unlink(name, 0));
 	ck_ok(ipk_value_create(IPK_VALUE(.typecode = 'q'), &value));
 	ck_ok(ipk_value_add_int(value, 42, 'q', NULL));

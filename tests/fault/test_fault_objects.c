@@ -58,7 +58,7 @@ static void use_name(void)
 	{                                                                               \
 		IPK_AUTO(noun, x);                                                      \
                                                                                         \
-		IPK_TRY(ipk_##noun##_open(name, &x));                                   \
+		IPK_TRY(ipk_##noun##_open(name, ipk_now(), &x));                        \
 		return use(x);                                                          \
 	}                                                                               \
                                                                                         \

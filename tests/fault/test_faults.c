@@ -65,7 +65,7 @@ static void use_name(void)
 static int open_named(void)
 {
 	ipk_queue *q = NULL;
-	int r = ipk_queue_open(name, &q);
+	int r = ipk_queue_open(name, ipk_now(), &q);
 
 	ipk_queue_close(q);
 	return r;
@@ -400,7 +400,7 @@ static void make_unlink_last_shm(void)
 static int open_shm_as(unsigned flags)
 {
 	ipk_shm *s = NULL;
-	int r = ipk_shm_open(name, flags, &s);
+	int r = ipk_shm_open(name, flags, ipk_now(), &s);
 
 	ipk_shm_close(s);
 	return r;

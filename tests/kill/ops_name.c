@@ -39,7 +39,7 @@ static void check_create(struct scene *s)
 {
 	struct ledger *l = s->ledger;
 	char name[96];
-	int r = ipk_queue_open(object_name(s, name), &s->q);
+	int r = ipk_queue_open(object_name(s, name), ipk_now(), &s->q);
 
 	if (atomic_load(&l->is_done)) {
 		expect(s, "create", l->result, 0);
@@ -53,7 +53,7 @@ static void check_create(struct scene *s)
 	check_capacity(s, qi_of(s));
 	expect(s, "unlink", ipk_queue_unlink(name), 0);
 	s->q = ipk_queue_close(s->q);
-	expect(s, "open after unlink", ipk_queue_open(name, &s->q), -ENOENT);
+	expect(s, "open after unlink", ipk_queue_open(name, ipk_now(), &s->q), -ENOENT);
 	if (count_names(s->name) != 0)
 		ledger_fault(l, &l->faults.leaked, "a name in /dev/shm is left after unlink");
 }
@@ -76,7 +76,7 @@ static int act_open(struct scene *s)
 {
 	char name[96];
 
-	return ipk_queue_open(object_name(s, name), &s->q_opened);
+	return ipk_queue_open(object_name(s, name), ipk_now(), &s->q_opened);
 }
 
 static void check_open(struct scene *s)

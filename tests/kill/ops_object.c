@@ -34,26 +34,26 @@ enum { ANONYMOUS, NAMED };
 	}
 
 /* Of ipk_@noun, made by create_@noun() and used by use_@noun(). */
-#define FACE(noun)                                           \
-	static int open_##noun(const char *name, void **ret) \
-	{                                                    \
-		ipk_##noun *object = NULL;                   \
-		int r = ipk_##noun##_open(name, &object);    \
-                                                             \
-		*ret = object;                               \
-		return r;                                    \
-	}                                                    \
-	static void close_##noun(void *object)               \
-	{                                                    \
-		ipk_##noun##_close(object);                  \
-	}                                                    \
-	static const struct face noun##_face = {             \
-		.names = ROW_NAMES(noun),                    \
-		.create = create_##noun,                     \
-		.open = open_##noun,                         \
-		.close = close_##noun,                       \
-		.unlink = ipk_##noun##_unlink,               \
-		.use = use_##noun,                           \
+#define FACE(noun)                                                   \
+	static int open_##noun(const char *name, void **ret)         \
+	{                                                            \
+		ipk_##noun *object = NULL;                           \
+		int r = ipk_##noun##_open(name, ipk_now(), &object); \
+                                                                     \
+		*ret = object;                                       \
+		return r;                                            \
+	}                                                            \
+	static void close_##noun(void *object)                       \
+	{                                                            \
+		ipk_##noun##_close(object);                          \
+	}                                                            \
+	static const struct face noun##_face = {                     \
+		.names = ROW_NAMES(noun),                            \
+		.create = create_##noun,                             \
+		.open = open_##noun,                                 \
+		.close = close_##noun,                               \
+		.unlink = ipk_##noun##_unlink,                       \
+		.use = use_##noun,                                   \
 	}
 #define CREATE(noun, ...)                                          \
 	static int create_##noun(const char *name, void **ret)     \

@@ -32,7 +32,7 @@ static int create(struct scene *s, ipk_shm **ret_shm)
 
 static int open_it(struct scene *s, ipk_shm **ret_shm)
 {
-	return ipk_shm_open(s->name, flags(s), ret_shm);
+	return ipk_shm_open(s->name, flags(s), ipk_now(), ret_shm);
 }
 
 /* --- the scene --- */

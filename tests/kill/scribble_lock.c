@@ -18,7 +18,7 @@ static int lock_make(struct trial *t)
 
 static int lock_open(struct trial *t)
 {
-	return ipk_lock_open(t->name, (ipk_lock **)&t->object);
+	return ipk_lock_open(t->name, ipk_now(), (ipk_lock **)&t->object);
 }
 
 static int lock_lock(struct trial *t, ipk_deadline d)
@@ -97,7 +97,7 @@ static int rw_make(struct trial *t)
 
 static int rw_open(struct trial *t)
 {
-	return ipk_rwlock_open(t->name, (ipk_rwlock **)&t->object);
+	return ipk_rwlock_open(t->name, ipk_now(), (ipk_rwlock **)&t->object);
 }
 
 static int rw_read_lock(struct trial *t, ipk_deadline d)
@@ -190,7 +190,7 @@ static int sem_make(struct trial *t)
 
 static int sem_open_it(struct trial *t)
 {
-	return ipk_semaphore_open(t->name, (ipk_semaphore **)&t->object);
+	return ipk_semaphore_open(t->name, ipk_now(), (ipk_semaphore **)&t->object);
 }
 
 static int sem_acquire(struct trial *t, ipk_deadline d)

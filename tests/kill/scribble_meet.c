@@ -15,7 +15,7 @@ static int cond_make(struct trial *t)
 
 static int cond_open(struct trial *t)
 {
-	int r = ipk_cond_open(t->name, (ipk_cond **)&t->object);
+	int r = ipk_cond_open(t->name, ipk_now(), (ipk_cond **)&t->object);
 
 	return r < 0 ? r : ipk_lock_create(NULL, &t->lock);
 }
@@ -97,7 +97,7 @@ static int event_make(struct trial *t)
 
 static int event_open(struct trial *t)
 {
-	return ipk_event_open(t->name, (ipk_event **)&t->object);
+	return ipk_event_open(t->name, ipk_now(), (ipk_event **)&t->object);
 }
 
 static int event_wait(struct trial *t, ipk_deadline d)
@@ -150,7 +150,7 @@ static int barrier_make(struct trial *t)
 
 static int barrier_open(struct trial *t)
 {
-	return ipk_barrier_open(t->name, (ipk_barrier **)&t->object);
+	return ipk_barrier_open(t->name, ipk_now(), (ipk_barrier **)&t->object);
 }
 
 static int do_nothing(void *arg)
@@ -237,7 +237,7 @@ static int once_make(struct trial *t)
 
 static int once_open(struct trial *t)
 {
-	return ipk_once_open(t->name, (ipk_once **)&t->object);
+	return ipk_once_open(t->name, ipk_now(), (ipk_once **)&t->object);
 }
 
 static int once_run(struct trial *t, ipk_deadline d)

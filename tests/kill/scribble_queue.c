@@ -34,7 +34,7 @@ static int queue_make(struct trial *t)
 
 static int queue_open(struct trial *t)
 {
-	return ipk_queue_open(t->name, (ipk_queue **)&t->object);
+	return ipk_queue_open(t->name, ipk_now(), (ipk_queue **)&t->object);
 }
 
 static int queue_put(struct trial *t, ipk_deadline d)

@@ -23,7 +23,7 @@ static int value_make(struct trial *t)
 
 static int value_open(struct trial *t)
 {
-	return ipk_value_open(t->name, (ipk_value **)&t->object);
+	return ipk_value_open(t->name, ipk_now(), (ipk_value **)&t->object);
 }
 
 static int value_load(struct trial *t, ipk_deadline d)
@@ -151,7 +151,7 @@ static int array_make(struct trial *t)
 
 static int array_open(struct trial *t)
 {
-	return ipk_array_open(t->name, (ipk_array **)&t->object);
+	return ipk_array_open(t->name, ipk_now(), (ipk_array **)&t->object);
 }
 
 static int array_get(struct trial *t, ipk_deadline d)
@@ -273,7 +273,7 @@ static int shm_make(struct trial *t)
 
 static int shm_open_it(struct trial *t)
 {
-	return ipk_shm_open(t->name, 0, (ipk_shm **)&t->object);
+	return ipk_shm_open(t->name, 0, ipk_now(), (ipk_shm **)&t->object);
 }
 
 static int shm_touch(struct trial *t, ipk_deadline d)
@@ -308,7 +308,7 @@ static int shm_is_current(struct trial *t, ipk_deadline d)
 static int shm_open_again(struct trial *t, ipk_deadline d)
 {
 	ipk_shm *shm;
-	int r = ipk_shm_open(t->name, 0, &shm);
+	int r = ipk_shm_open(t->name, 0, ipk_now(), &shm);
 	volatile char *bytes;
 
 	(void)d;

@@ -369,7 +369,7 @@ START_TEST(what_has_a_name_is_opened_by_it)
 		ck_role(method, "shm", "s", GIVEN(given));
 		/* And one that was opened itself. */
 		ipk_lock_close(lock);
-		ck_ok(ipk_lock_open(lock_name, &lock));
+		ck_ok(ipk_lock_open(lock_name, ipk_now(), &lock));
 		ck_ok(ipk_lock_lock(lock, ipk_now(), NULL)); /* closing gave it back */
 		given[1].handle = lock;
 		ck_role(method, "lock", "l", GIVEN(given));

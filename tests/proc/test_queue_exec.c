@@ -24,7 +24,7 @@ static int role_put(const char *name)
 {
 	IPK_AUTO(queue, q);
 
-	IPK_TRY(ipk_queue_open(name, &q));
+	IPK_TRY(ipk_queue_open(name, ipk_now(), &q));
 	return put_numbers(q);
 }
 
@@ -46,7 +46,7 @@ static int role_poll(const char *name)
 	char buf[MQ_MESSAGE_BYTES];
 	int r;
 
-	IPK_TRY(ipk_queue_open(name, &q));
+	IPK_TRY(ipk_queue_open(name, ipk_now(), &q));
 	IPK_TRY(ipk_queue_fd(q, &p.fd));
 	for (;;) {
 		while ((r = ipk_queue_get(q, buf, sizeof buf, ipk_now(), NULL)) == 0) {

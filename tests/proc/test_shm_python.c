@@ -258,8 +258,8 @@ START_TEST(we_open_what_python_made)
 		       "s.close()\n"
 		       "s.unlink()\n");
 	ck_hear(&p, "made");
-	ck_ok(ipk_shm_open(name, IPK_SHM_RAW, &s));
-	ck_ok(ipk_shm_open(name, IPK_SHM_RAW | IPK_SHM_READ_ONLY, &reader));
+	ck_ok(ipk_shm_open(name, IPK_SHM_RAW, ipk_now(), &s));
+	ck_ok(ipk_shm_open(name, IPK_SHM_RAW | IPK_SHM_READ_ONLY, ipk_now(), &reader));
 	ck_assert_uint_eq(ipk_shm_size_bytes(s), SIZE);
 	bytes = ipk_shm_data(s);
 	for (int i = 0; i < SIZE; i++)
@@ -276,7 +276,7 @@ START_TEST(we_open_what_python_made)
 	end(&p);
 	ck_assert(!ipk_shm_is_current(s));
 	ck_assert_int_eq(bytes[0], 200);
-	ck_err(ipk_shm_open(name, IPK_SHM_RAW, &reader), -ENOENT);
+	ck_err(ipk_shm_open(name, IPK_SHM_RAW, ipk_now(), &reader), -ENOENT);
 	ipk_shm_close(s);
 }
 END_TEST
@@ -292,7 +292,7 @@ START_TEST(name_that_python_took_is_taken)
 	ck_hear(&p, "made");
 	ck_err(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 1, .is_raw = true), &s), -EEXIST);
 	/* A name of ours is not the same. */
-	ck_err(ipk_shm_open(name, 0, &s), -ENOENT);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &s), -ENOENT);
 	say(&p);
 	end(&p);
 }
@@ -313,7 +313,7 @@ START_TEST(killed_maker_leaves_us_the_memory)
 	new_name();
 	p = start(MAKE);
 	ck_hear(&p, "made");
-	ck_ok(ipk_shm_open(name, IPK_SHM_RAW, &s));
+	ck_ok(ipk_shm_open(name, IPK_SHM_RAW, ipk_now(), &s));
 	kill_and_reap(p.pid);
 	close(p.in);
 	close(p.out);

@@ -397,11 +397,11 @@ static int open_both(void *arg)
 	ipk_value *v = NULL;
 	ipk_array *a = NULL;
 
-	if (ipk_value_open(n->array, &v) != -EPROTOTYPE ||
-	    ipk_array_open(n->value, &a) != -EPROTOTYPE)
+	if (ipk_value_open(n->array, ipk_now(), &v) != -EPROTOTYPE ||
+	    ipk_array_open(n->value, ipk_now(), &a) != -EPROTOTYPE)
 		return 1;
-	IPK_TRY(ipk_value_open(n->value, &v));
-	IPK_TRY(ipk_array_open(n->array, &a));
+	IPK_TRY(ipk_value_open(n->value, ipk_now(), &v));
+	IPK_TRY(ipk_array_open(n->array, ipk_now(), &a));
 	IPK_TRY(ipk_value_add(v, 1, NULL));
 	IPK_TRY(ipk_array_set(a, 2, &(double){2.5}));
 	ipk_value_close(v);

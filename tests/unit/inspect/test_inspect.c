@@ -262,7 +262,7 @@ START_TEST(named_queue_is_found_with_and_without_users)
 
 	unique_name(name, "named");
 	q = make_queue(&(ipk_queue_opts){.name = name});
-	ck_ok(ipk_queue_open(name, &again));
+	ck_ok(ipk_queue_open(name, ipk_now(), &again));
 	snap = scan(name);
 	o = only(snap);
 	ck_assert(o->is_named && !o->is_unlinked);
@@ -320,7 +320,7 @@ START_TEST(unlinked_queue_is_found_through_its_users)
 
 	unique_name(name, "unlinked");
 	q = make_queue(&(ipk_queue_opts){.name = name});
-	ck_ok(ipk_queue_open(name, &again));
+	ck_ok(ipk_queue_open(name, ipk_now(), &again));
 	ck_ok(ipk_queue_unlink(name));
 	snap = scan(name);
 	ck_assert(only(snap)->is_named && only(snap)->is_unlinked);

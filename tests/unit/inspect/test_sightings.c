@@ -107,8 +107,8 @@ START_TEST(sightings_of_one_file_come_in_a_row)
 
 	unique_name(name, "row");
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &a));
-	ck_ok(ipk_queue_open(name, &b));
-	ck_ok(ipk_queue_open(name, &c));
+	ck_ok(ipk_queue_open(name, ipk_now(), &b));
+	ck_ok(ipk_queue_open(name, ipk_now(), &c));
 	ck_ok(ipk_queue_unlink(name));
 	ipk_queue_close(a);
 	ck_ok(ipk__sightings_collect(&all));

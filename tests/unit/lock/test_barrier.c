@@ -172,8 +172,8 @@ START_TEST(wrong_arguments)
 	ck_err(ipk_barrier_create(NULL, &barrier), -EINVAL);
 	ck_err(ipk_barrier_create(&odd, &barrier), -EINVAL);
 	ck_err(ipk_barrier_create(IPK_BARRIER(.n_parties = 1025), &barrier), -EINVAL);
-	ck_err(ipk_barrier_open("t-nobody-made-it", &barrier), -ENOENT);
-	ck_err(ipk_barrier_open("t-nobody-made-it", NULL), -EINVAL);
+	ck_err(ipk_barrier_open("t-nobody-made-it", ipk_now(), &barrier), -ENOENT);
+	ck_err(ipk_barrier_open("t-nobody-made-it", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_barrier_unlink("t-nobody-made-it"), -ENOENT);
 	ck_err(ipk_barrier_wait(NULL, NULL, NULL, ipk_now(), NULL), -EBADF);
 	ck_err(ipk_barrier_register(NULL), -EBADF);
@@ -200,7 +200,7 @@ START_TEST(named_and_passed_on)
 
 	unique_name(name, "barrier");
 	ck_ok(ipk_barrier_create(IPK_BARRIER(.n_parties = 2, .name = name), &named));
-	ck_ok(ipk_barrier_open(name, &g.barrier));
+	ck_ok(ipk_barrier_open(name, ipk_now(), &g.barrier));
 	ck_assert_uint_eq(ipk_barrier_n_parties(g.barrier), 2);
 	ck_ok(ipk_barrier_unlink(name));
 	pid = spawn(wait_once, &g);
@@ -235,7 +235,7 @@ START_TEST(a_damaged_one_is_refused)
 	shared = barrier->shared;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		shared->n_parties = wrong[i];
-		ck_err(ipk_barrier_open(name, &other), -EBADMSG);
+		ck_err(ipk_barrier_open(name, ipk_now(), &other), -EBADMSG);
 	}
 	ck_assert_ptr_null(other);
 	/* 2047 have arrived, and nobody acts. */

@@ -164,8 +164,8 @@ START_TEST(wrong_arguments)
 
 	ck_err(ipk_cond_create(NULL, NULL), -EINVAL);
 	ck_err(ipk_cond_create(&odd, &cond), -EINVAL);
-	ck_err(ipk_cond_open("t-nobody-made-it", &cond), -ENOENT);
-	ck_err(ipk_cond_open("t-nobody-made-it", NULL), -EINVAL);
+	ck_err(ipk_cond_open("t-nobody-made-it", ipk_now(), &cond), -ENOENT);
+	ck_err(ipk_cond_open("t-nobody-made-it", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_cond_unlink("t-nobody-made-it"), -ENOENT);
 	ck_assert_ptr_null(cond);
 	ck_err(ipk_cond_wait(NULL, f.lock, ipk_now(), NULL), -EBADF);
@@ -210,7 +210,7 @@ START_TEST(named_and_passed_on)
 
 	unique_name(name, "cond");
 	ck_ok(ipk_cond_create(IPK_COND(.name = name), &named));
-	ck_ok(ipk_cond_open(name, &f.cond));
+	ck_ok(ipk_cond_open(name, ipk_now(), &f.cond));
 	ck_ok(ipk_cond_unlink(name));
 	pid = spawn(wait_once, &f);
 	ck_all_wait(&f, 1);

@@ -46,8 +46,8 @@ START_TEST(wrong_arguments)
 	ck_err(ipk_event_create(NULL, NULL), -EINVAL);
 	ck_err(ipk_event_create(&odd, &event), -EINVAL);
 	ck_err(ipk_event_create(IPK_EVENT(.name = "a/b"), &event), -EINVAL);
-	ck_err(ipk_event_open("t-nobody-made-it", &event), -ENOENT);
-	ck_err(ipk_event_open("t-nobody-made-it", NULL), -EINVAL);
+	ck_err(ipk_event_open("t-nobody-made-it", ipk_now(), &event), -ENOENT);
+	ck_err(ipk_event_open("t-nobody-made-it", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_event_unlink("t-nobody-made-it"), -ENOENT);
 	ck_assert_ptr_null(event);
 	ck_err(ipk_event_set(NULL), -EBADF);
@@ -69,7 +69,7 @@ START_TEST(named_and_passed_on)
 	unique_name(name, "event");
 	ck_ok(ipk_event_create(IPK_EVENT(.name = name, .is_set = true), &event));
 	ck_err(ipk_event_create(IPK_EVENT(.name = name), &other), -EEXIST);
-	ck_ok(ipk_event_open(name, &other));
+	ck_ok(ipk_event_open(name, ipk_now(), &other));
 	ck_assert(ipk_event_is_set(other));
 	ck_ok(ipk_event_clear(other));
 	ck_assert(!ipk_event_is_set(event));

@@ -112,8 +112,8 @@ START_TEST(null_and_bad_options_are_told)
 	ck_err(ipk_lock_create(IPK_LOCK(.name = "a/b"), &lock), -EINVAL);
 	ck_err(ipk_lock_create(IPK_LOCK(.name = ""), &lock), -EINVAL);
 	ck_err(ipk_lock_create(IPK_LOCK(.label = "a b"), &lock), -EINVAL);
-	ck_err(ipk_lock_open(NULL, &lock), -EINVAL);
-	ck_err(ipk_lock_open("x", NULL), -EINVAL);
+	ck_err(ipk_lock_open(NULL, ipk_now(), &lock), -EINVAL);
+	ck_err(ipk_lock_open("x", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_lock_unlink(NULL), -EINVAL);
 	ck_err(ipk_lock_lock(NULL, ipk_now(), NULL), -EBADF);
 	ck_err(ipk_lock_unlock(NULL), -EBADF);
@@ -624,7 +624,7 @@ static int use_in_namespace(void *arg)
 
 	if (ipk_lock_lock(lock, ipk_now(), NULL) != -EXDEV)
 		return 1;
-	return ipk_lock_open(name, &named) == -EXDEV ? 0 : 2;
+	return ipk_lock_open(name, ipk_now(), &named) == -EXDEV ? 0 : 2;
 }
 
 static int fork_into_namespace(void *lock)
@@ -666,11 +666,11 @@ START_TEST(named_one_is_opened_by_its_name)
 	ipk_pipe *p, *q;
 
 	unique_name(name, "lock");
-	ck_err(ipk_lock_open(name, &a), -ENOENT);
+	ck_err(ipk_lock_open(name, ipk_now(), &a), -ENOENT);
 	ck_err(ipk_lock_unlink(name), -ENOENT);
 	ck_ok(ipk_lock_create(IPK_LOCK(.name = name, .is_recursive = _i == 1), &a));
 	ck_err(ipk_lock_create(IPK_LOCK(.name = name), &c), -EEXIST);
-	ck_ok(ipk_lock_open(name, &b));
+	ck_ok(ipk_lock_open(name, ipk_now(), &b));
 	ck_assert_str_eq(b->ref.object->label, name);
 	ck_lock(a);
 	ck_assert_uint_eq(ipk_lock_owner(b), (uint32_t)gettid());
@@ -684,7 +684,7 @@ START_TEST(named_one_is_opened_by_its_name)
 	ipk_pipe_close(q);
 	/* Who has it keeps it. */
 	ck_ok(ipk_lock_unlink(name));
-	ck_err(ipk_lock_open(name, &c), -ENOENT);
+	ck_err(ipk_lock_open(name, ipk_now(), &c), -ENOENT);
 	ck_ok(ipk_lock_create(IPK_LOCK(.name = name), &c));
 	ck_lock(a);
 	ck_assert_uint_eq(ipk_lock_owner(c), 0);
@@ -701,7 +701,7 @@ static int open_and_hold(void *arg)
 	struct gate *gate = arg;
 	ipk_lock *lock = NULL;
 
-	if (ipk_lock_open(name, &lock) < 0 || ipk_lock_lock(lock, ipk_now(), NULL) < 0)
+	if (ipk_lock_open(name, ipk_now(), &lock) < 0 || ipk_lock_lock(lock, ipk_now(), NULL) < 0)
 		return 1;
 	gate_open(gate);
 	for (;;)
@@ -721,7 +721,7 @@ START_TEST(named_one_outlives_its_users)
 	pid = spawn(open_and_hold, &gate);
 	gate_wait(&gate);
 	kill_and_reap(pid);
-	ck_ok(ipk_lock_open(name, &lock));
+	ck_ok(ipk_lock_open(name, ipk_now(), &lock));
 	ck_recovered(lock);
 	ck_ok(ipk_lock_unlock(lock));
 	ck_ok(ipk_lock_unlink(name));
@@ -737,7 +737,7 @@ START_TEST(what_is_no_lock_is_refused)
 
 	unique_name(name, "lock");
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &queue));
-	ck_err(ipk_lock_open(name, &lock), -EPROTOTYPE);
+	ck_err(ipk_lock_open(name, ipk_now(), &lock), -EPROTOTYPE);
 	ck_assert_ptr_null(lock);
 	ck_ok(ipk_queue_unlink(name));
 	ipk_queue_close(queue);

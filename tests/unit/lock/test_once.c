@@ -125,8 +125,8 @@ START_TEST(wrong_arguments)
 
 	ck_err(ipk_once_create(NULL, NULL), -EINVAL);
 	ck_err(ipk_once_create(&odd, &once), -EINVAL);
-	ck_err(ipk_once_open("t-nobody-made-it", &once), -ENOENT);
-	ck_err(ipk_once_open("t-nobody-made-it", NULL), -EINVAL);
+	ck_err(ipk_once_open("t-nobody-made-it", ipk_now(), &once), -ENOENT);
+	ck_err(ipk_once_open("t-nobody-made-it", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_once_unlink("t-nobody-made-it"), -ENOENT);
 	ck_err(ipk_once_run(NULL, count, NULL, ipk_now(), NULL), -EBADF);
 	ck_assert(!ipk_once_is_done(NULL));
@@ -146,7 +146,7 @@ START_TEST(named_and_passed_on)
 
 	unique_name(name, "once");
 	ck_ok(ipk_once_create(IPK_ONCE(.name = name), &named));
-	ck_ok(ipk_once_open(name, &other));
+	ck_ok(ipk_once_open(name, ipk_now(), &other));
 	ck_ok(ipk_once_run(other, count, &f, ipk_now(), NULL));
 	ck_assert(ipk_once_is_done(named));
 	ck_ok(ipk_once_unlink(name));

@@ -895,9 +895,9 @@ START_TEST(wrong_arguments)
 	ck_err(ipk_rwlock_create(IPK_RWLOCK(.label = "a b"), &l), -EINVAL);
 	ck_err(ipk_rwlock_create(IPK_RWLOCK(.max_readers = IPK_RWLOCK_READERS_MAX + 1), &l),
 	       -EINVAL);
-	ck_err(ipk_rwlock_open("t-nobody-made-this", &l), -ENOENT);
-	ck_err(ipk_rwlock_open("a/b", &l), -EINVAL);
-	ck_err(ipk_rwlock_open("x", NULL), -EINVAL);
+	ck_err(ipk_rwlock_open("t-nobody-made-this", ipk_now(), &l), -ENOENT);
+	ck_err(ipk_rwlock_open("a/b", ipk_now(), &l), -EINVAL);
+	ck_err(ipk_rwlock_open("x", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_rwlock_unlink("t-nobody-made-this"), -ENOENT);
 	ck_err(ipk_rwlock_read_lock(NULL, ipk_now(), NULL), -EBADF);
 	ck_err(ipk_rwlock_read_unlock(NULL), -EBADF);
@@ -926,7 +926,7 @@ static int hold_by_name(void *arg)
 	IPK_AUTO(rwlock, l);
 	bool recovered;
 
-	IPK_TRY(ipk_rwlock_open(arg, &l));
+	IPK_TRY(ipk_rwlock_open(arg, ipk_now(), &l));
 	if (ipk_rwlock_write_lock(l, ipk_now(), &recovered) != -ETIMEDOUT)
 		return 1;
 	IPK_TRY(ipk_rwlock_read_lock(l, ipk_now(), &recovered));
@@ -942,13 +942,13 @@ START_TEST(opened_by_name)
 	unique_name(name, "rwlock");
 	ck_ok(ipk_rwlock_create(IPK_RWLOCK(.name = name, .max_readers = 100), &l));
 	ck_err(ipk_rwlock_create(IPK_RWLOCK(.name = name), &same), -EEXIST);
-	ck_err(ipk_lock_open(name, &lock), -EPROTOTYPE);
+	ck_err(ipk_lock_open(name, ipk_now(), &lock), -EPROTOTYPE);
 	ck_ok(ipk_rwlock_read_lock(l, ipk_now(), NULL));
 	reap_ok(spawn(hold_by_name, name));
-	ck_ok(ipk_rwlock_open(name, &same));
+	ck_ok(ipk_rwlock_open(name, ipk_now(), &same));
 	ck_ok(ipk_rwlock_read_unlock(same));
 	ck_ok(ipk_rwlock_unlink(name));
-	ck_err(ipk_rwlock_open(name, &same), -ENOENT);
+	ck_err(ipk_rwlock_open(name, ipk_now(), &same), -ENOENT);
 	ck_ok(ipk_rwlock_write_lock(l, ipk_now(), NULL));
 	ck_err(try_read(same), -ETIMEDOUT);
 	ck_ok(ipk_rwlock_write_unlock(same));
@@ -969,10 +969,10 @@ START_TEST(a_damaged_one_is_refused)
 	shm = shm_of(l);
 	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		shm->n_cells = sizes[i];
-		ck_err(ipk_rwlock_open(name, &same), -EBADMSG);
+		ck_err(ipk_rwlock_open(name, ipk_now(), &same), -EBADMSG);
 	}
 	shm->n_cells = 64;
-	ck_ok(ipk_rwlock_open(name, &same));
+	ck_ok(ipk_rwlock_open(name, ipk_now(), &same));
 	ipk_rwlock_close(same);
 	ipk_rwlock_close(l);
 	ck_ok(ipk_rwlock_unlink(name));

@@ -722,9 +722,9 @@ START_TEST(wrong_arguments)
 						  .max = IPK_SEMAPHORE_TOKENS_MAX + 1),
 				    &s),
 	       -EINVAL);
-	ck_err(ipk_semaphore_open("t-nobody-made-this", &s), -ENOENT);
-	ck_err(ipk_semaphore_open("a/b", &s), -EINVAL);
-	ck_err(ipk_semaphore_open("x", NULL), -EINVAL);
+	ck_err(ipk_semaphore_open("t-nobody-made-this", ipk_now(), &s), -ENOENT);
+	ck_err(ipk_semaphore_open("a/b", ipk_now(), &s), -EINVAL);
+	ck_err(ipk_semaphore_open("x", ipk_now(), NULL), -EINVAL);
 	ck_err(ipk_semaphore_unlink("t-nobody-made-this"), -ENOENT);
 	ck_err(ipk_semaphore_acquire(NULL, ipk_now()), -EBADF);
 	ck_err(ipk_semaphore_release(NULL), -EBADF);
@@ -765,7 +765,7 @@ static int use_by_name(void *arg)
 {
 	IPK_AUTO(semaphore, s);
 
-	IPK_TRY(ipk_semaphore_open(arg, &s));
+	IPK_TRY(ipk_semaphore_open(arg, ipk_now(), &s));
 	IPK_TRY(ipk_semaphore_acquire(s, ipk_now()));
 	if (ipk_semaphore_acquire(s, ipk_now()) != -ETIMEDOUT)
 		return 1;
@@ -782,15 +782,15 @@ START_TEST(opened_by_name)
 	ck_ok(ipk_semaphore_create(
 		IPK_SEMAPHORE(.name = name, .value = 1, .kind = (ipk_semaphore_kind)_i), &s));
 	ck_err(ipk_semaphore_create(IPK_SEMAPHORE(.name = name), &same), -EEXIST);
-	ck_err(ipk_lock_open(name, &lock), -EPROTOTYPE);
+	ck_err(ipk_lock_open(name, ipk_now(), &lock), -EPROTOTYPE);
 	reap_ok(spawn(use_by_name, name));
-	ck_ok(ipk_semaphore_open(name, &same));
+	ck_ok(ipk_semaphore_open(name, ipk_now(), &same));
 	ck_ok(ipk_semaphore_acquire(same, ipk_now()));
 	ck_value(s, 0);
 	/* Handles are many, the process is one. */
 	ck_ok(ipk_semaphore_release(s));
 	ck_ok(ipk_semaphore_unlink(name));
-	ck_err(ipk_semaphore_open(name, &same), -ENOENT);
+	ck_err(ipk_semaphore_open(name, ipk_now(), &same), -ENOENT);
 	ck_value(same, 1);
 	ipk_semaphore_close(same);
 	ipk_semaphore_close(s);
@@ -810,10 +810,10 @@ START_TEST(a_damaged_one_is_refused)
 		&s));
 	for (int i = 0; i < 2; i++) {
 		shm_of(s)->max = maxima[_i][i];
-		ck_err(ipk_semaphore_open(name, &same), -EBADMSG);
+		ck_err(ipk_semaphore_open(name, ipk_now(), &same), -EBADMSG);
 	}
 	shm_of(s)->max = 4;
-	ck_ok(ipk_semaphore_open(name, &same));
+	ck_ok(ipk_semaphore_open(name, ipk_now(), &same));
 	ck_ok(ipk_semaphore_acquire(same, ipk_now()));
 	ck_ok(ipk_semaphore_release(same));
 	/* A value beyond the maximum is nobody's to add to. */

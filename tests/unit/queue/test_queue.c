@@ -27,7 +27,7 @@ static ipk_queue *make_named(char name[UNIQUE_NAME_BYTES])
 static int try_open(const char *name)
 {
 	ipk_queue *q = NULL;
-	int r = ipk_queue_open(name, &q);
+	int r = ipk_queue_open(name, ipk_now(), &q);
 
 	ck_assert(r == 0 || q == NULL);
 	ipk_queue_close(q);
@@ -48,10 +48,10 @@ START_TEST(bad_names_are_refused)
 	long_name[201] = '\0';
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		ck_err(ipk_queue_create(IPK_QUEUE(.name = bad[i]), &q), -EINVAL);
-		ck_err(ipk_queue_open(bad[i], &q), -EINVAL);
+		ck_err(ipk_queue_open(bad[i], ipk_now(), &q), -EINVAL);
 		ck_err(ipk_queue_unlink(bad[i]), -EINVAL);
 	}
-	ck_err(ipk_queue_open(NULL, &q), -EINVAL);
+	ck_err(ipk_queue_open(NULL, ipk_now(), &q), -EINVAL);
 	ck_err(ipk_queue_unlink(NULL), -EINVAL);
 	ck_assert_ptr_null(q);
 }
@@ -106,7 +106,7 @@ START_TEST(a_named_queue_stays_without_users)
 	}
 	ck_put_number(q, 7);
 	ipk_queue_close(q);
-	ck_ok(ipk_queue_open(queue_name, &q));
+	ck_ok(ipk_queue_open(queue_name, ipk_now(), &q));
 	ck_assert_uint_eq(ipk_queue_len(q), 1);
 	ck_get_number(q, 7);
 	for (uint32_t i = 0; i < 4; i++)
@@ -159,7 +159,7 @@ START_TEST(bad_options_are_refused)
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		ck_err(ipk_queue_create(bad[i], &q), -EINVAL);
 	ck_err(ipk_queue_create(NULL, NULL), -EINVAL);
-	ck_err(ipk_queue_open("x", NULL), -EINVAL);
+	ck_err(ipk_queue_open("x", ipk_now(), NULL), -EINVAL);
 	ck_assert_ptr_null(q);
 }
 END_TEST

@@ -285,7 +285,7 @@ START_TEST(fd_tells_of_what_other_handles_put)
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = 4)), *other = NULL;
 	int fd;
 
-	ck_ok(ipk_queue_open(queue_name, &other));
+	ck_ok(ipk_queue_open(queue_name, ipk_now(), &other));
 	ck_ok(ipk_queue_fd(other, &fd));
 	for (uint32_t k = 0; k < 100; k++) {
 		arm(other);

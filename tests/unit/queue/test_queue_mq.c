@@ -132,7 +132,7 @@ START_TEST(a_queue_that_others_made_may_be_opened)
 	mq = mq_open(name + 3, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attr);
 	ck_assert_int_ne(mq, (mqd_t)-1);
 	ck_err(ipk_queue_create(IPK_QUEUE(.name = name), &q), -EEXIST);
-	ck_ok(ipk_queue_open(name, &q));
+	ck_ok(ipk_queue_open(name, ipk_now(), &q));
 	ck_ok(put_filled(q, 16, 1, ipk_now()));
 	ck_err(put_filled(q, 17, 1, ipk_now()), -EMSGSIZE);
 	ck_ok(put_filled(q, 0, 2, ipk_now()));
@@ -145,7 +145,7 @@ START_TEST(a_queue_that_others_made_may_be_opened)
 	ck_assert_uint_eq(ipk_queue_len(q), 2);
 	ipk_queue_close(q);
 	ck_ok(ipk_queue_unlink(name));
-	ck_err(ipk_queue_open(name, &q), -ENOENT);
+	ck_err(ipk_queue_open(name, ipk_now(), &q), -ENOENT);
 	ck_err(ipk_queue_unlink(name), -ENOENT);
 	mq_close(mq);
 }
@@ -208,7 +208,7 @@ static int open_as_nobody(void *arg)
 
 	if (setuid(65534) < 0)
 		return 2;
-	ck_err(ipk_queue_open(arg, &q), -EACCES);
+	ck_err(ipk_queue_open(arg, ipk_now(), &q), -EACCES);
 	ck_err(ipk_queue_unlink(arg), -EACCES);
 	return 0;
 }

@@ -264,14 +264,14 @@ START_TEST(a_name_leads_to_the_same_array)
 	char name[UNIQUE_NAME_BYTES];
 
 	unique_name(name, "array");
-	ck_err(ipk_array_open(name, &other), -ENOENT);
+	ck_err(ipk_array_open(name, ipk_now(), &other), -ENOENT);
 	ck_ok(ipk_array_create(
 		IPK_ARRAY(.name = name, .typecode = 'I', .n_items = 10, .is_raw = _i == 1), &a));
 	ck_err(ipk_array_create(IPK_ARRAY(.name = name, .typecode = 'I'), &third), -EEXIST);
-	ck_err(ipk_array_open(name, NULL), -EINVAL);
-	ck_err(ipk_array_open("a/b", &other), -EINVAL);
-	ck_err(ipk_value_open(name, &value), -EPROTOTYPE);
-	ck_ok(ipk_array_open(name, &other));
+	ck_err(ipk_array_open(name, ipk_now(), NULL), -EINVAL);
+	ck_err(ipk_array_open("a/b", ipk_now(), &other), -EINVAL);
+	ck_err(ipk_value_open(name, ipk_now(), &value), -EPROTOTYPE);
+	ck_ok(ipk_array_open(name, ipk_now(), &other));
 	ck_assert_int_eq(ipk_array_typecode(other), 'I');
 	ck_assert_uint_eq(ipk_array_len(other), 10);
 	ck_assert_int_eq(!ipk_array_get_lock(other), _i == 1);
@@ -326,20 +326,20 @@ START_TEST(a_damaged_header_is_refused)
 	shm = (struct ipk__shm_array *)a->ref.object;
 	for (size_t n = 0; n < 4; n++) {
 		shm->n_items = lengths[n];
-		ck_err(ipk_array_open(name, &other), -EBADMSG);
+		ck_err(ipk_array_open(name, ipk_now(), &other), -EBADMSG);
 	}
 	/* Who has it open already does not mind. */
 	ck_assert_uint_eq(ipk_array_len(a), 10);
 	shm->n_items = 10;
 	for (uint32_t n = 0; n < 4; n++) {
 		shm->object.flags = (uint32_t[]){'q', 'x', 255, 'h'}[n];
-		ck_err(ipk_array_open(name, &other), -EBADMSG);
+		ck_err(ipk_array_open(name, ipk_now(), &other), -EBADMSG);
 	}
 	shm->object.flags = 0;
 	shm->item_bytes = 0;
-	ck_err(ipk_array_open(name, &other), -EBADMSG);
+	ck_err(ipk_array_open(name, ipk_now(), &other), -EBADMSG);
 	shm->item_bytes = 4;
-	ck_ok(ipk_array_open(name, &other));
+	ck_ok(ipk_array_open(name, ipk_now(), &other));
 	ipk_array_close(other);
 	ck_ok(ipk_array_unlink(name));
 	ipk_array_close(a);

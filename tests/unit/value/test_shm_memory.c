@@ -60,7 +60,7 @@ static ipk_shm *must_open(unsigned flags)
 {
 	ipk_shm *s = NULL;
 
-	ck_ok(ipk_shm_open(name, flags, &s));
+	ck_ok(ipk_shm_open(name, flags, ipk_now(), &s));
 	return s;
 }
 
@@ -104,7 +104,8 @@ START_TEST(holes_are_filled_when_it_is_opened)
 	struct stat st;
 
 	ck_ok(ipk__os_deallocate(s->fd, 16 * PAGE, 100 * PAGE));
-	ck_ok(ipk_shm_open(name, raw_flag(_i & 1) | (_i & 2 ? IPK_SHM_READ_ONLY : 0), &again));
+	ck_ok(ipk_shm_open(name, raw_flag(_i & 1) | (_i & 2 ? IPK_SHM_READ_ONLY : 0), ipk_now(),
+			   &again));
 	ck_assert_int_eq(stat(path, &st), 0);
 	ck_assert_int_ge(st.st_blocks * 512, 1 << 20);
 	ipk_shm_close(again);
@@ -171,10 +172,10 @@ START_TEST(null_and_bad_options_are_told)
 	REFUSED(.size_bytes = 1, .name = ".", .is_raw = true);
 	REFUSED(.size_bytes = 1, .name = "..", .is_raw = true);
 #undef REFUSED
-	ck_err(ipk_shm_open(NULL, 0, &s), -EINVAL);
-	ck_err(ipk_shm_open("x", 4, &s), -EINVAL);
-	ck_err(ipk_shm_open("x", 0, NULL), -EINVAL);
-	ck_err(ipk_shm_open("ipk.x", IPK_SHM_RAW, &s), -EINVAL);
+	ck_err(ipk_shm_open(NULL, 0, ipk_now(), &s), -EINVAL);
+	ck_err(ipk_shm_open("x", 4, ipk_now(), &s), -EINVAL);
+	ck_err(ipk_shm_open("x", 0, ipk_now(), NULL), -EINVAL);
+	ck_err(ipk_shm_open("ipk.x", IPK_SHM_RAW, ipk_now(), &s), -EINVAL);
 	ck_err(ipk_shm_unlink("a/b", 0), -EINVAL);
 	ck_err(ipk_shm_unlink("x", IPK_SHM_READ_ONLY), -EINVAL);
 	ck_assert_ptr_null(ipk_shm_data(NULL));
@@ -202,7 +203,7 @@ START_TEST(name_is_taken_once_and_outlives_handles)
 	ipk_shm *a, *b = NULL;
 
 	new_name(_i);
-	ck_err(ipk_shm_open(name, raw_flag(_i), &b), -ENOENT);
+	ck_err(ipk_shm_open(name, raw_flag(_i), ipk_now(), &b), -ENOENT);
 	ck_err(ipk_shm_unlink(name, raw_flag(_i)), -ENOENT);
 	ck_ok(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = SIZE, .is_raw = _i), &a));
 	ck_err(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = SIZE, .is_raw = _i), &b),
@@ -213,7 +214,7 @@ START_TEST(name_is_taken_once_and_outlives_handles)
 	a = must_open(raw_flag(_i));
 	ck_assert_int_eq(data(a)[0], 'x');
 	/* The other sort of name is another name. */
-	ck_err(ipk_shm_open(name, raw_flag(!_i), &b), -ENOENT);
+	ck_err(ipk_shm_open(name, raw_flag(!_i), ipk_now(), &b), -ENOENT);
 	ck_ok(ipk_shm_unlink(name, raw_flag(_i)));
 	ck_assert(!ipk_shm_is_current(a));
 	ck_assert_int_eq(data(a)[0], 'x');
@@ -257,41 +258,42 @@ START_TEST(what_it_cannot_be_is_refused)
 
 	new_name(false);
 	ck_ok(ipk_lock_create(IPK_LOCK(.name = name), &lock));
-	ck_err(ipk_shm_open(name, 0, &s), -EPROTOTYPE);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &s), -EPROTOTYPE);
 	ck_err(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 1, .unlink_last = true), &s),
 	       -EEXIST);
 	ck_ok(ipk_lock_unlink(name));
 	ipk_lock_close(lock);
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &queue));
-	ck_err(ipk_shm_open(name, 0, &s), -EPROTOTYPE);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &s), -EPROTOTYPE);
 	ck_ok(ipk_queue_unlink(name));
 	ipk_queue_close(queue);
 	for (int k = 0; k < 2; k++) {
 		new_name(k);
 		fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-		ck_err(ipk_shm_open(name, raw_flag(k), &s), k ? -ENODATA : -EPROTO);
+		ck_err(ipk_shm_open(name, raw_flag(k), ipk_now(), &s), k ? -ENODATA : -EPROTO);
 		ck_assert_int_eq(ftruncate(fd, 8192), 0);
 		if (!k)
-			ck_err(ipk_shm_open(name, 0, &s), -EPROTO);
+			ck_err(ipk_shm_open(name, 0, ipk_now(), &s), -EPROTO);
 		for (mode_t bit = 1; bit < 0100; bit <<= 1) {
 			int want = !k || (bit & 022) ? -EACCES : 0;
 
 			ck_assert_int_eq(fchmod(fd, 0600 | bit), 0);
-			ck_err(ipk_shm_open(name, raw_flag(k), &s), want);
+			ck_err(ipk_shm_open(name, raw_flag(k), ipk_now(), &s), want);
 			if (want == 0)
 				s = ipk_shm_close(s);
 		}
 		close(fd);
 		unlink(path);
 		ck_assert_int_eq(symlink("/etc/passwd", path), 0);
-		ck_err(ipk_shm_open(name, raw_flag(k), &s), -EPROTO);
+		ck_err(ipk_shm_open(name, raw_flag(k), ipk_now(), &s), -EPROTO);
 		unlink(path);
 		ck_assert_int_eq(mkfifo(path, 0600), 0);
-		ck_err(ipk_shm_open(name, raw_flag(k), &s), -EPROTO);
+		ck_err(ipk_shm_open(name, raw_flag(k), ipk_now(), &s), -EPROTO);
 		unlink(path);
 		ck_assert_int_eq(mkdir(path, 0700), 0);
-		ck_assert_int_lt(ipk_shm_open(name, raw_flag(k), &s), 0);
-		ck_assert_int_lt(ipk_shm_open(name, raw_flag(k) | IPK_SHM_READ_ONLY, &s), 0);
+		ck_assert_int_lt(ipk_shm_open(name, raw_flag(k), ipk_now(), &s), 0);
+		ck_assert_int_lt(ipk_shm_open(name, raw_flag(k) | IPK_SHM_READ_ONLY, ipk_now(), &s),
+				 0);
 		rmdir(path);
 	}
 	ck_assert_ptr_null(s);
@@ -307,16 +309,16 @@ START_TEST(impossible_sizes_are_refused)
 
 	for (size_t i = 0; i < IPK__N_OF(wrong); i++) {
 		memory->size_bytes = wrong[i];
-		ck_err(ipk_shm_open(name, 0, &b), -EBADMSG);
+		ck_err(ipk_shm_open(name, 0, ipk_now(), &b), -EBADMSG);
 	}
 	memory->size_bytes = 2 * PAGE;
 	ipk_shm_close(must_open(0));
 	/* A header that is signed, but has no room for data. */
 	h->fixed_bytes = PAGE;
 	h->checksum = ipk__checksum(h, offsetof(struct ipk__shm_header, checksum));
-	ck_err(ipk_shm_open(name, 0, &b), -EBADMSG);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &b), -EBADMSG);
 	h->label[0]++;
-	ck_err(ipk_shm_open(name, 0, &b), -EBADMSG);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &b), -EBADMSG);
 	/* Who has it open has long taken the numbers over. */
 	ck_assert_uint_eq(ipk_shm_size_bytes(a), SIZE);
 	drop(false, a);
@@ -369,11 +371,12 @@ static int fill_shm(void *arg)
 		return 4;
 	/* One whose maker took no pages: that is told now, not by a signal later. */
 	fd = open("/dev/shm/sparse", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (ftruncate(fd, 1 << 21) < 0 || ipk_shm_open("sparse", IPK_SHM_RAW, &s) != -ENOSPC ||
-	    ipk_shm_open("sparse", IPK_SHM_RAW | IPK_SHM_READ_ONLY, &s) != -ENOSPC)
+	if (ftruncate(fd, 1 << 21) < 0 ||
+	    ipk_shm_open("sparse", IPK_SHM_RAW, ipk_now(), &s) != -ENOSPC ||
+	    ipk_shm_open("sparse", IPK_SHM_RAW | IPK_SHM_READ_ONLY, ipk_now(), &s) != -ENOSPC)
 		return 5;
 	if (ftruncate(fd, 1 << 19) < 0 ||
-	    ipk_shm_open("sparse", IPK_SHM_RAW | IPK_SHM_READ_ONLY, &s) != 0 ||
+	    ipk_shm_open("sparse", IPK_SHM_RAW | IPK_SHM_READ_ONLY, ipk_now(), &s) != 0 ||
 	    fstat(fd, &st) < 0 || st.st_blocks * 512 < 1 << 19 || st.st_size != 1 << 19)
 		return 6;
 	return 0;
@@ -407,7 +410,7 @@ START_TEST(without_an_fd_nothing_is_made)
 	limit.rlim_cur = 0;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	r[0] = ipk_shm_create(IPK_SHM(.size_bytes = SIZE), &b);
-	r[1] = ipk_shm_open(name, raw_flag(_i), &b);
+	r[1] = ipk_shm_open(name, raw_flag(_i), ipk_now(), &b);
 	r[2] = ipk_shm_replace(a, 2 * SIZE, &b);
 	r[3] = ipk_shm_users(a, NULL, 0, &n);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
@@ -430,7 +433,7 @@ static int use(void *arg)
 	struct user *u = arg;
 	ipk_shm *s = NULL;
 
-	if (ipk_shm_open(name, u->flags, &s) < 0)
+	if (ipk_shm_open(name, u->flags, ipk_now(), &s) < 0)
 		return 1;
 	data(s)[1]++;
 	gate_open(&u->opened);
@@ -584,7 +587,7 @@ START_TEST(last_one_to_close_removes_the_name)
 	ck_assert(exists());
 	ipk_shm_close(c);
 	ck_assert(!exists());
-	ck_err(ipk_shm_open(name, 0, &a), -ENOENT);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &a), -ENOENT);
 	/* With none but the maker it goes as well. */
 	ipk_shm_close(make_unlink_last());
 	ck_assert(!exists());
@@ -717,7 +720,7 @@ START_TEST(while_it_is_being_removed_it_is_gone)
 	/* As its last user has it, a moment before it removes the name. */
 	ck_ok(ipk__os_lock_file(s->fd, IPK__OS_UNLOCKED));
 	ck_ok(ipk__os_lock_file(fd, IPK__OS_ALONE));
-	ck_err(ipk_shm_open(name, 0, &other), -ENOENT);
+	ck_err(ipk_shm_open(name, 0, ipk_now(), &other), -ENOENT);
 	ck_err(ipk_shm_create(IPK_SHM(.name = name, .size_bytes = 1), &other), -EEXIST);
 	close(fd);
 	ck_ok(ipk__os_lock_file(s->fd, IPK__OS_SHARED));
@@ -734,7 +737,7 @@ static int come_and_go(void *arg)
 	(void)arg;
 	for (int i = 0; i < repeats(N_TURNS); i++) {
 		ipk_shm *s = NULL;
-		int r = ipk_shm_open(name, 0, &s);
+		int r = ipk_shm_open(name, 0, ipk_now(), &s);
 
 		if (r == -ENOENT)
 			r = ipk_shm_create(
@@ -875,7 +878,7 @@ static int grow(void *arg)
 	(void)arg;
 	for (int i = 0; i < repeats(100);) {
 		ipk_shm *s = NULL, *bigger = NULL;
-		int r = ipk_shm_open(name, 0, &s);
+		int r = ipk_shm_open(name, 0, ipk_now(), &s);
 
 		if (r < 0)
 			return 1;

@@ -419,14 +419,14 @@ START_TEST(a_name_leads_to_the_same_value)
 	char name[UNIQUE_NAME_BYTES];
 
 	unique_name(name, "value");
-	ck_err(ipk_value_open(name, &other), -ENOENT);
+	ck_err(ipk_value_open(name, ipk_now(), &other), -ENOENT);
 	ck_ok(ipk_value_create(IPK_VALUE(.name = name, .typecode = 'h', .is_raw = _i == 1), &v));
 	ck_err(ipk_value_create(IPK_VALUE(.name = name, .typecode = 'h'), &third), -EEXIST);
-	ck_err(ipk_value_open(name, NULL), -EINVAL);
-	ck_err(ipk_value_open("a/b", &other), -EINVAL);
-	ck_err(ipk_array_open(name, &array), -EPROTOTYPE);
-	ck_err(ipk_lock_open(name, &lock), -EPROTOTYPE);
-	ck_ok(ipk_value_open(name, &other));
+	ck_err(ipk_value_open(name, ipk_now(), NULL), -EINVAL);
+	ck_err(ipk_value_open("a/b", ipk_now(), &other), -EINVAL);
+	ck_err(ipk_array_open(name, ipk_now(), &array), -EPROTOTYPE);
+	ck_err(ipk_lock_open(name, ipk_now(), &lock), -EPROTOTYPE);
+	ck_ok(ipk_value_open(name, ipk_now(), &other));
 	ck_assert_int_eq(ipk_value_typecode(other), 'h');
 	ck_assert_int_eq(!ipk_value_get_lock(other), _i == 1);
 	ck_ok(ipk_value_store(v, &(short){-7}));
@@ -480,15 +480,15 @@ START_TEST(a_damaged_header_is_refused)
 	shm = (struct ipk__shm_value *)v->ref.object;
 	for (uint64_t n = 0; n < 3; n++) {
 		shm->item_bytes = (uint64_t[]){0, 1 << 16, UINT64_MAX}[n];
-		ck_err(ipk_value_open(name, &other), -EBADMSG);
+		ck_err(ipk_value_open(name, ipk_now(), &other), -EBADMSG);
 	}
 	shm->item_bytes = 24;
 	for (uint32_t n = 0; n < 3; n++) {
 		shm->object.flags = (uint32_t[]){'i', 'x', 255}[n];
-		ck_err(ipk_value_open(name, &other), -EBADMSG);
+		ck_err(ipk_value_open(name, ipk_now(), &other), -EBADMSG);
 	}
 	shm->object.flags = 0;
-	ck_ok(ipk_value_open(name, &other));
+	ck_ok(ipk_value_open(name, ipk_now(), &other));
 	ipk_value_close(other);
 	ck_ok(ipk_value_unlink(name));
 	ipk_value_close(v);
