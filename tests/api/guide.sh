@@ -1,14 +1,27 @@
 #!/bin/sh
 # guide.sh TOP: the C code in docs/guide/ is code that runs: each block stands in one of the
-# examples, line by line, but for indentation and what "..." leaves out. And what the guide and the
-# README name is there.
+# examples, line by line, but for indentation and what "..." leaves out. What the documents for users
+# name is there, and every link from one document to another leads to a file.
 set -eu
 cd "$1"
-grep -ohwE '(ipk_[a-z_0-9]+|IPK_[A-Z_0-9]+)' README.md docs/guide/*.md | sort -u | {
+named='README.md docs/guide/*.md docs/guarantees.md docs/performance.md'
+# shellcheck disable=SC2086 # a list
+grep -ohwE '(ipk_[a-z_0-9]+|IPK_[A-Z_0-9]+)' $named | sort -u | {
 	bad=0
 	while read -r name; do
 		grep -rqw -e "$name" include examples || {
-			echo "$name is named in README.md or docs/guide/, and nowhere declared"
+			echo "$name is named in a document for users, and nowhere declared"
+			bad=1
+		}
+	done
+	exit $bad
+}
+grep -noE '\]\([^)#: ]+[)#]' ./*.md docs/*.md docs/*/*.md | {
+	bad=0
+	while IFS=: read -r file line link; do
+		link=${link#](}
+		[ -e "${file%/*}/${link%[)#]}" ] || {
+			echo "$file:$line: there is no $link"
 			bad=1
 		}
 	done
