@@ -186,6 +186,7 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_reset(ipk_barrier *barrier);
  * ipk_barrier_n_parties() - how many meet
  * @barrier: barrier
  *
+ * Blocks:  no.
  * Callers: any thread, any time.
  * Source:  lib/lock/barrier.c      Since: 0.2
  *
@@ -197,6 +198,7 @@ IPK_API uint32_t ipk_barrier_n_parties(const ipk_barrier *barrier);
  * ipk_barrier_n_waiting() - how many have arrived in this round
  * @barrier: barrier
  *
+ * Blocks:  no.
  * Callers: any thread, any time.
  * Source:  lib/lock/barrier.c      Since: 0.2
  *
@@ -208,6 +210,7 @@ IPK_API uint32_t ipk_barrier_n_waiting(const ipk_barrier *barrier);
  * ipk_barrier_is_broken() - whether it is broken
  * @barrier: barrier
  *
+ * Blocks:  no.
  * Callers: any thread, any time.
  * Source:  lib/lock/barrier.c      Since: 0.2
  *
@@ -222,6 +225,7 @@ IPK_API bool ipk_barrier_is_broken(const ipk_barrier *barrier);
  * @max:      how many there is room for
  * @ret_n:    how many threads wait for the others, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/barrier.c     Since: 0.2
@@ -237,6 +241,7 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_waiters(const ipk_barrier *barrier, uint3
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/barrier.c     Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name); -EBADF.
@@ -250,6 +255,7 @@ IPK_API IPK_MUST_CHECK int ipk_barrier_send(ipk_barrier *barrier, ipk_pipe *via,
  * @deadline:    when to stop waiting
  * @ret_barrier: the barrier
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/barrier.c     Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_barrier_open().

@@ -42,6 +42,7 @@ extern "C" {
  *
  * IPK_VERSION_MAJOR, _MINOR and _PATCH are those of the headers it was compiled with.
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/version.c       Since: 0.4
  *

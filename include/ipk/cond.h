@@ -168,6 +168,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_notify(ipk_cond *cond, uint32_t n);
  * @cond: condition
  *
  * Blocks, Callers, Crash, Cost: as ipk_cond_notify().
+ * Blocks:  no.
  * Source:  lib/lock/cond.c         Since: 0.2
  *
  * Return: 0; -EBADF.
@@ -181,6 +182,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_notify_all(ipk_cond *cond);
  * @max:      how many there is room for
  * @ret_n:    how many threads wait for a notification, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/cond.c        Since: 0.2
@@ -196,6 +198,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_waiters(const ipk_cond *cond, uint32_t *ret_
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/cond.c        Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name); -EBADF.
@@ -208,6 +211,7 @@ IPK_API IPK_MUST_CHECK int ipk_cond_send(ipk_cond *cond, ipk_pipe *via, ipk_dead
  * @deadline: when to stop waiting
  * @ret_cond: the cond
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/cond.c        Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_cond_open().

@@ -20,6 +20,7 @@ typedef struct ipk_deadline {
 /**
  * ipk_now() - the deadline that has passed: try once, never wait
  *
+ * Blocks:  no.
  * Cost:    nothing, the clock is not read.
  * Source:  include/ipk/deadline.h   Since: 0.1
  *
@@ -36,6 +37,7 @@ IPK_API inline ipk_deadline ipk_now(void)
 /**
  * ipk_forever() - the deadline that never passes
  *
+ * Blocks:  no.
  * Cost:    nothing, the clock is not read.
  * Source:  include/ipk/deadline.h   Since: 0.1
  *
@@ -53,6 +55,7 @@ IPK_API inline ipk_deadline ipk_forever(void)
  * ipk_in_ns() - the deadline that passes in so many nanoseconds
  * @ns: nanoseconds from now; 0 or less has passed already, too far is forever
  *
+ * Blocks:  no.
  * Callers: any thread; async-signal-safe.
  * Cost:    one clock read, about 20 ns.
  * Source:  lib/os/clock.c           Since: 0.1
@@ -65,6 +68,7 @@ IPK_API ipk_deadline ipk_in_ns(int64_t ns);
  * ipk_in_ms() - the deadline that passes in so many milliseconds
  * @ms: milliseconds from now; 0 or less has passed already, too far is forever
  *
+ * Blocks:  no.
  * Callers: any thread; async-signal-safe.
  * Cost:    one clock read, about 20 ns.
  * Source:  lib/os/clock.c           Since: 0.1
@@ -77,6 +81,7 @@ IPK_API ipk_deadline ipk_in_ms(int64_t ms);
  * ipk_deadline_left_ns() - how long until a deadline passes
  * @deadline: any deadline
  *
+ * Blocks:  no.
  * Callers: any thread; async-signal-safe.
  * Source:  lib/os/clock.c           Since: 0.1
  *

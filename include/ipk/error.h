@@ -66,6 +66,7 @@ extern "C" {
  * ipk_strerror() - what an ipk error means and what to do about it
  * @err: an ipk return value; the sign does not matter
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/error.c         Since: 0.1
  *
@@ -77,6 +78,7 @@ IPK_API const char *ipk_strerror(int err);
  * ipk_errname() - the symbolic name of an ipk error, as in "ETIMEDOUT"
  * @err: an ipk return value; the sign does not matter
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/error.c         Since: 0.1
  *

@@ -115,6 +115,7 @@ IPK_API IPK_MUST_CHECK int ipk_event_clear(ipk_event *event);
  * ipk_event_is_set() - whether it is set now
  * @event: event
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe. What was written before it was set is seen.
  * Source:  lib/lock/event.c        Since: 0.2
  *
@@ -144,6 +145,7 @@ IPK_API IPK_MUST_CHECK int ipk_event_wait(ipk_event *event, ipk_deadline deadlin
  * @max:      how many there is room for
  * @ret_n:    how many threads wait for it, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/event.c       Since: 0.2
@@ -159,6 +161,7 @@ IPK_API IPK_MUST_CHECK int ipk_event_waiters(const ipk_event *event, uint32_t *r
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/event.c       Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name); -EBADF.
@@ -171,6 +174,7 @@ IPK_API IPK_MUST_CHECK int ipk_event_send(ipk_event *event, ipk_pipe *via, ipk_d
  * @deadline:  when to stop waiting
  * @ret_event: the event
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/event.c       Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_event_open().

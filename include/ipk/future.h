@@ -185,6 +185,7 @@ IPK_API IPK_MUST_CHECK int ipk_future_failures(ipk_future *f, ipk_failure *ret_f
  * @index:    which
  * @ret_item: a future of its own, to be closed
  *
+ * Blocks:  no.
  * Source:  lib/pool/group.c         Since: 0.4
  *
  * Return: 0; -ERANGE; -EOPNOTSUPP not of a starmap; -EBADF.
@@ -195,6 +196,7 @@ IPK_API IPK_MUST_CHECK int ipk_future_item(ipk_future *f, size_t index, ipk_futu
  * ipk_future_index() - the number of the item that the future is of
  * @f: from ipk_imap_next() or ipk_future_item()
  *
+ * Blocks:  no.
  * Source:  lib/pool/future.c        Since: 0.4
  *
  * Return: its place in the input, from 0; 0 for other futures and NULL.
@@ -228,6 +230,7 @@ typedef void (*ipk_future_fn)(ipk_future *f, void *arg);
  *
  * The future is kept until @fn has returned, also when it is closed before. Several may be set.
  *
+ * Blocks:  no.
  * Source:  lib/pool/future.c        Since: 0.4
  *
  * Return: 0; -EINVAL; -ENOMEM; -EBADF; -EPERM.
@@ -239,6 +242,7 @@ IPK_API IPK_MUST_CHECK int ipk_future_on_done(ipk_future *f, ipk_future_fn fn, v
  * @f:      future
  * @ret_fd: owned by the future: not to be read or closed
  *
+ * Blocks:  no.
  * Cost:    an fd for each future that is asked.
  * Source:  lib/pool/future.c        Since: 0.4
  *
@@ -276,6 +280,7 @@ typedef struct ipk_as_completed ipk_as_completed;
  * @n:        how many
  * @ret_iter: to be closed
  *
+ * Blocks:  no.
  * Source:  lib/pool/futures.c       Since: 0.4
  *
  * Return: 0; -EINVAL; -ENOMEM; -EPERM.
@@ -301,6 +306,7 @@ IPK_API IPK_MUST_CHECK int ipk_as_completed_next(ipk_as_completed *iter, ipk_dea
  * ipk_as_completed_close() - give up the iterator
  * @iter: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/pool/futures.c       Since: 0.4
  *
  * Return: NULL.

@@ -250,6 +250,7 @@ IPK_API IPK_MUST_CHECK int ipk_inspect_scan(const ipk_inspect_opts *opts, ipk_in
  * ipk_inspect_close() - free a snapshot and all that it gave
  * @snap: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: NULL.
@@ -265,6 +266,7 @@ static inline void ipk_inspect_closep(ipk_inspect **snap)
  * ipk_inspect_len() - how many objects are in a snapshot
  * @snap: snapshot
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the number, 0 for NULL.
@@ -275,6 +277,7 @@ IPK_API size_t ipk_inspect_len(const ipk_inspect *snap);
  * ipk_inspect_n_hidden() - how many processes could not be looked into
  * @snap: snapshot
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the number, 0 for NULL.
@@ -286,6 +289,7 @@ IPK_API size_t ipk_inspect_n_hidden(const ipk_inspect *snap);
  * @snap: snapshot
  * @i:    0 .. ipk_inspect_len() - 1
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the object, valid until the snapshot is closed; NULL when there is none.
@@ -297,6 +301,7 @@ IPK_API const ipk_inspect_object *ipk_inspect_object_at(const ipk_inspect *snap,
  * @object: of a snapshot
  * @i:      0 .. n_users - 1; sorted by pid
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the user; NULL when there is none.
@@ -308,6 +313,7 @@ IPK_API const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *ob
  * @object: of a snapshot
  * @i:      0 .. n_lanes - 1
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the lane; NULL when there is none.
@@ -322,6 +328,7 @@ IPK_API const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *ob
  * A queue's lock is held for moments only: one that is held in two snapshots in a row is
  * held by a thread that is stopped, or starved.
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the thread, what is the lock; NULL when there is none.
@@ -336,6 +343,7 @@ IPK_API const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object
  * At most 64 are seen, and of all objects of a file together 256; further ones sleep unseen.
  * Sleepers in poll() are not seen.
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.1
  *
  * Return: the thread; NULL when there is none.
@@ -347,6 +355,7 @@ IPK_API const ipk_inspect_thread *ipk_inspect_waiter_at(const ipk_inspect_object
  * @object: of a snapshot
  * @i:      0 .. n_shown - 1
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.2
  *
  * Return: printable text: a number as C writes it, nan, inf, true, false, the character of a
@@ -359,6 +368,7 @@ IPK_API const char *ipk_inspect_item_at(const ipk_inspect_object *object, size_t
  * ipk_inspect_progress_of() - how far a pool is
  * @object: of a snapshot
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.4
  *
  * Return: as ipk_pool_progress(); NULL for other kinds, and a pool that cannot be read.
@@ -370,6 +380,7 @@ IPK_API const ipk_progress *ipk_inspect_progress_of(const ipk_inspect_object *ob
  * @object: of a snapshot
  * @i:      0 .. n_workers - 1; by number
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.4
  *
  * Return: the worker; NULL when there is none.
@@ -383,6 +394,7 @@ IPK_API const ipk_inspect_worker *ipk_inspect_worker_at(const ipk_inspect_object
  *
  * Those that have ended are remembered until their room is needed.
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.4
  *
  * Return: the child; NULL when there is none.
@@ -394,6 +406,7 @@ IPK_API const ipk_inspect_child *ipk_inspect_child_at(const ipk_inspect_object *
  * @object: of a snapshot
  * @i:      0 .. n_hints - 1; what matters most is first
  *
+ * Blocks:  no.
  * Source:  lib/inspect/inspect.c    Since: 0.4
  *
  * Return: a sentence for people, printable; NULL when there is none.
@@ -404,6 +417,7 @@ IPK_API const char *ipk_inspect_hint_at(const ipk_inspect_object *object, size_t
  * ipk_inspect_worker_state_name() - a word for what a worker does, as in "busy"
  * @state: any
  *
+ * Blocks:  no.
  * Source:  lib/inspect/words.c      Since: 0.4
  *
  * Return: a static text: starting, failed, idle or busy; "?" for others.
@@ -414,6 +428,7 @@ IPK_API const char *ipk_inspect_worker_state_name(ipk_inspect_worker_state state
  * ipk_inspect_start_method_name() - a word for how a child came to be, as in "fork"
  * @start_method: any
  *
+ * Blocks:  no.
  * Source:  lib/inspect/words.c      Since: 0.4
  *
  * Return: a static text: fork, zygote or exec; "?" for others.
@@ -424,6 +439,7 @@ IPK_API const char *ipk_inspect_start_method_name(int start_method);
  * ipk_inspect_kind_name() - a word for what an object is, as in "queue/fifo"
  * @object: of a snapshot
  *
+ * Blocks:  no.
  * Source:  lib/inspect/words.c      Since: 0.1
  *
  * Return: a static text: pipe, queue/fifo, queue/lifo, queue/priority, queue/mq, lock, rlock,
@@ -438,6 +454,7 @@ IPK_API const char *ipk_inspect_kind_name(const ipk_inspect_object *object);
  * ipk_inspect_what_name() - a word for what is waited for or held, as in "data"
  * @what: any
  *
+ * Blocks:  no.
  * Source:  lib/inspect/words.c      Since: 0.1
  *
  * Return: a static text: data, space, done, "put lock", "get lock", lock, "read lock", "write

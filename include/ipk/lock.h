@@ -136,6 +136,7 @@ IPK_API IPK_MUST_CHECK int ipk_lock_unlock(ipk_lock *lock);
  * ipk_lock_owner() - who holds the lock
  * @lock: lock
  *
+ * Blocks:  no.
  * Callers: any thread, any time. The answer may be out of date when it arrives.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
@@ -151,6 +152,7 @@ IPK_API uint32_t ipk_lock_owner(const ipk_lock *lock);
  * @max:      how many there is room for
  * @ret_n:    how many threads sleep for it, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/lock.c          Since: 0.2
@@ -166,6 +168,7 @@ IPK_API IPK_MUST_CHECK int ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name) or a lent one.
@@ -178,6 +181,7 @@ IPK_API IPK_MUST_CHECK int ipk_lock_send(ipk_lock *lock, ipk_pipe *via, ipk_dead
  * @deadline: when to stop waiting
  * @ret_lock: the lock
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/lock.c          Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_lock_open().

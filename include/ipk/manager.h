@@ -47,8 +47,8 @@
  *   - Change notification needs keyspace events (turned on where CONFIG SET is allowed,
  *     -EOPNOTSUPP otherwise); changes that leave a field as it was are not told.
  *
- * Every call that asks the server waits for its answer until its deadline, and 50 ms at least:
- * ipk_now() tries once.
+ * Every call that asks the server waits for its answer until its deadline, which bounds the whole
+ * call, also when the server stands still; and 50 ms at least: ipk_now() tries once.
  *
  * Errors beside those of error.h, for all calls here:
  *
@@ -60,8 +60,7 @@
  *   -ENOSPC       the server's memory limit is reached
  *   -EACCES       a wrong key, or this user may not
  *   -EOWNERDEAD   the connection broke while this lock was held: it is lost
- *   -EBADMSG      another refusal, or an answer that makes no sense; ipk_manager_error() has its
- * words
+ *   -EBADMSG      another refusal, or an answer that makes no sense: see ipk_manager_error()
  */
 #ifndef IPK_MANAGER_H
 #define IPK_MANAGER_H
@@ -102,7 +101,7 @@ typedef struct ipk_manager_connect_opts {
  * ipk_manager_connect() - connect to a server
  * @address:  see above
  * @opts:     NULL for the defaults
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_m:    the manager
  *
  * A relative path is made absolute here: connecting again leads to the same server.
@@ -124,6 +123,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_connect(const char *address,
  * ipk_manager_close() - end the connection
  * @m: NULL is fine; all its handles are closed, and no thread is inside a call
  *
+ * Blocks:  no.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: NULL.
@@ -138,6 +138,7 @@ static inline void ipk_manager_closep(ipk_manager **m)
 /**
  * ipk_manager_error() - what the server said when it last refused a call of this thread
  *
+ * Blocks:  no.
  * Callers: any thread; each has its own text.
  * Source:  lib/manager/refusal.c     Since: 0.3
  *
@@ -148,8 +149,9 @@ IPK_API const char *ipk_manager_error(void);
 /**
  * ipk_manager_ping() - ask whether the server answers
  * @m:        manager
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -160,6 +162,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_ping(ipk_manager *m, ipk_deadline deadlin
  * ipk_manager_is_local() - whether reads look into the server's memory just now
  * @m: manager
  *
+ * Blocks:  no.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: true or false.
@@ -170,8 +173,9 @@ IPK_API bool ipk_manager_is_local(ipk_manager *m);
  * ipk_manager_delete() - delete an object of any kind
  * @m:        manager
  * @name:     the key it has on the server: 1 .. 1024 bytes of text
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -184,9 +188,10 @@ IPK_API IPK_MUST_CHECK int ipk_manager_delete(ipk_manager *m, const char *name,
  * ipk_manager_exists() - whether there is an object of that name
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_exists: an empty dict or list does not exist
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -200,8 +205,9 @@ IPK_API IPK_MUST_CHECK int ipk_manager_exists(ipk_manager *m, const char *name,
  * @name:      the key it has on the server: 1 .. 1024 bytes of text
  * @buf:       for "hash", "list", "string", "ipk.lock", ... and a NUL
  * @buf_bytes: 24 is enough
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -EMSGSIZE; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -215,8 +221,9 @@ IPK_API IPK_MUST_CHECK int ipk_manager_type(ipk_manager *m, const char *name, ch
  * @m:        manager
  * @name:     the key it has on the server: 1 .. 1024 bytes of text
  * @ms:       from now on; < 0: never
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -228,8 +235,9 @@ IPK_API IPK_MUST_CHECK int ipk_manager_expire(ipk_manager *m, const char *name, 
 /**
  * ipk_manager_flush() - delete everything on the server
  * @m:        manager
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -239,9 +247,10 @@ IPK_API IPK_MUST_CHECK int ipk_manager_flush(ipk_manager *m, ipk_deadline deadli
 /**
  * ipk_manager_len() - how many objects the server has
  * @m:        manager
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_len:  how many; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -279,12 +288,13 @@ typedef struct ipk_reply_value {
  * @m:         manager
  * @words:     the command and its arguments
  * @n_words:   1 or more
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_reply: the answer, for ipk_reply_close()
  *
  * Commands that change what the connection is (SELECT, MULTI, SUBSCRIBE, RESET, QUIT,
  * IPK.SESSION and the like) or that wait (BLPOP) are -EINVAL.
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0 also when the answer is a refusal: see IPK_REPLY_ERROR; -EINVAL; -ETIMEDOUT;
@@ -299,6 +309,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_command(ipk_manager *m, const ipk_bytes *
  * @reply:     an answer
  * @ret_value: the value
  *
+ * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
  * Return: 0, with IPK_REPLY_END after the last one, however often; -EBADF.
@@ -309,6 +320,7 @@ IPK_API IPK_MUST_CHECK int ipk_reply_next(ipk_reply *reply, ipk_reply_value *ret
  * ipk_reply_len() - how many items the answer has
  * @reply: an answer
  *
+ * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
  * Return: that number: of an array its items, otherwise 1, or 0 for null and NULL.
@@ -319,6 +331,7 @@ IPK_API uint64_t ipk_reply_len(const ipk_reply *reply);
  * ipk_reply_rewind() - read it from the beginning again
  * @reply: an answer
  *
+ * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
  * Return: nothing.
@@ -329,6 +342,7 @@ IPK_API void ipk_reply_rewind(ipk_reply *reply);
  * ipk_reply_close() - free an answer
  * @reply: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
  * Return: NULL.
@@ -350,6 +364,7 @@ typedef struct ipk_keys ipk_keys;
  * @pattern:  as of Redis: "job:*"; NULL: all
  * @ret_keys: to be read with ipk_keys_next()
  *
+ * Blocks:  no.
  * Crash:   what is there from beginning to end is given at least once, whatever others do.
  * Source:  lib/manager/keys.c        Since: 0.3
  *
@@ -360,10 +375,11 @@ IPK_API IPK_MUST_CHECK int ipk_keys_open(ipk_manager *m, const char *pattern, ip
 /**
  * ipk_keys_next() - the next name
  * @keys:           from ipk_keys_open()
- * @deadline:       bounds the whole call, also when the server stands still
+ * @deadline:       when to give up
  * @ret_name:       valid until the next call; no NUL at its end
  * @ret_name_bytes: its length
  *
+ * Blocks:  until the server has answered, when the names at hand are used up.
  * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: 0; -ENOENT there are no more; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others
@@ -376,6 +392,7 @@ IPK_API IPK_MUST_CHECK int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline,
  * ipk_keys_close() - end it
  * @keys: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: NULL.
@@ -415,6 +432,7 @@ typedef enum ipk_ref_kind {
  * Nested containers: put it into a dict or list, and whoever reads it opens the same
  * object. It keeps nothing alive: what it names may be deleted meanwhile.
  *
+ * Blocks:  no.
  * Source:  lib/manager/reference.c   Since: 0.3
  *
  * Return: 0; -EINVAL; -EMSGSIZE.
@@ -430,6 +448,7 @@ IPK_API IPK_MUST_CHECK int ipk_ref_pack(ipk_ref_kind kind, const char *name, voi
  * @buf_bytes: 1025 is enough
  * @ret_kind:  what it is
  *
+ * Blocks:  no.
  * Source:  lib/manager/reference.c   Since: 0.3
  *
  * Return: 0; -EPROTO it is no reference; -EMSGSIZE.

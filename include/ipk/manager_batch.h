@@ -17,6 +17,7 @@ typedef struct ipk_batch ipk_batch;
  * @m:         manager
  * @ret_batch: one thread at a time; closed before the manager is
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0; -EBADF; -ENOMEM.
@@ -27,6 +28,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_create(ipk_manager *m, ipk_batch **ret_batc
  * ipk_batch_close() - free a batch; what was not run is forgotten
  * @batch: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: NULL.
@@ -44,6 +46,7 @@ static inline void ipk_batch_closep(ipk_batch **batch)
  * @words:   the command and its arguments
  * @n_words: 1 or more
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: as the others; see ipk_manager_command().
@@ -60,6 +63,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_command(ipk_batch *batch, const ipk_bytes *
  * @data:        @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes:   0 .. 512 MiB
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -75,6 +79,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_dict_set(ipk_batch *batch, ipk_dict *d, con
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -89,6 +94,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_dict_get(ipk_batch *batch, ipk_dict *d, con
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -104,6 +110,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_dict_delete(ipk_batch *batch, ipk_dict *d, 
  * @field_bytes: 0 .. 512 MiB
  * @delta:       what to add
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -118,6 +125,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_dict_add(ipk_batch *batch, ipk_dict *d, con
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -131,6 +139,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_list_append(ipk_batch *batch, ipk_list *l, 
  * @l:     list
  * @index: negative ones count from the end
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -145,6 +154,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_list_get(ipk_batch *batch, ipk_list *l, int
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0: it is the call after the last; -EINVAL; -EBADF; -ENOMEM.
@@ -156,6 +166,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_list_set(ipk_batch *batch, ipk_list *l, int
  * ipk_batch_len() - how many calls it has
  * @batch: batch
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: that number; 0 for NULL.
@@ -166,10 +177,11 @@ IPK_API size_t ipk_batch_len(const ipk_batch *batch);
  * ipk_batch_run() - do all calls, in order
  * @batch:    it is empty for new calls afterwards, the answers stay until the next one is
  *            added
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
  * Not as one step: calls of others come in between. See ipk_manager_transact() for that.
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0 when all were answered: see each with ipk_batch_error(); -ETIMEDOUT;
@@ -182,6 +194,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_run(ipk_batch *batch, ipk_deadline deadline
  * @batch: that was run
  * @i:     number of the call
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0; the error that the call by itself would return; -ERANGE no such call, or not
@@ -196,6 +209,7 @@ IPK_API int ipk_batch_error(const ipk_batch *batch, size_t i);
  * @ret_data:      valid until the next call is added
  * @ret_len_bytes: how many
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0; -ENOENT it read nothing; its error; -EPROTO its answer is not bytes.
@@ -209,6 +223,7 @@ IPK_API IPK_MUST_CHECK int ipk_batch_data(const ipk_batch *batch, size_t i, cons
  * @i:          number of the call
  * @ret_number: the number
  *
+ * Blocks:  no.
  * Source:  lib/manager/batch.c       Since: 0.3
  *
  * Return: 0; -ENOENT; its error; -EPROTO its answer is no number.
@@ -228,12 +243,13 @@ typedef int ipk_transaction_fn(ipk_batch *batch, void *arg);
  * @n_names:  0 or more
  * @fn:       what to do
  * @arg:      for @fn
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
  * Calls @fn, and then does all calls of its batch as one step, unless one of @names has
  * changed since before @fn began: then it calls @fn again. @fn may be called any number of
  * times. One thread of a process at a time; others wait.
  *
+ * Blocks:  until the server has answered; not while @fn thinks.
  * Source:  lib/manager/transaction.c  Since: 0.3
  *
  * Return: 0; what @fn returned; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -251,9 +267,10 @@ typedef struct ipk_watch ipk_watch;
  * @name:        the key it has on the server: 1 .. 1024 bytes of text
  * @field:       of a dict; NULL: any
  * @field_bytes: its length
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_watch:   with a connection of its own; not for children of a fork
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/watch.c       Since: 0.3
  *
  * Return: 0; -EOPNOTSUPP the server cannot (Redis without keyspace events); -ETIMEDOUT;
@@ -269,6 +286,7 @@ IPK_API IPK_MUST_CHECK int ipk_watch_open(ipk_manager *m, const char *name, cons
  * @ret_fd: owned by @w, another one after a lost connection: ask after each change;
  *          read with ipk_watch_next() and ipk_now() until -ETIMEDOUT
  *
+ * Blocks:  no.
  * Source:  lib/manager/watch.c       Since: 0.3
  *
  * Return: 0; -EBADF.
@@ -278,13 +296,14 @@ IPK_API IPK_MUST_CHECK int ipk_watch_fd(ipk_watch *w, int *ret_fd);
 /**
  * ipk_watch_next() - wait for the next change
  * @w:         watch
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_field: which field, valid until the next call; data NULL: all of it, or a list; may be
  *             NULL
  *
  * Changes that come faster than this is called are merged. After a lost connection it
  * reports a change once, for there may have been one.
  *
+ * Blocks:  until something changes.
  * Source:  lib/manager/watch.c       Since: 0.3
  *
  * Return: 0 something changed since the last time; -ETIMEDOUT; -EPIPE; -EBADF.
@@ -296,6 +315,7 @@ IPK_API IPK_MUST_CHECK int ipk_watch_next(ipk_watch *w, ipk_deadline deadline,
  * ipk_watch_close() - end it
  * @w: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/watch.c       Since: 0.3
  *
  * Return: NULL.

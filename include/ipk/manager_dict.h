@@ -20,6 +20,7 @@ extern "C" {
  *
  * The dict is there once something is in it.
  *
+ * Blocks:  no.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -EINVAL @name; -EBADF; -ENOMEM.
@@ -30,6 +31,7 @@ IPK_API IPK_MUST_CHECK int ipk_dict_open(ipk_manager *m, const char *name, ipk_d
  * ipk_dict_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: NULL.
@@ -48,8 +50,9 @@ static inline void ipk_dict_closep(ipk_dict **handle)
  * @field_bytes: 0 .. 512 MiB
  * @data:        @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes:   0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  *
+ * Blocks:  until the server has answered.
  * Crash:   done or not done; with a log, what returned 0 survives.
  * Cost:    locally one message each way.
  * Source:  lib/manager/dict.c        Since: 0.3
@@ -67,9 +70,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_set(ipk_dict *d, const void *field, size_t f
  * @field_bytes:   0 .. 512 MiB
  * @buf:           @buf_bytes bytes; its content is undefined after a failure
  * @buf_bytes:     0 is fine for empty values
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_len_bytes: its length; after -EMSGSIZE the length that is needed; may be NULL
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Cost:    locally no system call and one copy.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
@@ -85,10 +89,11 @@ IPK_API IPK_MUST_CHECK int ipk_dict_get(ipk_dict *d, const void *field, size_t f
  * @d:             dict
  * @field:         @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes:   0 .. 512 MiB
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_get(), without -EMSGSIZE; -ENOMEM.
@@ -102,9 +107,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_get_alloc(ipk_dict *d, const void *field, si
  * @d:            dict
  * @field:        @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes:  0 .. 512 MiB
- * @deadline:     bounds the whole call, also when the server stands still
+ * @deadline:     when to give up
  * @ret_contains: whether it is
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -115,9 +121,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_contains(ipk_dict *d, const void *field, siz
 /**
  * ipk_dict_len() - how many fields there are
  * @d:        dict
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_len:  how many; may be NULL
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -129,8 +136,9 @@ IPK_API IPK_MUST_CHECK int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint
  * @d:           dict
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -144,10 +152,11 @@ IPK_API IPK_MUST_CHECK int ipk_dict_delete(ipk_dict *d, const void *field, size_
  * @d:             dict
  * @field:         @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes:   0 .. 512 MiB
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -160,12 +169,13 @@ IPK_API IPK_MUST_CHECK int ipk_dict_pop_alloc(ipk_dict *d, const void *field, si
 /**
  * ipk_dict_popitem_alloc() - take any one field out, with its value
  * @d:               dict
- * @deadline:        bounds the whole call, also when the server stands still
+ * @deadline:        when to give up
  * @ret_field:       for free()
  * @ret_field_bytes: its length
  * @ret_data:        the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes:   its length
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ENOENT it is empty; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -182,10 +192,11 @@ IPK_API IPK_MUST_CHECK int ipk_dict_popitem_alloc(ipk_dict *d, ipk_deadline dead
  * @field_bytes:   0 .. 512 MiB
  * @data:          @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes:     0 .. 512 MiB
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -200,8 +211,9 @@ IPK_API IPK_MUST_CHECK int ipk_dict_setdefault_alloc(ipk_dict *d, const void *fi
  * @d:        dict
  * @pairs:    field, value, field, value, ...: 2 * @n_pairs items
  * @n_pairs:  0 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -213,8 +225,9 @@ IPK_API IPK_MUST_CHECK int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, 
 /**
  * ipk_dict_clear() - take everything out
  * @d:        dict
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -228,9 +241,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_clear(ipk_dict *d, ipk_deadline deadline);
  * @field_bytes: 0 .. 512 MiB
  * @expected:    NULL: that the field is not there
  * @desired:     NULL: take it out
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_is_done: false: it holds something else
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -245,9 +259,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_cas(ipk_dict *d, const void *field, size_t f
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
  * @delta:       what to add; a field that is not there counts as 0
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_new:     the sum; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ERANGE it is no number, or would pass its range; -ETIMEDOUT; -EINPROGRESS;
@@ -259,9 +274,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_add(ipk_dict *d, const void *field, size_t f
 /**
  * ipk_dict_keys() - all fields, as of one moment
  * @d:         dict
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_reply: the answer, for ipk_reply_close()
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
@@ -271,9 +287,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_keys(ipk_dict *d, ipk_deadline deadline, ipk
 /**
  * ipk_dict_values() - all values, as of one moment
  * @d:         dict
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_reply: the answer, for ipk_reply_close()
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
@@ -284,12 +301,13 @@ IPK_API IPK_MUST_CHECK int ipk_dict_values(ipk_dict *d, ipk_deadline deadline,
 /**
  * ipk_dict_items() - a copy: fields and values in turn, as of one moment
  * @d:         dict
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_reply: the answer, for ipk_reply_close()
  *
  * It holds up the server for as long as it takes; large dicts are better gone over with
  * ipk_dict_iter_open().
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
@@ -302,9 +320,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_items(ipk_dict *d, ipk_deadline deadline,
  * @d:           dict
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @format:      as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_set() and ipk_pack().
@@ -317,11 +336,12 @@ IPK_API IPK_MUST_CHECK int ipk_dict_setf(ipk_dict *d, const void *field, size_t 
  * @d:           dict
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @format:      as in ipk_unpack()
  *
  * What S and y yield lives until this thread's next ...getf() call.
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_get() and ipk_unpack().
@@ -336,8 +356,9 @@ IPK_API IPK_MUST_CHECK int ipk_dict_getf(ipk_dict *d, const void *field, size_t 
  * @field_bytes: 0 .. 512 MiB
  * @kind:        what it is
  * @name:        which one
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_set().
@@ -351,9 +372,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_set_ref(ipk_dict *d, const void *field, size
  * @d:           dict
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_dict:    a handle of its own
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_get(); -EPROTO it refers to no dict; -ENOMEM.
@@ -366,9 +388,10 @@ IPK_API IPK_MUST_CHECK int ipk_dict_get_dict(ipk_dict *d, const void *field, siz
  * @d:           dict
  * @field:       @field_bytes bytes, as its key; IPK_TEXT("name") stands for both
  * @field_bytes: 0 .. 512 MiB
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_list:    a handle of its own
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: as ipk_dict_get(); -EPROTO it refers to no list; -ENOMEM.
@@ -386,6 +409,7 @@ typedef struct ipk_dict_iter ipk_dict_iter;
  * What is there from beginning to end is given at least once, what comes or goes meanwhile
  * perhaps; when the dict grows or shrinks much, a field may come twice.
  *
+ * Blocks:  no.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: 0; -EBADF; -ENOMEM.
@@ -395,10 +419,11 @@ IPK_API IPK_MUST_CHECK int ipk_dict_iter_open(ipk_dict *d, ipk_dict_iter **ret_i
 /**
  * ipk_dict_iter_next() - the next field
  * @iter:      from ipk_dict_iter_open(); one thread at a time
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_field: valid until the next call
  * @ret_value: the same; may be NULL
  *
+ * Blocks:  until the server has answered, when the fields at hand are used up.
  * Cost:    locally no system call; otherwise a round trip for about a hundred fields.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
@@ -412,6 +437,7 @@ IPK_API IPK_MUST_CHECK int ipk_dict_iter_next(ipk_dict_iter *iter, ipk_deadline 
  * ipk_dict_iter_close() - end it
  * @iter: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/dict.c        Since: 0.3
  *
  * Return: NULL.

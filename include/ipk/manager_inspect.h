@@ -118,6 +118,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_snapshot_take(const char *which,
  * ipk_manager_snapshot_close() - free a snapshot and all that it gave
  * @snapshot: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
  * Return: NULL.
@@ -133,6 +134,7 @@ static inline void ipk_manager_snapshot_closep(ipk_manager_snapshot **snapshot)
  * ipk_manager_snapshot_summary() - the manager as a whole
  * @snapshot: snapshot
  *
+ * Blocks:  no.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
  * Return: it, good until the snapshot is closed; NULL for NULL.
@@ -145,6 +147,7 @@ ipk_manager_snapshot_summary(const ipk_manager_snapshot *snapshot);
  * @snapshot: snapshot
  * @i:        0, 1, ...
  *
+ * Blocks:  no.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
  * Return: it, good until the snapshot is closed; NULL behind the last.
@@ -157,6 +160,7 @@ IPK_API const ipk_manager_client *ipk_manager_snapshot_client(const ipk_manager_
  * @snapshot: snapshot
  * @i:        0, 1, ...
  *
+ * Blocks:  no.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
  * Return: it, good until the snapshot is closed; NULL behind the last.
@@ -169,6 +173,7 @@ IPK_API const ipk_manager_object *ipk_manager_snapshot_object(const ipk_manager_
  * @snapshot: snapshot
  * @i:        0, 1, ...
  *
+ * Blocks:  no.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
  * Return: it, good until the snapshot is closed; NULL behind the last.

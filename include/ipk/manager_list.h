@@ -21,6 +21,7 @@ extern "C" {
  *
  * The list is there once something is in it.
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL @name; -EBADF; -ENOMEM.
@@ -31,6 +32,7 @@ IPK_API IPK_MUST_CHECK int ipk_list_open(ipk_manager *m, const char *name, ipk_l
  * ipk_list_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: NULL.
@@ -47,8 +49,9 @@ static inline void ipk_list_closep(ipk_list **handle)
  * @l:         list
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -62,8 +65,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_append(ipk_list *l, const void *data, size_t
  * @l:        list
  * @items:    @n_items items
  * @n_items:  0 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -78,8 +82,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_extend(ipk_list *l, const ipk_bytes *items, 
  * @index:     clamped, as list.insert
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -94,9 +99,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_insert(ipk_list *l, int64_t index, const voi
  * @index:         negative ones count from the end
  * @buf:           @buf_bytes bytes; its content is undefined after a failure
  * @buf_bytes:     0 is fine for empty values
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_len_bytes: its length; after -EMSGSIZE the length that is needed; may be NULL
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Cost:    locally no system call and one copy.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
@@ -110,10 +116,11 @@ IPK_API IPK_MUST_CHECK int ipk_list_get(ipk_list *l, int64_t index, void *buf, s
  * ipk_list_get_alloc() - an item in memory made for it
  * @l:             list
  * @index:         negative ones count from the end
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_get(), without -EMSGSIZE; -ENOMEM.
@@ -127,8 +134,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_get_alloc(ipk_list *l, int64_t index, ipk_de
  * @index:     negative ones count from the end
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -141,10 +149,11 @@ IPK_API IPK_MUST_CHECK int ipk_list_set(ipk_list *l, int64_t index, const void *
  * ipk_list_pop_alloc() - take an item out
  * @l:             list
  * @index:         -1: the last one
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index, or empty; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -158,8 +167,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_pop_alloc(ipk_list *l, int64_t index, ipk_de
  * @l:         list
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -172,8 +182,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_remove(ipk_list *l, const void *data, size_t
  * ipk_list_delete() - take an item out, without reading it
  * @l:        list
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -188,9 +199,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_delete(ipk_list *l, int64_t index, ipk_deadl
  * @len_bytes: 0 .. 512 MiB
  * @start:     as in a slice of Python; IPK_OMIT: from the beginning
  * @stop:      the first that is not meant; IPK_OMIT: to the end
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_index: in the whole list
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -204,9 +216,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_index(ipk_list *l, const void *data, size_t 
  * @l:         list
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_n:     that number
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -219,9 +232,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_count(ipk_list *l, const void *data, size_t 
  * @l:            list
  * @data:         @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes:    0 .. 512 MiB
- * @deadline:     bounds the whole call, also when the server stands still
+ * @deadline:     when to give up
  * @ret_contains: whether one is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -232,9 +246,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_contains(ipk_list *l, const void *data, size
 /**
  * ipk_list_len() - how many items there are
  * @l:        list
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_len:  how many; may be NULL
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -244,8 +259,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_len(ipk_list *l, ipk_deadline deadline, uint
 /**
  * ipk_list_clear() - take everything out
  * @l:        list
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -258,9 +274,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_clear(ipk_list *l, ipk_deadline deadline);
  * @start:     as in a slice of Python; IPK_OMIT: from the beginning
  * @stop:      the first that is not meant; IPK_OMIT: to the end
  * @step:      not 0; negative ones go backwards
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_reply: the answer, for ipk_reply_close()
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL @step; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h;
@@ -277,8 +294,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_slice(ipk_list *l, int64_t start, int64_t st
  * @step:     not 0; negative ones go backwards
  * @items:    @n_items items
  * @n_items:  0 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL @step; -ERANGE a step other than 1 and another number of items;
@@ -294,9 +312,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_set_slice(ipk_list *l, int64_t start, int64_
  * @start:    as in a slice of Python; IPK_OMIT: from the beginning
  * @stop:     the first that is not meant; IPK_OMIT: to the end
  * @step:     not 0; negative ones go backwards
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_n:    how many it were; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL @step; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others
@@ -309,8 +328,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_delete_slice(ipk_list *l, int64_t start, int
 /**
  * ipk_list_reverse() - turn it round
  * @l:        list
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -328,8 +348,9 @@ typedef enum ipk_sort_by {
  * @l:             list
  * @by:            how to compare
  * @is_descending: the largest first
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EINVAL an item is no number, or not typed, and nothing was moved;
@@ -342,8 +363,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_sort(ipk_list *l, ipk_sort_by by, bool is_de
  * ipk_list_repeat() - its items @n times over, as l *= n
  * @l:        list
  * @n:        0 empties it
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -356,9 +378,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_repeat(ipk_list *l, uint64_t n, ipk_deadline
  * @l:        list
  * @index:    negative ones count from the end
  * @delta:    what to add
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_new:  the sum; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index, or no such number; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -370,9 +393,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_add(ipk_list *l, int64_t index, int64_t delt
 /**
  * ipk_list_appendf() - add typed values as one item at the end
  * @l:        list
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_append() and ipk_pack().
@@ -384,9 +408,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_appendf(ipk_list *l, ipk_deadline deadline, 
  * ipk_list_setf() - set an item to typed values
  * @l:        list
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_set() and ipk_pack().
@@ -398,11 +423,12 @@ IPK_API IPK_MUST_CHECK int ipk_list_setf(ipk_list *l, int64_t index, ipk_deadlin
  * ipk_list_getf() - read an item's typed values
  * @l:        list
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_unpack()
  *
  * What S and y yield lives until this thread's next ...getf() call.
  *
+ * Blocks:  until the server has answered; not where its memory is read.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_get() and ipk_unpack().
@@ -415,8 +441,9 @@ IPK_API IPK_MUST_CHECK int ipk_list_getf(ipk_list *l, int64_t index, ipk_deadlin
  * @l:        list
  * @kind:     what it is
  * @name:     which one
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_append().
@@ -428,9 +455,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_append_ref(ipk_list *l, ipk_ref_kind kind, c
  * ipk_list_get_dict() - open the dict that an item refers to
  * @l:        list
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_dict: a handle of its own
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_get(); -EPROTO it refers to no dict; -ENOMEM.
@@ -442,9 +470,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_get_dict(ipk_list *l, int64_t index, ipk_dea
  * ipk_list_get_list() - open the list that an item refers to
  * @l:        list
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_list: a handle of its own
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: as ipk_list_get(); -EPROTO it refers to no list; -ENOMEM.
@@ -462,6 +491,7 @@ typedef struct ipk_list_iter ipk_list_iter;
  * By index, as in Python: items are passed over or come twice when others are put in or
  * taken out before them.
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -EBADF; -ENOMEM.
@@ -471,9 +501,10 @@ IPK_API IPK_MUST_CHECK int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_i
 /**
  * ipk_list_iter_next() - the next item
  * @iter:     from ipk_list_iter_open(); one thread at a time
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_item: valid until the next call
  *
+ * Blocks:  until the server has answered, when the items at hand are used up.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: 0; -ENOENT there are no more; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others
@@ -486,6 +517,7 @@ IPK_API IPK_MUST_CHECK int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline 
  * ipk_list_iter_close() - end it
  * @iter: NULL is fine
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_list.c  Since: 0.3
  *
  * Return: NULL.

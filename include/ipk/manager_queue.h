@@ -39,14 +39,16 @@ typedef struct ipk_managed_queue_state {
  * ipk_managed_queue_open() - open a queue, and make it when there is none
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @opts:       of a new one; NULL: FIFO without limit
- * @deadline:   bounds the whole call, also when the server stands still
+ * @opts:       of a new one, NULL: FIFO without limit. One that is there has to be like them, but
+ *              with NULL it may be any
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -EPROTOTYPE it is something else, or has other options; -ETIMEDOUT;
+ * -EINPROGRESS; -EPIPE; -EBADF; others see manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_queue_open(ipk_manager *m, const char *name,
 						  const ipk_managed_queue_opts *opts,
@@ -57,6 +59,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_open(ipk_manager *m, const char *na
  * ipk_managed_queue_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: NULL.
@@ -73,7 +76,7 @@ static inline void ipk_managed_queue_closep(ipk_managed_queue **handle)
  * @q:         queue
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
  * Blocks:  while the queue is full.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
@@ -90,8 +93,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_put(ipk_managed_queue *q, const voi
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
  * @priority:  smallest first, equal ones in order
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  while the queue is full, and until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: as ipk_managed_queue_put().
@@ -105,9 +109,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_priority(ipk_managed_queue *q, 
  * @q:         queue
  * @items:     @n_items items, in order
  * @n_items:   1 or more
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_n_put: less than @n_items when the deadline passed; may be NULL
  *
+ * Blocks:  while the queue is full and items are left.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0 when at least one was put; otherwise as ipk_managed_queue_put().
@@ -119,7 +124,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_put_many(ipk_managed_queue *q, cons
 /**
  * ipk_managed_queue_get_alloc() - take the next item out
  * @q:             queue
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
@@ -137,9 +142,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk
 /**
  * ipk_managed_queue_putf() - put typed values as one item
  * @q:        queue
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  while the queue is full, and until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: as ipk_managed_queue_put() and ipk_pack().
@@ -150,11 +156,12 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_putf(ipk_managed_queue *q, ipk_dead
 /**
  * ipk_managed_queue_getf() - take the next item and read its typed values
  * @q:        queue
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_unpack()
  *
  * What S and y yield lives until this thread's next ...getf() call.
  *
+ * Blocks:  while the queue is empty, and until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: as ipk_managed_queue_get_alloc() and ipk_unpack(): an item that does not fit the
@@ -166,9 +173,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_dead
 /**
  * ipk_managed_queue_len() - how many items are inside
  * @q:        queue
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_len:  how many; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -179,9 +187,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadl
 /**
  * ipk_managed_queue_state_get() - how it stands
  * @q:         queue
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_state: all of it, of one moment
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -193,8 +202,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk
  * ipk_managed_queue_task_done() - say that items that were taken are done
  * @q:        joinable queue
  * @n:        how many; 1 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0; -EINVAL more than were taken; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
@@ -206,8 +216,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_task_done(ipk_managed_queue *q, uin
 /**
  * ipk_managed_queue_join() - wait until every item that was ever put is done
  * @q:        joinable queue
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  while items are not done.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -218,8 +229,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_join(ipk_managed_queue *q, ipk_dead
  * ipk_managed_queue_shutdown() - end the queue for everybody
  * @q:        queue
  * @mode:     IPK_DRAIN, or IPK_DISCARD: what is inside is dropped
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
  * Return: 0; -EINVAL; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see

@@ -89,6 +89,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_server_start(const ipk_manager_server_opt
  * ipk_manager_server_address() - where it listens
  * @server: server
  *
+ * Blocks:  no.
  * Source:  lib/server/server_start.c     Since: 0.3
  *
  * Return: for ipk_manager_connect(), valid until close; "" for NULL.
@@ -99,6 +100,7 @@ IPK_API const char *ipk_manager_server_address(const ipk_manager_server *server)
  * ipk_manager_server_pid() - its process
  * @server: server
  *
+ * Blocks:  no.
  * Source:  lib/server/server_start.c     Since: 0.3
  *
  * Return: the pid, -1 for NULL.

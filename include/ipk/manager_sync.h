@@ -23,9 +23,10 @@ typedef struct ipk_managed_lock ipk_managed_lock;
  * @m:            manager
  * @name:         the key it has on the server: 1 .. 1024 bytes of text
  * @is_recursive: its holder may lock it again (RLock); otherwise -EDEADLK
- * @deadline:     bounds the whole call, also when the server stands still
+ * @deadline:     when to give up
  * @ret_handle:   the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -40,6 +41,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_lock_open(ipk_manager *m, const char *nam
  * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
  *          stays held
  *
+ * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: NULL.
@@ -54,7 +56,7 @@ static inline void ipk_managed_lock_closep(ipk_managed_lock **handle)
 /**
  * ipk_managed_lock_lock() - take the lock
  * @lock:     lock
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
  * Blocks:  while another thread holds it.
  * Crash:   a holder that dies gives it back.
@@ -68,8 +70,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_lock_lock(ipk_managed_lock *lock, ipk_dea
 /**
  * ipk_managed_lock_unlock() - give the lock back, or one level of a recursive one
  * @lock:     held by this thread
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EPERM this thread does not hold it; -EOWNERDEAD it did, but the connection
@@ -81,9 +84,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_lock_unlock(ipk_managed_lock *lock, ipk_d
 /**
  * ipk_managed_lock_is_held() - whether this thread holds it
  * @lock:        lock
- * @deadline:    bounds the whole call, also when the server stands still
+ * @deadline:    when to give up
  * @ret_is_held: whether it does
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -99,9 +103,10 @@ typedef struct ipk_managed_semaphore ipk_managed_semaphore;
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @value:      permits of a new one
  * @is_bounded: never more permits than that (BoundedSemaphore)
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -117,6 +122,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_open(ipk_manager *m, const char
  * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
  *          stays held
  *
+ * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: NULL.
@@ -131,8 +137,9 @@ static inline void ipk_managed_semaphore_closep(ipk_managed_semaphore **handle)
 /**
  * ipk_managed_semaphore_acquire() - take a permit
  * @s:        semaphore
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  while there is no permit.
  * Crash:   the permits of a process that dies are given back.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
@@ -145,8 +152,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_acquire(ipk_managed_semaphore *
  * ipk_managed_semaphore_release() - give permits back
  * @s:        semaphore
  * @n:        how many; 1 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EOVERFLOW a bounded one would have too many; -ETIMEDOUT; -EINPROGRESS;
@@ -162,9 +170,10 @@ typedef struct ipk_managed_cond ipk_managed_cond;
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @lock_name:  its lock, which is there already
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -179,6 +188,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_cond_open(ipk_manager *m, const char *nam
  * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
  *          stays held
  *
+ * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: NULL.
@@ -193,8 +203,9 @@ static inline void ipk_managed_cond_closep(ipk_managed_cond **handle)
 /**
  * ipk_managed_cond_wait() - give the lock up, sleep until notified, take the lock again
  * @cond:     condition, whose lock this thread holds
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until it is notified, and then until the lock is free.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT, the lock is held again (also when that took longer); -EPERM this
@@ -207,8 +218,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_cond_wait(ipk_managed_cond *cond, ipk_dea
  * ipk_managed_cond_notify() - wake some of those that wait
  * @cond:     condition, whose lock this thread holds
  * @n:        how many; UINT32_MAX: all
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EPERM this thread does not hold the lock; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -223,9 +235,10 @@ typedef struct ipk_managed_event ipk_managed_event;
  * ipk_managed_event_open() - open an event, and make it, not set, when there is none
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -240,6 +253,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_open(ipk_manager *m, const char *na
  * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
  *          stays held
  *
+ * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: NULL.
@@ -254,8 +268,9 @@ static inline void ipk_managed_event_closep(ipk_managed_event **handle)
 /**
  * ipk_managed_event_set() - set it, and wake all that wait
  * @event:    event
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -265,8 +280,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_set(ipk_managed_event *event, ipk_d
 /**
  * ipk_managed_event_clear() - clear it
  * @event:    event
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -276,9 +292,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_clear(ipk_managed_event *event, ipk
 /**
  * ipk_managed_event_is_set() - whether it is set now
  * @event:      event
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_is_set: whether it is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -289,8 +306,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_is_set(ipk_managed_event *event, ip
 /**
  * ipk_managed_event_wait() - wait until it is set
  * @event:    event
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  while it is not set.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -304,9 +322,10 @@ typedef struct ipk_managed_barrier ipk_managed_barrier;
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @n_parties:  of a new one: how many meet
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -321,6 +340,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_open(ipk_manager *m, const char *
  * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
  *          stays held
  *
+ * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: NULL.
@@ -335,9 +355,10 @@ static inline void ipk_managed_barrier_closep(ipk_managed_barrier **handle)
 /**
  * ipk_managed_barrier_wait() - arrive, and go on when all have
  * @barrier:   barrier
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_index: 0 .. parties - 1, another one for each; may be NULL
  *
+ * Blocks:  until all have arrived.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ECANCELED it is broken, or was reset, or the deadline passed (which breaks
@@ -350,8 +371,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_wait(ipk_managed_barrier *barrier
 /**
  * ipk_managed_barrier_abort() - break it, until it is reset
  * @barrier:  barrier
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -362,8 +384,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_abort(ipk_managed_barrier *barrie
 /**
  * ipk_managed_barrier_reset() - begin anew: empty and not broken
  * @barrier:  barrier
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -374,11 +397,12 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_reset(ipk_managed_barrier *barrie
 /**
  * ipk_managed_barrier_info() - how it stands
  * @barrier:       barrier
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_n_parties: how many meet; may be NULL
  * @ret_n_waiting: how many have arrived; may be NULL
  * @ret_is_broken: may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.

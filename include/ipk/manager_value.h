@@ -21,6 +21,7 @@ typedef struct ipk_managed_value ipk_managed_value;
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -EINVAL @name; -EBADF; -ENOMEM.
@@ -32,6 +33,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_open(ipk_manager *m, const char *na
  * ipk_managed_value_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: NULL.
@@ -48,8 +50,9 @@ static inline void ipk_managed_value_closep(ipk_managed_value **handle)
  * @v:         value
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ENOSPC; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -63,9 +66,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_set(ipk_managed_value *v, const voi
  * @v:             value
  * @buf:           @buf_bytes bytes; its content is undefined after a failure
  * @buf_bytes:     0 is fine for empty values
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_len_bytes: its length; after -EMSGSIZE the length that is needed; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ENOENT it was never set; -EMSGSIZE; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -77,10 +81,11 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_get(ipk_managed_value *v, void *buf
 /**
  * ipk_managed_value_get_alloc() - a copy in memory made for it
  * @v:             value
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_data:      the bytes, for free(); never NULL, even for 0 bytes
  * @ret_len_bytes: its length
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_managed_value_get(), without -EMSGSIZE; -ENOMEM.
@@ -91,9 +96,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_get_alloc(ipk_managed_value *v, ipk
 /**
  * ipk_managed_value_setf() - set it to typed values
  * @v:        value
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_managed_value_set() and ipk_pack().
@@ -104,9 +110,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_setf(ipk_managed_value *v, ipk_dead
 /**
  * ipk_managed_value_getf() - read its typed values
  * @v:        value
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @format:   as in ipk_unpack()
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_managed_value_get() and ipk_unpack().
@@ -118,8 +125,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_getf(ipk_managed_value *v, ipk_dead
  * ipk_managed_value_store() - set it to a number
  * @v:        value
  * @number:   kept as text
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_managed_value_set().
@@ -130,9 +138,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_store(ipk_managed_value *v, int64_t
 /**
  * ipk_managed_value_load() - read a number
  * @v:          value
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_number: the number
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ENOENT; -ERANGE it is no integer; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -145,9 +154,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_load(ipk_managed_value *v, ipk_dead
  * ipk_managed_value_add() - add to a number, in one step
  * @v:        value; one that is not there counts as 0
  * @delta:    what to add
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_new:  the sum; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE it is no integer, or would pass its range; -ETIMEDOUT; -EINPROGRESS;
@@ -160,9 +170,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_value_add(ipk_managed_value *v, int64_t d
  * ipk_managed_value_add_double() - add to a number with a fraction, in one step
  * @v:        value; one that is not there counts as 0
  * @delta:    what to add
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_new:  the sum; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE it is no number; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
@@ -178,9 +189,10 @@ typedef struct ipk_managed_array ipk_managed_array;
  * @m:          manager
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @n_items:    1 or more
- * @deadline:   bounds the whole call, also when the server stands still
+ * @deadline:   when to give up
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ERANGE it has another length;
@@ -194,6 +206,7 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_open(ipk_manager *m, const char *na
  * ipk_managed_array_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: NULL.
@@ -209,6 +222,7 @@ static inline void ipk_managed_array_closep(ipk_managed_array **handle)
  * ipk_managed_array_len() - how many items it has
  * @a: array
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: that number; 0 for NULL.
@@ -219,9 +233,10 @@ IPK_API uint64_t ipk_managed_array_len(const ipk_managed_array *a);
  * ipk_managed_array_load() - read an item
  * @a:        array
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_item: the number
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index, or no such number; -ETIMEDOUT; -EPIPE; -EPROTOTYPE;
@@ -235,8 +250,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_load(ipk_managed_array *a, int64_t 
  * @a:        array
  * @index:    negative ones count from the end
  * @item:     kept as text
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -249,9 +265,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_store(ipk_managed_array *a, int64_t
  * ipk_managed_array_load_double() - read an item
  * @a:        array
  * @index:    negative ones count from the end
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_item: the number
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index, or no such number; -ETIMEDOUT; -EPIPE; -EPROTOTYPE;
@@ -265,8 +282,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_load_double(ipk_managed_array *a, i
  * @a:        array
  * @index:    negative ones count from the end
  * @item:     kept as text
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF;
@@ -280,9 +298,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_store_double(ipk_managed_array *a, 
  * @a:        array
  * @index:    negative ones count from the end
  * @delta:    what to add
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  * @ret_new:  the sum; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE no such index, or no such number; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -296,9 +315,10 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_add(ipk_managed_array *a, int64_t i
  * @a:         array
  * @first:     index of the first
  * @n_items:   0 or more
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @ret_items: @n_items numbers; undefined after a failure
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE beyond the end, or no integers; -ETIMEDOUT; -EPIPE; -EPROTOTYPE;
@@ -314,8 +334,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_array_read(ipk_managed_array *a, uint64_t
  * @first:    index of the first
  * @items:    @n_items numbers
  * @n_items:  0 or more
- * @deadline: bounds the whole call, also when the server stands still
+ * @deadline: when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -ERANGE beyond the end; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
@@ -333,6 +354,7 @@ typedef struct ipk_namespace ipk_namespace;
  * @name:       the key it has on the server: 1 .. 1024 bytes of text
  * @ret_handle: the handle; closed before the manager is
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: 0; -EINVAL @name; -EBADF; -ENOMEM.
@@ -344,6 +366,7 @@ IPK_API IPK_MUST_CHECK int ipk_namespace_open(ipk_manager *m, const char *name,
  * ipk_namespace_close() - give up the handle
  * @handle: NULL is fine; no other thread may be inside a call on it
  *
+ * Blocks:  no.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: NULL.
@@ -361,8 +384,9 @@ static inline void ipk_namespace_closep(ipk_namespace **handle)
  * @attribute: its name
  * @data:      @len_bytes bytes; NULL only for 0 bytes
  * @len_bytes: 0 .. 512 MiB
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_dict_set().
@@ -377,9 +401,10 @@ IPK_API IPK_MUST_CHECK int ipk_namespace_set(ipk_namespace *ns, const char *attr
  * @attribute:     its name
  * @buf:           @buf_bytes bytes; its content is undefined after a failure
  * @buf_bytes:     0 is fine for empty values
- * @deadline:      bounds the whole call, also when the server stands still
+ * @deadline:      when to give up
  * @ret_len_bytes: its length; after -EMSGSIZE the length that is needed; may be NULL
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_dict_get().
@@ -392,9 +417,10 @@ IPK_API IPK_MUST_CHECK int ipk_namespace_get(ipk_namespace *ns, const char *attr
  * ipk_namespace_setf() - set an attribute to typed values
  * @ns:        namespace
  * @attribute: its name
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @format:    as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_dict_setf().
@@ -406,9 +432,10 @@ IPK_API IPK_MUST_CHECK int ipk_namespace_setf(ipk_namespace *ns, const char *att
  * ipk_namespace_getf() - read an attribute's typed values
  * @ns:        namespace
  * @attribute: its name
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  * @format:    as in ipk_unpack()
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_dict_getf().
@@ -420,8 +447,9 @@ IPK_API IPK_MUST_CHECK int ipk_namespace_getf(ipk_namespace *ns, const char *att
  * ipk_namespace_delete() - take an attribute away
  * @ns:        namespace
  * @attribute: its name
- * @deadline:  bounds the whole call, also when the server stands still
+ * @deadline:  when to give up
  *
+ * Blocks:  until the server has answered.
  * Source:  lib/manager/managed_value.c  Since: 0.3
  *
  * Return: as ipk_dict_delete().

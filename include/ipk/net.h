@@ -1,7 +1,7 @@
 /*
  * net.h - pipes between machines, and to Python (multiprocessing.connection).
  *
- * A pipe made here is an ipk_pipe like any other: whole messages, deadlines, ipk_pipe_wait(),
+ * A pipe made here is an ipk_pipe like any other: whole messages, deadlines, ipk_pipe_wait_any(),
  * ipk_pipe_fd(); only file descriptors cannot go through it (-EOPNOTSUPP). Addresses:
  *
  *   tcp:HOST:PORT            HOST a name, an IPv4 address or [IPv6]; empty: this machine

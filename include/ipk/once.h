@@ -113,6 +113,7 @@ IPK_API IPK_MUST_CHECK int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *ar
  * ipk_once_is_done() - whether it has been run
  * @once: once
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe. When true, what it wrote is seen.
  * Source:  lib/lock/once.c         Since: 0.2
  *
@@ -127,6 +128,7 @@ IPK_API bool ipk_once_is_done(const ipk_once *once);
  * @max:      how many there is room for
  * @ret_n:    how many threads wait for the one that runs it, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Those beyond the 64 (with many objects 256) that are written
  *          down are not seen.
  * Source:  lib/lock/once.c        Since: 0.2
@@ -142,6 +144,7 @@ IPK_API IPK_MUST_CHECK int ipk_once_waiters(const ipk_once *once, uint32_t *ret_
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/once.c        Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name); -EBADF.
@@ -154,6 +157,7 @@ IPK_API IPK_MUST_CHECK int ipk_once_send(ipk_once *once, ipk_pipe *via, ipk_dead
  * @deadline: when to stop waiting
  * @ret_once: the once
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/once.c        Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_once_open().

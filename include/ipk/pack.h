@@ -71,6 +71,7 @@ IPK_API IPK_MUST_CHECK int ipk_pack(void **ret_data, size_t *ret_len_bytes, cons
  * @format:        as there
  * @args:          the values
  *
+ * Blocks:  no.
  * Source:  lib/wire/pack.c          Since: 0.1
  *
  * Return: as ipk_pack().
@@ -106,6 +107,7 @@ IPK_API IPK_MUST_CHECK int ipk_unpack(const void *data, size_t len_bytes, const 
  * @format:    as there
  * @args:      the pointers
  *
+ * Blocks:  no.
  * Source:  lib/wire/unpack.c        Since: 0.1
  *
  * Return: as ipk_unpack().
@@ -118,6 +120,7 @@ IPK_API IPK_MUST_CHECK int ipk_vunpack(const void *data, size_t len_bytes, const
  * @data:      any bytes
  * @len_bytes: how many
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/wire/reader.c        Since: 0.1
  *
@@ -171,6 +174,7 @@ typedef struct ipk_reader {
  *
  * A message that is none is reported by the first ipk_reader_next().
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/wire/reader.c        Since: 0.1
  */

@@ -212,21 +212,25 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_poll(ipk_pipe *p, ipk_deadline deadline);
 IPK_API IPK_MUST_CHECK int ipk_pipe_fd(ipk_pipe *p, int *ret_fd);
 
 /**
- * ipk_pipe_wait() - wait until one of several ends has something to receive
- * @ends:      @n_ends ends that may receive; NULL entries are passed over
- * @n_ends:    1 .. 4096
+ * ipk_pipe_wait_any() - wait until one of several ends, or of other fds, has something
+ * @ends:      @n_ends ends that may receive; NULL entries are skipped
+ * @n_ends:    0 or more
+ * @fds:       @n_fds fds of any kind; -1 entries are skipped
+ * @n_fds:     0 or more; all together 1 .. 4096
  * @deadline:  when to stop waiting
- * @ret_ready: @n_ends flags, set where a message or the end of file is
+ * @ret_index: which one, the first in order of several: of @ends, or @n_ends + that of @fds. At
+ *             the end of file too; an fd also when it is hung up or has an error
  *
- * Blocks:  while all ends are empty.
+ * Blocks:  while there is nothing in any of them.
  * Callers: one thread at a time for each end.
  * Source:  lib/pipe/pipe_wait.c     Since: 0.1
  *
- * Return: 0 at least one is ready; -ETIMEDOUT; -EINVAL; -EBADF all are NULL; -EMFILE;
- * -ENOMEM; -EOPNOTSUPP.
+ * Return: 0; -ETIMEDOUT; -EINVAL; -EBADF all are skipped, or an fd is none; -EMFILE; -ENOMEM;
+ * -EOPNOTSUPP an end that only sends.
  */
-IPK_API IPK_MUST_CHECK int ipk_pipe_wait(ipk_pipe *const ends[], size_t n_ends,
-					 ipk_deadline deadline, bool ret_ready[]);
+IPK_API IPK_MUST_CHECK int ipk_pipe_wait_any(ipk_pipe *const ends[], size_t n_ends, const int fds[],
+					     size_t n_fds, ipk_deadline deadline,
+					     size_t *ret_index);
 
 /**
  * ipk_pipe_send_fd() - give the other side a file descriptor
@@ -267,6 +271,7 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, 
  * @deadline: as in ipk_pipe_send()
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  as ipk_pipe_send().
  * Source:  lib/pipe/pipe_typed.c    Since: 0.1
  *
  * Return: as ipk_pipe_send() and ipk_pack().
@@ -283,6 +288,7 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_sendf(ipk_pipe *p, ipk_deadline deadline, co
  *
  * A message that does not fit the format stays in the pipe.
  *
+ * Blocks:  as ipk_pipe_recv().
  * Source:  lib/pipe/pipe_typed.c    Since: 0.1
  *
  * Return: as ipk_pipe_peek() and ipk_unpack().
@@ -337,6 +343,7 @@ IPK_API IPK_MUST_CHECK int ipk_listener_accept(ipk_listener *l, ipk_deadline dea
  * @l:      listener
  * @ret_fd: owned by @l
  *
+ * Blocks:  no.
  * Source:  lib/pipe/listener.c      Since: 0.1
  *
  * Return: 0; -EBADF.
@@ -349,6 +356,7 @@ IPK_API IPK_MUST_CHECK int ipk_listener_fd(ipk_listener *l, int *ret_fd);
  *
  * The process that made the listener also removes the socket file.
  *
+ * Blocks:  no.
  * Source:  lib/pipe/listener.c      Since: 0.1
  *
  * Return: NULL.

@@ -260,6 +260,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_workers(ipk_pool *pool, ipk_worker_info *ret
  * ipk_pool_forgive() - let quarantined tasks be tried again
  * @pool: pool
  *
+ * Blocks:  no.
  * Source:  lib/pool/quarantine.c    Since: 0.4
  *
  * Return: 0; -EBADF; -EPERM.
@@ -297,6 +298,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_submit(ipk_pool *pool, ipk_task_fn fn, const
  * @ret_future: what will come of it; may be NULL
  * @format:     as in ipk_pack()
  *
+ * Blocks:  no.
  * Source:  lib/pool/typed.c         Since: 0.4
  *
  * Return: as ipk_pool_submit() and ipk_pack().
@@ -439,6 +441,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_map_array(ipk_pool *pool, ipk_slice_fn fn, i
  * @opts:       NULL for the defaults
  * @ret_future: over when all are; see ipk_future_item() and ipk_future_failures()
  *
+ * Blocks:  until all are over.
  * Source:  lib/pool/group.c         Since: 0.4
  *
  * Return: as ipk_pool_submit().
@@ -473,6 +476,7 @@ typedef struct ipk_imap_opts {
  *
  * Python reads the whole input at once; here no more than the window is ahead.
  *
+ * Blocks:  no.
  * Source:  lib/pool/imap.c          Since: 0.4
  *
  * Return: 0; -EINVAL; -EBADF; -ESHUTDOWN; -EPERM; -ENOMEM.
@@ -502,6 +506,7 @@ IPK_API IPK_MUST_CHECK int ipk_imap_next(ipk_imap *imap, ipk_deadline deadline,
  *
  * What is under way is cancelled.
  *
+ * Blocks:  no.
  * Source:  lib/pool/imap.c          Since: 0.4
  *
  * Return: NULL.
@@ -553,6 +558,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_map_reduce(ipk_pool *pool, ipk_task_fn map,
  * The last call counts, and only when the task then returns 0. For tasks that get an
  * ipk_task; an ipk_map_fn writes its result where it is told.
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: 0; -EFBIG, and the task will fail with IPK_FAILURE_TOO_LARGE; -ENOMEM; -EINVAL; -EPERM in
@@ -565,6 +571,7 @@ IPK_API IPK_MUST_CHECK int ipk_task_return(ipk_task *task, const void *data, siz
  * @task:   the task
  * @format: as in ipk_pack()
  *
+ * Blocks:  no.
  * Source:  lib/pool/typed.c         Since: 0.4
  *
  * Return: as ipk_task_return() and ipk_pack().
@@ -576,6 +583,7 @@ IPK_API IPK_MUST_CHECK int ipk_task_returnf(ipk_task *task, const char *format, 
  * @task:   the task
  * @format: as in ipk_unpack()
  *
+ * Blocks:  no.
  * Source:  lib/pool/typed.c         Since: 0.4
  *
  * Return: as ipk_unpack().
@@ -588,6 +596,7 @@ IPK_API IPK_MUST_CHECK int ipk_task_argf(ipk_task *task, const char *format, ...
  * @code:   given back as it is; it should not be 0
  * @format: as in printf(); cut to IPK_FAILURE_TEXT_BYTES
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: @code.
@@ -611,6 +620,7 @@ IPK_API bool ipk_task_should_stop(const ipk_task *task);
  * ipk_task_attempt() - how often the task was begun, this time included
  * @task: the task
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: 1 or more.
@@ -621,6 +631,7 @@ IPK_API unsigned ipk_task_attempt(const ipk_task *task);
  * ipk_task_index() - which item of a map or starmap this is
  * @task: the task
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: its number, from 0; 0 for a single task.
@@ -631,6 +642,7 @@ IPK_API size_t ipk_task_index(const ipk_task *task);
  * ipk_task_worker() - which worker runs the task
  * @task: the task
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: 0 .. IPK_POOL_WORKERS_MAX - 1; its replacement will have the same number.
@@ -640,6 +652,7 @@ IPK_API unsigned ipk_task_worker(const ipk_task *task);
 /**
  * ipk_task_current() - the task that this thread runs
  *
+ * Blocks:  no.
  * Source:  lib/pool/worker_task.c   Since: 0.4
  *
  * Return: the task, also in an ipk_map_fn and ipk_slice_fn; NULL outside of tasks.

@@ -241,6 +241,7 @@ IPK_API bool ipk_process_is_alive(ipk_process *p);
  * ipk_process_interrupt() - interrupt the child, like Ctrl-C (SIGINT)
  * @p: child
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.4
  *
  * Return: 0, also when it has ended already; -EBADF; -EPERM.
@@ -251,6 +252,7 @@ IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
  * ipk_process_terminate() - ask the child to end (SIGTERM)
  * @p: child
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: 0, also when it has ended already; -EBADF; -EPERM.
@@ -261,6 +263,7 @@ IPK_API IPK_MUST_CHECK int ipk_process_terminate(ipk_process *p);
  * ipk_process_kill() - end the child at once (SIGKILL)
  * @p: child
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: 0, also when it has ended already; -EBADF; -EPERM.
@@ -271,6 +274,7 @@ IPK_API IPK_MUST_CHECK int ipk_process_kill(ipk_process *p);
  * ipk_process_pid() - the child's pid
  * @p: child
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: the pid, -1 for NULL.
@@ -281,6 +285,7 @@ IPK_API pid_t ipk_process_pid(const ipk_process *p);
  * ipk_process_name() - the child's name
  * @p: child
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: the name, valid until close; "" for NULL.
@@ -293,6 +298,7 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
  * @ret_fd: a pidfd, owned by @p: not to be read or closed. (For a child that somebody else
  *          reaped while it was being started it is another fd that is always readable.)
  *
+ * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
  * Return: 0; -EBADF.
@@ -331,6 +337,7 @@ IPK_API IPK_MUST_CHECK int ipk_active_children(ipk_process_info *ret_infos, size
 /**
  * ipk_process_current_name() - the name of this process
  *
+ * Blocks:  no.
  * Source:  lib/process/parent.c     Since: 0.4
  *
  * Return: the name it was started with, "ipk-PID" when it got none; "main" in a process that
@@ -343,6 +350,7 @@ IPK_API const char *ipk_process_current_name(void);
  *
  * The same once it has ended, and also when a zygote bore this process for it.
  *
+ * Blocks:  no.
  * Source:  lib/process/parent.c     Since: 0.4
  *
  * Return: its pid; 0 when there is none.
@@ -353,6 +361,7 @@ IPK_API pid_t ipk_parent_pid(void);
  * ipk_parent_fd() - an fd that is readable (POLLIN) when the parent has ended
  * @ret_fd: owned by the library: not to be read or closed
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Cost:    an fd from the first call on.
  * Source:  lib/process/parent.c     Since: 0.4
@@ -394,6 +403,7 @@ typedef void (*ipk_exit_fn)(void *arg);
  * Of several with the same priority the last one registered is the first. Fork children do
  * not run their parent's. See above for the whole order.
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/process/at_exit.c    Since: 0.4
  *
@@ -431,6 +441,7 @@ IPK_API void *ipk_inherited_handle(const char *noun, const char *name);
  *
  * After a fork it has the number that it has in the parent.
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/process/inherited.c  Since: 0.4
  *

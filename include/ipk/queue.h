@@ -268,6 +268,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_get_many(ipk_queue *q, void *buf, size_t bu
  * @deadline: as in ipk_queue_put()
  * @format:   as in ipk_pack(), "[i n s]"
  *
+ * Blocks:  while the queue is full.
  * Source:  lib/queue/queue_typed.c  Since: 0.1
  *
  * Return: as ipk_queue_put() and ipk_pack().
@@ -284,6 +285,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_putf(ipk_queue *q, ipk_deadline deadline, c
  *
  * An item that does not fit the format stays in the queue (mq: it is lost).
  *
+ * Blocks:  while the queue is empty.
  * Source:  lib/queue/queue_typed.c  Since: 0.1
  *
  * Return: as ipk_queue_get() and ipk_unpack().
@@ -320,6 +322,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_lease(ipk_queue *q, ipk_deadline deadline,
  * @l:             loan
  * @ret_len_bytes: its length; may be NULL
  *
+ * Blocks:  no.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
  * Return: its bytes, valid until the loan ends; NULL for NULL.
@@ -330,6 +333,7 @@ IPK_API const void *ipk_lease_data(const ipk_lease *l, size_t *ret_len_bytes);
  * ipk_lease_is_redelivered() - whether the item was on loan before
  * @l: loan
  *
+ * Blocks:  no.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
  * Return: true when an earlier holder died or gave it back.
@@ -367,6 +371,7 @@ IPK_API IPK_MUST_CHECK int ipk_lease_nack(ipk_lease *l);
  * ipk_lease_close() - free the loan; one that has not ended is given back
  * @l: NULL is fine; close loans before their queue
  *
+ * Blocks:  no.
  * Source:  lib/queue/lease.c        Since: 0.1
  *
  * Return: NULL.
@@ -482,6 +487,7 @@ IPK_API size_t ipk_queue_len(ipk_queue *q);
  * ipk_queue_is_empty() - whether a get would wait now
  * @q: queue
  *
+ * Blocks:  no.
  * Source:  lib/queue/queue_info.c   Since: 0.1
  *
  * Return: true when there is no item.
@@ -492,6 +498,7 @@ IPK_API bool ipk_queue_is_empty(ipk_queue *q);
  * ipk_queue_is_full() - whether a put of a 0-byte item would wait now
  * @q: queue
  *
+ * Blocks:  no.
  * Source:  lib/queue/queue_info.c   Since: 0.1
  *
  * Return: true when max_items or max_bytes is reached or the ring is full.
@@ -504,6 +511,7 @@ IPK_API bool ipk_queue_is_full(ipk_queue *q);
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/queue/queue_pass.c   Since: 0.1
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one or mq (pass the name).
@@ -517,6 +525,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_send(ipk_queue *q, ipk_pipe *via, ipk_deadl
  * @ret_q:    the queue
  *
  * Order:   queues and fds passed over a pipe arrive in the order they were sent.
+ * Blocks:  until the other side has passed it.
  * Source:  lib/queue/queue_pass.c   Since: 0.1
  *
  * Return: as ipk_pipe_recv_fd() and ipk_queue_open().

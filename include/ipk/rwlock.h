@@ -179,6 +179,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_write_unlock(ipk_rwlock *lock);
  * ipk_rwlock_owner() - who has the lock for writing
  * @lock: lock
  *
+ * Blocks:  no.
  * Callers: any thread, any time. The answer may be out of date when it arrives.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
@@ -193,6 +194,7 @@ IPK_API uint32_t ipk_rwlock_owner(const ipk_rwlock *lock);
  * @max:      how many there is room for
  * @ret_n:    how many living threads have shares, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. One that tries to get a share may be seen for a moment.
  * Cost:    a look into /proc for each.
  * Source:  lib/lock/rwlock.c        Since: 0.2
@@ -209,6 +211,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *
  * @max:      how many there is room for
  * @ret_n:    how many threads sleep for it, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/rwlock.c        Since: 0.2
@@ -224,6 +227,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_waiters(const ipk_rwlock *lock, uint32_t *
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name).
@@ -236,6 +240,7 @@ IPK_API IPK_MUST_CHECK int ipk_rwlock_send(ipk_rwlock *lock, ipk_pipe *via, ipk_
  * @deadline: when to stop waiting
  * @ret_lock: the lock
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/rwlock.c        Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_rwlock_open().

@@ -162,6 +162,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t
  * ipk_semaphore_value() - how many can be taken
  * @s: semaphore
  *
+ * Blocks:  no.
  * Callers: any thread, any time. The answer may be out of date when it arrives. Tokens of a
  *          dead process count when somebody has wanted one since.
  * Source:  lib/lock/semaphore.c     Since: 0.2
@@ -179,6 +180,7 @@ IPK_API uint32_t ipk_semaphore_value(const ipk_semaphore *s);
  * @ret_n:    how many tokens living processes have, which may be more than @max;
  *            0 for signal semaphores, where nobody knows
  *
+ * Blocks:  no.
  * Callers: any thread, any time.
  * Cost:    a look into /proc for each.
  * Source:  lib/lock/semaphore.c     Since: 0.2
@@ -195,6 +197,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_holders(const ipk_semaphore *s, uint32_
  * @max:      how many there is room for
  * @ret_n:    how many threads sleep for it, which may be more than @max
  *
+ * Blocks:  no.
  * Callers: any thread, any time. Threads that look for a moment before they sleep, and those
  *          beyond the 64 (with many objects 256) that are written down, are not seen.
  * Source:  lib/lock/semaphore.c     Since: 0.2
@@ -210,6 +213,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_waiters(const ipk_semaphore *s, uint32_
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name).
@@ -223,6 +227,7 @@ IPK_API IPK_MUST_CHECK int ipk_semaphore_send(ipk_semaphore *s, ipk_pipe *via,
  * @deadline: when to stop waiting
  * @ret_s:    the semaphore
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/lock/semaphore.c     Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_semaphore_open().

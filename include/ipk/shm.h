@@ -115,6 +115,7 @@ IPK_API IPK_MUST_CHECK int ipk_shm_unlink(const char *name, unsigned flags);
  * ipk_shm_data() - where the memory is in this process
  * @shm: memory
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
@@ -127,6 +128,7 @@ IPK_API void *ipk_shm_data(const ipk_shm *shm);
  * ipk_shm_size_bytes() - how large it is
  * @shm: memory
  *
+ * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
@@ -193,6 +195,7 @@ IPK_API IPK_MUST_CHECK int ipk_shm_replace(const ipk_shm *shm, size_t new_size_b
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name).
@@ -205,6 +208,7 @@ IPK_API IPK_MUST_CHECK int ipk_shm_send(ipk_shm *shm, ipk_pipe *via, ipk_deadlin
  * @deadline: when to stop waiting
  * @ret_shm:  the memory
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/value/shm_memory.c   Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_shm_open().

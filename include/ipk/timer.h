@@ -49,6 +49,7 @@ IPK_API IPK_MUST_CHECK int ipk_timer_cancel(ipk_timer *timer);
  * ipk_timer_is_done() - whether it is over
  * @timer: timer
  *
+ * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/lock/timer.c        Since: 0.2
  *

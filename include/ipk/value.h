@@ -200,6 +200,7 @@ IPK_API IPK_MUST_CHECK int ipk_value_unlink(const char *name);
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name).
@@ -212,6 +213,7 @@ IPK_API IPK_MUST_CHECK int ipk_value_send(ipk_value *v, ipk_pipe *via, ipk_deadl
  * @deadline: when to stop waiting
  * @ret_v:    the value
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_value_open().
@@ -381,6 +383,7 @@ IPK_API IPK_MUST_CHECK int ipk_value_store_bytes(ipk_value *v, const void *data,
  * ipk_value_get_lock() - the value's own lock
  * @v: value
  *
+ * Blocks:  no.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: a recursive lock, lent until the value is closed (closing the lock does nothing);
@@ -394,6 +397,7 @@ IPK_API ipk_lock *ipk_value_get_lock(ipk_value *v);
  *
  * For code that has atomic operations of its own, or holds the lock that all others hold too.
  *
+ * Blocks:  no.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: its address in this process, until the value is closed; NULL for a struct, which
@@ -405,6 +409,7 @@ IPK_API void *ipk_value_data(ipk_value *v);
  * ipk_value_typecode() - what is inside
  * @v: value
  *
+ * Blocks:  no.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: the typecode, as it was made; 0 a struct, or NULL.
@@ -415,6 +420,7 @@ IPK_API char ipk_value_typecode(const ipk_value *v);
  * ipk_value_item_bytes() - how large it is
  * @v: value
  *
+ * Blocks:  no.
  * Source:  lib/value/value.c        Since: 0.2
  *
  * Return: bytes; 0 for NULL.
@@ -502,6 +508,7 @@ IPK_API IPK_MUST_CHECK int ipk_array_unlink(const char *name);
  * @via:      any end
  * @deadline: when to stop waiting for room
  *
+ * Blocks:  while the socket of @via is full.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: as ipk_pipe_send_fd(); -EOPNOTSUPP a named one (pass the name).
@@ -514,6 +521,7 @@ IPK_API IPK_MUST_CHECK int ipk_array_send(ipk_array *a, ipk_pipe *via, ipk_deadl
  * @deadline: when to stop waiting
  * @ret_a:    the array
  *
+ * Blocks:  until the other side has passed it.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: as ipk_pipe_recv_fd() and ipk_array_open().
@@ -705,6 +713,7 @@ IPK_API IPK_MUST_CHECK int ipk_array_fill(ipk_array *a, size_t first, size_t n_i
  * ipk_array_get_lock() - the array's own lock
  * @a: array
  *
+ * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: a recursive lock, lent until the array is closed (closing the lock does nothing);
@@ -718,6 +727,7 @@ IPK_API ipk_lock *ipk_array_get_lock(ipk_array *a);
  *
  * For code that holds the lock, or needs none: a plain C array of all items.
  *
+ * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: their address in this process, a multiple of 64, until the array is closed; NULL
@@ -729,6 +739,7 @@ IPK_API void *ipk_array_data(ipk_array *a);
  * ipk_array_len() - how many items there are
  * @a: array
  *
+ * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: items, as it was made; 0 for NULL.
@@ -739,6 +750,7 @@ IPK_API size_t ipk_array_len(const ipk_array *a);
  * ipk_array_typecode() - what the items are
  * @a: array
  *
+ * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: the typecode, as it was made; 0 structs, or NULL.
@@ -749,6 +761,7 @@ IPK_API char ipk_array_typecode(const ipk_array *a);
  * ipk_array_item_bytes() - how large an item is
  * @a: array
  *
+ * Blocks:  no.
  * Source:  lib/value/array.c        Since: 0.2
  *
  * Return: bytes; 0 for NULL.

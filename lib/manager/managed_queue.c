@@ -20,6 +20,13 @@ struct ipk_managed_queue {
 
 static const char *const kinds[] = {"FIFO", "LIFO", "PRIORITY"};
 
+static int check_is_queue(ipk_managed_queue *q, ipk_deadline deadline)
+{
+	ipk_managed_queue_state state;
+
+	return ipk_managed_queue_state_get(q, deadline, &state);
+}
+
 int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_queue_opts *opts,
 			   ipk_deadline deadline, ipk_managed_queue **ret_handle)
 {
@@ -42,6 +49,9 @@ int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_q
 	if (o.is_joinable)
 		argv[n++] = IPK__WORD("JOINABLE");
 	r = ipk__ask_number(m, 0, argv, n, deadline, &is_new);
+	/* Who does not say what it is to be takes the one that is there as it is. */
+	if (r == -EPROTOTYPE && !opts)
+		r = check_is_queue(q, deadline);
 	if (r < 0) {
 		free(q);
 		return r;

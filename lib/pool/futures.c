@@ -100,8 +100,7 @@ static void listen_to(ipk_pool *pool, bool is_on)
 	ipk__pool_unlock(pool);
 }
 
-/* --- as they are completed ----------------------------------------------------------------------
- */
+/* --- as they are completed --------------------------------------------------------------- */
 
 static int check(ipk_future *const *futures, size_t n, bool *ret_has_several_pools)
 {

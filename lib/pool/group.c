@@ -281,8 +281,7 @@ int ipk_future_item(ipk_future *f, size_t index, ipk_future **ret_item)
 	return 0;
 }
 
-/* --- one task, in one call ---------------------------------------------------------------------
- */
+/* --- one task, in one call --------------------------------------------------------------- */
 
 int ipk_pool_apply(ipk_pool *pool, ipk_task_fn fn, const void *arg, size_t arg_bytes, void *buf,
 		   size_t buf_bytes, ipk_deadline deadline, size_t *ret_len_bytes)

@@ -12,8 +12,9 @@
  *             Workers take no lock: whoever finds the first cell's slot not ready (it was claimed
  *             or cancelled) moves the head on, also for a worker that died before it could.
  *   done      a stack of slots that are done: pushed by workers, taken whole by the creator.
- *             A worker that dies before its push has left a slot that says DONE: found at its
- * death. workers   who is there, what it does and since when: for the creator and for inspection.
+ *             A worker that dies before its push has left a slot that says DONE: found at
+ *             its death.
+ *   workers   who is there, what it does and since when: for the creator and for inspection.
  *   maps      see map_shared.h.
  *   heap      the rest of the file, sparse: arguments that do not fit a slot, items and results
  *             of maps. Only the creator gives room and takes it back (room.c).
@@ -21,9 +22,12 @@
  * Order of a slot's life, and who does it (CAS where two could; W is the worker's number):
  *
  *   FREE --creator--> READY --worker, CAS--> TAKEN W --worker, CAS--> DONE W --creator--> FREE
- *                       |                      |--creator, CAS--> CONDEMNED W   its worker stops by
- *                       |                      |      itself, or is killed; then the creator frees
- * it |                      `--creator, its worker is dead--> READY (again) or FREE
+ *                       |                      |
+ *                       |                      |--creator, CAS--> CONDEMNED W: its worker stops by
+ *                       |                      |      itself, or is killed; the creator frees it
+ *                       |                      |
+ *                       |                      `--creator, its worker is dead--> READY or FREE
+ *                       |
  *                       `--creator, CAS--> FREE (cancelled)
  *
  * A slot that becomes READY or FREE gets a new generation, so that what a stopped worker

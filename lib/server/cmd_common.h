@@ -40,8 +40,7 @@ static inline bool ipk__arg_is(const struct ipk__request *q, size_t i, const cha
 	return ipk__slice_is_word(q->argv[i], word);
 }
 
-/* --- times to live ------------------------------------------------------------------------------
- */
+/* --- times to live ----------------------------------------------------------------------- */
 
 /* How the argument of a time is meant. */
 enum ipk__expire_kind {

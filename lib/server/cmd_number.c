@@ -99,8 +99,7 @@ bool ipk__arg_range(struct ipk__request *q, size_t i, int64_t min, int64_t max,
 	return false;
 }
 
-/* --- strings ------------------------------------------------------------------------------------
- */
+/* --- strings ----------------------------------------------------------------------------- */
 
 static void count_string(struct ipk__request *q, int64_t delta)
 {

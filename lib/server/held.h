@@ -132,8 +132,7 @@ void ipk__wait_end(struct ipk__request *q); /* before the reply; fine when it ne
 /* The first step of a request that is called again: true when its thing is gone; replied. */
 bool ipk__wait_lost(struct ipk__request *q);
 
-/* --- what the files of commands do for things.c --------------------------------------------------
- */
+/* --- what the files of commands do for things.c ------------------------------------------ */
 
 /* cmd_lock.c: what a peer that went held is free for others. */
 void ipk__lock_abandoned(struct ipk__server *server, struct ipk__hold *hold);

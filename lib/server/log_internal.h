@@ -67,8 +67,7 @@ void ipk__log_sync_close(struct ipk__log_sync *s, int fd);
 void ipk__log_sync_wait(struct ipk__log_sync *s); /* until it is not busy */
 bool ipk__log_sync_is_busy(struct ipk__log_sync *s, int *ret_result);
 
-/* --- log.c --------------------------------------------------------------------------------------
- */
+/* --- log.c ------------------------------------------------------------------------------- */
 
 /* Commands of one request or transaction that are not in a record yet. */
 struct ipk__log_stage {
@@ -109,14 +108,12 @@ struct ipk__log {
 /* What the new file is to be told of so far, in the middle of a transaction. */
 void ipk__log_commit_next(struct ipk__log *log);
 
-/* --- log_load.c ---------------------------------------------------------------------------------
- */
+/* --- log_load.c -------------------------------------------------------------------------- */
 
 /* Does what the open file says; *ret_bytes of it are whole, a torn rest is to be cut. */
 int ipk__log_load(struct ipk__log *log, int fd, uint64_t *ret_bytes);
 
-/* --- log_rewrite.c ------------------------------------------------------------------------------
- */
+/* --- log_rewrite.c ----------------------------------------------------------------------- */
 
 /* Where the new file has all that was said of @argv's keys, so that it has to be told of it. */
 bool ipk__rewrite_wants(struct ipk__log *log, const struct ipk__command *command,

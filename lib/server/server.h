@@ -164,8 +164,7 @@ void ipk__effect(struct ipk__request *q, size_t argc, const struct ipk__slice *a
 void ipk__effectf(struct ipk__request *q, const char *kinds,
 		  ...); /* s char*, b slice by value, i int64_t */
 
-/* --- waiting (server_block.c) ------------------------------------------------------------------
- */
+/* --- waiting (server_block.c) ------------------------------------------------------------ */
 
 /*
  * The request cannot go on: wait until one of @names is signalled on @lane, or @timeout_ms
@@ -204,8 +203,7 @@ void ipk__notify_close(struct ipk__server *server);
 const char *ipk__thing_type_name(uint32_t kind);                   /* "ipk.lock": for TYPE */
 uint64_t ipk__things_used_bytes(const struct ipk__server *server); /* beside the store's */
 
-/* --- connections (server_peer.c, server_ring.c) --------------------------------------------------
- */
+/* --- connections (server_peer.c, server_ring.c) ------------------------------------------ */
 
 enum {
 	IPK__PEER_TCP = 1u << 0,
@@ -263,8 +261,7 @@ void ipk__execute(struct ipk__server *server, struct ipk__peer *peer, const stru
 bool ipk__execute_logged(struct ipk__server *server, const struct ipk__slice *argv, size_t argc,
 			 struct ipk__bytes *out);
 
-/* --- the server ----------------------------------------------------------------------------------
- */
+/* --- the server -------------------------------------------------------------------------- */
 
 struct ipk__server_config {
 	const char *address; /* "unix:PATH" or "tcp:HOST:PORT" */

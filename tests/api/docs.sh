@@ -1,8 +1,22 @@
 #!/bin/sh
 # docs.sh - every function in the public headers has a kernel-doc comment that names each
-# parameter, says where the source is (and it is there), since when, and what it returns.
+# parameter, says whether it blocks, where the source is (and it is there), since when, and what
+# it returns.
 set -eu
 cd "$(dirname "$0")/../.."
+
+awk '
+	/^\/\*\*$/ { name = ""; blocks = 0; in_doc = 1 }
+	in_doc && name == "" && /^ \* ipk_[a-z_0-9]*\(\) - / { name = $2; n++ }
+	in_doc && /^ \* Blocks:/ { blocks = 1 }
+	in_doc && /^ \*\/$/ {
+		if (name != "" && !blocks) {
+			print FILENAME ": " name ": no Blocks:"
+			bad = 1
+		}
+		in_doc = 0
+	}
+	END { exit bad || n < 100 }' include/ipk/*.h
 
 awk -f docs/man/apidoc.awk -v mode=list include/ipk/*.h | {
 	bad=0

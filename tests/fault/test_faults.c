@@ -262,12 +262,12 @@ static int pass_fd(void)
 
 static int poll_fd(void)
 {
-	bool ready[2];
+	size_t index;
 	int fd;
 	int r = ipk_pipe_fd(ends[1], &fd);
 
 	if (r == 0)
-		r = ipk_pipe_wait(ends, 2, ipk_now(), ready);
+		r = ipk_pipe_wait_any(ends, 2, NULL, 0, ipk_now(), &index);
 	return r == -ETIMEDOUT ? 0 : r;
 }
 

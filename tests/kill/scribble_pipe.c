@@ -115,9 +115,9 @@ static int pipe_fd(struct trial *t, ipk_deadline d)
 static int pipe_wait(struct trial *t, ipk_deadline d)
 {
 	ipk_pipe *const ends[] = {t->object};
-	bool ready[1];
+	size_t index;
 
-	return ipk_pipe_wait(ends, 1, d, ready);
+	return ipk_pipe_wait_any(ends, 1, NULL, 0, d, &index);
 }
 
 static int pipe_send_fd(struct trial *t, ipk_deadline d)
@@ -261,7 +261,7 @@ static const struct call pipe_calls[] = {
 	CALL("ipk_pipe_release", pipe_release, false),
 	CALL("ipk_pipe_poll", pipe_poll, true),
 	CALL("ipk_pipe_fd", pipe_fd, false),
-	CALL("ipk_pipe_wait", pipe_wait, true),
+	CALL("ipk_pipe_wait_any", pipe_wait, true),
 	CALL("ipk_pipe_send_fd", pipe_send_fd, true),
 	CALL("ipk_pipe_recv_fd", pipe_recv_fd, true),
 	CALL("ipk_lock_recv", pipe_recv_lock, true),

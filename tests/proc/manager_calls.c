@@ -421,6 +421,9 @@ void check_queue(ipk_manager *m)
 {
 	IPK_AUTO(managed_queue, q);
 	IPK_AUTO(managed_queue, p);
+	IPK_AUTO(managed_queue, same);
+	IPK_AUTO(managed_queue, other);
+	IPK_AUTO(managed_event, event);
 	ipk_managed_queue_state state;
 	ipk_bytes three[] = {{"a", 1}, {"b", 1}, {"c", 1}};
 	uint64_t len;
@@ -432,7 +435,13 @@ void check_queue(ipk_manager *m)
 	(void)!ipk_manager_delete(m, "t:p", SOON);
 	ck_ok(ipk_managed_queue_open(
 		m, "t:q", IPK_MANAGED_QUEUE(.max_items = 2, .is_joinable = true), SOON, &q));
-	ck_err(ipk_managed_queue_get_alloc(q, ipk_now(), &data, &n), -ETIMEDOUT);
+	/* As it is, without knowing how; not otherwise. */
+	ck_ok(ipk_managed_queue_open(m, "t:q", NULL, SOON, &same));
+	ck_err(ipk_managed_queue_open(m, "t:q", IPK_MANAGED_QUEUE(.max_items = 3), SOON, &other),
+	       -EPROTOTYPE);
+	ck_ok(ipk_managed_event_open(m, "t:qe", SOON, &event));
+	ck_err(ipk_managed_queue_open(m, "t:qe", NULL, SOON, &other), -EPROTOTYPE);
+	ck_err(ipk_managed_queue_get_alloc(same, ipk_now(), &data, &n), -ETIMEDOUT);
 	ck_ok(ipk_managed_queue_put_many(q, three, 3, ipk_in_ms(500), &n));
 	ck_assert_uint_eq(n, 2);
 	ck_err(ipk_managed_queue_put(q, "d", 1, ipk_now()), -ETIMEDOUT);

@@ -138,8 +138,7 @@ static const struct spec {
 
 enum { N_SPECS = sizeof(specs) / sizeof(*specs), NAMES_MAX = 256 };
 
-/* --- what was asked, and how often it did something ----------------------------------------------
- */
+/* --- what was asked, and how often it did something -------------------------------------- */
 
 static struct count {
 	char name[48]; /* a command, or one with an option */

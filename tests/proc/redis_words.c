@@ -303,8 +303,7 @@ static void add_kind(struct chance *c, struct words *w, char kind)
 	}
 }
 
-/* --- patterns ------------------------------------------------------------------------------------
- */
+/* --- patterns ---------------------------------------------------------------------------- */
 
 static const char *skip_group(const char *p)
 {

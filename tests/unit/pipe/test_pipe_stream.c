@@ -446,22 +446,23 @@ END_TEST
 START_TEST(wait_for_any)
 {
 	ipk_pipe *a, *b, *c, *d;
-	bool ready[2];
+	size_t index;
 	char x;
 
 	open_both(&a, &b, 0);
 	open_both(&c, &d, 0);
-	ck_err(ipk_pipe_wait((ipk_pipe *[]){b, d}, 2, ipk_now(), ready), -ETIMEDOUT);
+	ck_err(ipk_pipe_wait_any((ipk_pipe *[]){b, d}, 2, NULL, 0, ipk_now(), &index), -ETIMEDOUT);
 	ck_ok(ipk_pipe_send(c, "1", 1, ipk_now()));
 	ck_ok(ipk_pipe_send(c, "2", 1, ipk_now()));
 	for (int i = 0; i < 2; i++) {
-		ck_ok(ipk_pipe_wait((ipk_pipe *[]){b, d}, 2, ipk_in_ms(WAIT_MS), ready));
-		ck_assert(!ready[0] && ready[1]);
+		ck_ok(ipk_pipe_wait_any((ipk_pipe *[]){b, d}, 2, NULL, 0, ipk_in_ms(WAIT_MS),
+					&index));
+		ck_assert_uint_eq(index, 1);
 		ck_ok(ipk_pipe_recv(d, &x, 1, ipk_now(), NULL));
 	}
 	ipk_pipe_close(a);
-	ck_ok(ipk_pipe_wait((ipk_pipe *[]){b, d}, 2, ipk_in_ms(WAIT_MS), ready));
-	ck_assert(ready[0] && !ready[1]);
+	ck_ok(ipk_pipe_wait_any((ipk_pipe *[]){b, d}, 2, NULL, 0, ipk_in_ms(WAIT_MS), &index));
+	ck_assert_uint_eq(index, 0);
 	ipk_pipe_close(b);
 	ipk_pipe_close(c);
 	ipk_pipe_close(d);

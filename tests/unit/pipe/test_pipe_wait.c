@@ -1,4 +1,5 @@
 /* test_pipe_wait.c - lib/pipe/pipe_wait.c and ipk_pipe_fd(): ends in poll loops. */
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -255,65 +256,108 @@ static void close_ends(ipk_pipe *ends[N_ENDS])
 		ends[i] = ipk_pipe_close(ends[i]);
 }
 
-START_TEST(wait_names_the_ends_that_are_ready)
+static int wait_any(ipk_pipe *const ends[], size_t n_ends, ipk_deadline deadline, size_t *ret_index)
+{
+	return ipk_pipe_wait_any(ends, n_ends, NULL, 0, deadline, ret_index);
+}
+
+START_TEST(wait_names_an_end_that_is_ready)
 {
 	ipk_pipe *from[N_ENDS], *to[N_ENDS];
-	bool ready[N_ENDS];
+	size_t index = 12345;
 
 	make_ends(from, to);
-	memset(ready, 1, sizeof ready);
-	ck_err(ipk_pipe_wait(to, N_ENDS, ipk_now(), ready), -ETIMEDOUT);
-	ck_err(ipk_pipe_wait(to, N_ENDS, ipk_in_ms(5), ready), -ETIMEDOUT);
-	ck_assert(ready[0] && ready[N_ENDS - 1]);
+	ck_err(wait_any(to, N_ENDS, ipk_now(), &index), -ETIMEDOUT);
+	ck_err(wait_any(to, N_ENDS, ipk_in_ms(5), &index), -ETIMEDOUT);
+	ck_assert_uint_eq(index, 12345);
 	for (int i = 0; i < N_ENDS; i++) {
 		int other = (i * 7 + 3) % N_ENDS;
 
 		ck_send_text(from[i], "x");
 		ck_send_text(from[other], "y");
-		ck_ok(ipk_pipe_wait(to, N_ENDS, ipk_in_ms(WAIT_MS), ready));
-		for (int k = 0; k < N_ENDS; k++)
-			ck_assert_int_eq(ready[k], k == i || k == other);
+		ck_ok(wait_any(to, N_ENDS, ipk_in_ms(WAIT_MS), &index));
+		ck_assert_uint_eq(index, (size_t)(i < other ? i : other));
 		ck_recv_text(to[i], "x");
+		ck_ok(wait_any(to, N_ENDS, ipk_in_ms(WAIT_MS), &index));
+		ck_assert_uint_eq(index, (size_t)other);
 		ck_recv_text(to[other], "y");
 	}
-	ck_err(ipk_pipe_wait(to, N_ENDS, ipk_now(), ready), -ETIMEDOUT);
-	close_ends(from);
-	ck_ok(ipk_pipe_wait(to, N_ENDS, ipk_in_ms(WAIT_MS), ready));
-	for (int k = 0; k < N_ENDS; k++)
-		ck_assert(ready[k]);
+	ck_err(wait_any(to, N_ENDS, ipk_now(), &index), -ETIMEDOUT);
+	for (int i = N_ENDS - 1; i >= 0; i--) {
+		from[i] = ipk_pipe_close(from[i]);
+		ck_ok(wait_any(to, N_ENDS, ipk_in_ms(WAIT_MS), &index));
+		ck_assert_uint_eq(index, (size_t)i);
+	}
 	close_ends(to);
 }
 END_TEST
 
-START_TEST(wait_passes_over_null)
+START_TEST(wait_skips_what_is_not_there)
 {
 	ipk_pipe *ends[3] = {NULL, NULL, NULL}, *a;
-	bool ready[3] = {true, false, true};
+	int fds[2] = {-1, -1};
+	size_t index;
 
-	ck_err(ipk_pipe_wait(ends, 3, ipk_now(), ready), -EBADF);
+	ck_err(wait_any(ends, 3, ipk_now(), &index), -EBADF);
+	ck_err(ipk_pipe_wait_any(ends, 3, fds, 2, ipk_now(), &index), -EBADF);
 	make_pipe(_i, 0, 0, &a, &ends[1]);
-	ck_err(ipk_pipe_wait(ends, 3, ipk_now(), ready), -ETIMEDOUT);
+	ck_err(ipk_pipe_wait_any(ends, 3, fds, 2, ipk_now(), &index), -ETIMEDOUT);
 	ck_send_text(a, "x");
-	ck_ok(ipk_pipe_wait(ends, 3, ipk_in_ms(WAIT_MS), ready));
-	ck_assert(!ready[0] && ready[1] && !ready[2]);
+	ck_ok(ipk_pipe_wait_any(ends, 3, fds, 2, ipk_in_ms(WAIT_MS), &index));
+	ck_assert_uint_eq(index, 1);
 	ck_recv_text(ends[1], "x");
 	ipk_pipe_close(a);
 	ipk_pipe_close(ends[1]);
 }
 END_TEST
 
+/* Together with ends, or without. */
+START_TEST(wait_takes_foreign_fds)
+{
+	int fds[2] = {-1, -1}, closed;
+	ipk_pipe *a, *b;
+	size_t index;
+	char byte;
+
+	make_pipe(_i, 0, 0, &a, &b);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+	ck_err(ipk_pipe_wait_any(&b, 1, fds, 1, ipk_now(), &index), -ETIMEDOUT);
+	ck_err(ipk_pipe_wait_any(NULL, 0, fds, 1, ipk_in_ms(5), &index), -ETIMEDOUT);
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	ck_ok(ipk_pipe_wait_any(&b, 1, fds, 1, ipk_in_ms(WAIT_MS), &index));
+	ck_assert_uint_eq(index, 1);
+	ck_ok(ipk_pipe_wait_any(NULL, 0, fds, 1, ipk_now(), &index));
+	ck_assert_uint_eq(index, 0);
+	ck_send_text(a, "y");
+	ck_ok(ipk_pipe_wait_any(&b, 1, fds, 1, ipk_in_ms(WAIT_MS), &index));
+	ck_assert_uint_eq(index, 0);
+	ck_recv_text(b, "y");
+	ck_assert_int_eq(read(fds[0], &byte, 1), 1);
+	ck_err(ipk_pipe_wait_any(&b, 1, fds, 1, ipk_now(), &index), -ETIMEDOUT);
+	close(fds[1]);
+	ck_ok(ipk_pipe_wait_any(&b, 1, fds, 1, ipk_in_ms(WAIT_MS), &index));
+	ck_assert_uint_eq(index, 1);
+	closed = fds[0];
+	close(closed);
+	ck_err(ipk_pipe_wait_any(&b, 1, &closed, 1, ipk_now(), &index), -EBADF);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
 START_TEST(wait_refuses_bad_arguments)
 {
 	ipk_pipe *a, *b;
-	bool ready[1];
+	size_t index;
 
 	make_pipe(_i, 0, IPK_PIPE_ONE_WAY, &a, &b);
-	ck_err(ipk_pipe_wait(NULL, 1, ipk_now(), ready), -EINVAL);
-	ck_err(ipk_pipe_wait(&a, 1, ipk_now(), NULL), -EINVAL);
-	ck_err(ipk_pipe_wait(&a, 0, ipk_now(), ready), -EINVAL);
-	ck_err(ipk_pipe_wait(&a, 4097, ipk_now(), ready), -EINVAL);
-	ck_err(ipk_pipe_wait(&b, 1, ipk_now(), ready), -EOPNOTSUPP);
-	ck_err(ipk_pipe_wait(&a, 1, ipk_now(), ready), -ETIMEDOUT);
+	ck_err(wait_any(NULL, 1, ipk_now(), &index), -EINVAL);
+	ck_err(wait_any(&a, 1, ipk_now(), NULL), -EINVAL);
+	ck_err(wait_any(&a, 0, ipk_now(), &index), -EINVAL);
+	ck_err(wait_any(&a, 4097, ipk_now(), &index), -EINVAL);
+	ck_err(ipk_pipe_wait_any(&a, 1, NULL, 1, ipk_now(), &index), -EINVAL);
+	ck_err(wait_any(&b, 1, ipk_now(), &index), -EOPNOTSUPP);
+	ck_err(wait_any(&a, 1, ipk_now(), &index), -ETIMEDOUT);
 	ipk_pipe_close(a);
 	ipk_pipe_close(b);
 }
@@ -323,7 +367,7 @@ struct waiter {
 	ipk_pipe **ends;
 	_Atomic pid_t tid;
 	int r;
-	bool ready[N_ENDS];
+	size_t index;
 };
 
 static void *run_wait(void *arg)
@@ -331,7 +375,7 @@ static void *run_wait(void *arg)
 	struct waiter *w = arg;
 
 	w->tid = gettid();
-	w->r = ipk_pipe_wait(w->ends, N_ENDS, ipk_in_ms(WAIT_MS), w->ready);
+	w->r = wait_any(w->ends, N_ENDS, ipk_in_ms(WAIT_MS), &w->index);
 	return NULL;
 }
 
@@ -356,8 +400,7 @@ START_TEST(wait_wakes_up)
 		ck_send_text(from[17 + _i], "x");
 	pthread_join(thread, NULL);
 	ck_ok(w.r);
-	for (int k = 0; k < N_ENDS; k++)
-		ck_assert_int_eq(w.ready[k], k == 17 + _i);
+	ck_assert_uint_eq(w.index, (size_t)(17 + _i));
 	close_ends(from);
 	close_ends(to);
 }
@@ -376,8 +419,9 @@ static Suite *suite(void)
 	add_loop_test(s, child_asks_for_an_fd_of_its_own, 0, N_TRANSPORTS);
 	tcase_add_test(test_case_without_leak_check(s, "foreign_file"),
 		       a_foreign_file_under_the_tickers_number_is_not_read);
-	add_test(s, wait_names_the_ends_that_are_ready);
-	add_loop_test(s, wait_passes_over_null, 0, N_TRANSPORTS);
+	add_test(s, wait_names_an_end_that_is_ready);
+	add_loop_test(s, wait_skips_what_is_not_there, 0, N_TRANSPORTS);
+	add_loop_test(s, wait_takes_foreign_fds, 0, N_TRANSPORTS);
 	add_loop_test(s, wait_refuses_bad_arguments, 0, N_TRANSPORTS);
 	add_loop_test(s, wait_wakes_up, 0, 3);
 	return s;
