@@ -47,7 +47,7 @@ static int read_header(int fd, struct ipk__shm_header *ret_header)
 	int r = ipk__os_pread(fd, &magic, sizeof magic, 0);
 
 	/* Its maker has yet to write it: there is no object so far. */
-	if (r == 0 && magic == 0 && !ipk__os_is_sealed(fd))
+	if (r == 0 && magic == 0 && ipk__os_is_sealed(fd) != 1)
 		return -ENOENT;
 	if (r == -ENODATA || (r == 0 && magic != IPK__SEGMENT_MAGIC))
 		return -EPROTO;

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -62,7 +61,8 @@ int ipk__os_put_stdin_aside(int *ret_fd)
 {
 	IPK__UNCANCELLED();
 	int fd = fcntl(0, F_DUPFD_CLOEXEC, 3);
-	int null = fd < 0 && errno != EBADF ? -errno : ipk__os_open_nowhere();
+	int null =
+		fd < 0 && errno != EBADF ? ipk__call_error(IPK__CALL_DUP) : ipk__os_open_nowhere();
 	int r = null < 0 ? null : ipk__os_put_fd(null, 0);
 
 	if (null != 0) /* it was open */
@@ -85,25 +85,7 @@ void ipk__os_stdin_as_before(int fd)
 
 int ipk__os_reap_any(pid_t *ret_pid, struct ipk_process_status *ret_status)
 {
-	struct rusage used;
-	int status;
-	pid_t pid;
-
-	do {
-		pid = wait4(-1, &status, WNOHANG, &used);
-	} while (pid < 0 && errno == EINTR);
-	if (pid <= 0)
-		return pid == 0 ? -EAGAIN : -errno;
-	*ret_pid = pid;
-	*ret_status = (ipk_process_status){
-		.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
-		.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-		.core = WIFSIGNALED(status) && WCOREDUMP(status),
-		.user_ns = used.ru_utime.tv_sec * 1000000000LL + used.ru_utime.tv_usec * 1000LL,
-		.system_ns = used.ru_stime.tv_sec * 1000000000LL + used.ru_stime.tv_usec * 1000LL,
-		.max_rss_bytes = (uint64_t)used.ru_maxrss * 1024,
-	};
-	return 0;
+	return ipk__os_reap(P_ALL, 0, ret_pid, ret_status);
 }
 
 void ipk__os_kill_child(pid_t child)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -39,8 +40,10 @@ int ipk__os_dup(int fd, int *ret_fd)
 	IPK__UNCANCELLED();
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
+	if (copy < 0 && errno == EINVAL)
+		return -EMFILE; /* the limit is below that number */
 	if (copy < 0)
-		return errno == EINVAL ? -EMFILE : -errno; /* the limit is below that number */
+		return ipk__call_error(IPK__CALL_DUP);
 	*ret_fd = copy;
 	return 0;
 }
@@ -90,7 +93,7 @@ DIR *ipk__os_opendir(int dir_fd, const char *path)
 	DIR *dir = r == 0 ? fdopendir(fd) : NULL;
 
 	if (!dir) {
-		r = r < 0 ? r : -errno;
+		r = r < 0 ? r : ipk__call_error(IPK__CALL_FD_FLAGS);
 		ipk__os_close(fd);
 		errno = -r;
 	}
@@ -105,7 +108,7 @@ FILE *ipk__os_fopen(const char *path)
 	FILE *file = r == 0 ? fdopen(fd, "r") : NULL;
 
 	if (!file) {
-		r = r < 0 ? r : -errno;
+		r = r < 0 ? r : ipk__call_error(IPK__CALL_FD_FLAGS);
 		ipk__os_close(fd);
 		errno = -r;
 	}
@@ -115,14 +118,25 @@ FILE *ipk__os_fopen(const char *path)
 int ipk__os_fd_check(int fd)
 {
 	IPK__UNCANCELLED();
-	return fd < 0 || fcntl(fd, F_GETFD) < 0 ? -EBADF : 0;
+	int r = fd < 0 ? -EBADF : fcntl(fd, F_GETFD);
+
+	/* A filter may know only one of the two; neither asks the file itself. */
+	if (r < 0 && fd >= 0 && errno != EBADF)
+		r = dup2(fd, fd);
+	return r < 0 && (fd < 0 || errno == EBADF) ? -EBADF : 0;
+}
+
+/* An exec keeps it. */
+IPK__AT_FORK_CODE static int keep_fd(int fd)
+{
+	return fcntl(fd, F_SETFD, 0) < 0 && ioctl(fd, FIONCLEX) < 0 ? -errno : 0;
 }
 
 int ipk__os_put_fd(int fd, int as_fd)
 {
 	IPK__UNCANCELLED();
 	if (fd == as_fd)
-		return fcntl(fd, F_SETFD, 0) < 0 ? -errno : 0;
+		return keep_fd(fd);
 	if (dup2(fd, as_fd) >= 0)
 		return 0;
 	/* A filter may know only one of the two. */
@@ -152,7 +166,7 @@ IPK__AT_FORK_CODE int ipk__os_open_nowhere(void)
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	close(ends[1]);
-	fcntl(ends[0], F_SETFD, 0);
+	(void)keep_fd(ends[0]);
 	return ends[0];
 }
 

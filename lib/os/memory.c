@@ -68,18 +68,32 @@ int ipk__os_make_read_only(int fd)
 	return fchmod(fd, 0400) < 0 ? -errno : 0;
 }
 
+/* Who gets the file will ask for its seals, perhaps where nobody hears that this is refused. */
+static int others_can_tell(int fd)
+{
+	static _Atomic bool are_asked;
+	int r;
+
+	if (atomic_load_explicit(&are_asked, memory_order_relaxed))
+		return 0;
+	r = ipk__os_is_sealed(fd);
+	atomic_store_explicit(&are_asked, r >= 0, memory_order_relaxed);
+	return r < 0 ? r : 0;
+}
+
 int ipk__os_seal(int fd, bool may_grow)
 {
 	int seals = F_SEAL_SHRINK | F_SEAL_SEAL | (may_grow ? 0 : F_SEAL_GROW);
 	int r;
 
 	IPK__UNCANCELLED();
-	if (fcntl(fd, F_ADD_SEALS, seals) == 0 ||
-	    atomic_load_explicit(&memfds_are_refused, memory_order_relaxed))
+	if (fcntl(fd, F_ADD_SEALS, seals) == 0)
+		return others_can_tell(fd);
+	if (atomic_load_explicit(&memfds_are_refused, memory_order_relaxed))
 		return 0;
 	r = ipk__call_error(IPK__CALL_SEALS);
 	/* By a fork of us, made in a signal handler in the middle of this. */
-	return r == -ENOSYS && ipk__os_is_sealed(fd) ? 0 : r;
+	return r == -ENOSYS && ipk__os_is_sealed(fd) == 1 ? 0 : r;
 }
 
 static bool is_nameless_file(int fd)
@@ -324,12 +338,14 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
 	};
 }
 
-bool ipk__os_is_sealed(int fd)
+int ipk__os_is_sealed(int fd)
 {
 	IPK__UNCANCELLED();
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	return seals >= 0 && ((seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd));
+	if (seals < 0) /* there are files that have none */
+		return ipk__call_error(IPK__CALL_SEALS) == -ENOSYS ? -ENOSYS : 0;
+	return (seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd);
 }
 
 bool ipk__os_mode_is_file(uint32_t mode)

@@ -11,6 +11,10 @@
 DIR *ipk__os_opendir(int dir_fd, const char *path);
 FILE *ipk__os_fopen(const char *path); /* to read */
 
+/* A child that has ended, by P_PIDFD or P_ALL of waitid(): -EAGAIN none, -ECHILD. */
+struct ipk_process_status;
+int ipk__os_reap(int by, int id, pid_t *ret_pid, struct ipk_process_status *ret_status);
+
 /* For stdin, where nothing is to be read: perhaps 0, 1 or 2, and kept by an exec. */
 int ipk__os_open_nowhere(void);
 

@@ -146,8 +146,10 @@ IPK__AT_FORK_CODE int ipk__os_fork(pid_t *ret_pid)
 void ipk__os_unfork(pid_t child)
 {
 	IPK__UNCANCELLED();
+	siginfo_t info;
+
 	kill(child, SIGKILL);
-	while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+	while (waitid(P_PID, (id_t)child, &info, WEXITED) < 0 && errno == EINTR)
 		;
 }
 
@@ -200,19 +202,20 @@ static int64_t ns_of(struct timeval time)
 	return (int64_t)time.tv_sec * 1000000000 + (int64_t)time.tv_usec * 1000;
 }
 
-int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
+int ipk__os_reap(int by, int id, pid_t *ret_pid, struct ipk_process_status *ret_status)
 {
 	struct rusage usage = {0};
 	siginfo_t info = {0};
 	bool is_exit;
 
 	/* The kernel's call also tells what the child took; the C library's does not. */
-	while (syscall(SYS_waitid, BY_PIDFD, pidfd, &info, WEXITED | WNOHANG, &usage) < 0) {
+	while (syscall(SYS_waitid, by, id, &info, WEXITED | WNOHANG, &usage) < 0) {
 		if (errno != EINTR)
 			return -errno;
 	}
 	if (info.si_pid == 0)
 		return -EAGAIN;
+	*ret_pid = info.si_pid;
 	is_exit = info.si_code == CLD_EXITED;
 	*ret_status = (ipk_process_status){
 		.exit_code = is_exit ? info.si_status : -1,
@@ -223,6 +226,13 @@ int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
 		.max_rss_bytes = (uint64_t)usage.ru_maxrss * 1024,
 	};
 	return 0;
+}
+
+int ipk__os_pidfd_reap(int pidfd, struct ipk_process_status *ret_status)
+{
+	pid_t pid;
+
+	return ipk__os_reap(BY_PIDFD, pidfd, &pid, ret_status);
 }
 
 bool ipk__os_is_parent(pid_t pid)
@@ -240,25 +250,38 @@ _Noreturn void ipk__os_die(void)
 	_exit(128 + SIGKILL);
 }
 
+/* When its other end is closed, the kernel tells whoever asked to be told, by any signal. */
+static int be_told(int fd, pid_t pid, int sig, int flags)
+{
+	if (fcntl(fd, F_SETOWN, pid) < 0 || fcntl(fd, F_SETSIG, sig) < 0 ||
+	    fcntl(fd, F_SETFL, flags) < 0)
+		return ipk__call_error(IPK__CALL_SIGNAL_OF_FD);
+	return 0;
+}
+
+static int put_on_leash(int fd)
+{
+	return be_told(fd, getpid(), SIGKILL, O_RDONLY | O_ASYNC | O_NONBLOCK);
+}
+
 int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd)
 {
+	IPK__UNCANCELLED();
 	int fds[2];
 	int r = pipe2(fds, O_CLOEXEC) < 0 ? ipk__call_error(IPK__CALL_PIPE)
 					  : ipk__os_take_fds(fds, 2);
 
 	if (r < 0)
 		return r;
+	/* The calls that the child will make, so that it is known here that it may. */
+	r = be_told(fds[0], 0, 0, O_RDONLY);
+	if (r < 0) {
+		close(fds[0]);
+		close(fds[1]);
+		return r;
+	}
 	*ret_childs_fd = fds[0];
 	*ret_parents_fd = fds[1];
-	return 0;
-}
-
-/* When its other end is closed, the kernel tells whoever asked to be told, by any signal. */
-static int put_on_leash(int fd)
-{
-	if (fcntl(fd, F_SETOWN, getpid()) < 0 || fcntl(fd, F_SETSIG, SIGKILL) < 0 ||
-	    fcntl(fd, F_SETFL, O_RDONLY | O_ASYNC | O_NONBLOCK) < 0)
-		return -errno;
 	return 0;
 }
 
@@ -266,7 +289,10 @@ int ipk__os_die_with_parent_check(void)
 {
 	int sig;
 
-	return prctl(PR_GET_PDEATHSIG, &sig) < 0 ? ipk__call_error(IPK__CALL_PRCTL) : 0;
+	/* A filter may allow the one and not the other: the same is set again. */
+	return prctl(PR_GET_PDEATHSIG, &sig) < 0 || prctl(PR_SET_PDEATHSIG, sig) < 0
+		       ? ipk__call_error(IPK__CALL_PRCTL)
+		       : 0;
 }
 
 int ipk__os_die_with_parent(pid_t parent, int leash_fd)

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -277,8 +278,8 @@ int ipk__os_accept(int fd, int *ret_fd)
 	if (ipk__os_poll1(fd, IPK__OS_IN, ipk_now(), NULL) == -ETIMEDOUT)
 		return -EAGAIN;
 	/* Another may be faster. */
-	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-		return -errno;
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 && ioctl(fd, FIONBIO, &(int){1}) < 0)
+		return ipk__call_error(IPK__CALL_SETFL);
 	do {
 		r = ipk__os_take_fd(accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), ret_fd);
 	} while (r == -EINTR || r == -ECONNABORTED);

@@ -74,15 +74,22 @@ static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 	return r;
 }
 
+/* What the child says of it. */
+struct failure {
+	int error;
+	unsigned refused; /* the call, where that is why */
+};
+
 static _Noreturn void become(const struct ipk__os_spawn *s, pid_t parent, int error_fd)
 {
-	int r = set_up(s, parent);
+	struct failure f = {.error = set_up(s, parent)};
 
-	if (r == 0) {
+	if (f.error == 0) {
 		execvpe(s->program, s->argv, s->env);
-		r = -errno;
+		f.error = -errno;
 	}
-	while (write(error_fd, &r, sizeof r) < 0 && errno == EINTR)
+	f.refused = ipk__refused_last();
+	while (write(error_fd, &f, sizeof f) < 0 && errno == EINTR)
 		;
 	_exit(127);
 }
@@ -90,13 +97,15 @@ static _Noreturn void become(const struct ipk__os_spawn *s, pid_t parent, int er
 /* Reads until the exec, or the child's end, closes the other side. */
 static int read_error(int fd)
 {
-	int r = 0;
+	struct failure f;
 	ssize_t n;
 
 	do {
-		n = read(fd, &r, sizeof r);
+		n = read(fd, &f, sizeof f);
 	} while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof r ? r : 0;
+	if (n != (ssize_t)sizeof f)
+		return 0;
+	return f.error == -ENOSYS ? ipk__refused(f.refused) : f.error;
 }
 
 static int error_pipe(int fds[2])

@@ -270,6 +270,18 @@ int ipk__os_n_threads(void)
 	return n;
 }
 
+/* How many threads there are cannot be told. */
+static int why_unknown(void)
+{
+	DIR *tasks = ipk__os_opendir(AT_FDCWD, "/proc/self/task");
+
+	if (!tasks && errno == ENOSYS)
+		return -ENOSYS; /* and it is known which call was refused */
+	if (tasks)
+		closedir(tasks);
+	return ipk__refused(IPK__CALL_PROC);
+}
+
 IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 {
 	pid_t pid = -1;
@@ -283,7 +295,7 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 		return -EDEADLK;
 	n = count_threads();
 	if (n == 0)
-		r = ipk__refused(IPK__CALL_PROC);
+		r = why_unknown();
 	else if (n - atomic_load(&n_quiet) == 1)
 		r = ipk__os_fork_beside(false, &pid);
 	if (pid == 0)

@@ -279,7 +279,7 @@ static int receive_spill(struct ipk__member *m)
 	for (size_t i = 1; r == 0 && i < n_fds; i++)
 		ipk__os_close(fds[i]);
 	/* A worker's task can have sent anything; only reading memory never waits. */
-	if (r == 0 && n_fds > 0 && ipk__os_is_sealed(fds[0]))
+	if (r == 0 && n_fds > 0 && ipk__os_is_sealed(fds[0]) == 1)
 		m->spill_fd = fds[0];
 	else if (r == 0 && n_fds > 0)
 		ipk__os_close(fds[0]);

@@ -112,7 +112,8 @@ IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, vo
 
 static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 {
-	int r = check_calls(opts->flags);
+	bool is_daemon = opts->flags & IPK_PROCESS_DAEMON;
+	int r = check_calls(opts->flags | (is_daemon ? IPK_PROCESS_DIE_WITH_PARENT : 0));
 
 	if (r == 0)
 		r = ipk__start_by_exec(p, opts);

@@ -448,12 +448,16 @@ static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2]
 /* What would only fail in the zygote, which could not tell. */
 static int check_calls(void)
 {
-	int signal_fd;
+	int signal_fd, copy_fd;
 	int r = ipk__os_signal_fd(NULL, 0, &signal_fd);
 
 	if (r < 0)
 		return r;
+	r = ipk__os_dup(signal_fd, &copy_fd); /* as it does with stdin */
 	ipk__os_close(signal_fd);
+	if (r < 0)
+		return r;
+	ipk__os_close(copy_fd);
 	return ipk__os_pidfd_check();
 }
 

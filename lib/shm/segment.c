@@ -246,18 +246,24 @@ static int read_header(int fd, uint64_t file_bytes, struct ipk__shm_header *h)
 	return n < sizeof *h ? -ENODATA : 0;
 }
 
-static int what_else(int fd)
+/* One that came from a peer, and is no memory, could keep us waiting. */
+static int check_memory(int fd)
 {
-	return ipk__os_fd_check(fd) < 0 ? -EBADF : -EPROTO;
+	int r = ipk__os_is_sealed(fd);
+
+	if (r == 0)
+		return ipk__os_fd_check(fd) < 0 ? -EBADF : -EPROTO;
+	return r < 0 ? r : 0;
 }
 
 int ipk__segment_read(int fd, uint32_t kind, bool is_named, struct ipk__shm_header *ret_header)
 {
 	struct ipk__shm_header h;
 	struct ipk__os_stat st;
-	/* First: one that came from a peer, and is no memory, could keep us waiting. */
-	int r = is_named || ipk__os_is_sealed(fd) ? ipk__os_stat(fd, &st) : what_else(fd);
+	int r = is_named ? 0 : check_memory(fd);
 
+	if (r == 0)
+		r = ipk__os_stat(fd, &st);
 	if (r < 0)
 		return r;
 	if (!ipk__os_mode_is_file(st.mode))

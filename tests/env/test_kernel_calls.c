@@ -54,6 +54,15 @@ static const struct call calls[] = {
 	{"getrandom", SYS_getrandom, -1, 0, 0, false},
 	{"memfd_create", SYS_memfd_create, -1, 0, 0, false},
 	{"F_ADD_SEALS", SYS_fcntl, 1, 0, F_ADD_SEALS, true},
+	{"F_GET_SEALS", SYS_fcntl, 1, 0, F_GET_SEALS, true},
+	{"F_DUPFD_CLOEXEC", SYS_fcntl, 1, 0, F_DUPFD_CLOEXEC, true},
+	{"F_SETOWN", SYS_fcntl, 1, 0, F_SETOWN, true},
+	{"F_SETSIG", SYS_fcntl, 1, 0, 10 /* F_SETSIG */, true},
+	{"F_SETFL", SYS_fcntl, 1, 0, F_SETFL, true},
+	{"F_GETFL", SYS_fcntl, 1, 0, F_GETFL, true},
+	{"F_SETFD", SYS_fcntl, 1, 0, F_SETFD, true},
+	{"F_GETFD", SYS_fcntl, 1, 0, F_GETFD, false},
+	{"wait4", SYS_wait4, -1, 0, 0, false},
 	{"munlock", SYS_munlock, -1, 0, 0, false},
 #ifdef SYS_dup2 /* newer processors have only dup3 */
 	{"dup2", SYS_dup2, -1, 0, 0, false},
@@ -96,6 +105,7 @@ static const struct call calls[] = {
 	{"accept4", SYS_accept4, -1, 0, 0, true},
 	{"connect", SYS_connect, -1, 0, 0, true},
 	{"prctl", SYS_prctl, -1, 0, 0, true},
+	{"prctl", SYS_prctl, 0, 0, PR_SET_PDEATHSIG, true},
 	{"statx", SYS_statx, -1, 0, 0, true},
 	{"flock", SYS_flock, -1, 0, 0, true},
 };
