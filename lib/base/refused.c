@@ -42,6 +42,7 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_ACCEPT] = TEXT("accept4", "2.6.28"),
 	[IPK__CALL_PRCTL] = TEXT("prctl", "2.6"),
 	[IPK__CALL_STATX] = TEXT("statx", "4.11"),
+	[IPK__CALL_FSTATFS] = TEXT("fstatfs", "2.0"),
 	[IPK__CALL_FLOCK] = TEXT("flock", "2.0, or the file system has none"),
 };
 

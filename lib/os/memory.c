@@ -11,12 +11,14 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
+#define TMPFS_MAGIC_NUMBER 0x01021994 /* linux/magic.h */
 #define ALLOCATE_STEP_BYTES ((uint64_t)1 << 20)
 
 void *ipk__os_malloc(size_t n_bytes)
@@ -338,14 +340,29 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
 	};
 }
 
+/*
+ * Files of huge pages can be sealed, too. But whoever has one can give a page of it back and use up
+ * all that there are: the next touch is SIGBUS then, which small pages are not short of.
+ */
+static int is_on_tmpfs(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return ipk__call_error(IPK__CALL_FSTATFS) == -ENOSYS ? -ENOSYS : 0;
+	return fs.f_type == TMPFS_MAGIC_NUMBER;
+}
+
 int ipk__os_is_sealed(int fd)
 {
 	IPK__UNCANCELLED();
 	int seals = fcntl(fd, F_GET_SEALS);
+	int r;
 
 	if (seals < 0) /* there are files that have none */
 		return ipk__call_error(IPK__CALL_SEALS) == -ENOSYS ? -ENOSYS : 0;
-	return (seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd);
+	r = is_on_tmpfs(fd);
+	return r == 1 ? (seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd) : r;
 }
 
 bool ipk__os_mode_is_file(uint32_t mode)

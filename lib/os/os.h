@@ -76,7 +76,8 @@ int ipk__os_stat(int fd, struct ipk__os_stat *ret_stat);
 struct stat;
 void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat);
 bool ipk__os_mode_is_file(uint32_t mode);
-int ipk__os_is_sealed(int fd); /* 1 it can never shrink; 0, also of what is no file; -ENOSYS */
+/* 1 it can never shrink nor be short of huge pages; 0, also of what is no file; -ENOSYS. */
+int ipk__os_is_sealed(int fd);
 size_t ipk__os_page_bytes(void);
 
 /*

@@ -55,6 +55,7 @@ static const struct call calls[] = {
 	{"memfd_create", SYS_memfd_create, -1, 0, 0, false},
 	{"F_ADD_SEALS", SYS_fcntl, 1, 0, F_ADD_SEALS, true},
 	{"F_GET_SEALS", SYS_fcntl, 1, 0, F_GET_SEALS, true},
+	{"fstatfs", SYS_fstatfs, -1, 0, 0, true},
 	{"F_DUPFD_CLOEXEC", SYS_fcntl, 1, 0, F_DUPFD_CLOEXEC, true},
 	{"F_SETOWN", SYS_fcntl, 1, 0, F_SETOWN, true},
 	{"F_SETSIG", SYS_fcntl, 1, 0, 10 /* F_SETSIG */, true},

@@ -47,6 +47,19 @@ START_TEST(sealed_file_does_not_shrink)
 }
 END_TEST
 
+/* Its pages could be given back, and no other be there. */
+START_TEST(file_of_huge_pages_is_not_taken)
+{
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+
+	if (fd < 0)
+		return; /* this kernel has none */
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+	ck_assert_int_eq(ipk__os_is_sealed(fd), 0);
+	close(fd);
+}
+END_TEST
+
 START_TEST(rings_are_mapped_twice_in_a_row)
 {
 	size_t page = ipk__os_page_bytes();
@@ -166,6 +179,7 @@ static Suite *suite(void)
 
 	add_test(s, nothing_is_still_something_to_free);
 	add_test(s, sealed_file_does_not_shrink);
+	add_test(s, file_of_huge_pages_is_not_taken);
 	add_test(s, rings_are_mapped_twice_in_a_row);
 	add_test(s, reading_behind_the_end_is_no_data);
 	add_test(s, stat_tells_files_from_others);
