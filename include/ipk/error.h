@@ -30,7 +30,8 @@
  *   -EUSERS           the barrier has all its parties already
  *   -ESTALE           the name leads to other memory by now
  *   -EHOSTUNREACH     there is no such host, or no way to it
- *   -EBUSY            another process is just replacing it; the pool was not shut down
+ *   -EBUSY            another process is just replacing it, or has a lease on its file
+ *                     (F_SETLEASE); the pool was not shut down
  *   -EALREADY         too late to cancel: it has begun
  *   -ENOTRECOVERABLE  shared contents were overwritten
  *   -EACCES           the object belongs to another user, is open to others, or has a second

@@ -51,7 +51,8 @@
 	X(EUSERS,                                                                                  \
 	  "as many live threads as the barrier has parties use it already: unregister one")        \
 	X(ESTALE, "the name leads to other memory by now: open it again")                          \
-	X(EBUSY, "in use just now: another process is replacing it, or a pool was not shut down")  \
+	X(EBUSY, "in use just now: another process is replacing it, or has a lease on its file "   \
+		 "(F_SETLEASE): try again; or a pool was not shut down")                           \
 	X(EALREADY, "too late: it has begun or is done")                                           \
 	X(EPROTO,                                                                                  \
 	  "not ipk bytes: check what is at the other side, or what the message holds; of a name: " \

@@ -195,6 +195,8 @@ int ipk__os_open_again(int fd, bool writable, int *ret_fd)
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	r = ipk__os_take_fd(open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK),
 			    ret_fd);
+	if (r == -EAGAIN) /* a lease: see os/shm.c */
+		r = -EBUSY;
 	if (r == -ENOENT) /* the fd is not there, or /proc is not */
 		r = ipk__os_fd_check(fd) < 0 ? -EBADF : ipk__refused(IPK__CALL_PROC);
 	return r;

@@ -95,7 +95,7 @@ int ipk__os_shm_temp(int *ret_fd);              /* a nameless file there, mode 0
 int ipk__os_shm_link(int fd, const char *name); /* -EEXIST; the file appears whole */
 /*
  * Read-write, never through a link. What is no regular file there is -EPROTO, and -EACCES
- * when it is another user's.
+ * when it is another user's; -EBUSY somebody has a lease on it.
  */
 int ipk__os_shm_open(const char *name, int *ret_fd);
 int ipk__os_shm_open_to_read(const char *name, int *ret_fd);

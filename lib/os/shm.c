@@ -83,7 +83,10 @@ static int what_is_there(const char *name, int error)
 		return error;
 	shm_path(name, path, sizeof path);
 	r = lstat(path, &st) < 0 ? -errno : judge(&st);
-	return r < 0 ? r : error;
+	if (r < 0)
+		return r;
+	/* Somebody has a lease on it (F_SETLEASE), for which we would have to wait. */
+	return error == -EAGAIN ? -EBUSY : error;
 }
 
 static int open_name(const char *name, int flags, int *ret_fd)

@@ -1,5 +1,6 @@
 /* test_shm.c - lib/os/shm.c: names in /dev/shm. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,6 +87,27 @@ START_TEST(fifo_is_made_once_and_opened_often)
 }
 END_TEST
 
+/* Who opens it would wait until it is given up, so does not. */
+START_TEST(leased_file_is_busy)
+{
+	int made, leased, fd;
+
+	new_name();
+	ck_ok(ipk__os_shm_temp(&made));
+	ck_ok(ipk__os_shm_link(made, file));
+	ipk__os_close(made);
+	ck_ok(ipk__os_shm_open(file, &leased));
+	signal(SIGIO, SIG_IGN); /* that it is wanted back */
+	ck_assert_int_eq(fcntl(leased, F_SETLEASE, F_WRLCK), 0);
+	ck_err(ipk__os_shm_open(file, &fd), -EBUSY);
+	ck_err(ipk__os_shm_open_to_read(file, &fd), -EBUSY);
+	ipk__os_close(leased);
+	ck_ok(ipk__os_shm_open(file, &fd));
+	ck_ok(ipk__os_shm_unlink(file));
+	ipk__os_close(fd);
+}
+END_TEST
+
 START_TEST(reader_may_not_write)
 {
 	struct ipk__os_stat st;
@@ -144,6 +166,7 @@ static Suite *suite(void)
 	add_test(s, file_appears_when_it_is_linked);
 	add_test(s, links_are_not_followed);
 	add_test(s, fifo_is_made_once_and_opened_often);
+	add_test(s, leased_file_is_busy);
 	add_test(s, reader_may_not_write);
 	add_test(s, rename_puts_one_in_place_of_another);
 	return s;
