@@ -14,7 +14,7 @@
  *   -EINVAL           an argument is out of its documented range (names too)
  *   -ENOENT, -EEXIST  a name that nobody made (or no such program), or that is taken
  *   -ENOTUNIQ         several are meant: say which
- *   -EPERM            this thread does not hold the lock; the pool is another process's
+ *   -EPERM            this thread does not hold the lock; the pool or child is another process's
  *   -EOWNERDEAD       the worker died of its task; the connection broke while this managed
  *                     lock was held: it is lost
  *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()

@@ -242,9 +242,11 @@ IPK_API bool ipk_process_is_alive(ipk_process *p);
  * @p: child
  *
  * Blocks:  no.
+ * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.4
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
+ * fork of the one that has, say), or the child is another user's by now.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
 
@@ -253,9 +255,11 @@ IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
  * @p: child
  *
  * Blocks:  no.
+ * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
+ * fork of the one that has, say), or the child is another user's by now.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_terminate(ipk_process *p);
 
@@ -264,9 +268,11 @@ IPK_API IPK_MUST_CHECK int ipk_process_terminate(ipk_process *p);
  * @p: child
  *
  * Blocks:  no.
+ * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM.
+ * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
+ * fork of the one that has, say), or the child is another user's by now.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_kill(ipk_process *p);
 

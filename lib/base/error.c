@@ -34,8 +34,9 @@
 	  "another user's, or open to others (use your own, mode 0600, a directory 0700), a "      \
 	  "file with a second name (a hard link), or the wrong key (or none, where one is "        \
 	  "needed)")                                                                               \
-	X(EPERM, "not the holder: only the thread that took it may give it back, a fork child "    \
-		 "never; pools and futures are their creator's; tracing may be forbidden too")     \
+	X(EPERM,                                                                                   \
+	  "not the holder: only the thread that took it may give it back, a fork child "           \
+	  "never; pools, futures and children are their creator's; tracing may be forbidden too")  \
 	X(EOWNERDEAD, "the worker died of its task: ipk_future_failure() tells how; or the "       \
 		      "connection broke while this lock was held: take it again")                  \
 	X(EREMOTEIO, "the task returned an error of its own: ipk_future_failure() tells which")    \

@@ -101,10 +101,20 @@ bool ipk_process_is_alive(ipk_process *p)
 	return p && ipk__os_poll1(p->fd, IPK__OS_IN, ipk_now(), NULL) != 0;
 }
 
-static int send_signal(const ipk_process *p, int sig)
+/* A fork of its starter has a copy of the handle, for which the child is a sibling. */
+static int check_own(const ipk_process *p)
 {
 	if (!p)
 		return -EBADF;
+	return p->starter_pid == ipk__os_pid() ? 0 : -EPERM;
+}
+
+static int send_signal(const ipk_process *p, int sig)
+{
+	int r = check_own(p);
+
+	if (r < 0)
+		return r;
 	return p->is_lost ? 0 : ipk__os_pidfd_signal(p->fd, sig);
 }
 
@@ -120,7 +130,7 @@ int ipk_process_terminate(ipk_process *p)
 
 int ipk_process_kill(ipk_process *p)
 {
-	if (p) {
+	if (check_own(p) == 0) {
 		/* First, so that who learns of the death knows whose doing it was. */
 		ipk__family_lock();
 		p->is_killed = true;
