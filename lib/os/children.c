@@ -88,6 +88,14 @@ int ipk__os_reap_any(pid_t *ret_pid, struct ipk_process_status *ret_status)
 	return ipk__os_reap(P_ALL, 0, ret_pid, ret_status);
 }
 
+int ipk__os_reap_child(pid_t child)
+{
+	struct ipk_process_status status;
+	pid_t pid;
+
+	return ipk__os_reap(P_PID, child, &pid, &status);
+}
+
 void ipk__os_kill_child(pid_t child)
 {
 	kill(child, SIGKILL);

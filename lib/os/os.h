@@ -476,6 +476,7 @@ int ipk__os_put_stdin_aside(int *ret_fd);
 void ipk__os_stdin_as_before(int fd);
 /* Any child of this process: -EAGAIN none has ended, -ECHILD there is none. */
 int ipk__os_reap_any(pid_t *ret_pid, struct ipk_process_status *ret_status);
+int ipk__os_reap_child(pid_t child);  /* 0; -EAGAIN it runs; -ECHILD */
 void ipk__os_kill_child(pid_t child); /* one that is not reaped yet */
 /* How one ended that somebody else has reaped, as far as the kernel tells; -ECHILD. */
 int ipk__os_pidfd_epitaph(int pidfd, struct ipk_process_status *ret_status);

@@ -18,7 +18,8 @@
 
 #define DELAY_MIN_NS 10000000LL
 #define DELAY_MAX_NS 5000000000LL
-#define BEAR_MS 2000 /* a zygote that was stopped holds the pool up no longer than this */
+#define LOOK_NS 20000000 /* between two looks at who has no fd any more */
+#define BEAR_MS 2000     /* a zygote that was stopped holds the pool up no longer than this */
 
 static struct ipk__pool_worker *place_of(ipk_pool *pool, unsigned worker)
 {
@@ -67,8 +68,10 @@ void ipk__crew_kill(ipk_pool *pool, unsigned worker)
 		return;
 	m->is_killed = true;
 	/* One that is being born may be at a task already: it is killed once its pid is known. */
-	if (m->is_there)
+	if (m->is_there && m->born.pidfd >= 0)
 		ipk__os_pidfd_signal(m->born.pidfd, SIGKILL);
+	else if (m->is_there && !ipk__member_has_ended(pool, worker))
+		ipk__os_kill_child(m->born.pid);
 }
 
 void ipk__crew_kill_all(ipk_pool *pool)
@@ -293,6 +296,44 @@ int64_t ipk__crew_tend(ipk_pool *pool, int64_t now_ns)
 	return next_ns;
 }
 
+/* --- fds that are gone --- */
+
+static bool call_fd_is_ours(const ipk_pool *pool)
+{
+	struct ipk__os_stat st;
+	int r = ipk__os_bell_check(pool->call_fd); /* asking a socket does not wait for anybody */
+
+	if (r == 0)
+		r = ipk__os_stat(pool->call_fd, &st);
+	return r == 0 ? st.inode == pool->call_inode : r != -EPROTO && r != -EBADF;
+}
+
+bool ipk__crew_has_lost_fds(ipk_pool *pool)
+{
+	if (pool->call_fd < 0)
+		return true;
+	if (call_fd_is_ours(pool))
+		return false;
+	ipk__os_fds_change();
+	pool->call_fd = pool->bell_fd = pool->segment.fd = pool->room.fd = -1;
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
+		if (pool->members[i].is_there)
+			ipk__member_forget_fds(&pool->members[i]);
+	}
+	ipk__os_fds_changed();
+	pool->is_barren = true;
+	pool->zygote_is_of_process = false; /* that one's fds are gone, too */
+	return true;
+}
+
+void ipk__crew_look_for_ends(ipk_pool *pool)
+{
+	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
+		if (pool->members[i].is_there && ipk__member_has_ended(pool, i))
+			ipk__crew_ended(pool, i);
+	}
+}
+
 /* --- more and fewer --- */
 
 static void retire(ipk_pool *pool, unsigned worker)
@@ -411,8 +452,22 @@ int ipk_pool_workers(ipk_pool *pool, ipk_worker_info *ret_workers, size_t max, s
 
 /* --- the end --- */
 
+static void await_end(ipk_pool *pool, unsigned worker)
+{
+	int pidfd = pool->members[worker].born.pidfd;
+
+	if (pidfd >= 0)
+		(void)ipk__os_poll1(pidfd, IPK__OS_IN, ipk_forever(), NULL);
+	while (pidfd < 0 && !ipk__member_has_ended(pool, worker))
+		ipk__os_nap(LOOK_NS);
+}
+
 void ipk__crew_end(ipk_pool *pool)
 {
+	bool has_fds = !ipk__crew_has_lost_fds(pool);
+
+	if (!has_fds)
+		pool->epoll_fd = -1;
 	ipk__crew_order(pool, IPK__ORDER_RETIRE);
 	ipk__crew_kill_all(pool);
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
@@ -420,9 +475,10 @@ void ipk__crew_end(ipk_pool *pool)
 
 		if (!pool->members[i].is_there)
 			continue;
-		ipk__os_poll1(pool->members[i].born.pidfd, IPK__OS_IN, ipk_forever(), NULL);
+		await_end(pool, i);
 		ipk__member_read_end(pool, i, &death);
 		ipk__member_clear(pool, i);
 	}
-	pool->zygote = ipk__zygote_close(pool->zygote);
+	pool->zygote =
+		has_fds ? ipk__zygote_close(pool->zygote) : ipk__zygote_abandon(pool->zygote);
 }

@@ -17,6 +17,9 @@ void ipk__member_init(struct ipk__member *m);
 int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline);
 /* It has ended, or ends this moment: how. */
 void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death);
+/* The same of one that has no fds any more. */
+bool ipk__member_has_ended(const ipk_pool *pool, unsigned worker);
+void ipk__member_forget_fds(struct ipk__member *m); /* they are not ours: not to be closed */
 /* It has ended: fds are closed, its place is empty. */
 void ipk__member_clear(ipk_pool *pool, unsigned worker);
 

@@ -13,15 +13,23 @@
 
 #include "pool/crew_internal.h"
 #include "pool/worker.h"
+#include "shm/owner.h"
 
 #define STATUS_MS 500 /* a zygote that was stopped tells nothing until it goes on */
 #define NAME_BYTES 16 /* what ps shows */
 
+void ipk__member_forget_fds(struct ipk__member *m)
+{
+	m->born.pidfd = m->born.status_fd = -1;
+	m->control_fd = m->spill_fd = -1;
+}
+
 void ipk__member_init(struct ipk__member *m)
 {
 	m->is_there = m->is_starting = m->is_ready = m->is_killed = false;
-	m->born = (struct ipk__born){.pidfd = -1, .status_fd = -1};
-	m->control_fd = m->spill_fd = -1;
+	m->born.pid = 0;
+	ipk__member_forget_fds(m);
+	atomic_store(&m->has_ended, false);
 }
 
 static void name_worker(const ipk_pool *pool, unsigned worker, char name[NAME_BYTES])
@@ -97,6 +105,7 @@ static int start_process(ipk_pool *pool, unsigned worker, bool lets_go, ipk_dead
 
 struct thread_birth {
 	struct ipk__worker worker;
+	_Atomic bool *has_ended;
 	int end_fd;
 	char name[NAME_BYTES];
 };
@@ -106,8 +115,11 @@ static void thread_ends(void *arg)
 	struct thread_birth *b = arg;
 	int end_fd = b->end_fd;
 
+	atomic_store(b->has_ended, true);
 	free(b);
-	ipk__os_bell(end_fd);
+	/* The host may have closed it, and opened another socket. */
+	if (ipk__os_bell_check(end_fd) != -EPROTO)
+		ipk__os_bell(end_fd);
 }
 
 static void *thread_main(void *arg)
@@ -138,6 +150,7 @@ static int start_thread(ipk_pool *pool, unsigned worker, bool lets_go)
 		b->worker.initializer = pool->opts.initializer;
 		b->worker.initializer_arg = pool->opts.initializer_arg;
 		b->end_fd = m->born.pidfd;
+		b->has_ended = &m->has_ended;
 		name_worker(pool, worker, b->name);
 		/* The guard of quiet threads comes before the mutex (the supervisor has both). */
 		if (lets_go)
@@ -208,6 +221,8 @@ int ipk__member_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadlin
 	struct ipk__member *m = &pool->members[worker];
 	int r;
 
+	if (ipk__crew_has_lost_fds(pool))
+		return -EBADF;
 	reset_place(place);
 	m->is_starting = true;
 	ipk__os_fds_change();
@@ -241,6 +256,19 @@ static bool was_oom(ipk_pool *pool, const struct ipk__member *m, const ipk_proce
 	return true;
 }
 
+bool ipk__member_has_ended(const ipk_pool *pool, unsigned worker)
+{
+	const struct ipk__member *m = &pool->members[worker];
+	uint64_t owner = atomic_load(&pool->shared->workers[worker].owner);
+
+	if (is_thread(pool))
+		return atomic_load(&m->has_ended);
+	/* What it wrote there of itself tells it from one that has its pid by now. */
+	if (ipk__owner_id(owner) != (uint32_t)m->born.pid)
+		owner = (uint64_t)m->born.pid << 32;
+	return ipk__owner_is_dead(owner, true);
+}
+
 void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death)
 {
 	struct ipk__member *m = &pool->members[worker];
@@ -252,6 +280,7 @@ void ipk__member_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *re
 	} else {
 		death.pid = m->born.pid;
 		death.is_known =
+			m->born.status_fd >= 0 &&
 			ipk__born_status(&m->born, ipk_in_ms(STATUS_MS), &death.status) == 0;
 		death.status.is_oom = was_oom(pool, m, &death.status);
 	}

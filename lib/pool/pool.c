@@ -103,12 +103,16 @@ static int make_segment(ipk_pool *pool)
 
 static int make_fds(ipk_pool *pool)
 {
+	struct ipk__os_stat call = {0};
 	int r = ipk__os_epoll(&pool->epoll_fd);
 
 	if (r == 0)
 		r = ipk__os_bell_open(&pool->call_fd);
 	if (r == 0)
+		r = ipk__os_stat(pool->call_fd, &call);
+	if (r == 0)
 		r = ipk__os_bell_open(&pool->bell_fd);
+	pool->call_inode = call.inode;
 	return r;
 }
 
@@ -250,6 +254,7 @@ static void terminate(ipk_pool *pool)
 {
 	if (pool->phase >= IPK__POOL_TERMINATED)
 		return;
+	(void)ipk__crew_has_lost_fds(pool); /* before one is used to kill */
 	pool->phase = IPK__POOL_TERMINATED;
 	ipk__tasks_collect(pool);
 	ipk__maps_collect(pool);
@@ -288,6 +293,7 @@ int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode)
 		ipk__tasks_cancel_queued(pool);
 		ipk__maps_cancel_all(pool, false);
 	}
+	(void)ipk__crew_has_lost_fds(pool);
 	ipk__supervisor_call(pool);
 	ipk__pool_unlock(pool);
 	return 0;

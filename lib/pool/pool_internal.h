@@ -132,6 +132,7 @@ struct ipk__member {
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: it has sent none yet */
 	pthread_t thread;
+	_Atomic bool has_ended;   /* a thread says so: it touches nothing of ours any more */
 	unsigned n_failed_starts; /* in a row */
 	int64_t not_before_ns;    /* of the next start: CLOCK_MONOTONIC */
 };
@@ -163,6 +164,13 @@ void ipk__crew_order(ipk_pool *pool, uint32_t order);
 void ipk__crew_end(
 	ipk_pool *pool); /* without the mutex: all have ended and are reaped, fds closed */
 unsigned ipk__crew_n_alive(const ipk_pool *pool);
+/*
+ * The host may have closed all fds, ours too, and the numbers may be other files' by now: whether
+ * that is so. Then none of them is used or closed any more, nobody is started, and it is asked
+ * of each worker whether it has ended (ipk__crew_look_for_ends(), by the supervisor).
+ */
+bool ipk__crew_has_lost_fds(ipk_pool *pool);
+void ipk__crew_look_for_ends(ipk_pool *pool);
 /*
  * The result of a task that is done and was too long for its slot (IPK__RESULT_SPILLED,
  * IPK__RESULT_HEAP), for free(). Its room in the spill file is given back, also on failure:
@@ -337,8 +345,10 @@ struct ipk_pool {
 	bool has_supervisor;
 	_Atomic bool supervisor_stops;
 	int epoll_fd;
-	int call_fd;                      /* a bell: ipk__supervisor_call() */
+	int call_fd;                      /* a bell: ipk__supervisor_call(); -1: fds are lost */
+	uint64_t call_inode;              /* its file */
 	int bell_fd;                      /* a bell that workers ring */
+	int64_t fds_seen_ns;              /* when it was last looked whether they are ours */
 	int64_t next_look_ns;             /* when it will look by itself; INT64_MAX: when called */
 	bool is_called;                   /* it was called and has not looked yet */
 	ipk_future *called, **called_end; /* futures whose callbacks are due */

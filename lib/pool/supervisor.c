@@ -2,8 +2,8 @@
  * supervisor.c - the pool's own thread: what must happen although nobody waits.
  *
  * It sees workers end and has them replaced, keeps time limits, calls callbacks, and gives
- * slots to the backlog when no other thread collects. It sleeps without a time while there is
- * none of this. So that workers do not ring for each of a flood of tasks, it asks for the
+ * slots to the backlog when no other thread collects. It sleeps while there is none of this, a
+ * second at a time. So that workers do not ring for each of a flood of tasks, it asks for the
  * bell only for a reason, and looks less and less often when there is always something.
  *
  * It is one of the library's quiet threads: it holds the guard (os/thread.c) while it does
@@ -14,9 +14,11 @@
 #include "pool/pool_internal.h"
 
 #define READY_MAX 32
-#define QUICK_NS 200000    /* a look so soon after the last one is quick */
-#define QUICK_IN_A_ROW 8   /* then it waits a while before the next, so that more gathers */
-#define BACKLOG_NS 1000000 /* workers have enough in their slots for so long */
+#define QUICK_NS 200000  /* a look so soon after the last one is quick */
+#define QUICK_IN_A_ROW 8 /* then it waits a while before the next, so that more gathers */
+#define SLEEP_NS ((int64_t)1000000000) /* at most: see has_lost_fds() */
+#define LOST_NS ((int64_t)20000000)    /* between two looks without fds */
+#define BACKLOG_NS 1000000             /* workers have enough in their slots for so long */
 
 static const uint64_t call_word = UINT64_MAX, bell_word = UINT64_MAX - 1;
 
@@ -70,20 +72,54 @@ static int64_t look(ipk_pool *pool)
 	return next_ns;
 }
 
-/* Sleep until @until_ns or until something happens, and see who has ended. */
+/* Until @until_ns or until something happens, SLEEP_NS at most: how many fds are ready. */
+static size_t sleep_until(ipk_pool *pool, int64_t until_ns, struct ipk__os_ready *ret_ready)
+{
+	int64_t left_ns = until_ns == INT64_MAX ? SLEEP_NS : until_ns - ipk__os_now_ns();
+	size_t n = 0;
+
+	left_ns = IPK__MIN(IPK__MAX(left_ns, (int64_t)0), SLEEP_NS);
+	ipk__os_thread_quiet();
+	if (pool->epoll_fd < 0) {
+		ipk__os_nap(IPK__MIN(left_ns, LOST_NS));
+	} else if (ipk__os_loop_wait(pool->epoll_fd, ret_ready, READY_MAX, left_ns, &n) < 0) {
+		ipk__os_nap(BACKLOG_NS);
+		pool->fds_seen_ns = 0; /* look at once */
+	}
+	ipk__os_thread_busy();
+	return n;
+}
+
+/*
+ * With the mutex. Nobody wakes us when the host has closed our fds; so it is looked at now and
+ * then, and before it is believed of a worker that it has ended.
+ */
+static bool has_lost_fds(ipk_pool *pool, const struct ipk__os_ready *ready, size_t n)
+{
+	int64_t now_ns = ipk__os_now_ns();
+	bool is_due = now_ns - pool->fds_seen_ns >= SLEEP_NS;
+
+	for (size_t i = 0; i < n; i++)
+		is_due |= ready[i].word != call_word && ready[i].word != bell_word;
+	if (is_due) {
+		pool->fds_seen_ns = now_ns;
+		(void)ipk__crew_has_lost_fds(pool);
+	}
+	return pool->call_fd < 0;
+}
+
+/* Sleep for a while, and see who has ended. */
 static void attend(ipk_pool *pool, int64_t until_ns)
 {
 	struct ipk__os_ready ready[READY_MAX];
-	int64_t left_ns = until_ns == INT64_MAX ? -1 : until_ns - ipk__os_now_ns();
-	size_t n = 0;
+	size_t n = sleep_until(pool, until_ns, ready);
 
-	if (until_ns != INT64_MAX && left_ns < 0)
-		left_ns = 0;
-	ipk__os_thread_quiet();
-	if (ipk__os_loop_wait(pool->epoll_fd, ready, READY_MAX, left_ns, &n) < 0)
-		ipk__os_nap(BACKLOG_NS);
-	ipk__os_thread_busy();
 	ipk__pool_lock(pool);
+	if (has_lost_fds(pool, ready, n)) {
+		pool->epoll_fd = -1; /* here: nobody waits for it now */
+		ipk__crew_look_for_ends(pool);
+		n = 0;
+	}
 	for (size_t i = 0; i < n; i++) {
 		if (ready[i].word == call_word)
 			ipk__os_bell_drain(pool->call_fd);

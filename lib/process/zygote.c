@@ -23,6 +23,7 @@
 #include "os/os.h"
 #include "process/zygote_internal.h"
 #include "process/zygote_wire.h"
+#include "shm/owner.h"
 
 #define CLOSE_MS 1000   /* for a zygote to end by itself */
 #define STANDBY_MS 1000 /* for a standby to be born */
@@ -34,6 +35,7 @@ struct server {
 	_Atomic int n_users;
 	int socket;
 	struct ipk__born born; /* status_fd -1: a child of this process */
+	uint64_t owner;        /* of such a child: shm/owner.h */
 };
 
 struct ipk__zygote {
@@ -476,7 +478,7 @@ static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server
 		become(seat, sockets, self_fd);
 	ipk__os_close(sockets[1]);
 	if (r == 0) {
-		*s = (struct server){1, sockets[0], {pid, -1, -1}};
+		*s = (struct server){1, sockets[0], {pid, -1, -1}, ipk__owner_of(pid)};
 		r = ipk__os_pidfd_open(pid, &s->born.pidfd);
 		if (r < 0)
 			ipk__os_unfork(pid);
@@ -598,6 +600,33 @@ struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z)
 		drop(z->standby);
 	}
 	ipk__os_close(z->self_fd);
+	free(z);
+	return NULL;
+}
+
+/* A child of this process is there until it is reaped; another's is seen to elsewhere. */
+static void await_by_pid(const struct server *s)
+{
+	pid_t pid = s->born.pid;
+
+	for (int i = 0; i < CLOSE_MS; i++) {
+		/* If the host has reaped it the number may be another child's. */
+		if (ipk__owner_of(pid) != s->owner || ipk__os_reap_child(pid) != -EAGAIN)
+			return;
+		ipk__os_nap(1000000);
+	}
+	ipk__os_unfork(pid);
+}
+
+struct ipk__zygote *ipk__zygote_abandon(struct ipk__zygote *z)
+{
+	if (!z)
+		return NULL;
+	if (z->now && z->now->owner != 0)
+		await_by_pid(z->now);
+	pthread_mutex_destroy(&z->mutex);
+	free(z->now);
+	free(z->standby);
 	free(z);
 	return NULL;
 }

@@ -55,6 +55,8 @@ int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygot
 /* Ends it, its standby and the children that die along; reaps what is this process's. NULL: fine.
  */
 struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z);
+/* One whose fds here are no longer ours, so not to be closed: it ends by itself, or is killed. */
+struct ipk__zygote *ipk__zygote_abandon(struct ipk__zygote *z);
 /*
  * A child. Any thread, several at once too. When the zygote is found dead its standby is asked;
  * exactly one child comes of it, or none and an error: -EAGAIN fork said so, or something
