@@ -102,7 +102,7 @@ int main(void)
 	IPK_CHECK(see(pool, "cancelled while it runs", never_end, NULL, IPK_FAILURE_CANCELLED));
 	IPK_CHECK(see(pool, "result too large", large, IPK_TASK(.max_result_bytes = 1024),
 		      IPK_FAILURE_TOO_LARGE));
-	IPK_CHECK(see(pool, "killed once, begun again", be_unlucky, IPK_TASK(.n_retries = 2),
+	IPK_CHECK(see(pool, "killed once, retried", be_unlucky, IPK_TASK(.n_retries = 2),
 		      IPK_FAILURE_NONE));
 	return see(pool, "keeps killing its workers", crash, IPK_TASK(.n_retries = 100),
 		   IPK_FAILURE_QUARANTINED);

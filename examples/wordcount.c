@@ -5,7 +5,7 @@
  *   wordcount FILE...
  *
  * Each file is a task of a pool; the file names are read only as fast as results are taken. A
- * task may be begun again after its worker's death, because what a killed worker counted is
+ * task may be retried after its worker's death, because what a killed worker counted is
  * lost with it: each file's words come in once.
  *
  * Half way it shows itself with ipc-inspect (environment variable IPC_INSPECT) and kills
@@ -261,7 +261,7 @@ static int count_all(char **paths, size_t n_files)
 	IPK_TRY(ipk_pool_shutdown(pool, IPK_DRAIN));
 	IPK_TRY(ipk_pool_join(pool, ipk_in_ms(10000)));
 	IPK_TRY(ipk_pool_progress(pool, &progress));
-	printf("%zu files counted; %u worker replaced, %" PRIu64 " task begun again\n", n_files,
+	printf("%zu files counted; %u worker replaced, %" PRIu64 " task retried\n", n_files,
 	       progress.n_replaced, progress.n_retried);
 	IPK_TRY(compare(paths, &counts));
 	free(counts.words);

@@ -13,9 +13,9 @@
  *   -EBADF            a NULL or closed handle
  *   -EINVAL           an argument is out of its documented range (names too)
  *   -ENOENT, -EEXIST  a name that nobody made (or no such program), or that is taken
- *   -ENOTUNIQ         several are meant: say which
+ *   -ENOTUNIQ         the name is ambiguous: specify one
  *   -EPERM            this thread does not hold the lock; the pool or child is another process's
- *   -EOWNERDEAD       the worker died of its task; the connection broke while this managed
+ *   -EOWNERDEAD       the worker died while it ran the task; the connection broke while this managed
  *                     lock was held: it is lost
  *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()
  *   -ETIME            the task ran longer than it may, and was stopped
@@ -38,7 +38,7 @@
  *                     name (a hard link); or the key is wrong or missing
  *   -EPROTO           the bytes are not what an ipk peer, object or typed message has; a name
  *                     leads to a directory, link, socket or FIFO
- *   -EPROTOTYPE       an ipk object, but of another kind
+ *   -EPROTOTYPE       an ipk object, but of another kind, or made with other options
  *   -EPROTONOSUPPORT  the object or peer was made by another version or layout of ipk
  *   -ELIBBAD          the object was made under another C library
  *   -EXDEV            the object belongs to another pid namespace

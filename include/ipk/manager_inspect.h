@@ -107,7 +107,7 @@ typedef struct ipk_manager_slow {
  * Cost:    a system call for each fd of each process, then reading each key's head.
  * Source:  lib/manager/snapshot.c   Since: 0.3
  *
- * Return: 0; -ENOENT no such manager; -ENOTUNIQ several: say which; -EINVAL @which or option;
+ * Return: 0; -ENOENT no such manager; -ENOTUNIQ ambiguous: specify one; -EINVAL @which or option;
  * -EACCES; -ENOMEM; -EMFILE; what ipk_queue_open() gives for memory that is damaged or foreign.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_snapshot_take(const char *which,

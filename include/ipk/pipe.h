@@ -199,7 +199,7 @@ IPK_API IPK_MUST_CHECK int ipk_pipe_poll(ipk_pipe *p, ipk_deadline deadline);
  * @ret_fd: readable (POLLIN) when a message or the end of file may be there; owned by @p
  *
  * When it is readable, receive with ipk_now() until -ETIMEDOUT: only that arms it again.
- * It may be readable for nothing, twice a second at most. After fork() ask again in the
+ * It may become readable spuriously, twice a second at most. After fork() ask again in the
  * child.
  *
  * Blocks:  no.

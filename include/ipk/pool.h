@@ -11,7 +11,7 @@
  * Workers are forks of this process as it is when the pool is created, later replacements
  * too: functions, globals and handles made before are there. What a task gets besides is
  * bytes, and what it gives is bytes. A worker that dies costs the one task it ran: that task
- * fails with the cause (or is begun anew, if n_retries allows), the worker is replaced, and
+ * fails with the cause (or is retried, if n_retries allows), the worker is replaced, and
  * everything else goes on.
  *
  * A pool belongs to the process that created it; other processes may only look
@@ -95,7 +95,7 @@ typedef struct ipk_task_opts {
 	 */
 	int64_t soft_timeout_ns;
 	int64_t timeout_ns;
-	/* How often it may be begun again after its worker died: only for tasks that may be done
+	/* How often it is retried after its worker died: only for tasks that may be done
 	 * twice. Waits @retry_delay_ns (0: at once) before, twice as long each time;
 	 * of a map, what is left of the item's chunk waits along. */
 	unsigned n_retries;
@@ -270,7 +270,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_forgive(ipk_pool *pool);
 /* --- single tasks -------------------------------------------------------------------------- */
 
 /**
- * ipk_pool_submit() - have a task done (Python: apply_async, Executor.submit)
+ * ipk_pool_submit() - submit a task (Python: apply_async, Executor.submit)
  * @pool:       pool
  * @fn:         from this program, or a library loaded before the pool was created
  * @arg:        @arg_bytes bytes, copied before return
@@ -307,7 +307,7 @@ IPK_API IPK_MUST_CHECK int ipk_pool_submitf(ipk_pool *pool, ipk_task_fn fn, ipk_
 					    const char *format, ...);
 
 /**
- * ipk_pool_apply() - have a task done and wait for it (Python: Pool.apply)
+ * ipk_pool_apply() - submit a task and wait for its result (Python: Pool.apply)
  * @pool:          pool
  * @fn:            as in ipk_pool_submit()
  * @arg:           as there

@@ -21,7 +21,7 @@ typedef struct ipk_progress {
 	uint64_t n_quarantined;
 	uint64_t n_too_large;
 	uint64_t n_cancelled; /* not among the failed */
-	uint64_t n_retried;   /* begun again after a worker's death */
+	uint64_t n_retried;   /* after a worker's death */
 	uint64_t n_running;
 	uint64_t n_queued;     /* submitted and not begun */
 	uint32_t n_workers;    /* alive now */

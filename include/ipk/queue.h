@@ -434,7 +434,7 @@ IPK_API IPK_MUST_CHECK int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode);
  * @ret_fd: readable (POLLIN) when an item may be there; owned by @q
  *
  * When it is readable, get with ipk_now() until -ETIMEDOUT: only that arms it again. It
- * may be readable for nothing, twice a second at most. After fork() ask again in the
+ * may become readable spuriously, twice a second at most. After fork() ask again in the
  * child.
  *
  * Blocks:  no.

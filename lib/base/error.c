@@ -24,7 +24,7 @@
 	X(ERANGE, "a number does not fit the type asked for, or an index is beyond the end")       \
 	X(ENOENT,                                                                                  \
 	  "nobody made that name: create it first; of a program: there is none there, or in PATH") \
-	X(ENOTUNIQ, "several are meant: say which")                                                \
+	X(ENOTUNIQ, "ambiguous: specify one")                                                      \
 	X(EEXIST, "the name is taken: open it, or unlink it first")                                \
 	X(EADDRINUSE, "somebody listens there already: take another path or port")                 \
 	X(EADDRNOTAVAIL, "not an address of this machine: listen at one that is")                  \
@@ -37,7 +37,7 @@
 	X(EPERM,                                                                                   \
 	  "not the holder: only the thread that took it may give it back, a fork child "           \
 	  "never; pools, futures and children are their creator's; tracing may be forbidden too")  \
-	X(EOWNERDEAD, "the worker died of its task: ipk_future_failure() tells how; or the "       \
+	X(EOWNERDEAD, "the worker died while it ran the task: see ipk_future_failure(); or the "   \
 		      "connection broke while this lock was held: take it again")                  \
 	X(EREMOTEIO, "the task returned an error of its own: ipk_future_failure() tells which")    \
 	X(ETIME,                                                                                   \
@@ -58,7 +58,8 @@
 	X(EPROTO,                                                                                  \
 	  "not ipk bytes: check what is at the other side, or what the message holds; of a name: " \
 	  "a directory, link, socket or FIFO is there")                                            \
-	X(EPROTOTYPE, "an ipk object of another kind: see ipc-inspect ls")                         \
+	X(EPROTOTYPE,                                                                              \
+	  "an ipk object of another kind, or made with other options: see ipc-inspect ls")         \
 	X(EPROTONOSUPPORT, "made by another version of ipk: rebuild both sides with the same")     \
 	X(ELIBBAD, "made under another C library: build both sides with the same one")             \
 	X(EXDEV, "made in another pid namespace: open it from the one it was made in")             \

@@ -217,7 +217,7 @@ int ipk__os_epoll(int *ret_fd)
 {
 	IPK__UNCANCELLED();
 	struct epoll_event event;
-	int fd;
+	int fd = -1;
 	int r = ipk__os_take_fd(epoll_create1(EPOLL_CLOEXEC), &fd);
 
 	if (r < 0)

@@ -35,7 +35,7 @@ is "a pool" "$(echo "$shown" | grep -Ev '^  users |^           process |  [0-9]:
   queue    2 that workers can see, 0 beyond
   failed   1 by an error of their own
            1 because their worker died
-  mended   0 tasks begun again, 1 worker replaced"
+  mended   0 tasks retried, 1 worker replaced"
 is "workers that run" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN since T s; did [0-9]+$')" 2
 is "a stopped worker" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN since T s; STOPPED; did [0-9]+$')" 1
 has "what to do" "$shown" \
