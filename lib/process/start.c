@@ -221,14 +221,16 @@ static int copy_stdio(ipk_process_opts *o, struct copies *copies)
 	return r;
 }
 
-static int start_with_copies(ipk_process *p, ipk_process_fn fn, void *arg, ipk_process_opts *o)
+static int start_with_copies(ipk_process *p, ipk_process_fn fn, void *arg,
+			     const ipk_process_opts *opts)
 {
+	ipk_process_opts o = *opts;
 	struct copies copies;
-	int r = copy_stdio(o, &copies);
+	int r = copy_stdio(&o, &copies);
 
 	if (r < 0)
 		return r;
-	r = start(p, fn, arg, o);
+	r = start(p, fn, arg, &o);
 	close_copies(&copies);
 	return r;
 }
