@@ -108,10 +108,9 @@ static int read_body(int fd, void *buf, size_t len_bytes)
 	struct ipk__os_stat st;
 	int r = ipk__os_is_sealed(fd);
 
-	if (r > 0)
-		r = ipk__os_stat(fd, &st);
-	else if (r == 0)
-		r = -EPROTO;
+	if (r <= 0)
+		return r < 0 ? r : -EPROTO;
+	r = ipk__os_stat(fd, &st);
 	if (r < 0)
 		return r;
 	if (!ipk__os_mode_is_file(st.mode) || st.size_bytes != len_bytes)
