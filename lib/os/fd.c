@@ -93,6 +93,9 @@ DIR *ipk__os_opendir(int dir_fd, const char *path)
 	DIR *dir = r == 0 ? fdopendir(fd) : NULL;
 
 	if (!dir) {
+		/* musl says EBADF where the flags, for which it asks first, may not be asked for. */
+		if (r == 0 && errno == EBADF)
+			(void)fcntl(fd, F_GETFL);
 		r = r < 0 ? r : ipk__call_error(IPK__CALL_FD_FLAGS);
 		ipk__os_close(fd);
 		errno = -r;
@@ -139,8 +142,10 @@ int ipk__os_put_fd(int fd, int as_fd)
 		return keep_fd(fd);
 	if (dup2(fd, as_fd) >= 0)
 		return 0;
-	/* A filter may know only one of the two. */
-	return (errno == ENOSYS || errno == EPERM) && dup3(fd, as_fd, 0) >= 0 ? 0 : -errno;
+	/* A filter may know only one of the two; musl's dup3() without flags is dup2(). */
+	if ((errno == ENOSYS || errno == EPERM) && syscall(SYS_dup3, fd, as_fd, 0) >= 0)
+		return 0;
+	return -errno;
 }
 
 bool ipk__os_stdin_is_nowhere(void)
