@@ -29,7 +29,7 @@ awk -v makers="$makers" '
 		if (what ~ /^open/ && text ~ /null_path/)
 			return
 		n_makers++
-		if (text !~ /CLOEXEC|shm_open|SYS_pidfd_open/ && what !~ /^dup[23]$/)
+		if (text !~ /CLOEXEC|shm_open|SYS_pidfd_open|SYS_dup3/ && what !~ /^dup[23]$/)
 			wrong(what ": not close-on-exec")
 		if (text !~ /ipk__os_take_fds?[ ]*\(/ && !++n_seen[FILENAME ":" what] > n_known[FILENAME ":" what])
 			wrong(what ": its fd has to go through ipk__os_take_fd()")
@@ -42,7 +42,7 @@ awk -v makers="$makers" '
 	BEGIN {
 		# Once each: the calls that give a pair, or several, or none, what makes the copies, and
 		# those whose purpose is a number of stdio, or only to ask for one.
-		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 fd.c:dup3 bell.c:recvmmsg " \
+		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 fd.c:syscall bell.c:recvmmsg " \
 			  "children.c:fcntl", word, " ")
 		for (i = 1; i <= n; i++)
 			n_known["lib/os/" word[i]]++

@@ -124,7 +124,7 @@ START_TEST(a_scribbled_shelf_is_built_again)
 
 	ck_put_number(q, 1);
 	reap_ok(spawn(die_in_a_scribbled_shelf, q));
-	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_in_ms(200), NULL), -EPROTO);
+	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_in_ms(5000), NULL), -EPROTO);
 	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_now(), NULL), -EPROTO);
 	drop_queue(q);
 }
