@@ -75,8 +75,8 @@ static void print_progress(const ipk_inspect_object *o, const ipk_progress *p)
 	print_failures(p);
 	if (p->n_retried > 0 || p->n_replaced > 0) {
 		print_word("mended");
-		printf("%" PRIu64 " task%s retried, %" PRIu32 " worker%s replaced\n",
-		       p->n_retried, s_of(p->n_retried), p->n_replaced, s_of(p->n_replaced));
+		printf("%" PRIu64 " task%s retried, %" PRIu32 " worker%s replaced\n", p->n_retried,
+		       s_of(p->n_retried), p->n_replaced, s_of(p->n_replaced));
 	}
 }
 
