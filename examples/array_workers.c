@@ -1,6 +1,6 @@
 /*
- * array_workers.c - workers share an array: each takes every so manieth item, and nobody
- * copies anything. Items are written in one step each, so no lock is needed.
+ * array_workers.c - workers share an array without copies: of n workers, each takes every n-th
+ * item. An item is written by one store, so no lock is needed.
  */
 #include <stdio.h>
 

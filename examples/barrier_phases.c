@@ -1,6 +1,6 @@
 /*
- * barrier_phases.c - workers in step: each phase begins when all have done the one before,
- * and whoever is last sums it up before anybody goes on.
+ * barrier_phases.c - workers in phases: each phase begins when all have finished the previous one,
+ * and the last to arrive sums it up before any worker continues.
  */
 #include <stdio.h>
 #include <unistd.h>

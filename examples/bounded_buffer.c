@@ -1,6 +1,6 @@
 /*
- * bounded_buffer.c - two producers and a consumer with a buffer of four places in shared
- * memory: a condition under a lock lets each wait until there is something for it to do.
+ * bounded_buffer.c - two producers and a consumer with a buffer of four places in shared memory: a
+ * condition under a lock lets each wait until it can continue.
  */
 #include <stdio.h>
 

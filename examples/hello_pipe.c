@@ -1,8 +1,8 @@
 /*
- * pipe.c - a parent and its child at the two ends of a pipe.
+ * hello_pipe.c - a parent and its child at the two ends of a pipe.
  *
- * The parent says hello, the child answers; when the parent closes its end, the child's
- * next receive tells it that the conversation is over.
+ * The parent sends hello, the child answers. When the parent closes its end, the child's next
+ * receive returns end of file.
  */
 #include <stdio.h>
 #include <stdlib.h>

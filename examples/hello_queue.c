@@ -1,8 +1,8 @@
 /*
- * hello_queue.c - one process writes A, B and C into a queue, another one reads them.
+ * hello_queue.c - one process puts A, B and C into a queue, another one gets them.
  *
- * The queue is made before the fork, so both have it. When nothing more will come the writer
- * shuts it down; the reader then gets what is left, and after that -ESHUTDOWN.
+ * The queue is created before the fork, so both processes have it. After its last item the writer
+ * shuts the queue down; the reader then gets the remaining items, and after that -ESHUTDOWN.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -3,15 +3,15 @@
  *
  *   manager_results [ADDRESS]
  *
- * Without an address it starts a server of its own. The same program works with any:
+ * Without an address it starts a server of its own. The same program works with any of these:
  *
  *   unix:/run/me/manager.sock     ipc-manager on this machine
  *   tcp:10.0.0.7:6400             ipc-manager on another one (with a key: IPK_KEY_FILE)
  *   redis://host:6379, redis-cluster://host:7000,host:7001    Redis or Valkey
  *
- * Four processes find out which numbers are prime. Each result is a field of one dict; the
- * number of primes so far is read, added to and written back under a lock, so no addition
- * is lost; and a list gets the name of each worker as it ends.
+ * Four processes test which numbers are prime. Each result is a field of one dict. The number of
+ * primes so far is read, incremented and written back under a lock, so no increment is lost. Each
+ * worker appends its name to a list when it ends.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -48,9 +48,9 @@ static int count_prime(ipk_managed_lock *lock, ipk_dict *totals)
 	int r;
 
 	IPK_TRY(ipk_managed_lock_lock(lock, soon()));
-	r = ipk_dict_getf(totals, IPK_TEXT("primes"), soon(), "l", &n);
+	r = ipk_dict_getf(totals, ipk_text("primes"), soon(), "l", &n);
 	if (r == 0 || r == -ENOENT)
-		r = ipk_dict_setf(totals, IPK_TEXT("primes"), soon(), "l", n + 1);
+		r = ipk_dict_setf(totals, ipk_text("primes"), soon(), "l", n + 1);
 	IPK_TRY(ipk_managed_lock_unlock(lock, soon()));
 	return r;
 }
@@ -72,15 +72,15 @@ static int worker(void *arg)
 	IPK_CHECK(ipk_dict_open(job->manager, "{demo}results", &results));
 	IPK_CHECK(ipk_dict_open(job->manager, "{demo}totals", &totals));
 	IPK_CHECK(ipk_list_open(job->manager, "{demo}done", &done));
-	IPK_CHECK(ipk_managed_lock_open(job->manager, "{demo}lock", false, soon(), &lock));
+	IPK_CHECK(ipk_managed_lock_open(job->manager, "{demo}lock", NULL, soon(), &lock));
 	for (int n = job->first; n < N_NUMBERS; n += N_WORKERS) {
 		snprintf(name, sizeof name, "%d", n);
-		IPK_CHECK(ipk_dict_setf(results, IPK_TEXT(name), soon(), "b", is_prime(n)));
+		IPK_CHECK(ipk_dict_setf(results, ipk_text(name), soon(), "b", is_prime(n)));
 		if (is_prime(n))
 			IPK_CHECK(count_prime(lock, totals));
 	}
 	snprintf(name, sizeof name, "worker-%d", job->first);
-	return ipk_list_append(done, IPK_TEXT(name), soon());
+	return ipk_list_append(done, name, strlen(name), soon());
 }
 
 static int run_workers(ipk_manager *m)
@@ -118,8 +118,8 @@ static int check(ipk_manager *m)
 	IPK_TRY(ipk_dict_open(m, "{demo}totals", &totals));
 	IPK_TRY(ipk_list_open(m, "{demo}done", &done));
 	IPK_TRY(ipk_dict_len(results, soon(), &n_results));
-	IPK_TRY(ipk_dict_getf(results, IPK_TEXT("17"), soon(), "b", &is_17_prime));
-	IPK_TRY(ipk_dict_getf(totals, IPK_TEXT("primes"), soon(), "l", &n_primes));
+	IPK_TRY(ipk_dict_getf(results, ipk_text("17"), soon(), "b", &is_17_prime));
+	IPK_TRY(ipk_dict_getf(totals, ipk_text("primes"), soon(), "l", &n_primes));
 	IPK_TRY(ipk_list_len(done, soon(), &n_done));
 	printf("%" PRIu64 " results, %" PRId64 " primes, %" PRIu64 " workers done\n", n_results,
 	       n_primes, n_done);

@@ -1,13 +1,12 @@
 /*
- * manager_tasks.c - a writer and two readers over a managed queue, and what they found in a
- * dict of lists.
+ * manager_tasks.c - a writer and two readers over a managed queue, with results in a dict of lists.
  *
  *   manager_tasks [ADDRESS]     as in manager_results.c
  *
- * The writer puts letters into a bounded, joinable queue; each reader takes letters and puts
- * them into a list of its own, which lies in a dict that both see: a nested container, so
- * what is appended to the list is seen by everybody who finds it in the dict. In the end every
- * letter is in one of the lists, once.
+ * The writer puts letters into a bounded, joinable queue. Each reader gets letters and appends them
+ * to a list of its own in a dict that both share. The list is a nested container, so every process
+ * that reads it from the dict sees what is appended. At the end every letter is in exactly one
+ * list.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -62,7 +61,7 @@ static int reader(void *arg)
 
 	IPK_CHECK(open_queue(me->manager, &queue));
 	IPK_CHECK(ipk_dict_open(me->manager, "{tasks}found", &found));
-	IPK_CHECK(ipk_dict_get_list(found, IPK_TEXT(me->name), soon(), &mine));
+	IPK_CHECK(ipk_dict_get_list(found, ipk_text(me->name), soon(), &mine));
 	while ((r = ipk_managed_queue_get_alloc(queue, soon(), &letter, &n)) == 0) {
 		r = ipk_list_append(mine, letter, n, soon());
 		free(letter);
@@ -81,7 +80,7 @@ static int check(ipk_dict *found, const struct reader *readers)
 		IPK_AUTO(list, list);
 		uint64_t n;
 
-		IPK_TRY(ipk_dict_get_list(found, IPK_TEXT(readers[i].name), soon(), &list));
+		IPK_TRY(ipk_dict_get_list(found, ipk_text(readers[i].name), soon(), &list));
 		IPK_TRY(ipk_list_len(list, soon(), &n));
 		n_all += n;
 		for (size_t k = 0; k < N_LETTERS; k++) {
@@ -109,8 +108,8 @@ static int run_all(ipk_manager *m, ipk_dict *found)
 	IPK_AUTO(process, second);
 	struct reader readers[N_READERS] = {{m, "first"}, {m, "second"}};
 
-	IPK_TRY(ipk_dict_set_ref(found, IPK_TEXT("first"), IPK_REF_LIST, "{tasks}first", soon()));
-	IPK_TRY(ipk_dict_set_ref(found, IPK_TEXT("second"), IPK_REF_LIST, "{tasks}second", soon()));
+	IPK_TRY(ipk_dict_set_ref(found, ipk_text("first"), IPK_REF_LIST, "{tasks}first", soon()));
+	IPK_TRY(ipk_dict_set_ref(found, ipk_text("second"), IPK_REF_LIST, "{tasks}second", soon()));
 	IPK_TRY(ipk_process_start(reader, &readers[0], NULL, &first));
 	IPK_TRY(ipk_process_start(reader, &readers[1], NULL, &second));
 	IPK_TRY(ipk_process_start(writer, m, NULL, &write));

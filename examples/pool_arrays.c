@@ -1,7 +1,7 @@
 /*
- * pool_arrays.c - shared arrays worked on where they lie, by all cores, without a copy.
+ * pool_arrays.c - shared arrays processed in place, by all cores, without a copy.
  *
- * A worker gets a stretch of the items at a time, and where the same stretch of the results is.
+ * A worker gets a slice of the items at a time, and the same slice of the results.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * pool_failures.c - what can become of a task, and what its future then says.
+ * pool_failures.c - how a task can fail, and what its future then returns.
  *
- * Nobody hangs and nothing else is lost: each failure is a value with its cause, the worker
- * is replaced, and the last task of the program is done as if nothing had happened.
+ * No call hangs and no other task is lost: each failure is a value with its cause, the worker is
+ * replaced, and the last task of the program runs normally.
  */
 #include <errno.h>
 #include <signal.h>

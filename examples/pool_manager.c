@@ -1,6 +1,6 @@
 /*
- * pool_manager.c - pool workers and a manager: results in a managed dict under a managed lock,
- * then a writer and two readers over a managed queue.
+ * pool_manager.c - pool workers and a manager: results in a managed dict under a managed lock, then
+ * a writer and two readers over a managed queue.
  *
  *   pool_manager [ADDRESS]      as in manager_results.c
  *
@@ -34,7 +34,7 @@ static int connect_to(void *address)
 				      IPK_MANAGER_CONNECT(.key_file = getenv("IPK_KEY_FILE")),
 				      soon(), &manager));
 	IPK_CHECK(ipk_dict_open(manager, "{pool}results", &results));
-	IPK_CHECK(ipk_managed_lock_open(manager, "{pool}lock", false, soon(), &lock));
+	IPK_CHECK(ipk_managed_lock_open(manager, "{pool}lock", NULL, soon(), &lock));
 	return ipk_managed_queue_open(manager, "{pool}letters", IPK_MANAGED_QUEUE(.max_items = 5),
 				      soon(), &letters);
 }
@@ -49,11 +49,11 @@ static int put_square(const void *item, void *ret_result)
 	(void)ret_result;
 	snprintf(name, sizeof name, "%" PRId64, n);
 	IPK_TRY(ipk_managed_lock_lock(lock, soon()));
-	r = ipk_dict_setf(results, IPK_TEXT(name), soon(), "l", n * n);
+	r = ipk_dict_setf(results, ipk_text(name), soon(), "l", n * n);
 	if (r == 0)
-		r = ipk_dict_getf(results, IPK_TEXT("sum"), soon(), "l", &sum);
+		r = ipk_dict_getf(results, ipk_text("sum"), soon(), "l", &sum);
 	if (r == 0 || r == -ENOENT)
-		r = ipk_dict_setf(results, IPK_TEXT("sum"), soon(), "l", sum + n * n);
+		r = ipk_dict_setf(results, ipk_text("sum"), soon(), "l", sum + n * n);
 	IPK_TRY(ipk_managed_lock_unlock(lock, soon()));
 	return r;
 }
@@ -95,7 +95,7 @@ static int run(ipk_pool *pool)
 		numbers[i] = i;
 	IPK_TRY(ipk_pool_map_items(pool, put_square, numbers, sizeof numbers[0], NULL, 0, N_NUMBERS,
 				   NULL, soon()));
-	IPK_TRY(ipk_dict_getf(results, IPK_TEXT("sum"), soon(), "l", &sum));
+	IPK_TRY(ipk_dict_getf(results, ipk_text("sum"), soon(), "l", &sum));
 	IPK_TRY(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &reader));
 	IPK_TRY(ipk_pool_submit(pool, read_letters, NULL, 0, NULL, &other));
 	IPK_TRY(ipk_pool_submit(pool, write_letters, NULL, 0, NULL, &writer));

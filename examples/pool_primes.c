@@ -1,7 +1,7 @@
 /*
  * pool_primes.c - which of six large numbers are prime? One map over all cores.
  *
- * The scope is the executor: IPK_AUTO(pool) ends the pool when it is left.
+ * The pool lives in a scope: IPK_AUTO(pool) closes it at the end of the scope.
  */
 #include <errno.h>
 #include <inttypes.h>

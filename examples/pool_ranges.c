@@ -1,9 +1,9 @@
 /*
  * pool_ranges.c - a long computation in eight ranges: submit each, get each, add up.
  *
- * Pi, by the series 4 - 4/3 + 4/5 - ... . Each range is a task for the pool's workers, one
- * for each core; the results are added in the order of the ranges, so that the sum is the
- * same to the last bit whoever computed what.
+ * Pi, by the series 4 - 4/3 + 4/5 - ... . Each range is a task for the pool's workers, one for each
+ * core. The results are added in the order of the ranges, so that the sum is the same to the last
+ * bit in every run.
  */
 #include <errno.h>
 #include <math.h>

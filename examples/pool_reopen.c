@@ -1,9 +1,9 @@
 /*
  * pool_reopen.c - each worker opens the file for itself.
  *
- * Processes that inherit an open file share its offset: while one seeks and reads, another's
- * seek comes in between. So the pool's initializer opens the file anew in each worker, also in
- * one that replaces another. What it opened lasts as long as the worker.
+ * Processes that inherit an open file share its offset: one can seek between another's seek and
+ * read. So the pool's initializer reopens the file in each worker, also in a replacement. The file
+ * stays open as long as the worker lives.
  */
 #include <errno.h>
 #include <stdio.h>

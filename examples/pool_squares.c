@@ -1,8 +1,8 @@
 /*
- * pool_squares.c - four ways to the squares of 0 .. 9: apply, map, imap, and submit with a
- * deadline for each result.
+ * pool_squares.c - four ways to the squares of 0 .. 9: apply, map, imap, and submit with a deadline
+ * for each result.
  *
- * A deadline that passes costs nothing: the task goes on, and its result is had later.
+ * A deadline that passes cancels nothing: the task continues, and its result can be fetched later.
  */
 #include <errno.h>
 #include <stdio.h>

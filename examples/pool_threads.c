@@ -1,9 +1,9 @@
 /*
  * pool_threads.c - the same tasks by processes and by threads: only .kind differs.
  *
- * Tasks that wait (for a disk, a server, here for a clock) rather than compute: many at a time
- * take little longer than one. Threads share memory and cost less to start; processes
- * survive each other.
+ * The tasks wait (for a disk, a server, here for a clock) rather than compute: many at a time take
+ * little longer than one. Threads share memory and cost less to start; processes survive each
+ * other's crashes.
  */
 #include <errno.h>
 #include <stdio.h>

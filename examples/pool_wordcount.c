@@ -3,9 +3,9 @@
  *
  *   pool_wordcount FILE...
  *
- * Map: a file to its words with how often each occurs, sorted. Reduce: two such tables merged
- * into one, in any order. (wordcount.c is the same for large jobs: it shows progress, and a
- * worker is killed on the way.)
+ * Map: from a file to a sorted table of its words and their counts. Reduce: merge two such tables
+ * into one, in any order. (wordcount.c is the same for large jobs: it shows progress, and kills a
+ * worker during the run.)
  */
 #include <ctype.h>
 #include <errno.h>

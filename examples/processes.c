@@ -1,10 +1,10 @@
 /*
- * processes.c - children that know their handles by name, however they came to be.
+ * processes.c - children that find their handles by name, after a fork and after an exec.
  *
- * The primes below 100,000 are counted by a fork of this program for each core this program
- * may use, and by one more child that is the program started anew (exec). Each is given the
- * same queue under the name "found" and puts its count into it; as each child ends, whichever
- * is first, its parent tells how. A daemon keeps them company, and ends with the parent.
+ * The program counts the primes below 100,000 with one fork of itself for each core it may use, and
+ * one more child that executes the program again (exec). Each child inherits the same queue under
+ * the name "found" and puts its count into it. The parent reports each child's end, in the order in
+ * which they end. A daemon runs meanwhile, and ends with the parent.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,4 +1,4 @@
-/* producers.c - one process puts typed jobs, two workers get them, each job goes to one. */
+/* producers.c - one process puts typed jobs, two workers get them; each job goes to one worker. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * repair_after_kill.c - a process is killed half way through a transfer, holding the lock.
- * The next one gets the lock all the same, is told, and repairs what the lock guards.
+ * repair_after_kill.c - a process is killed in the middle of a transfer, holding the lock. The next
+ * process still gets the lock, is notified of the death, and repairs the data that the lock guards.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -31,8 +31,9 @@ static int transfer(void *arg)
 	bank->yours_was = bank->yours;
 	bank->is_under_way = true;
 	bank->mine -= 30;
+	/* no time to give anything back */
 	if (arg)
-		raise(SIGKILL); /* no time to give anything back */
+		raise(SIGKILL);
 	bank->yours += 30;
 	bank->is_under_way = false;
 	return ipk_lock_unlock(lock);

@@ -1,5 +1,5 @@
 /*
- * shared_counter.c - processes that count in one value by reading and writing it lose counts;
+ * shared_counter.c - processes that increment one value by reading and writing it lose increments;
  * under the value's lock they lose none. (Nor does ipk_value_add(), which needs no lock.)
  */
 #include <sched.h>

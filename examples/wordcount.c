@@ -1,16 +1,16 @@
 /*
- * wordcount.c - the main job: count the words of real files on every core, and come out
- * exact although workers are killed on the way.
+ * wordcount.c - the largest example: count the words of real files on every core, exactly, although
+ * workers are killed during the run.
  *
  *   wordcount FILE...
  *
- * Each file is a task of a pool; the file names are read only as fast as results are taken. A
- * task may be retried after its worker's death, because what a killed worker counted is
- * lost with it: each file's words come in once.
+ * Each file is a task of a pool; file names are read only as fast as results are consumed. A task
+ * may be retried after its worker's death, because the counts of a killed worker are lost with it:
+ * each file's words are added once.
  *
- * Half way it shows itself with ipc-inspect (environment variable IPC_INSPECT) and kills
- * a worker that is at a task with SIGKILL. In the end it counts again in one process
- * and compares.
+ * In the middle of the run it shows itself with ipc-inspect (environment variable IPC_INSPECT) and
+ * kills a worker that runs a task with SIGKILL. At the end it counts again in one process and
+ * compares.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -24,7 +24,7 @@
 
 #define WORD_MAX 63
 
-/* --- a table of words --- */
+/* --- a table of words ------------------------------------------------------------------------- */
 
 struct word {
 	uint64_t count;
@@ -97,7 +97,7 @@ static int count_words(struct table *t, const char *path)
 	return fclose(file) == 0 ? 0 : -EIO;
 }
 
-/* --- the task --- */
+/* --- the task --------------------------------------------------------------------------------- */
 
 /* From a path to its words. */
 static int count_file(ipk_task *task, const void *path, size_t path_bytes)
@@ -119,7 +119,7 @@ static int count_file(ipk_task *task, const void *path, size_t path_bytes)
 	return r;
 }
 
-/* --- the job --- */
+/* --- the job ---------------------------------------------------------------------------------- */
 
 static int next_path(void *arg, ipk_bytes *ret_item)
 {
@@ -211,7 +211,7 @@ static int run(ipk_pool *pool, char **paths, size_t n_files, struct table *count
 	return r == -ENOENT ? 0 : r;
 }
 
-/* --- the end --- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static bool is_same(const struct table *a, const struct table *b)
 {

@@ -1,23 +1,28 @@
 /*
- * base.h - words every ipk header uses: export marks, scope cleanup, version.
+ * base.h - definitions that all ipk headers use: export marks, scope cleanup, version.
  *
- * What holds for every call:
+ * Rules for all calls:
  *
- *   Signals   never end a call early nor lengthen its deadline. A handler may call what is
- *             said to be async-signal-safe (under Callers), and it may fork, whatever it
- *             interrupted.
- *   Threads   are not cancelled inside: no call is a cancellation point, so pthread_cancel()
- *             takes effect after it. (Not so with PTHREAD_CANCEL_ASYNCHRONOUS.)
- *   fork()    gives the child a copy of each handle. What it closes or ends is its copy: the
- *             object, server, pool or child process stays its parent's.
- *   Growth    structs of options begin with struct_size, which their macro sets: zeros beyond
- *             what this library knows are fine, anything else there is -EINVAL. Structs that
- *             the library copies out keep their size: new fields take room that is reserved,
- *             and is 0 until then. Structs that it keeps and points to begin with struct_size
- *             too: a field that lies beyond it is not there.
- *   exec()    ends the threads that hold locks, so the next holder is told that they died.
- *             What a process has, not a thread, it has until it ends: an rwlock's share, a
- *             semaphore's token, an item on loan, for to the kernel it is the same process.
+ *   const     A handle is const in calls that change neither it nor the object: counts, sizes,
+ *             kinds, pids. Calls that lock, wait, clean up after dead peers or fetch results take a
+ *             non-const handle.
+ *   Signals   A signal neither ends a call early nor extends its deadline: the handler runs at
+ *             once, then the call continues to wait. No call returns -EINTR. A handler may call the
+ *             functions marked async-signal-safe (under Callers). It may also fork, whatever call
+ *             it interrupted.
+ *   Threads   No call is a cancellation point: pthread_cancel() takes effect after the call
+ *             returns. (Not so with PTHREAD_CANCEL_ASYNCHRONOUS.)
+ *   fork()    The child gets a copy of each handle. Closing or terminating in the child affects
+ *             only this copy: the object, server, pool or child process remains the parent's.
+ *   Growth    An options struct begins with struct_size, which its macro sets. A longer struct than
+ *             this library knows is accepted if the extra bytes are 0, otherwise -EINVAL. A struct
+ *             that the library copies out keeps its size: new fields use reserved space, which is 0
+ *             until then. A struct that the library keeps and returns by pointer also begins with
+ *             struct_size: a field beyond it does not exist.
+ *   exec()    exec() ends the threads that hold locks, so the next holder is told that the owner
+ *             died. Resources that belong to the process, not to a thread (a share of an rwlock, a
+ *             token of a semaphore, a lease), stay held until the process ends, because the kernel
+ *             sees the same process.
  */
 #ifndef IPK_BASE_H
 #define IPK_BASE_H
@@ -25,6 +30,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define IPK_VERSION_MAJOR 0
 #define IPK_VERSION_MINOR 4
@@ -38,15 +44,15 @@ extern "C" {
 #endif
 
 /**
- * ipk_version() - which libipk this program runs with
+ * ipk_version() - the version of the libipk that is loaded
  *
- * IPK_VERSION_MAJOR, _MINOR and _PATCH are those of the headers it was compiled with.
+ * IPK_VERSION_MAJOR, _MINOR and _PATCH are the version of the headers at compile time.
  *
  * Blocks:  no.
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/version.c       Since: 0.4
  *
- * Return: a static text, as in "0.4.0".
+ * Return: a static string such as "0.4.0".
  */
 IPK_API const char *ipk_version(void);
 
@@ -55,16 +61,16 @@ IPK_API const char *ipk_version(void);
 #endif
 
 /*
- * IPK_AUTO(queue, q); declares ipk_queue *q = NULL and closes it when the scope is left,
- * however it is left. IPK_AUTO_INIT(queue, q, make_queue()); begins with that instead.
+ * IPK_AUTO(queue, q); declares ipk_queue *q = NULL and closes it on every exit from the scope.
+ * IPK_AUTO_INIT(queue, q, make_queue()); initializes it with the given expression instead.
  */
 #define IPK_AUTO(noun, name) IPK_AUTO_INIT(noun, name, NULL)
 #define IPK_AUTO_INIT(noun, name, ...) \
 	__attribute__((cleanup(ipk_##noun##_closep), unused)) ipk_##noun *name = __VA_ARGS__
 
 /*
- * IPK_TRY(call); returns the error of @call, if it has one, from the function around it, which
- * returns int. For main(), which nobody asks for an errno, there is IPK_CHECK() in error.h.
+ * IPK_TRY(call); returns a negative result of @call from the enclosing function, which must return
+ * int. For main(), use IPK_CHECK() of error.h.
  */
 #define IPK_TRY(call)                      \
 	do {                               \
@@ -73,22 +79,41 @@ IPK_API const char *ipk_version(void);
 			return ipk_try_r_; \
 	} while (0)
 
-/* Bytes anywhere: a message, an item, a key. */
+/* Any bytes: a message, an item, a key. */
 typedef struct ipk_bytes {
 	const void *data;
 	size_t len_bytes;
 } ipk_bytes;
 
-/* How a queue or a pool comes to its end. */
+/**
+ * ipk_text() - the bytes of a string, without the NUL: ipk_dict_get(d, ipk_text("name"), ...)
+ * @string: not NULL; must outlive the returned value
+ *
+ * Blocks:  no.
+ * Callers: any thread; async-signal-safe.
+ * Source:  include/ipk/base.h       Since: 0.4
+ *
+ * Return: pointer and length; nothing is copied.
+ */
+static inline ipk_bytes ipk_text(const char *string)
+{
+	ipk_bytes bytes;
+
+	bytes.data = string;
+	bytes.len_bytes = strlen(string);
+	return bytes;
+}
+
+/* How a queue or a pool is shut down. */
 typedef enum ipk_shutdown {
-	IPK_DRAIN = 1,   /* nothing more comes in; what is inside is dealt with */
-	IPK_DISCARD = 2, /* nothing more comes in; what is inside is dropped */
+	IPK_DRAIN = 1,   /* reject new items; process those that are queued */
+	IPK_DISCARD = 2, /* reject new items; drop those that are queued */
 } ipk_shutdown;
 
 /*
- * Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. In C it lives as long
- * as the block around it; in C++ until the call it is given to returns, and its fields are
- * named in the order in which they are declared.
+ * Options literal: IPK_OPTS(queue, .max_items = 100). Zero means default. Its lifetime is the
+ * enclosing block in C, the full expression of the call in C++. In C++ the fields must be named in
+ * declaration order.
  */
 #ifndef __cplusplus
 #define IPK_OPTS(noun, ...) \
@@ -100,8 +125,8 @@ template <class T> inline const T *ipk_opts_address_(const T &opts)
 	return &opts;
 }
 }
-/* Fields that are not named are meant, and names are an extension before C++20: g++ takes both
- * from the macros of a system header after __extension__, clang++ wants a pragma. */
+/* Some fields are left out on purpose, and designated initializers are an extension before C++20:
+ * g++ accepts both in macros of a system header after __extension__, clang++ needs a pragma. */
 #pragma GCC system_header
 #ifdef __clang__
 #define IPK_OPTS(noun, ...)                                                                 \

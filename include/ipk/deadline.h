@@ -1,8 +1,8 @@
 /*
- * deadline.h - when a blocking call has to give up.
+ * deadline.h - absolute time limits of blocking calls.
  *
- * A deadline is a point on CLOCK_MONOTONIC, passed by value. It bounds the whole call:
- * locks, copies, handshakes and retries. Clock steps do not move it.
+ * A deadline is a point in time on CLOCK_MONOTONIC, passed by value. It bounds the whole call:
+ * locks, copies, handshakes and retries. Clock steps do not change it.
  */
 #ifndef IPK_DEADLINE_H
 #define IPK_DEADLINE_H
@@ -14,14 +14,14 @@ extern "C" {
 #endif
 
 typedef struct ipk_deadline {
-	int64_t at_ns; /* CLOCK_MONOTONIC; 0 has always passed, INT64_MAX never does */
+	int64_t at_ns; /* CLOCK_MONOTONIC; 0: already passed, INT64_MAX: never passes */
 } ipk_deadline;
 
 /**
- * ipk_now() - the deadline that has passed: try once, never wait
+ * ipk_now() - a deadline that has already passed: try once, do not wait
  *
  * Blocks:  no.
- * Cost:    nothing, the clock is not read.
+ * Cost:    none, the clock is not read.
  * Source:  include/ipk/deadline.h   Since: 0.1
  *
  * Return: the deadline.
@@ -35,10 +35,10 @@ IPK_API inline ipk_deadline ipk_now(void)
 }
 
 /**
- * ipk_forever() - the deadline that never passes
+ * ipk_forever() - a deadline that never passes
  *
  * Blocks:  no.
- * Cost:    nothing, the clock is not read.
+ * Cost:    none, the clock is not read.
  * Source:  include/ipk/deadline.h   Since: 0.1
  *
  * Return: the deadline.
@@ -52,8 +52,8 @@ IPK_API inline ipk_deadline ipk_forever(void)
 }
 
 /**
- * ipk_in_ns() - the deadline that passes in so many nanoseconds
- * @ns: nanoseconds from now; 0 or less has passed already, too far is forever
+ * ipk_in_ns() - a deadline a number of nanoseconds from now
+ * @ns: nanoseconds from now; 0 or less: already passed; on overflow: never passes
  *
  * Blocks:  no.
  * Callers: any thread; async-signal-safe.
@@ -65,8 +65,8 @@ IPK_API inline ipk_deadline ipk_forever(void)
 IPK_API ipk_deadline ipk_in_ns(int64_t ns);
 
 /**
- * ipk_in_ms() - the deadline that passes in so many milliseconds
- * @ms: milliseconds from now; 0 or less has passed already, too far is forever
+ * ipk_in_ms() - a deadline a number of milliseconds from now
+ * @ms: milliseconds from now; 0 or less: already passed; on overflow: never passes
  *
  * Blocks:  no.
  * Callers: any thread; async-signal-safe.
@@ -78,7 +78,7 @@ IPK_API ipk_deadline ipk_in_ns(int64_t ns);
 IPK_API ipk_deadline ipk_in_ms(int64_t ms);
 
 /**
- * ipk_deadline_left_ns() - how long until a deadline passes
+ * ipk_deadline_left_ns() - time left until a deadline
  * @deadline: any deadline
  *
  * Blocks:  no.

@@ -1,56 +1,87 @@
 /*
- * error.h - the one error vocabulary.
+ * error.h - error codes of all calls.
  *
- * Every fallible function returns 0 or a negative errno value, by value; never a count,
- * never through errno. A negative return means that nothing happened: nothing was
- * acquired, outputs are untouched, there is nothing to undo.
+ * A fallible function returns 0 or a negative errno value; it never returns a count and never sets
+ * errno. After an error nothing has changed: nothing was acquired, outputs are untouched, nothing
+ * needs to be undone. Exceptions:
  *
- *   -ETIMEDOUT        the deadline passed (Python's Empty, Full and TimeoutError alike)
- *   -EINPROGRESS      the deadline passed while a server had the request: it may be done yet
- *   -EPIPE            the other side closed or died, and everything it sent was received
+ *   Calls that fill a buffer with a message or item: the content of the buffer is undefined.
+ *     Those of managed dicts, lists, values and namespaces also set *ret_len_bytes after -EMSGSIZE.
+ *   ipk_lock_unlock(): after -ENOTRECOVERABLE the lock is not held.
+ *   ipk_cond_wait(), ipk_cond_wait_for(): after -ETIMEDOUT the lock is held, and *ret_recovered is
+ *     set, because it is reported once; after -ENOTRECOVERABLE the lock is not held.
+ *   ipk_barrier_wait(): -ETIMEDOUT, or an error of its action, breaks the barrier for all parties.
+ *   ipk_once_run(), and the preload or initializer of a zygote or pool: the function has run; the
+ *     call returns its error.
+ *   ipk_future_get() of a map: the results of the items that succeeded are in the buffer.
+ *   ipk_pool_map_items(), ipk_pool_map_array(), ipk_pool_apply(): after -ETIMEDOUT, tasks that had
+ *     started may have completed; so may the other items of a map when one item fails.
+ *   ipk_pipe_recv_fd(), ipk_pipe_recv_pipe(), ipk_queue_recv() and the like: after -EMFILE what was
+ *     received is lost; after -EPROTO too, unless it is of another kind.
+ *   ipk_queue_getf() of mq, ipk_managed_queue_getf(): an item that does not match the format is
+ *     lost. ipk_dict_pop_alloc(): after -ENOMEM the value is.
+ *   ipk_managed_cond_wait(): after -ETIMEDOUT the lock is held, after -EOWNERDEAD it is not.
+ *     ipk_managed_barrier_wait(): -ETIMEDOUT breaks the barrier.
+ *   ipk_process_start(): -EMFILE, if another thread took the last fd during the call: the child was
+ *     killed as it started.
+ *   Calls of manager.h: after -EINPROGRESS the server may still execute the request; after -EPIPE
+ *     it may have executed it.
+ *
+ * Three calls return 0 after partial success: ipk_queue_put_many(), ipk_queue_get_many() and
+ * ipk_managed_queue_put_many(). Their count output tells how many items were transferred.
+ *
+ *   -ETIMEDOUT        the deadline passed (Python: Empty, Full, TimeoutError)
+ *   -EINPROGRESS      the deadline passed after the request reached the server, which may still
+ *                     execute it
+ *   -EPIPE            the peer closed or died, and everything it sent was received
  *   -ESHUTDOWN        the queue or pool was shut down
- *   -EMSGSIZE         a message is larger than the buffer or the limit; it stays where it is
+ *   -EMSGSIZE         a message exceeds the buffer or the limit; it is not removed
  *   -EBADF            a NULL or closed handle
- *   -EINVAL           an argument is out of its documented range (names too)
- *   -ENOENT, -EEXIST  a name that nobody made (or no such program), or that is taken
+ *   -EINVAL           an argument (names included) is out of its documented range:
+ *                     ipk_error_detail() tells which
+ *   -ENOENT, -EEXIST  the name, key or program does not exist, or an iteration is at its end; the
+ *                     name is taken
+ *   -EAGAIN           the task has not finished; no more processes or threads can be created
  *   -ENOTUNIQ         the name is ambiguous: specify one
- *   -EPERM            this thread does not hold the lock; the pool or child is another process's
- *   -EOWNERDEAD       the worker died while it ran the task; the connection broke while this managed
- *                     lock was held: it is lost
+ *   -EPERM            this thread does not hold the lock; the pool or child belongs to another
+ *                     process
+ *   -EOWNERDEAD       the worker died while it ran the task; the connection broke while this
+ *                     managed lock was held, so the lock is lost
  *   -EREMOTEIO        the task returned an error of its own: see ipk_future_failure()
- *   -ETIME            the task ran longer than it may, and was stopped
- *   -EFBIG            a file, which shared memory is too, would pass RLIMIT_FSIZE; the task's
- *                     result is over its limit
- *   -EDEADLK          this thread holds it already and would wait for itself; or a fork of a
- *                     process with threads might hang
+ *   -ETIME            the task exceeded its time limit and was stopped
+ *   -EFBIG            a file (shared memory included) would exceed RLIMIT_FSIZE; the result of the
+ *                     task exceeds its limit
+ *   -EDEADLK          this thread already holds it and would wait for itself; or a fork of a
+ *                     multithreaded process could deadlock
  *   -ENOLCK           this thread holds IPK_LOCKS_HELD_MAX locks
- *   -EOVERFLOW        a count would pass its limit, a result its type; nothing changed
+ *   -EOVERFLOW        a count would exceed its limit, a result its type; nothing changed
  *   -ERANGE           an index beyond the end, a number that does not fit its type
  *   -ECANCELED        the task was cancelled; the barrier was broken or reset
- *   -EUSERS           the barrier has all its parties already
- *   -ESTALE           the name leads to other memory by now
- *   -EHOSTUNREACH     there is no such host, or no way to it
- *   -EBUSY            another process is just replacing it, or has a lease on its file
- *                     (F_SETLEASE); the pool was not shut down
- *   -EALREADY         too late to cancel: it has begun
+ *   -EUSERS           the barrier already has all its parties
+ *   -ESTALE           the name now refers to other memory
+ *   -EHOSTUNREACH     the host does not exist or is unreachable
+ *   -EBUSY            another process is replacing it or has a lease on its file (F_SETLEASE); the
+ *                     pool was not shut down; a message of the pipe end is peeked or partly
+ *                     received
+ *   -EALREADY         too late to cancel: it has started
  *   -ENOTRECOVERABLE  shared contents were overwritten
- *   -EACCES           the object belongs to another user, is open to others, or has a second
- *                     name (a hard link); or the key is wrong or missing
- *   -EPROTO           the bytes are not what an ipk peer, object or typed message has; a name
- *                     leads to a directory, link, socket or FIFO
- *   -EPROTOTYPE       an ipk object, but of another kind, or made with other options
- *   -EPROTONOSUPPORT  the object or peer was made by another version or layout of ipk
- *   -ELIBBAD          the object was made under another C library
+ *   -EACCES           the object belongs to another user, is accessible to others, or has a second
+ *                     hard link; or the key is wrong or missing
+ *   -EPROTO           the bytes are not those of an ipk peer, object or typed message; a name
+ *                     refers to a directory, link, socket or FIFO
+ *   -EPROTOTYPE       an ipk object of another kind, or with other options
+ *   -EPROTONOSUPPORT  the object or peer was created by another version or layout of ipk
+ *   -ELIBBAD          the object was created with another C library
  *   -EXDEV            the object belongs to another pid namespace
  *   -ENODATA          the object's file is shorter than its header says
  *   -EBADMSG          the object's header is damaged
- *   -ENOSPC           no room left in shared memory (or in the kernel's message queues)
- *   -ENOSYS           the kernel refuses a call (too old, or a seccomp filter): ipk_strerror()
- *                     names the last one that it refused to this process
- *   -EOPNOTSUPP       this kind or transport cannot do that
+ *   -ENOSPC           no space left in shared memory (or in the kernel's message queues)
+ *   -ENOSYS           the kernel rejects a system call (too old, or a seccomp filter):
+ *                     ipk_strerror() names the last one that it rejected for this process
+ *   -EOPNOTSUPP       this kind or transport does not support the operation
  *
- * What else the system says (-ENAMETOOLONG, -EROFS, -ENOSYS of an old kernel, ...) is passed on
- * as it is; ipk_errname() knows the names of all.
+ * Other errors of the system (-ENAMETOOLONG, -EROFS, -ENOSYS of an old kernel, ...) are returned
+ * unchanged; ipk_errname() knows all names.
  */
 #ifndef IPK_ERROR_H
 #define IPK_ERROR_H
@@ -71,7 +102,7 @@ extern "C" {
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/error.c         Since: 0.1
  *
- * Return: a static one-line text, never NULL. Of -ENOSYS the one of the last refused call.
+ * Return: a static one-line text, never NULL. For -ENOSYS it names the last rejected call.
  */
 IPK_API const char *ipk_strerror(int err);
 
@@ -83,22 +114,42 @@ IPK_API const char *ipk_strerror(int err);
  * Callers: any thread, any time; async-signal-safe.
  * Source:  lib/base/error.c         Since: 0.1
  *
- * Return: a static text, "E?" for a number that is none.
+ * Return: a static text; "E?" for an unknown number.
  */
 IPK_API const char *ipk_errname(int err);
 
-/*
- * IPK_CHECK(call); for main() and functions that a child runs: when @call has an error, says on
- * stderr where and what, and returns 1 from the function around it.
+/**
+ * ipk_error_detail() - which option or argument caused an error
+ * @err: what the call returned; the sign does not matter
+ *
+ * Example: "IPK_QUEUE(.max_items): 0 to IPK_QUEUE_ITEMS_MAX", the option and its range. ".name" and
+ * ".label" without a macro refer to the options given to the call. Each thread keeps only the
+ * detail of its last such error, so ask right after the call.
+ *
+ * Blocks:  no.
+ * Callers: any thread, any time; async-signal-safe. A fork child inherits its parent's.
+ * Source:  lib/base/detail.c        Since: 0.4
+ *
+ * Return: a static text, never NULL; "" if @err is not the last error that has a detail. -EINVAL,
+ * -EMSGSIZE and -EPROTOTYPE have one, unless the kernel returned them; that of a manager's server
+ * refers to ipk_manager_error().
  */
-#define IPK_CHECK(call)                                                                    \
-	do {                                                                               \
-		int ipk_check_r_ = (call);                                                 \
-		if (ipk_check_r_ < 0) {                                                    \
-			fprintf(stderr, "%s:%d: %s: %s (%s)\n", __FILE__, __LINE__, #call, \
-				ipk_strerror(ipk_check_r_), ipk_errname(ipk_check_r_));    \
-			return 1;                                                          \
-		}                                                                          \
+IPK_API const char *ipk_error_detail(int err);
+
+/*
+ * IPK_CHECK(call); for main() and for functions that a child runs: if @call fails, prints place,
+ * error and detail to stderr and returns 1 from the enclosing function.
+ */
+#define IPK_CHECK(call)                                                                        \
+	do {                                                                                   \
+		int ipk_check_r_ = (call);                                                     \
+		if (ipk_check_r_ < 0) {                                                        \
+			const char *ipk_check_d_ = ipk_error_detail(ipk_check_r_);             \
+			fprintf(stderr, "%s:%d: %s: %s (%s)%s%s\n", __FILE__, __LINE__, #call, \
+				ipk_strerror(ipk_check_r_), ipk_errname(ipk_check_r_),         \
+				*ipk_check_d_ ? ": " : "", ipk_check_d_);                      \
+			return 1;                                                              \
+		}                                                                              \
 	} while (0)
 
 #ifdef __cplusplus

@@ -1,71 +1,66 @@
 /*
- * manager.h - dicts, lists and what else programs share, held by a server (Python:
- * multiprocessing.Manager; grown up: Redis and Valkey).
+ * manager.h - dicts, lists, locks and queues that a server shares between programs (Python:
+ * multiprocessing.Manager; also Redis and Valkey).
  *
- * One program, three kinds of address:
+ * One API for three kinds of server:
  *
- *   unix:PATH                         our server (ipk/manager_server.h, ipc-manager), this machine
- *   tcp:HOST:PORT                     our server, any machine; with a key, see the options
- *   redis://[user:pass@]host:port[/db]     a real Redis or Valkey; redis+unix:PATH the same, local
- *   redis-cluster://h:p,h:p           a cluster of them
+ *   unix:PATH                         our server (ipk/manager_server.h, ipc-manager), local
+ *   tcp:HOST:PORT                     our server on any machine; with a key, see the options
+ *   redis://[user:pass@]host:port[/db]     a Redis or Valkey server; redis+unix:PATH: a local one
+ *   redis-cluster://h:p,h:p           a Redis or Valkey cluster
  *
- * Objects have names and are made when they are first written (dicts, lists) or opened (the
- * others); they stay until somebody deletes them with ipk_manager_delete(). Handles are cheap,
- * may be used by all threads, and go on working in the children of a fork and after a restart
- * of the server. A process has one connection for each ipk_manager, shared by its threads; a
- * child makes its own with its first call. What a connection holds (locks, permits) is
- * released when its process ends, however it ends.
+ * Objects have names. Dicts and lists are created by their first write, the others when they are
+ * opened; they exist until ipk_manager_delete(). Handles are cheap, may be used by all threads, and
+ * remain usable in fork children and after a restart of the server. A process has one connection
+ * per ipk_manager, shared by its threads; a child opens its own with its first call. What a
+ * connection holds (locks, permits) is released when its process ends or is killed.
  *
- * Over unix: addresses of the same user, reads of dicts and lists make no system call: they
- * look into the server's memory. What this process has written is what it reads.
+ * Over unix: addresses of the same user, reads of dicts and lists make no system call: they read
+ * the server's memory. A process reads its own writes.
  *
- * A request is applied once: when the connection breaks before the answer came, it is sent again
- * with its number, and a server that has done it says what it said then (also after a restart
- * with --log). A lock that was held when the connection broke is lost: its release is
- * -EOWNERDEAD.
+ * A request is applied once: if the connection breaks before the reply, the request is resent with
+ * its number, and a server that has executed it repeats the reply (after a restart too, with
+ * --log). A lock held when the connection broke is lost: its release returns -EOWNERDEAD.
  *
- * With Redis (7.0 or later, Valkey) the same calls mean the same, and these are weaker:
+ * With Redis (7.0 or later) or Valkey the calls have the same meaning, with these limits:
  *
- *   - What a connection holds with us is a lease there: locks, permits, a barrier's places, items
- *     of a joinable queue that are not reported done. A thread renews it while it is held;
- *     lease_ms after the last time (10 s; "?lease_ms=N" in the address) it is undone. So a killed
- *     holder keeps a lock that long, and one that is stopped for longer loses it while it
- *     believes to have it: its release is -EOWNERDEAD. For writes that must not come late,
- *     send the lock's fence number along, which grows with each holder ("IPK.FENCE name", by
- *     ipk_manager_command()).
- *   - What was acknowledged is as safe as the server's settings make it: from a kill with
- *     appendonly, from a power cut with appendfsync always. A replica that takes over may lack
- *     the last writes, a lock among them: two may then believe to hold it.
- *   - A request sent again is known by its number for two minutes. Where doing it twice leaves
- *     the same behind (set, update) it is simply done twice, and a count of new fields may be 0
- *     then. Raw commands that the library does not know are never sent again.
- *   - In a cluster a transaction's keys must lie in one slot ("{tag}name", else -EXDEV); while a
- *     slot moves to another node, writes to its objects that need a script wait for that.
- *   - Helper keys lie beside an object ("{name}:ipk.*", lib/manager/redis_scripts.c); KEYS and SCAN
- *     through this library leave them out, DBSIZE counts them. Names with ":ipk." are taken.
- *   - Waiters are woken at once, but in no promised order; a lost wake-up costs up to 1 s.
- *   - Change notification needs keyspace events (turned on where CONFIG SET is allowed,
- *     -EOPNOTSUPP otherwise); changes that leave a field as it was are not told.
+ *   - What a connection holds is a lease: locks, permits, places in a barrier, items of a joinable
+ *     queue not yet reported done. A thread renews it while it is held; lease_ms after the last
+ *     renewal (10 s; "?lease_ms=N" in the address) it expires. So a killed holder keeps a lock that
+ *     long, and a holder that is stopped for longer loses it unnoticed: its release returns
+ *     -EOWNERDEAD. To reject late writes, send the fence number of the lock along, which grows with
+ *     each holder ("IPK.FENCE name", by ipk_manager_command()).
+ *   - An acknowledged write is as durable as the server's settings: it survives a kill with
+ *     appendonly, a power failure with appendfsync always. A replica that takes over may lack the
+ *     last writes, including a lock: two clients may then hold it.
+ *   - The server remembers the number of a request for two minutes, to detect a resend. Idempotent
+ *     requests (set, update) are simply repeated; their count of new fields may then be 0. Raw
+ *     commands that the library does not know are never resent.
+ *   - In a cluster the keys of a transaction must be in one slot ("{tag}name", otherwise -EXDEV);
+ *     while a slot migrates to another node, writes to its objects that need a script wait.
+ *   - Helper keys are stored next to an object ("{name}:ipk.*", lib/manager/redis_scripts.c); KEYS
+ *     and SCAN through this library omit them, DBSIZE counts them. Names with ":ipk." are reserved.
+ *   - Waiters are woken at once, in unspecified order; a lost wake-up costs up to 1 s.
+ *   - Change notification needs keyspace events (enabled automatically if CONFIG SET is allowed,
+ *     otherwise -EOPNOTSUPP); a write that does not change a field is not reported.
  *
- * Every call that asks the server waits for its answer until its deadline, which bounds the whole
- * call, also when the server stands still; and 50 ms at least: ipk_now() tries once.
+ * Every call that asks the server waits for the reply until its deadline, which bounds the whole
+ * call even if the server is stopped, but at least 50 ms: with ipk_now() it tries once.
  *
- * Errors beside those of error.h, for all calls here:
+ * In addition to error.h, all calls here return:
  *
  *   -ETIMEDOUT    the deadline passed, nothing happened
- *   -EINPROGRESS  the deadline passed while the server had the request: it may be done yet
- *   -EPIPE        the server is gone and did not come back within reconnect_ms
+ *   -EINPROGRESS  the deadline passed after the request was sent: the server may still execute it
+ *   -EPIPE        the connection broke and could not be restored within reconnect_ms
  *   -ENOENT       no such field, object or name
  *   -EPROTOTYPE   the name belongs to an object of another kind
  *   -ENOSPC       the server's memory limit is reached
- *   -EACCES       a wrong key, or this user may not
- *   -EOWNERDEAD   the connection broke while this lock was held: it is lost
- *   -EBADMSG      another refusal, or an answer that makes no sense: see ipk_manager_error()
+ *   -EACCES       a wrong key, or this user has no permission
+ *   -EOWNERDEAD   the connection broke while this lock was held: the lock is lost
+ *   -EBADMSG      another error of the server, or an invalid reply: see ipk_manager_error()
  */
 #ifndef IPK_MANAGER_H
 #define IPK_MANAGER_H
-
-#include <string.h>
 
 #include "deadline.h"
 #include "pack.h"
@@ -74,9 +69,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* A string and its length, for two parameters. */
-#define IPK_TEXT(string) (string), strlen(string)
 
 #define IPK_OMIT INT64_MIN /* start or stop of a slice: not given */
 
@@ -88,11 +80,11 @@ typedef struct ipk_manager_connect_opts {
 	size_t struct_size;   /* sizeof(ipk_manager_connect_opts) */
 	const void *key;      /* shared with the server; NULL: none */
 	size_t key_bytes;     /* 0: @key is text */
-	const char *key_file; /* or the file it is in, without the newline at its end */
-	const char *label;    /* what ipc-inspect and CLIENT LIST call this client */
-	int64_t reconnect_ms; /* how long to wait for a server that went away; 0: 5000; < 0: not */
+	const char *key_file; /* or a file with the key, without the newline at its end */
+	const char *label;    /* name of this client in ipc-inspect and CLIENT LIST */
+	int64_t reconnect_ms; /* how long to try to reconnect; 0: 5000; < 0: do not try */
 	int64_t lease_ms;     /* Redis: how long locks outlive their holder; 0: 10000 */
-	bool no_local;        /* never read the server's memory, nor talk over a ring */
+	bool no_local;        /* neither read the server's memory nor use a ring */
 } ipk_manager_connect_opts;
 
 #define IPK_MANAGER_CONNECT(...) IPK_OPTS(manager_connect, __VA_ARGS__)
@@ -101,27 +93,27 @@ typedef struct ipk_manager_connect_opts {
  * ipk_manager_connect() - connect to a server
  * @address:  see above
  * @opts:     NULL for the defaults
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  * @ret_m:    the manager
  *
- * A relative path is made absolute here: connecting again leads to the same server.
+ * A relative path is made absolute here, so that a reconnect reaches the same server.
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Crash:   the server releases what this process held.
  * Cost:    2 fds; over unix: 6 more and the mapping of the store.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
- * Return: 0; -EINVAL the address or an option; -ENAMETOOLONG the path, absolute, has more than
- * 107 bytes; -ENOENT, -ECONNREFUSED nobody listens there; -EHOSTUNREACH; -ETIMEDOUT; -EACCES
- * the key; -EPROTO it is no such server; -EMFILE; -ENOMEM.
+ * Return: 0; -EINVAL the address or an option; -ENAMETOOLONG the absolute path has more than 107
+ * bytes; -ENOENT, -ECONNREFUSED no server is listening; -EHOSTUNREACH; -ETIMEDOUT; -EACCES the key;
+ * -EPROTO it is not such a server; -EMFILE; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_connect(const char *address,
 					       const ipk_manager_connect_opts *opts,
 					       ipk_deadline deadline, ipk_manager **ret_m);
 
 /**
- * ipk_manager_close() - end the connection
- * @m: NULL is fine; all its handles are closed, and no thread is inside a call
+ * ipk_manager_close() - close the connection
+ * @m: NULL is fine; close all its handles first; no thread may be inside a call
  *
  * Blocks:  no.
  * Source:  lib/manager/manager.c     Since: 0.3
@@ -136,22 +128,22 @@ static inline void ipk_manager_closep(ipk_manager **m)
 }
 
 /**
- * ipk_manager_error() - what the server said when it last refused a call of this thread
+ * ipk_manager_error() - the server's last error message for a call of this thread
  *
  * Blocks:  no.
  * Callers: any thread; each has its own text.
  * Source:  lib/manager/refusal.c     Since: 0.3
  *
- * Return: a text, empty when there was none; valid until the next refusal.
+ * Return: a text, empty if there was no error; valid until the next error.
  */
 IPK_API const char *ipk_manager_error(void);
 
 /**
- * ipk_manager_ping() - ask whether the server answers
+ * ipk_manager_ping() - check that the server replies
  * @m:        manager
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -159,7 +151,7 @@ IPK_API const char *ipk_manager_error(void);
 IPK_API IPK_MUST_CHECK int ipk_manager_ping(ipk_manager *m, ipk_deadline deadline);
 
 /**
- * ipk_manager_is_local() - whether reads look into the server's memory just now
+ * ipk_manager_is_local() - whether reads currently use the server's memory
  * @m: manager
  *
  * Blocks:  no.
@@ -172,10 +164,10 @@ IPK_API bool ipk_manager_is_local(ipk_manager *m);
 /**
  * ipk_manager_delete() - delete an object of any kind
  * @m:        manager
- * @name:     the key it has on the server: 1 .. 1024 bytes of text
- * @deadline: when to give up
+ * @name:     key on the server: 1 .. 1024 bytes of text
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -185,13 +177,13 @@ IPK_API IPK_MUST_CHECK int ipk_manager_delete(ipk_manager *m, const char *name,
 					      ipk_deadline deadline);
 
 /**
- * ipk_manager_exists() - whether there is an object of that name
+ * ipk_manager_exists() - whether an object of that name exists
  * @m:          manager
- * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @deadline:   when to give up
- * @ret_exists: an empty dict or list does not exist
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @deadline:   when to stop waiting
+ * @ret_exists: false for an empty dict or list
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -200,14 +192,14 @@ IPK_API IPK_MUST_CHECK int ipk_manager_exists(ipk_manager *m, const char *name,
 					      ipk_deadline deadline, bool *ret_exists);
 
 /**
- * ipk_manager_type() - of which kind an object is
+ * ipk_manager_type() - the kind of an object
  * @m:         manager
- * @name:      the key it has on the server: 1 .. 1024 bytes of text
+ * @name:      key on the server: 1 .. 1024 bytes of text
  * @buf:       for "hash", "list", "string", "ipk.lock", ... and a NUL
  * @buf_bytes: 24 is enough
- * @deadline:  when to give up
+ * @deadline:  when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -EMSGSIZE; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -217,13 +209,13 @@ IPK_API IPK_MUST_CHECK int ipk_manager_type(ipk_manager *m, const char *name, ch
 					    size_t buf_bytes, ipk_deadline deadline);
 
 /**
- * ipk_manager_expire() - let an object be deleted after some time
+ * ipk_manager_expire() - set a time after which an object is deleted
  * @m:        manager
- * @name:     the key it has on the server: 1 .. 1024 bytes of text
- * @ms:       from now on; < 0: never
- * @deadline: when to give up
+ * @name:     key on the server: 1 .. 1024 bytes of text
+ * @ms:       milliseconds from now; < 0: never
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ENOENT; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see
@@ -235,9 +227,9 @@ IPK_API IPK_MUST_CHECK int ipk_manager_expire(ipk_manager *m, const char *name, 
 /**
  * ipk_manager_flush() - delete everything on the server
  * @m:        manager
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -245,12 +237,12 @@ IPK_API IPK_MUST_CHECK int ipk_manager_expire(ipk_manager *m, const char *name, 
 IPK_API IPK_MUST_CHECK int ipk_manager_flush(ipk_manager *m, ipk_deadline deadline);
 
 /**
- * ipk_manager_len() - how many objects the server has
+ * ipk_manager_len() - number of objects on the server
  * @m:        manager
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  * @ret_len:  how many; may be NULL
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -258,18 +250,18 @@ IPK_API IPK_MUST_CHECK int ipk_manager_flush(ipk_manager *m, ipk_deadline deadli
 IPK_API IPK_MUST_CHECK int ipk_manager_len(ipk_manager *m, ipk_deadline deadline,
 					   uint64_t *ret_len);
 
-/* --- answers of any shape ------------------------------------------------------------------ */
+/* --- replies of any structure ----------------------------------------------------------------- */
 
 typedef struct ipk_reply ipk_reply;
 
 typedef enum ipk_reply_kind {
-	IPK_REPLY_END = 0, /* everything was read */
+	IPK_REPLY_END = 0, /* end of the reply */
 	IPK_REPLY_NULL,
 	IPK_REPLY_INT,    /* i; booleans too */
-	IPK_REPLY_DOUBLE, /* d, and data as it came */
+	IPK_REPLY_DOUBLE, /* d, and data as received */
 	IPK_REPLY_TEXT,   /* data, len_bytes: bytes of any kind */
-	IPK_REPLY_ERROR,  /* data, len_bytes: why the server refused; error: the errno for it */
-	IPK_REPLY_ARRAY,  /* n_items follow; of maps keys and values in turn */
+	IPK_REPLY_ERROR,  /* data, len_bytes: the server's message; error: its errno */
+	IPK_REPLY_ARRAY,  /* n_items follow; maps: alternating keys and values */
 } ipk_reply_kind;
 
 typedef struct ipk_reply_value {
@@ -277,59 +269,59 @@ typedef struct ipk_reply_value {
 	int error;
 	int64_t i;
 	double d;
-	const char *data; /* lives as long as the reply */
+	const char *data; /* valid as long as the reply */
 	size_t len_bytes;
 	uint64_t n_items;
 	uint64_t reserved[4]; /* 0 */
 } ipk_reply_value;
 
 /**
- * ipk_manager_command() - send any command that does not wait, and read its answer
+ * ipk_manager_command() - send any non-blocking command and read its reply
  * @m:         manager
  * @words:     the command and its arguments
  * @n_words:   1 or more
- * @deadline:  when to give up
- * @ret_reply: the answer, for ipk_reply_close()
+ * @deadline:  when to stop waiting
+ * @ret_reply: the reply; free it with ipk_reply_close()
  *
- * Commands that change what the connection is (SELECT, MULTI, SUBSCRIBE, RESET, QUIT,
- * IPK.SESSION and the like) or that wait (BLPOP) are -EINVAL.
+ * Commands that change the connection (SELECT, MULTI, SUBSCRIBE, RESET, QUIT, IPK.SESSION and the
+ * like) or block (BLPOP) are -EINVAL.
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/manager.c     Since: 0.3
  *
- * Return: 0 also when the answer is a refusal: see IPK_REPLY_ERROR; -EINVAL; -ETIMEDOUT;
- * -EINPROGRESS; -EPIPE; -EBADF; -ENOMEM.
+ * Return: 0, also if the reply is an error: see IPK_REPLY_ERROR; -EINVAL; -ETIMEDOUT; -EINPROGRESS;
+ * -EPIPE; -EBADF; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_manager_command(ipk_manager *m, const ipk_bytes *words,
 					       size_t n_words, ipk_deadline deadline,
 					       ipk_reply **ret_reply);
 
 /**
- * ipk_reply_next() - read the next value, flat: what is in an array follows it
- * @reply:     an answer
+ * ipk_reply_next() - read the next value; the items of an array follow it
+ * @reply:     a reply
  * @ret_value: the value
  *
  * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
- * Return: 0, with IPK_REPLY_END after the last one, however often; -EBADF.
+ * Return: 0; after the last value always IPK_REPLY_END; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_reply_next(ipk_reply *reply, ipk_reply_value *ret_value);
 
 /**
- * ipk_reply_len() - how many items the answer has
- * @reply: an answer
+ * ipk_reply_len() - number of items of the reply
+ * @reply: a reply
  *
  * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
  *
- * Return: that number: of an array its items, otherwise 1, or 0 for null and NULL.
+ * Return: the number of items of an array, otherwise 1; 0 for null and NULL.
  */
 IPK_API uint64_t ipk_reply_len(const ipk_reply *reply);
 
 /**
- * ipk_reply_rewind() - read it from the beginning again
- * @reply: an answer
+ * ipk_reply_rewind() - restart from the beginning
+ * @reply: a reply
  *
  * Blocks:  no.
  * Source:  lib/manager/reply.c       Since: 0.3
@@ -339,7 +331,7 @@ IPK_API uint64_t ipk_reply_len(const ipk_reply *reply);
 IPK_API void ipk_reply_rewind(ipk_reply *reply);
 
 /**
- * ipk_reply_close() - free an answer
+ * ipk_reply_close() - free a reply
  * @reply: NULL is fine
  *
  * Blocks:  no.
@@ -354,18 +346,18 @@ static inline void ipk_reply_closep(ipk_reply **reply)
 	*reply = ipk_reply_close(*reply);
 }
 
-/* --- names ---------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 typedef struct ipk_keys ipk_keys;
 
 /**
- * ipk_keys_open() - go over the names of all objects
+ * ipk_keys_open() - iterate over the names of all objects
  * @m:        manager
- * @pattern:  as of Redis: "job:*"; NULL: all
- * @ret_keys: to be read with ipk_keys_next()
+ * @pattern:  Redis glob pattern such as "job:*"; NULL: all
+ * @ret_keys: read it with ipk_keys_next()
  *
  * Blocks:  no.
- * Crash:   what is there from beginning to end is given at least once, whatever others do.
+ * Crash:   objects that exist during the whole iteration are returned at least once.
  * Source:  lib/manager/keys.c        Since: 0.3
  *
  * Return: 0; -EBADF; -ENOMEM.
@@ -375,21 +367,21 @@ IPK_API IPK_MUST_CHECK int ipk_keys_open(ipk_manager *m, const char *pattern, ip
 /**
  * ipk_keys_next() - the next name
  * @keys:           from ipk_keys_open()
- * @deadline:       when to give up
- * @ret_name:       valid until the next call; no NUL at its end
+ * @deadline:       when to stop waiting
+ * @ret_name:       valid until the next call; not NUL-terminated
  * @ret_name_bytes: its length
  *
- * Blocks:  until the server has answered, when the names at hand are used up.
+ * Blocks:  until the server has replied, when it needs more names.
  * Source:  lib/manager/keys.c        Since: 0.3
  *
- * Return: 0; -ENOENT there are no more; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others
+ * Return: 0; -ENOENT end; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others
  * see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline,
 					 const char **ret_name, size_t *ret_name_bytes);
 
 /**
- * ipk_keys_close() - end it
+ * ipk_keys_close() - close the iterator
  * @keys: NULL is fine
  *
  * Blocks:  no.
@@ -404,9 +396,9 @@ static inline void ipk_keys_closep(ipk_keys **keys)
 	*keys = ipk_keys_close(*keys);
 }
 
-/* --- references: values that name other objects --------------------------------------------- */
+/* --- references: values that name other objects ----------------------------------------------- */
 
-/* What a value of a dict or list can refer to. */
+/* Kinds of object that a value of a dict or list can refer to. */
 typedef enum ipk_ref_kind {
 	IPK_REF_DICT = 'd',
 	IPK_REF_LIST = 'l',
@@ -422,15 +414,15 @@ typedef enum ipk_ref_kind {
 } ipk_ref_kind;
 
 /**
- * ipk_ref_pack() - a value that refers to an object
- * @kind:          what it is
- * @name:          which one
- * @buf:           for the value, to be stored as it is
+ * ipk_ref_pack() - make a value that refers to an object
+ * @kind:          kind of the object
+ * @name:          name of the object
+ * @buf:           receives the value, to be stored unchanged
  * @buf_bytes:     strlen(@name) + 8 is enough
  * @ret_len_bytes: its length; after -EMSGSIZE the length that is needed; may be NULL
  *
- * Nested containers: put it into a dict or list, and whoever reads it opens the same
- * object. It keeps nothing alive: what it names may be deleted meanwhile.
+ * For nested containers: store it in a dict or list, and each reader opens the same object. It does
+ * not keep the object alive: the object may be deleted meanwhile.
  *
  * Blocks:  no.
  * Source:  lib/manager/reference.c   Since: 0.3
@@ -441,17 +433,17 @@ IPK_API IPK_MUST_CHECK int ipk_ref_pack(ipk_ref_kind kind, const char *name, voi
 					size_t buf_bytes, size_t *ret_len_bytes);
 
 /**
- * ipk_ref_unpack() - which object a value refers to
+ * ipk_ref_unpack() - the object that a value refers to
  * @data:      the value
  * @len_bytes: its length
  * @buf:       for the name and a NUL
  * @buf_bytes: 1025 is enough
- * @ret_kind:  what it is
+ * @ret_kind:  kind of the object
  *
  * Blocks:  no.
  * Source:  lib/manager/reference.c   Since: 0.3
  *
- * Return: 0; -EPROTO it is no reference; -EMSGSIZE.
+ * Return: 0; -EPROTO it is not a reference; -EMSGSIZE.
  */
 IPK_API IPK_MUST_CHECK int ipk_ref_unpack(const void *data, size_t len_bytes, char *buf,
 					  size_t buf_bytes, ipk_ref_kind *ret_kind);

@@ -1,14 +1,19 @@
 /*
- * manager_sync.h - locks and what else threads of several processes or machines wait for, held
- * by a server (Python: manager.Lock() and so on). Those of ipk/lock.h are far faster, on one
- * machine.
+ * manager_sync.h - locks and other synchronization between threads of several processes or
+ * machines, held by a server (Python: manager.Lock() and so on). Within one machine those of
+ * ipk/lock.h are far faster.
  *
- * They belong to the thread and the connection of its process: what a process held is given
- * back when it ends or is killed. Opening one makes it when it is not there yet; one of another
- * kind under that name is -EPROTOTYPE.
+ * They are owned by a thread and by the connection of its process: what a process holds is released
+ * when it ends or is killed.
+ *
+ * Opening an object creates it if it does not exist. An existing one must match the options;
+ * without options (NULL) any is accepted, so only its creator must know them. An object of another
+ * kind, or with other options, is -EPROTOTYPE.
  */
 #ifndef IPK_MANAGER_SYNC_H
 #define IPK_MANAGER_SYNC_H
+
+#include <sys/types.h>
 
 #include "manager.h"
 
@@ -18,28 +23,49 @@ extern "C" {
 
 typedef struct ipk_managed_lock ipk_managed_lock;
 
+typedef struct ipk_managed_lock_opts {
+	size_t struct_size; /* sizeof(ipk_managed_lock_opts) */
+	bool is_recursive;  /* the holder may lock it again (RLock); otherwise -EDEADLK */
+} ipk_managed_lock_opts;
+
+#define IPK_MANAGED_LOCK(...) IPK_OPTS(managed_lock, __VA_ARGS__)
+
+/* The holder of a lock, as far as the server knows. */
+typedef struct ipk_managed_owner {
+	bool is_held;         /* false: it is free, and all other fields are 0 */
+	uint32_t tid;         /* the thread's id (gettid(2)) on its machine; 0: unknown */
+	pid_t pid;            /* its process there; 0: unknown, as over tcp: */
+	uint64_t depth;       /* recursion depth: 1, of a recursive one perhaps more */
+	uint64_t client_id;   /* of CLIENT LIST and ipc-inspect; with Redis 0: a session holds it */
+	char client[64];      /* label of the client; with Redis the name of the session */
+	char address[64];     /* of the client, as in CLIENT LIST; with Redis "" */
+	uint64_t reserved[8]; /* 0 */
+} ipk_managed_owner;
+
 /**
- * ipk_managed_lock_open() - open a lock, and make it when there is none
- * @m:            manager
- * @name:         the key it has on the server: 1 .. 1024 bytes of text
- * @is_recursive: its holder may lock it again (RLock); otherwise -EDEADLK
- * @deadline:     when to give up
- * @ret_handle:   the handle; closed before the manager is
+ * ipk_managed_lock_open() - open a lock; create it if it does not exist
+ * @m:          manager
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @opts:       options of a new one. NULL: any existing lock, otherwise one that is not recursive
+ * @deadline:   when to stop waiting
+ * @ret_handle: the handle; close it before the manager
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -EPROTOTYPE it is an object of another kind, or has other options; -ENOENT
+ * with NULL: it was deleted during the call; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EBADF; others see
+ * manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_lock_open(ipk_manager *m, const char *name,
-						 bool is_recursive, ipk_deadline deadline,
+						 const ipk_managed_lock_opts *opts,
+						 ipk_deadline deadline,
 						 ipk_managed_lock **ret_handle);
 
 /**
- * ipk_managed_lock_close() - give up the handle
- * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
- *          stays held
+ * ipk_managed_lock_close() - close the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it; what was acquired
+ *          through it stays held
  *
  * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -54,12 +80,12 @@ static inline void ipk_managed_lock_closep(ipk_managed_lock **handle)
 }
 
 /**
- * ipk_managed_lock_lock() - take the lock
+ * ipk_managed_lock_lock() - acquire the lock
  * @lock:     lock
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
  * Blocks:  while another thread holds it.
- * Crash:   a holder that dies gives it back.
+ * Crash:   if the holder dies, the lock is released.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EDEADLK this thread holds it, and it is not recursive; -EPIPE;
@@ -68,26 +94,26 @@ static inline void ipk_managed_lock_closep(ipk_managed_lock **handle)
 IPK_API IPK_MUST_CHECK int ipk_managed_lock_lock(ipk_managed_lock *lock, ipk_deadline deadline);
 
 /**
- * ipk_managed_lock_unlock() - give the lock back, or one level of a recursive one
+ * ipk_managed_lock_unlock() - release the lock, or one level of a recursive one
  * @lock:     held by this thread
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EPERM this thread does not hold it; -EOWNERDEAD it did, but the connection
- * broke meanwhile: others may have had it; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
- * -EBADF; others see manager.h.
+ * Return: 0; -EPERM this thread does not hold it; -EOWNERDEAD it did, but the connection broke
+ * meanwhile: others may have held it; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others
+ * see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_lock_unlock(ipk_managed_lock *lock, ipk_deadline deadline);
 
 /**
  * ipk_managed_lock_is_held() - whether this thread holds it
  * @lock:        lock
- * @deadline:    when to give up
+ * @deadline:    when to stop waiting
  * @ret_is_held: whether it does
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -95,32 +121,62 @@ IPK_API IPK_MUST_CHECK int ipk_managed_lock_unlock(ipk_managed_lock *lock, ipk_d
 IPK_API IPK_MUST_CHECK int ipk_managed_lock_is_held(ipk_managed_lock *lock, ipk_deadline deadline,
 						    bool *ret_is_held);
 
+/**
+ * ipk_managed_lock_owner() - the holder of the lock, in any process
+ * @lock:      lock
+ * @deadline:  when to stop waiting
+ * @ret_owner: the holder; .is_held false: none
+ *
+ * Our server identifies the client itself: over unix: its process as reported by the kernel, over
+ * tcp: its address. With Redis the holder has recorded its own identity: a session with its pid.
+ *
+ * Blocks:  until the server has replied. The result is a snapshot.
+ * Crash:   a dead holder is reported until the server detects its death; with Redis until its lease
+ *          expires.
+ * Source:  lib/manager/sync.c        Since: 0.4
+ *
+ * Return: 0; -ENOENT it was deleted; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see
+ * manager.h.
+ */
+IPK_API IPK_MUST_CHECK int ipk_managed_lock_owner(ipk_managed_lock *lock, ipk_deadline deadline,
+						  ipk_managed_owner *ret_owner);
+
 typedef struct ipk_managed_semaphore ipk_managed_semaphore;
 
+typedef struct ipk_managed_semaphore_opts {
+	size_t struct_size; /* sizeof(ipk_managed_semaphore_opts) */
+	uint64_t value;     /* initial permits: 0 is 0, a release must come first */
+	uint64_t max;       /* limit for releases: the same as value (BoundedSemaphore);
+			     * 0: no limit */
+} ipk_managed_semaphore_opts;
+
+#define IPK_MANAGED_SEMAPHORE(...) IPK_OPTS(managed_semaphore, __VA_ARGS__)
+
 /**
- * ipk_managed_semaphore_open() - open a semaphore, and make it when there is none
+ * ipk_managed_semaphore_open() - open a semaphore; create it if it does not exist
  * @m:          manager
- * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @value:      permits of a new one
- * @is_bounded: never more permits than that (BoundedSemaphore)
- * @deadline:   when to give up
- * @ret_handle: the handle; closed before the manager is
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @opts:       options of a new one. NULL: any existing semaphore, otherwise one of value 1 (as in
+ *              Python) without a limit
+ * @deadline:   when to stop waiting
+ * @ret_handle: the handle; close it before the manager
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -EPROTOTYPE it is an object of another kind, or has other options; -ENOENT
+ * with NULL: it was deleted during the call; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EBADF; others see
+ * manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_open(ipk_manager *m, const char *name,
-						      uint64_t value, bool is_bounded,
+						      const ipk_managed_semaphore_opts *opts,
 						      ipk_deadline deadline,
 						      ipk_managed_semaphore **ret_handle);
 
 /**
- * ipk_managed_semaphore_close() - give up the handle
- * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
- *          stays held
+ * ipk_managed_semaphore_close() - close the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it; what was acquired
+ *          through it stays held
  *
  * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -135,12 +191,12 @@ static inline void ipk_managed_semaphore_closep(ipk_managed_semaphore **handle)
 }
 
 /**
- * ipk_managed_semaphore_acquire() - take a permit
+ * ipk_managed_semaphore_acquire() - acquire a permit
  * @s:        semaphore
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  while there is no permit.
- * Crash:   the permits of a process that dies are given back.
+ * Blocks:  while no permit is available.
+ * Crash:   if the process dies, its permits are released.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -149,15 +205,15 @@ IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_acquire(ipk_managed_semaphore *
 							 ipk_deadline deadline);
 
 /**
- * ipk_managed_semaphore_release() - give permits back
+ * ipk_managed_semaphore_release() - release permits
  * @s:        semaphore
  * @n:        how many; 1 or more
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EOVERFLOW a bounded one would have too many; -ETIMEDOUT; -EINPROGRESS;
+ * Return: 0; -EOVERFLOW a bounded one would exceed its limit; -ETIMEDOUT; -EINPROGRESS;
  * -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_release(ipk_managed_semaphore *s, uint32_t n,
@@ -165,28 +221,37 @@ IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_release(ipk_managed_semaphore *
 
 typedef struct ipk_managed_cond ipk_managed_cond;
 
+typedef struct ipk_managed_cond_opts {
+	size_t struct_size;    /* sizeof(ipk_managed_cond_opts) */
+	const char *lock_name; /* its lock, which must exist */
+} ipk_managed_cond_opts;
+
+#define IPK_MANAGED_COND(...) IPK_OPTS(managed_cond, __VA_ARGS__)
+
 /**
- * ipk_managed_cond_open() - open a condition, and make it when there is none
+ * ipk_managed_cond_open() - open a condition; create it if it does not exist
  * @m:          manager
- * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @lock_name:  its lock, which is there already
- * @deadline:   when to give up
- * @ret_handle: the handle; closed before the manager is
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @opts:       with lock_name. NULL: an existing condition; none is created
+ * @deadline:   when to stop waiting
+ * @ret_handle: the handle; close it before the manager
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -ENOENT the lock or (with NULL) the condition does not exist; -EPROTOTYPE it
+ * is an object of another kind, or has another lock; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EBADF;
+ * others see manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_cond_open(ipk_manager *m, const char *name,
-						 const char *lock_name, ipk_deadline deadline,
+						 const ipk_managed_cond_opts *opts,
+						 ipk_deadline deadline,
 						 ipk_managed_cond **ret_handle);
 
 /**
- * ipk_managed_cond_close() - give up the handle
- * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
- *          stays held
+ * ipk_managed_cond_close() - close the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it; what was acquired
+ *          through it stays held
  *
  * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -201,26 +266,26 @@ static inline void ipk_managed_cond_closep(ipk_managed_cond **handle)
 }
 
 /**
- * ipk_managed_cond_wait() - give the lock up, sleep until notified, take the lock again
+ * ipk_managed_cond_wait() - release the lock, sleep until notified, acquire the lock again
  * @cond:     condition, whose lock this thread holds
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until it is notified, and then until the lock is free.
+ * Blocks:  until it is notified, and then until the lock is acquired.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -ETIMEDOUT, the lock is held again (also when that took longer); -EPERM this
- * thread does not hold the lock; -EOWNERDEAD the connection broke: the lock is not held;
- * -EPIPE; -EBADF; others see manager.h.
+ * Return: 0; -ETIMEDOUT, the lock is held again (even if that took longer); -EPERM this thread does
+ * not hold the lock; -EOWNERDEAD the connection broke: the lock is not held; -EPIPE; -EBADF; others
+ * see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_cond_wait(ipk_managed_cond *cond, ipk_deadline deadline);
 
 /**
- * ipk_managed_cond_notify() - wake some of those that wait
+ * ipk_managed_cond_notify() - wake up to n waiters
  * @cond:     condition, whose lock this thread holds
- * @n:        how many; UINT32_MAX: all
- * @deadline: when to give up
+ * @n:        maximum number of waiters to wake; UINT32_MAX: all
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -EPERM this thread does not hold the lock; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
@@ -232,26 +297,26 @@ IPK_API IPK_MUST_CHECK int ipk_managed_cond_notify(ipk_managed_cond *cond, uint3
 typedef struct ipk_managed_event ipk_managed_event;
 
 /**
- * ipk_managed_event_open() - open an event, and make it, not set, when there is none
+ * ipk_managed_event_open() - open an event; create it (not set) if it does not exist
  * @m:          manager
- * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @deadline:   when to give up
- * @ret_handle: the handle; closed before the manager is
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @deadline:   when to stop waiting
+ * @ret_handle: the handle; close it before the manager
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -EPROTOTYPE it is an object of another kind; -ETIMEDOUT; -EINPROGRESS;
+ * -EPIPE; -EBADF; others see manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_event_open(ipk_manager *m, const char *name,
 						  ipk_deadline deadline,
 						  ipk_managed_event **ret_handle);
 
 /**
- * ipk_managed_event_close() - give up the handle
- * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
- *          stays held
+ * ipk_managed_event_close() - close the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it; what was acquired
+ *          through it stays held
  *
  * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -266,11 +331,11 @@ static inline void ipk_managed_event_closep(ipk_managed_event **handle)
 }
 
 /**
- * ipk_managed_event_set() - set it, and wake all that wait
+ * ipk_managed_event_set() - set the event and wake all waiters
  * @event:    event
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -278,11 +343,11 @@ static inline void ipk_managed_event_closep(ipk_managed_event **handle)
 IPK_API IPK_MUST_CHECK int ipk_managed_event_set(ipk_managed_event *event, ipk_deadline deadline);
 
 /**
- * ipk_managed_event_clear() - clear it
+ * ipk_managed_event_clear() - clear the event
  * @event:    event
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -290,12 +355,12 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_set(ipk_managed_event *event, ipk_d
 IPK_API IPK_MUST_CHECK int ipk_managed_event_clear(ipk_managed_event *event, ipk_deadline deadline);
 
 /**
- * ipk_managed_event_is_set() - whether it is set now
+ * ipk_managed_event_is_set() - whether the event is set
  * @event:      event
- * @deadline:   when to give up
+ * @deadline:   when to stop waiting
  * @ret_is_set: whether it is
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -304,9 +369,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_is_set(ipk_managed_event *event, ip
 						    bool *ret_is_set);
 
 /**
- * ipk_managed_event_wait() - wait until it is set
+ * ipk_managed_event_wait() - wait until the event is set
  * @event:    event
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
  * Blocks:  while it is not set.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -317,28 +382,37 @@ IPK_API IPK_MUST_CHECK int ipk_managed_event_wait(ipk_managed_event *event, ipk_
 
 typedef struct ipk_managed_barrier ipk_managed_barrier;
 
+typedef struct ipk_managed_barrier_opts {
+	size_t struct_size; /* sizeof(ipk_managed_barrier_opts) */
+	uint32_t n_parties; /* 1 or more */
+} ipk_managed_barrier_opts;
+
+#define IPK_MANAGED_BARRIER(...) IPK_OPTS(managed_barrier, __VA_ARGS__)
+
 /**
- * ipk_managed_barrier_open() - open a barrier, and make it when there is none
+ * ipk_managed_barrier_open() - open a barrier; create it if it does not exist
  * @m:          manager
- * @name:       the key it has on the server: 1 .. 1024 bytes of text
- * @n_parties:  of a new one: how many meet
- * @deadline:   when to give up
- * @ret_handle: the handle; closed before the manager is
+ * @name:       key on the server: 1 .. 1024 bytes of text
+ * @opts:       with n_parties. NULL: an existing barrier; none is created
+ * @deadline:   when to stop waiting
+ * @ret_handle: the handle; close it before the manager
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EINVAL; -EPROTOTYPE it is something else; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
- * -EPROTOTYPE; -EBADF; others see manager.h; -ENOMEM.
+ * Return: 0; -EINVAL; -ENOENT with NULL: there is no barrier; -EPROTOTYPE it is an object of
+ * another kind, or has another number of parties; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EBADF; others
+ * see manager.h; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_barrier_open(ipk_manager *m, const char *name,
-						    uint32_t n_parties, ipk_deadline deadline,
+						    const ipk_managed_barrier_opts *opts,
+						    ipk_deadline deadline,
 						    ipk_managed_barrier **ret_handle);
 
 /**
- * ipk_managed_barrier_close() - give up the handle
- * @handle: NULL is fine; no other thread may be inside a call on it; what is held through it
- *          stays held
+ * ipk_managed_barrier_close() - close the handle
+ * @handle: NULL is fine; no other thread may be inside a call on it; what was acquired
+ *          through it stays held
  *
  * Blocks:  no.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -353,10 +427,17 @@ static inline void ipk_managed_barrier_closep(ipk_managed_barrier **handle)
 }
 
 /**
- * ipk_managed_barrier_wait() - arrive, and go on when all have
+ * ipk_managed_barrier_wait() - arrive, and wait until all parties have arrived
  * @barrier:   barrier
- * @deadline:  when to give up
- * @ret_index: 0 .. parties - 1, another one for each; may be NULL
+ * @deadline:  when to stop waiting
+ * @ret_index: 0 .. parties - 1, unique in the round, the largest for the last to arrive; may be
+ *             NULL
+ *
+ * Unlike ipk_barrier_wait() and Python's Barrier(action=...), it has no action: the server runs no
+ * code and releases all parties at once. Use two waits instead: after the first, the party with
+ * index 0 does the work, then all wait again. If the work fails, that party calls
+ * ipk_managed_barrier_abort(); if it is killed, the second wait breaks at the deadline of the
+ * others.
  *
  * Blocks:  until all have arrived.
  * Source:  lib/manager/sync.c        Since: 0.3
@@ -369,11 +450,11 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_wait(ipk_managed_barrier *barrier
 						    ipk_deadline deadline, unsigned *ret_index);
 
 /**
- * ipk_managed_barrier_abort() - break it, until it is reset
+ * ipk_managed_barrier_abort() - break the barrier until it is reset
  * @barrier:  barrier
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -382,11 +463,11 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_abort(ipk_managed_barrier *barrie
 						     ipk_deadline deadline);
 
 /**
- * ipk_managed_barrier_reset() - begin anew: empty and not broken
+ * ipk_managed_barrier_reset() - restart the barrier: no arrivals, not broken
  * @barrier:  barrier
- * @deadline: when to give up
+ * @deadline: when to stop waiting
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
@@ -395,14 +476,14 @@ IPK_API IPK_MUST_CHECK int ipk_managed_barrier_reset(ipk_managed_barrier *barrie
 						     ipk_deadline deadline);
 
 /**
- * ipk_managed_barrier_info() - how it stands
+ * ipk_managed_barrier_info() - the state of the barrier
  * @barrier:       barrier
- * @deadline:      when to give up
- * @ret_n_parties: how many meet; may be NULL
- * @ret_n_waiting: how many have arrived; may be NULL
+ * @deadline:      when to stop waiting
+ * @ret_n_parties: number of parties; may be NULL
+ * @ret_n_waiting: number of arrivals; may be NULL
  * @ret_is_broken: may be NULL
  *
- * Blocks:  until the server has answered.
+ * Blocks:  until the server has replied.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.

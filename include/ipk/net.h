@@ -1,33 +1,34 @@
 /*
  * net.h - pipes between machines, and to Python (multiprocessing.connection).
  *
- * A pipe made here is an ipk_pipe like any other: whole messages, deadlines, ipk_pipe_wait_any(),
- * ipk_pipe_fd(); only file descriptors cannot go through it (-EOPNOTSUPP). Addresses:
+ * A pipe of this header is an ipk_pipe like any other: whole messages, deadlines,
+ * ipk_pipe_wait_any(), ipk_pipe_fd(). It cannot send file descriptors (-EOPNOTSUPP). Addresses:
  *
- *   tcp:HOST:PORT            HOST a name, an IPv4 address or [IPv6]; empty: this machine
- *   unix:PATH                a socket of this machine, without shared memory
+ *   tcp:HOST:PORT            HOST is a name, an IPv4 address or [IPv6]; empty: this machine
+ *   unix:PATH                a local socket, without shared memory
  *   python:PATH              a Listener or Client of Python's multiprocessing.connection,
- *   python:tcp:HOST:PORT     both ways: send_bytes() there is ipk_pipe_send() here
+ *   python:tcp:HOST:PORT     in either role: its send_bytes() is ipk_pipe_send() here
  *
- * Both sides have the same key, or neither. With one, each proves to the other that it knows
- * it, by HMAC-SHA256 over fresh random numbers, before the first message; the key itself is
- * never sent. Without one, TCP listens on the loopback device only; a socket at a path talks to
- * processes of this user only, with or without. Proof is for the moment of connecting: messages are
- * neither encrypted nor signed, so over a network that others can write to, use a tunnel.
+ * Both sides have the same key, or neither has one. With a key, each side proves to the other that
+ * it knows the key, by HMAC-SHA256 over fresh random numbers, before the first message; the key is
+ * never sent. Without a key, TCP listens on the loopback device only. A socket at a path accepts
+ * only processes of this user, with or without a key. Only the connection set-up is authenticated:
+ * messages are neither encrypted nor signed, so use a tunnel over a network that others can write
+ * to.
  *
- * A message counts as sent when this side has taken it: the kernel, or the handle when the
- * deadline passed half-way. The handle moves such a rest on whenever a later call on the pipe
- * sends or waits, and ipk_pipe_close() gives it as long as it goes on, but no second in which
- * nothing does, and ten in all. Whoever is killed when, the other side sees whole messages and
- * then -EPIPE. A message longer than max_message_bytes is -EPROTO here, before any memory is
- * taken for it, and for good.
+ * A message counts as sent when the kernel has taken it, or the handle, if the deadline passed
+ * half-way. The handle sends such a remainder during any later call on the pipe that sends or
+ * waits. ipk_pipe_close() continues to send it as long as there is progress in each second, for at
+ * most 10 s. Whatever process is killed, the peer receives whole messages and then -EPIPE. A
+ * message longer than max_message_bytes is -EPROTO at the receiver, before memory is allocated for
+ * it; the error is permanent.
  *
- * A machine that vanishes without a word is noticed after some 16 minutes, by probes of the
- * kernel's; who must know earlier sends messages of its own now and then.
+ * A machine that vanishes silently is detected after about 16 minutes by kernel keep-alive probes.
+ * To detect it earlier, send messages periodically.
  *
- * Python's handshake before 3.12 is HMAC-MD5; it is spoken only when python_md5 is set.
- * Python's protocol does not say in a proof who made it: a server under that key can have a
- * client answer what it is asked elsewhere. Between C programs, tcp: is the better address.
+ * Python before 3.12 uses an HMAC-MD5 handshake; it is accepted only if python_md5 is set. A proof
+ * in Python's protocol does not identify its sender: a server with that key can relay a challenge
+ * from elsewhere to a client and use the answer. Between C programs, use tcp:.
  */
 #ifndef IPK_NET_H
 #define IPK_NET_H
@@ -42,7 +43,7 @@ typedef struct ipk_net_opts {
 	size_t struct_size;       /* sizeof(ipk_net_opts) */
 	const void *key;          /* key_bytes bytes, copied; NULL: none, or in key_file */
 	size_t key_bytes;         /* 16 .. 4096; with python: addresses 1 .. 4096 */
-	const char *key_file;     /* or where it is: a file that only its owner may read, without
+	const char *key_file;     /* or a file with the key that only its owner may read, without
 				   * the newline at its end; 16 .. 4096 bytes */
 	size_t max_message_bytes; /* 1 .. IPK_MESSAGE_MAX_BYTES, the default */
 	bool python_md5;          /* also speak the handshake of Python before 3.12 */
@@ -53,44 +54,43 @@ typedef struct ipk_net_opts {
 typedef struct ipk_net_listener ipk_net_listener;
 
 /**
- * ipk_net_listener_create() - wait for pipes from other machines, or from Python
+ * ipk_net_listener_create() - listen for pipes from other machines, or from Python
  * @address:      see above; port 0 lets the kernel choose (ipk_net_listener_port())
  * @opts:         NULL for the defaults: no key
  * @ret_listener: the listener
  *
- * A path must lie in a directory of the caller's own with mode 0700; a socket there that
- * nobody listens at any more is replaced. A relative one means the same file when the working
- * directory changes.
+ * A path must be in a directory that belongs to the caller with mode 0700; a socket there without a
+ * listener is replaced. A relative path keeps its meaning if the working directory changes.
  *
- * Blocks:  while the name of a host is looked up.
- * Crash:   a socket file stays and is replaced by the next listener.
+ * Blocks:  while a host name is resolved.
+ * Crash:   a socket file remains and is replaced by the next listener.
  * Cost:    2 fds.
  * Source:  lib/net/net_pipe.c       Since: 0.3
  *
- * Return: 0; -EINVAL address or option; -EACCES a TCP address that others can reach, and no
- * key, or a key file or directory that others can; -ENOENT; -EADDRINUSE; -EEXIST a file that
- * is no socket is there; -EHOSTUNREACH; -EADDRNOTAVAIL; -EMFILE; -ENOMEM.
+ * Return: 0; -EINVAL address or option; -EACCES a TCP address that others can reach without a key,
+ * or a key file or directory that others can access; -ENOENT; -EADDRINUSE; -EEXIST a file that is
+ * not a socket is there; -EHOSTUNREACH; -EADDRNOTAVAIL; -EMFILE; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_net_listener_create(const char *address, const ipk_net_opts *opts,
 						   ipk_net_listener **ret_listener);
 
 /**
- * ipk_net_listener_accept() - the next pipe whose other side has proven itself
+ * ipk_net_listener_accept() - accept the next authenticated pipe
  * @l:        listener
  * @deadline: when to stop waiting
  * @ret_pipe: this side's end
  *
- * Handshakes of up to 64 callers go on side by side, so none waits for another. Whoever has
- * no key, does not speak the protocol, or is not done 2 s after it came in, is
- * hung up on and counted (ipk_net_listener_refused()); when there are 64, the one that has
- * been here the longest makes room for the next after a 64th of that. Nothing that a
- * stranger does makes this call fail.
+ * Up to 64 handshakes run concurrently, so no peer waits for another. A peer that has no key, does
+ * not speak the protocol, or has not finished 2 s after it connected is disconnected and counted
+ * (ipk_net_listener_refused()). When 64 handshakes are active, the oldest is dropped for the next
+ * peer once it has been connected for 1/64 of that time. No behaviour of a stranger makes this call
+ * fail.
  *
- * Order:   as the handshakes end.
- * Blocks:  while nobody connects.
- * Callers: one thread at a time, of the process that made @l.
- * Crash:   the caller's side sees its connection end.
- * Cost:    up to 64 fds for handshakes under way.
+ * Order:   in the order in which the handshakes finish.
+ * Blocks:  until a peer connects.
+ * Callers: one thread at a time, of the process that created @l.
+ * Crash:   the peer sees its connection end.
+ * Cost:    up to 64 fds for active handshakes.
  * Source:  lib/net/net_pipe.c       Since: 0.3
  *
  * Return: 0; -ETIMEDOUT; -EBADF; -EINVAL; -EMFILE; -ENFILE; -ENOMEM.
@@ -99,20 +99,20 @@ IPK_API IPK_MUST_CHECK int ipk_net_listener_accept(ipk_net_listener *l, ipk_dead
 						   ipk_pipe **ret_pipe);
 
 /**
- * ipk_net_listener_fd() - an fd that is readable when accepting would get on
+ * ipk_net_listener_fd() - an fd that is readable when accept would make progress
  * @l:       listener
- * @ret_fd:  for poll and epoll; owned by @l. When it is readable, accept with ipk_now()
- *           until -ETIMEDOUT
+ * @ret_fd:  for poll and epoll; owned by @l. When it is readable, accept with ipk_now() until
+ *           -ETIMEDOUT
  *
  * Blocks:  no.
  * Source:  lib/net/net_pipe.c       Since: 0.3
  *
  * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API IPK_MUST_CHECK int ipk_net_listener_fd(ipk_net_listener *l, int *ret_fd);
+IPK_API IPK_MUST_CHECK int ipk_net_listener_fd(const ipk_net_listener *l, int *ret_fd);
 
 /**
- * ipk_net_listener_port() - the TCP port that is listened at
+ * ipk_net_listener_port() - the TCP port of the listener
  * @l:        listener
  * @ret_port: 1 .. 65535
  *
@@ -121,12 +121,12 @@ IPK_API IPK_MUST_CHECK int ipk_net_listener_fd(ipk_net_listener *l, int *ret_fd)
  *
  * Return: 0; -EOPNOTSUPP it listens at a path; -EBADF; -EINVAL.
  */
-IPK_API IPK_MUST_CHECK int ipk_net_listener_port(ipk_net_listener *l, int *ret_port);
+IPK_API IPK_MUST_CHECK int ipk_net_listener_port(const ipk_net_listener *l, int *ret_port);
 
 /**
- * ipk_net_listener_refused() - how many callers were turned away
+ * ipk_net_listener_refused() - number of rejected connections
  * @l:     listener
- * @ret_n: since it was made: no or another key, another protocol, too slow, another user
+ * @ret_n: since creation: no key or another key, another protocol, too slow, another user
  *
  * Blocks:  no.
  * Callers: the thread that accepts.
@@ -134,13 +134,14 @@ IPK_API IPK_MUST_CHECK int ipk_net_listener_port(ipk_net_listener *l, int *ret_p
  *
  * Return: 0; -EBADF; -EINVAL.
  */
-IPK_API IPK_MUST_CHECK int ipk_net_listener_refused(ipk_net_listener *l, uint64_t *ret_n);
+IPK_API IPK_MUST_CHECK int ipk_net_listener_refused(const ipk_net_listener *l, uint64_t *ret_n);
 
 /**
  * ipk_net_listener_close() - stop listening
  * @l: NULL is fine
  *
- * Handshakes under way end. The process that made the listener also removes the socket file.
+ * Active handshakes are dropped. The process that created the listener also removes the socket
+ * file.
  *
  * Blocks:  no.
  * Source:  lib/net/net_pipe.c       Since: 0.3
@@ -155,24 +156,24 @@ static inline void ipk_net_listener_closep(ipk_net_listener **l)
 }
 
 /**
- * ipk_net_connect() - open a pipe to a listener, here or on another machine
+ * ipk_net_connect() - open a pipe to a listener, local or on another machine
  * @address:  as the listener's
  * @opts:     the same key as the listener's; NULL for none
  * @deadline: bounds the call, the handshake included
  * @ret_pipe: this side's end
  *
  * Order:   nothing is received before the listener has proven that it knows the key.
- * Blocks:  until the listener accepts; python: without a key, until the kernel connects. The
- *          look-up of a name is not bounded by @deadline.
+ * Blocks:  until the listener accepts; python: without a key, until the kernel connects. Name
+ *          resolution is not bounded by @deadline.
  * Callers: any thread.
- * Crash:   a listener that dies under way makes it -EPIPE.
+ * Crash:   -EPIPE if the listener dies meanwhile.
  * Cost:    an fd.
  * Source:  lib/net/net_pipe.c       Since: 0.3
  *
- * Return: 0; -ECONNREFUSED nobody listens there; -ENOENT nothing is at that path;
- * -EHOSTUNREACH; -ETIMEDOUT; -EACCES one side has no key, or another, or a path's listener is
- * another user's; -EPROTO what listens there speaks otherwise; -EPROTONOSUPPORT another
- * version; -EPIPE it hung up; -EINVAL address or option; -EMFILE; -ENOMEM.
+ * Return: 0; -ECONNREFUSED no listener; -ENOENT nothing is at that path; -EHOSTUNREACH; -ETIMEDOUT;
+ * -EACCES one side has no key, or another, or the listener at a path belongs to another user;
+ * -EPROTO the listener speaks another protocol; -EPROTONOSUPPORT another version; -EPIPE the peer
+ * hung up; -EINVAL address or option; -EMFILE; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_net_connect(const char *address, const ipk_net_opts *opts,
 					   ipk_deadline deadline, ipk_pipe **ret_pipe);

@@ -1,8 +1,8 @@
 /*
- * pack.h - typed values in a message: MessagePack behind a mark byte.
+ * pack.h - typed values in a message: MessagePack after a mark byte.
  *
- * A packed message is the byte 0xC1, which MessagePack never uses, then one MessagePack
- * value. Format strings build and read them, in the manner of Py_BuildValue:
+ * A packed message is the byte 0xC1, which MessagePack never uses, followed by one MessagePack
+ * value. Format strings describe it, similar to Py_BuildValue:
  *
  *             value                          packing takes         unpacking takes
  *   n         nil                            nothing               nothing
@@ -17,18 +17,18 @@
  *   y         bytes                          const void *, size_t  const void **, size_t *
  *   [ ... ]   array of exactly these values
  *   { ... }   map: key, value, key, value, ...
- *   *         any one value, passed over     not allowed           nothing
+ *   *         any one value, skipped         not allowed           nothing
  *
- * Spaces, ',' and ':' are for the eye. A format is one value: "[i n s]", "{s: d, s: d}".
- * The compiler does not check the arguments: a plain 5 is an int, so write (int64_t)5 for
- * l and (size_t)5 for the length of S and y.
+ * Spaces, ',' and ':' are ignored. A format is one value: "[i n s]", "{s: d, s: d}". The compiler
+ * does not check the arguments: a plain 5 is an int, so write (int64_t)5 for l and (size_t)5 for
+ * the length of S and y.
  *
  * Unpacking is strict: the type must be the one asked for, and the value must fit the C
  * type (-ERANGE). A d also takes an integer that a double holds exactly. Strings should be
  * UTF-8; neither side checks it.
  *
- * A message whose shape is not known beforehand is read with ipk_reader, value by value,
- * or shown to people with ipk_pack_to_text().
+ * For a message of unknown structure, use ipk_reader, value by value, or ipk_pack_to_text() for
+ * display.
  */
 #ifndef IPK_PACK_H
 #define IPK_PACK_H
@@ -46,12 +46,12 @@ extern "C" {
 #define IPK_PACK_BYTES_MAX (1u << 30) /* of a message, the mark included */
 
 /**
- * ipk_pack() - pack typed values into memory made for them
+ * ipk_pack() - pack typed values into newly allocated memory
  * @ret_data:      the message, for free()
  * @ret_len_bytes: its length, the mark included
  * @format:        see above; the values follow; one value (wrap several in [ ])
  *
- * A string or bytes may be NULL when their length is given as 0.
+ * A string or bytes may be NULL if the length is 0.
  *
  * Blocks:  no.
  * Callers: any thread.
@@ -83,15 +83,15 @@ IPK_API IPK_MUST_CHECK int ipk_vpack(void **ret_data, size_t *ret_len_bytes, con
  * ipk_unpack() - read typed values out of a message
  * @data:      the message, the mark included; what S and y yield points into it
  * @len_bytes: its length
- * @format:    see above; pointers follow, NULL for a value that is not wanted
+ * @format:    see above; pointers follow; NULL skips a value
  *
- * Nothing is stored unless the whole message fits the format. What s yields is a copy
- * of its own with a terminating NUL; a string with a NUL inside is -EPROTO for it.
+ * Nothing is stored unless the whole message matches the format. s allocates a NUL-terminated copy;
+ * a string that contains a NUL is -EPROTO for s.
  *
  * Blocks:  no.
  * Callers: any thread.
- * Crash:   the message may lie in memory that others write meanwhile: each byte is read
- *          once, and what is read is checked.
+ * Crash:   the message may be in memory that others write to meanwhile: each byte is read once and
+ *          checked.
  * Cost:    one malloc() for each s, one more for more than 32 values.
  * Source:  lib/wire/unpack.c        Since: 0.1
  *
@@ -116,7 +116,7 @@ IPK_API IPK_MUST_CHECK int ipk_vunpack(const void *data, size_t len_bytes, const
 				       va_list args);
 
 /**
- * ipk_pack_is_typed() - whether a message starts like a packed one
+ * ipk_pack_is_typed() - whether a message begins like a packed one
  * @data:      any bytes
  * @len_bytes: how many
  *
@@ -124,13 +124,13 @@ IPK_API IPK_MUST_CHECK int ipk_vunpack(const void *data, size_t len_bytes, const
  * Callers: any thread.
  * Source:  lib/wire/reader.c        Since: 0.1
  *
- * Return: true when the first byte is IPK_PACK_MARK; what follows is not looked at.
+ * Return: true if the first byte is IPK_PACK_MARK; the rest is not checked.
  */
 IPK_API bool ipk_pack_is_typed(const void *data, size_t len_bytes);
 
-/* What a reader can come upon. */
+/* Kinds of token. */
 typedef enum ipk_token_kind {
-	IPK_TOKEN_END,    /* the message was read to its end */
+	IPK_TOKEN_END,    /* end of the message */
 	IPK_TOKEN_NIL,    /* no value */
 	IPK_TOKEN_BOOL,   /* boolean */
 	IPK_TOKEN_INT,    /* i: every integer that an int64_t holds */
@@ -144,7 +144,7 @@ typedef enum ipk_token_kind {
 
 typedef struct ipk_token {
 	ipk_token_kind kind;
-	unsigned depth; /* arrays and maps around it: 0 for the message's one value */
+	unsigned depth; /* number of enclosing arrays and maps: 0 for the top-level value */
 	union {
 		bool boolean;
 		int64_t i;
@@ -156,23 +156,23 @@ typedef struct ipk_token {
 	size_t len_bytes; /* of data */
 } ipk_token;
 
-/* A place in a message. Its fields are the reader's own. */
+/* A position in a message. The fields are private. */
 typedef struct ipk_reader {
 	const unsigned char *at;
 	const unsigned char *end;
-	size_t n_owed; /* values still to come */
+	size_t n_owed; /* values not yet read */
 	unsigned depth;
-	uint32_t n_left[IPK_PACK_DEPTH_MAX]; /* values still to come at each depth */
+	uint32_t n_left[IPK_PACK_DEPTH_MAX]; /* values not yet read at each depth */
 	uint64_t reserved[4];
 } ipk_reader;
 
 /**
- * ipk_reader_init() - start reading a message of any shape
- * @r:         reader, in the caller's memory; nothing to release
- * @data:      the message, the mark included; stays in place while it is read
+ * ipk_reader_init() - start reading a message of unknown structure
+ * @r:         reader, in the caller's memory; needs no release
+ * @data:      the message, the mark included; must stay valid while it is read
  * @len_bytes: its length
  *
- * A message that is none is reported by the first ipk_reader_next().
+ * An invalid message is reported by the first ipk_reader_next().
  *
  * Blocks:  no.
  * Callers: any thread.
@@ -183,7 +183,7 @@ IPK_API void ipk_reader_init(ipk_reader *r, const void *data, size_t len_bytes);
 /**
  * ipk_reader_next() - read the next value
  * @r:         reader
- * @ret_token: the value, or IPK_TOKEN_END after the last one, however often
+ * @ret_token: the value; after the last one always IPK_TOKEN_END
  *
  *	for (;;) {
  *		IPK_TRY(ipk_reader_next(&r, &token));
@@ -192,14 +192,14 @@ IPK_API void ipk_reader_init(ipk_reader *r, const void *data, size_t len_bytes);
  *		...
  *	}
  *
- * An array or map that cannot fit into the bytes left is refused at once, so n_items may
- * be trusted to be at most the message's length. Extension types are refused: ipk never
- * writes them. After an error the reader stays where it is.
+ * An array or map that cannot fit into the remaining bytes is rejected at once, so n_items never
+ * exceeds the length of the message. Extension types are rejected: ipk never writes them. After an
+ * error the position does not change.
  *
  * Blocks:  no.
  * Callers: one thread at a time per reader.
- * Crash:   the message may lie in memory that others write meanwhile: each byte is read
- *          once, and what is read is checked.
+ * Crash:   the message may be in memory that others write to meanwhile: each byte is read once and
+ *          checked.
  * Cost:    no malloc().
  * Source:  lib/wire/reader.c        Since: 0.1
  *
@@ -208,17 +208,17 @@ IPK_API void ipk_reader_init(ipk_reader *r, const void *data, size_t len_bytes);
 IPK_API IPK_MUST_CHECK int ipk_reader_next(ipk_reader *r, ipk_token *ret_token);
 
 /**
- * ipk_pack_to_text() - show a message to people, as one line in the manner of JSON
+ * ipk_pack_to_text() - format a message for display, as one JSON-like line
  * @data:       the message, the mark included
  * @len_bytes:  its length
  * @buf:        for the text and a NUL; the text ends in "..." when it was cut
  * @size_bytes: of @buf; 4 or more
  * @ret_len:    bytes of text without the NUL; may be NULL
  *
- * [42, null, "hello", b"\x00\xff", {"score": 0.97}]. The text is UTF-8 that is safe on a
- * terminal: control, invisible and direction-changing characters are escaped as \n or
- * \u001b, bytes that are not UTF-8 as \xff. Doubles always have a '.', an exponent or a
- * name (inf, nan). What would follow the cut is not looked at.
+ * [42, null, "hello", b"\x00\xff", {"score": 0.97}]. The text is UTF-8 that is safe on a terminal:
+ * control, invisible and direction-changing characters are escaped as \n or \u001b, bytes that are
+ * not UTF-8 as \xff. Doubles always have a '.', an exponent or a name (inf, nan). Data after the
+ * cut is not read.
  *
  * Blocks:  no.
  * Callers: any thread.

@@ -1,8 +1,8 @@
 /*
  * process.h - child processes (Python: multiprocessing.Process).
  *
- * A process runs a function in a fork of the caller or of a zygote, or another program. What
- * it is given under names it finds with ipk_inherited(), however it came to be:
+ * A child process runs a function in a fork of the caller or of a zygote, or runs another program.
+ * It finds the handles that it was given with ipk_inherited(), whatever the start method:
  *
  *     ipk_inherit given[] = {IPK_INHERIT(queue, "jobs", jobs), IPK_INHERIT_FD("log", fd)};
  *     IPK_TRY(ipk_process_start(NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC,
@@ -10,15 +10,14 @@
  *     ...
  *     ipk_queue *jobs = ipk_inherited(queue, "jobs");       in the worker
  *
- * A child is named by a pidfd, so no call here can hit another process that got the same
- * pid later.
+ * A child is referred to by a pidfd, so no call can affect another process that got the same pid
+ * later.
  *
- * At the end of a process (exit() or return from main(), or from the function of a child)
- * these happen one after the other: calls registered with ipk_at_exit() at priority 0 and
- * above; its daemons are terminated, and killed if they take more than a second; its other
- * children with open handles are waited for, however long that takes, but for detached ones; the
- * remaining calls.
- * _exit() and deadly signals skip all that.
+ * When a process exits (exit(), return from main(), or return from the function of a child), these
+ * steps run in order: calls registered with ipk_at_exit() at priority 0 and above; termination of
+ * its daemons, which are killed if they take more than 1 s; a wait without time limit for its other
+ * children with open handles, except detached ones; the remaining calls. _exit() and fatal signals
+ * skip all of them.
  */
 #ifndef IPK_PROCESS_H
 #define IPK_PROCESS_H
@@ -33,41 +32,44 @@ extern "C" {
 
 typedef struct ipk_process ipk_process;
 
-/* What the child runs. 0 .. 255 is its exit code; anything else (an ipk error) makes it 255. */
+/* The function that a child runs. 0 .. 255 is its exit code; any other value (an ipk error) becomes
+ * 255. */
 typedef int (*ipk_process_fn)(void *arg);
 
-/* How a child comes to be. */
-enum {
-	/* Fork while this process has one thread, otherwise by the zygote. */
+/* How a child is created. */
+typedef enum ipk_start_method {
+	/* A fork of this process if it has one thread, otherwise of the zygote. */
 	IPK_START_DEFAULT = 0,
-	/* A fork of this process as it is now: all memory and handles are there. */
+	/* A fork of this process in its present state: all memory and handles exist in the
+	 * child. */
 	IPK_START_FORK = 1,
-	/* A fork of the zygote (ipk_zygote_start()): safe and quick however large and threaded
-	 * this process is by now; memory is as it was when the zygote was started. */
+	/* A fork of the zygote (ipk_zygote_start()): safe and fast even if this process is large
+	 * and has threads; the memory is that of this process when the zygote was started. */
 	IPK_START_ZYGOTE = 2,
-	/* Another program, or this one anew: posix_spawn(). */
+	/* Another program, or a new instance of this one: posix_spawn(). */
 	IPK_START_EXEC = 3,
-};
+} ipk_start_method;
 
-enum {
-	/* SIGKILL when the thread that started it ends; by a zygote: when the process ends,
-	 * or only the zygote is killed. (With IPK_START_EXEC it costs a fork.) Also of a child
-	 * that has become another user: it keeps an fd open for that, another program too,
-	 * which then must not close it. (In a user namespace whose root is not the machine's
-	 * only while it stays the user that it was.) */
+typedef enum ipk_process_flags {
+	/* SIGKILL when the thread that started it ends; with a zygote: when the process ends, or
+	 * the zygote alone is killed. (With IPK_START_EXEC it costs a fork.) It also works if the
+	 * child changes its user id: the child keeps an fd open for that, also across exec(), which
+	 * the new program must not close. (In a user namespace whose root is not that of the
+	 * machine it works only while the child keeps its user id.) */
 	IPK_PROCESS_DIE_WITH_PARENT = 1u << 0,
-	/* Never outlives its parent: terminated when that exits, SIGKILL when that is killed;
-	 * may not start children with ipk_process_start() itself (-EPERM). Another program
-	 * (IPK_START_EXEC) is killed when the thread that started it ends, and one that the
-	 * main thread started when that ends alone; a zygote's also when only that is killed. */
+	/* Never outlives its parent: terminated when the parent exits, SIGKILL when the parent is
+	 * killed; cannot start children with ipk_process_start() (-EPERM). A program
+	 * (IPK_START_EXEC) is killed when the thread that started it ends; one started by the main
+	 * thread also when only that thread ends; a child of a zygote also when only the zygote is
+	 * killed. */
 	IPK_PROCESS_DAEMON = 1u << 1,
-	/* Reads the parent's stdin; otherwise it is /dev/null. */
+	/* Inherits the stdin of the parent; otherwise stdin is /dev/null. */
 	IPK_PROCESS_KEEP_STDIN = 1u << 2,
-	/* exit() does not wait for it: it may outlive its parent. */
+	/* exit() of the parent does not wait for it: it may outlive its parent. */
 	IPK_PROCESS_DETACHED = 1u << 3,
-};
+} ipk_process_flags;
 
-/* A handle given to a child under a name: see ipk_inherited(). */
+/* A handle passed to a child under a name: see ipk_inherited(). */
 typedef struct ipk_inherit {
 	const char *noun; /* "queue", "lock", ...; "fd" */
 	const char *name; /* [A-Za-z0-9._-]{1,200} */
@@ -88,97 +90,95 @@ typedef struct ipk_inherit {
 typedef struct ipk_process_opts {
 	size_t struct_size; /* sizeof(ipk_process_opts) */
 	/*
-	 * [A-Za-z0-9._-]{1,200}, the first 15 are what ps and top show. By default "ipk-PID",
-	 * and ps and top show the program's own name.
+	 * [A-Za-z0-9._-]{1,200}; ps and top show the first 15 bytes. By default "ipk-PID", and ps
+	 * and top show the name of the program.
 	 */
 	const char *name;
-	unsigned flags;   /* IPK_PROCESS_* */
-	int start_method; /* IPK_START_* */
+	unsigned flags; /* ipk_process_flags, or-ed */
+	ipk_start_method start_method;
 	/*
-	 * The child gets a copy of the @arg_bytes at @arg. 0: it gets the pointer as it is,
-	 * which is good after a fork of this process only; by a zygote it must be NULL.
+	 * The child gets a copy of @arg_bytes bytes at @arg. 0: it gets the pointer itself, which
+	 * is valid only in a fork of this process; with a zygote it must be NULL.
 	 */
 	size_t arg_bytes;
 	/*
-	 * What it finds with ipk_inherited(), IPK_INHERIT_MAX at most. Pipes, which have one
-	 * owner, go over to it: a start that succeeds closes the handle here. By zygote and
-	 * exec a child opens what was made with a name by that: at its birth, another program
-	 * when it first asks. So the name has to stay until then.
+	 * Handles for ipk_inherited(), at most IPK_INHERIT_MAX. A pipe end has one owner and moves
+	 * to the child: a successful start closes the handle here. With zygote and exec, named
+	 * objects are opened by name: by a zygote's child when it starts, by a program when it
+	 * first asks. The name must exist until then.
 	 */
 	const ipk_inherit *inherit;
 	size_t n_inherit;
-	/* Its stdin, stdout and stderr. NULL: /dev/null (see IPK_PROCESS_KEEP_STDIN), and those of
-	 * this process. */
+	/* stdin, stdout and stderr of the child. NULL: /dev/null (see IPK_PROCESS_KEEP_STDIN), and
+	 * those of this process. */
 	const int *stdin_fd, *stdout_fd, *stderr_fd;
 	/* IPK_START_EXEC, with @fn and @arg NULL: */
-	const char *program; /* a path, or a name that is looked for in PATH; NULL: this program */
-	char *const *argv;   /* with argv[0], NULL at its end; NULL: { program, NULL } */
-	char *const *env;    /* "NAME=value"s; NULL: this process's */
-	/* How long a zygote may take to answer, which may be stopped; 0: 10 s. INT64_MAX: for ever.
-	 */
+	const char *program; /* a path, or a name that is searched in PATH; NULL: this program */
+	char *const *argv;   /* with argv[0], NULL-terminated; NULL: { program, NULL } */
+	char *const *env;    /* "NAME=value" strings, NULL-terminated; NULL: this environment */
+	/* How long to wait for a zygote, which may be stopped; 0: 10 s. INT64_MAX: no limit. */
 	int64_t timeout_ns;
 } ipk_process_opts;
 
 #define IPK_PROCESS(...) IPK_OPTS(process, __VA_ARGS__)
 
-/* How a process ended, and what it took. */
+/* How a process ended, and its resource usage. */
 typedef struct ipk_process_status {
-	int exit_code;   /* 0 .. 255, or -1 when a signal ended it */
+	int exit_code;   /* 0 .. 255, or -1 if a signal ended it */
 	int signal;      /* the signal that ended it, or 0 */
-	bool core;       /* it left a core dump */
-	bool is_oom;     /* the kernel ended it because memory ran out, as far as can be told */
-	int64_t user_ns; /* processor time, its own and that of its reaped children */
+	bool core;       /* it dumped core */
+	bool is_oom;     /* killed by the kernel's OOM killer, as far as can be detected */
+	int64_t user_ns; /* CPU time, including its reaped children */
 	int64_t system_ns;
-	uint64_t max_rss_bytes; /* the most memory it had at a time */
+	uint64_t max_rss_bytes; /* peak resident memory */
 	uint64_t reserved[8];   /* 0 */
 } ipk_process_status;
 
 /**
  * ipk_process_start() - run a function in a child process, or another program
- * @fn:       runs in the child; returning from it ends the child without atexit handlers,
- *            after what ipk_at_exit() says and a flush of stdio
- * @arg:      passed to @fn; see ipk_process_opts for what the child has of it
+ * @fn:       runs in the child; when it returns, the child ends without atexit handlers, after the
+ *            ipk_at_exit() calls and a flush of stdio
+ * @arg:      passed to @fn; ipk_process_opts says what the child gets
  * @opts:     NULL for the defaults
  * @ret_proc: the child
  *
- * stdio of the parent is flushed first, so that nothing is printed twice; of a parent with
- * several threads stdout and stderr, and at the child's end too. The child of a
- * fork inherits all fds, signal handlers and the signal mask, and only the calling thread;
- * its stdin is /dev/null unless @opts say otherwise. Another program has stdio and what it
- * was given, in the environment a variable IPK_BORN that the library there takes out again,
- * and the caller's signal mask.
+ * stdio of the parent is flushed first, so that nothing is printed twice; if the parent has several
+ * threads, only stdout and stderr are, also at the end of the child. The child of a fork inherits
+ * all fds, signal handlers and the signal mask, but only the calling thread; its stdin is /dev/null
+ * unless @opts say otherwise. A program gets stdio, the inherited handles, an environment variable
+ * IPK_SPAWN_INFO that the library in it removes, and the caller's signal mask.
  *
- * Blocks:  only while the flush does: a full pipe on stdout or stderr. A zygote that is
- *          stopped is waited for, as long as timeout_ns says.
- * Callers: any thread; after IPK_START_FORK in a program with several threads @fn may use
- *          only what is async-signal-safe, as after any fork(), and this library.
+ * Blocks:  only while the flush blocks: a full pipe on stdout or stderr. For a zygote that is
+ *          stopped it waits up to timeout_ns.
+ * Callers: any thread; after IPK_START_FORK in a program with several threads @fn may use only
+ *          async-signal-safe functions, as after any fork(), and this library.
  * Crash:   a child outlives a parent that is killed, unless its flags say otherwise.
- * Cost:    one fork() and one fd, five cheap system calls besides; a name, one more. The
- *          first start in a process makes 48 KiB of memory and a fd for ipc-inspect.
+ * Cost:    one fork(), one fd, and five cheap system calls; one more with a name. The first start
+ *          in a process allocates 48 KiB and an fd for ipc-inspect.
  * Source:  lib/process/start.c      Since: 0.1
  *
- * Return: 0; -EINVAL; -EDEADLK by default, when this process has threads (a fork of it might
- * hang) and no zygote: start the zygote early, or say which method; by the zygote, when there
- * is none; -EPERM a daemon has no children; -EBADF a handle or fd that is none; -EOPNOTSUPP a
- * handle that cannot be sent: it is lent by a value or array, or leads to another machine;
- * -ESTALE its name was removed or leads elsewhere by now; -EBUSY a message is begun on a pipe that
- * is to go over; -ETIMEDOUT the zygote does not answer, and nothing was or will be run; -ENOSYS the
- * kernel refuses what it takes (pidfds, clone: see ipk_strerror()), and nothing was run; -ENOBUFS
- * too many handles for the socket they travel in; -EAGAIN too many processes; -ENOMEM; -EMFILE and
- * -ENFILE no fd is free, and nothing was run (unless another thread took the last one meanwhile:
- * the child was then killed as it began); -EPIPE the zygote was killed, its standby too; -ENOENT,
- * -EACCES, -ENOEXEC and others of execve(2): the program cannot be run.
+ * Return: 0; -EINVAL; -EDEADLK by default: this process has threads (a fork could deadlock) and no
+ * zygote: start the zygote early, or set start_method; IPK_START_ZYGOTE: there is no zygote; -EPERM
+ * a daemon cannot have children; -EBADF an invalid handle or fd; -EOPNOTSUPP a handle that cannot
+ * be sent: it is borrowed from a value or array, or refers to another machine; -ESTALE its name was
+ * removed or now refers to another object; -EBUSY a message is in progress on a pipe end that
+ * is to be passed; -ETIMEDOUT the zygote does not answer; nothing runs or will run; -ENOSYS the
+ * kernel rejects a required call (pidfds, clone: see ipk_strerror()); nothing runs; -ENOBUFS too
+ * many handles for the socket that carries them; -EAGAIN too many processes; -ENOMEM; -EMFILE and
+ * -ENFILE no fd is free; nothing runs (if another thread took the last fd during the call, the
+ * child was killed as it started); -EPIPE the zygote and its standby were killed; -ENOENT, -EACCES,
+ * -ENOEXEC and others of execve(2): the program cannot be executed.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_start(ipk_process_fn fn, void *arg,
 					     const ipk_process_opts *opts, ipk_process **ret_proc);
 
 /**
- * ipk_process_close() - give up the handle
+ * ipk_process_close() - close the handle
  * @p: NULL is fine
  *
- * A child still running goes on, and stays a zombie from its end to the caller's; a daemon
- * still ends with the caller at the latest. One that has ended is reaped here. In a process
- * that did not start it, only the handle goes.
+ * A running child continues, and remains a zombie from its end to that of the caller; a daemon
+ * still ends at the latest with the caller. A child that has ended is reaped here. In a process
+ * that did not start the child, only the handle is freed.
  *
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
@@ -196,15 +196,15 @@ static inline void ipk_process_closep(ipk_process **p)
  * ipk_process_join() - wait until the child has ended
  * @p:          child
  * @deadline:   when to stop waiting
- * @ret_status: how it ended; may be NULL; the same at every later call
+ * @ret_status: how it ended; may be NULL; later calls return the same
  *
  * Blocks:  while the child runs.
- * Callers: only the process that started it; any thread, several at once too.
+ * Callers: only the process that started it; any thread, also several at once.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0; -ETIMEDOUT it still runs; -ECHILD not the caller's child, or it has ended but
- * somebody else reaped it (who waits for any child, or a kernel told to ignore SIGCHLD, or a
- * zygote that was killed meanwhile); -EBADF.
+ * Return: 0; -ETIMEDOUT it still runs; -ECHILD not a child of the caller, or it has ended but was
+ * reaped elsewhere (by a wait for any child, by the kernel because SIGCHLD is ignored, or because
+ * its zygote was killed); -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadline,
 					    ipk_process_status *ret_status);
@@ -214,14 +214,14 @@ IPK_API IPK_MUST_CHECK int ipk_process_join(ipk_process *p, ipk_deadline deadlin
  * @procs:     children; NULL entries are skipped
  * @n:         how many
  * @deadline:  when to stop waiting
- * @ret_index: which one, the first in order of several; to be joined (and set to NULL) next
+ * @ret_index: index of the first one that has ended; join it and set its entry to NULL next
  *
  * Blocks:  while all of them run.
  * Callers: only the process that started them; any thread.
  * Source:  lib/process/process.c    Since: 0.4
  *
- * Return: 0; -ETIMEDOUT all run; -ECHILD there is none, or one is not the caller's; -EINVAL;
- * -ENOMEM.
+ * Return: 0; -ETIMEDOUT all run; -ECHILD there is none, or one is not a child of the caller;
+ * -EINVAL; -ENOMEM.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_wait_any(ipk_process *const procs[], size_t n,
 						ipk_deadline deadline, size_t *ret_index);
@@ -233,20 +233,20 @@ IPK_API IPK_MUST_CHECK int ipk_process_wait_any(ipk_process *const procs[], size
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: true while it runs (a stopped one too), false once it has ended, reaped or not.
+ * Return: true while it runs (also if stopped), false once it has ended, reaped or not.
  */
-IPK_API bool ipk_process_is_alive(ipk_process *p);
+IPK_API bool ipk_process_is_alive(const ipk_process *p);
 
 /**
- * ipk_process_interrupt() - interrupt the child, like Ctrl-C (SIGINT)
+ * ipk_process_interrupt() - send the child SIGINT, like Ctrl-C
  * @p: child
  *
  * Blocks:  no.
  * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.4
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
- * fork of the one that has, say), or the child is another user's by now.
+ * Return: 0, also if it has already ended; -EBADF; -EPERM this process did not start it (for
+ * example a fork of the process that did), or the child now belongs to another user.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
 
@@ -258,21 +258,21 @@ IPK_API IPK_MUST_CHECK int ipk_process_interrupt(ipk_process *p);
  * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
- * fork of the one that has, say), or the child is another user's by now.
+ * Return: 0, also if it has already ended; -EBADF; -EPERM this process did not start it (for
+ * example a fork of the process that did), or the child now belongs to another user.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_terminate(ipk_process *p);
 
 /**
- * ipk_process_kill() - end the child at once (SIGKILL)
+ * ipk_process_kill() - kill the child (SIGKILL)
  * @p: child
  *
  * Blocks:  no.
  * Callers: only the process that started it; any thread.
  * Source:  lib/process/process.c    Since: 0.1
  *
- * Return: 0, also when it has ended already; -EBADF; -EPERM this process has not started it (a
- * fork of the one that has, say), or the child is another user's by now.
+ * Return: 0, also if it has already ended; -EBADF; -EPERM this process did not start it (for
+ * example a fork of the process that did), or the child now belongs to another user.
  */
 IPK_API IPK_MUST_CHECK int ipk_process_kill(ipk_process *p);
 
@@ -301,8 +301,8 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
 /**
  * ipk_process_fd() - an fd that is readable (POLLIN) when the child has ended
  * @p:      child
- * @ret_fd: a pidfd, owned by @p: not to be read or closed. (For a child that somebody else
- *          reaped while it was being started it is another fd that is always readable.)
+ * @ret_fd: a pidfd, owned by @p: do not read or close it. (If the child was reaped elsewhere while
+ *          it was being started, it is another fd that is always readable.)
  *
  * Blocks:  no.
  * Source:  lib/process/process.c    Since: 0.1
@@ -311,29 +311,29 @@ IPK_API const char *ipk_process_name(const ipk_process *p);
  */
 IPK_API IPK_MUST_CHECK int ipk_process_fd(const ipk_process *p, int *ret_fd);
 
-/* --- what a process knows of its children, itself and its parent --- */
+/* --- children, this process, and its parent --------------------------------------------------- */
 
 typedef struct ipk_process_info {
 	pid_t pid;
-	int start_method;   /* IPK_START_*, the one that was used */
-	unsigned flags;     /* IPK_PROCESS_* */
-	int64_t running_ns; /* since its start */
+	ipk_start_method start_method; /* the method that was used */
+	unsigned flags;                /* ipk_process_flags, or-ed */
+	int64_t running_ns;            /* since its start */
 	char name[208];
 	uint64_t reserved[8]; /* 0 */
 } ipk_process_info;
 
 /**
- * ipk_active_children() - the children of this process that run
- * @ret_infos: the latest first; may be NULL when @max is 0
- * @max:       for how many there is room
- * @ret_n:     how many there are, which may be more than @max
+ * ipk_active_children() - the running children of this process
+ * @ret_infos: the most recent first; may be NULL when @max is 0
+ * @max:       how many entries the array has room for
+ * @ret_n:     number of children; may exceed @max
  *
- * Those whose handles are open, and daemons. Children that have ended are reaped by the way;
- * their handles still tell how.
+ * Lists children with open handles, and daemons. Children that have ended are reaped; their handles
+ * still report the status.
  *
  * Blocks:  no.
- * Callers: any thread. A fork child has none of its parent's.
- * Source:  lib/process/family.c     Since: 0.4
+ * Callers: any thread. A fork child does not inherit its parent's children.
+ * Source:  lib/process/child_table.c     Since: 0.4
  *
  * Return: 0; -EINVAL.
  */
@@ -346,33 +346,34 @@ IPK_API IPK_MUST_CHECK int ipk_active_children(ipk_process_info *ret_infos, size
  * Blocks:  no.
  * Source:  lib/process/parent.c     Since: 0.4
  *
- * Return: the name it was started with, "ipk-PID" when it got none; "main" in a process that
+ * Return: the name it was started with, "ipk-PID" if it was given none; "main" in a process that
  * ipk_process_start() did not start.
  */
 IPK_API const char *ipk_process_current_name(void);
 
 /**
- * ipk_parent_pid() - the process that called ipk_process_start() for this one
+ * ipk_parent_pid() - pid of the process that called ipk_process_start() for this one
  *
- * The same once it has ended, and also when a zygote bore this process for it.
+ * The value does not change when that process ends. With a zygote it is still the caller's pid, not
+ * the zygote's.
  *
  * Blocks:  no.
  * Source:  lib/process/parent.c     Since: 0.4
  *
- * Return: its pid; 0 when there is none.
+ * Return: its pid; 0 if there is none.
  */
 IPK_API pid_t ipk_parent_pid(void);
 
 /**
  * ipk_parent_fd() - an fd that is readable (POLLIN) when the parent has ended
- * @ret_fd: owned by the library: not to be read or closed
+ * @ret_fd: owned by the library: do not read or close it
  *
  * Blocks:  no.
  * Callers: any thread.
- * Cost:    an fd from the first call on.
+ * Cost:    an fd, from the first call on.
  * Source:  lib/process/parent.c     Since: 0.4
  *
- * Return: 0; -ESRCH there is no parent, ipk_process_start() did not start this process;
+ * Return: 0; -ESRCH no parent: ipk_process_start() did not start this process;
  * -EMFILE; -ENFILE; -ENOMEM; -EINVAL.
  */
 IPK_API IPK_MUST_CHECK int ipk_parent_fd(int *ret_fd);
@@ -383,7 +384,7 @@ IPK_API IPK_MUST_CHECK int ipk_parent_fd(int *ret_fd);
  * Blocks:  no.
  * Source:  lib/process/parent.c     Since: 0.4
  *
- * Return: true while it does; false when it has ended, or there is none.
+ * Return: true while it runs; false if it has ended, or there is none.
  */
 IPK_API bool ipk_parent_is_alive(void);
 
@@ -401,13 +402,13 @@ IPK_API IPK_MUST_CHECK int ipk_parent_join(ipk_deadline deadline);
 typedef void (*ipk_exit_fn)(void *arg);
 
 /**
- * ipk_at_exit() - have something called when this process ends in good order
- * @fn:       called once, in whichever thread ends the process; it may register more
+ * ipk_at_exit() - register a function to be called at normal exit of this process
+ * @fn:       called once, in the thread that ends the process; it may register more
  * @arg:      passed to @fn
- * @priority: 0 and above: before children are waited for, higher ones first; below 0: after
+ * @priority: 0 and above: before the wait for children, higher ones first; below 0: after it
  *
- * Of several with the same priority the last one registered is the first. Fork children do
- * not run their parent's. See above for the whole order.
+ * Functions with the same priority run in reverse order of registration. Fork children do not run
+ * those of their parent. The top of this file gives the whole order.
  *
  * Blocks:  no.
  * Callers: any thread.
@@ -417,52 +418,52 @@ typedef void (*ipk_exit_fn)(void *arg);
  */
 IPK_API IPK_MUST_CHECK int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority);
 
-/* --- what a child was given under names --- */
+/* --- inherited handles ------------------------------------------------------------------------ */
 
-enum { IPK_INHERIT_MAX = 64 };
+#define IPK_INHERIT_MAX 64
 
-/* ipk_queue *jobs = ipk_inherited(queue, "jobs"); NULL: nothing was given under that name. */
+/* ipk_queue *jobs = ipk_inherited(queue, "jobs"); NULL: no handle with that name was passed. */
 #define ipk_inherited(noun_, name_) ((ipk_##noun_ *)ipk_inherited_handle(#noun_, (name_)))
 
 /**
- * ipk_inherited_handle() - a handle that this process was given by its parent
+ * ipk_inherited_handle() - a handle that the parent passed to this process
  * @noun: "queue", "lock", "pipe", ...
- * @name: what the parent called it
+ * @name: the name that the parent gave it
  *
- * Each is given out once, to whoever asks first, and closed by them. Easier to use is the
- * macro ipk_inherited().
+ * Each handle is returned once, to the first caller, who must close it. Prefer the macro
+ * ipk_inherited().
  *
  * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/process/inherited.c  Since: 0.4
  *
- * Return: the handle; NULL: there is none of that noun and name, or it was given out.
+ * Return: the handle; NULL: no handle of that noun and name, or it was already returned.
  */
 IPK_API void *ipk_inherited_handle(const char *noun, const char *name);
 
 /**
- * ipk_inherited_fd() - an fd that this process was given by its parent
- * @name:   what the parent called it
+ * ipk_inherited_fd() - an fd that the parent passed to this process
+ * @name:   the name that the parent gave it
  * @ret_fd: to be closed by the caller
  *
- * After a fork it has the number that it has in the parent.
+ * After a fork it has the same number as in the parent.
  *
  * Blocks:  no.
  * Callers: any thread.
  * Source:  lib/process/inherited.c  Since: 0.4
  *
- * Return: 0; -ENOENT there is none of that name, or it was given out; -EINVAL.
+ * Return: 0; -ENOENT no fd of that name, or it was already returned; -EINVAL.
  */
 IPK_API IPK_MUST_CHECK int ipk_inherited_fd(const char *name, int *ret_fd);
 
-/* --- zygotes --- */
+/* --- zygotes ---------------------------------------------------------------------------------- */
 
 typedef struct ipk_zygote_opts {
 	size_t struct_size; /* sizeof(ipk_zygote_opts) */
-	const char *name;   /* what ps and top show; by default "ipk-zygote" */
+	const char *name;   /* shown by ps and top; by default "ipk-zygote" */
 	/*
-	 * Runs in the zygote before it serves, once: what it loads is there in all children.
-	 * It has no other threads when it returns. Anything but 0 is an error of the start.
+	 * Runs once in the zygote before it serves requests: what it loads exists in all children.
+	 * It must not leave other threads behind. A result other than 0 is an error of the start.
 	 */
 	int (*preload)(void *arg);
 	void *preload_arg;
@@ -471,45 +472,45 @@ typedef struct ipk_zygote_opts {
 #define IPK_ZYGOTE(...) IPK_OPTS(zygote, __VA_ARGS__)
 
 /**
- * ipk_zygote_start() - make the fork server that IPK_START_ZYGOTE uses
+ * ipk_zygote_start() - start the fork server that IPK_START_ZYGOTE uses
  * @opts: NULL for the defaults
  *
- * To be called early, while this process has one thread and little memory. The zygote is a
- * fork of it as it is now, and stays so: with all fds and handles that were made before,
- * which it keeps open, and the functions of libraries that were loaded before. A second
- * process, its standby, takes over when it is killed. Both block all signals, so that
- * Ctrl-C is for this process alone, and end when it does, or at ipk_zygote_stop().
+ * Call it early, while this process has one thread and little memory. The zygote is a fork of this
+ * process and keeps its present state: the fds and handles that exist now, which it keeps open, and
+ * the libraries that are loaded now. A second process, its standby, takes over if the zygote is
+ * killed. Both block all signals, so that Ctrl-C reaches only this process, and end when this
+ * process ends or calls ipk_zygote_stop().
  *
- * Blocks:  until the preload is done and the standby there.
- * Callers: one thread, with no other but the library's own.
- * Crash:   this process killed: zygote and standby end. The zygote killed: the standby is
- *          the zygote, and gets a standby at the next start of a process.
- * Cost:    two forks; some 150 KiB of memory each, and what this process changes later.
+ * Blocks:  until the preload has finished and the standby exists.
+ * Callers: one thread, while only the library's own threads exist besides it.
+ * Crash:   if this process is killed, zygote and standby end. If the zygote is killed, the standby
+ *          becomes the zygote, and gets a new standby at the next start of a process.
+ * Cost:    two forks; about 150 KiB of memory each, plus pages that this process changes later.
  * Source:  lib/process/zygote_start.c    Since: 0.4
  *
- * Return: 0; -EALREADY there is one; -EDEADLK this process has further threads; what the
- * preload returned, -ECANCELED if that is more than 0, -EPIPE if it did not return; -EINVAL;
+ * Return: 0; -EALREADY a zygote exists; -EDEADLK this process has other threads; the negative
+ * result of the preload, -ECANCELED if it was positive, -EPIPE if it did not return; -EINVAL;
  * -EAGAIN too many processes; -ENOMEM; -EMFILE.
  */
 IPK_API IPK_MUST_CHECK int ipk_zygote_start(const ipk_zygote_opts *opts);
 
 /**
- * ipk_zygote_stop() - end the zygote; without one, nothing happens
+ * ipk_zygote_stop() - stop the zygote; no effect without one
  *
- * Its children with IPK_PROCESS_DIE_WITH_PARENT are killed, the others go on.
+ * Its children with IPK_PROCESS_DIE_WITH_PARENT are killed, the others continue.
  *
- * Blocks:  until it has ended, two seconds at most.
+ * Blocks:  until it has ended, at most 2 s.
  * Callers: one thread, while no other starts a process.
  * Source:  lib/process/zygote_start.c    Since: 0.4
  */
 IPK_API void ipk_zygote_stop(void);
 
 /**
- * ipk_cpu_count() - how many processors this process may use
+ * ipk_cpu_count() - number of CPUs that this process may use
  *
- * The smaller of its CPU affinity and its cgroup's CPU quota (v2, or v1), rounded up.
+ * The smaller of its CPU affinity and the CPU quota of its cgroup (v2, or v1), rounded up.
  *
- * Blocks:  no; reads a few small files the first time in each process, to find the quota.
+ * Blocks:  no; the first call in a process reads a few small files to find the quota.
  * Source:  lib/os/cpu.c             Since: 0.1
  *
  * Return: 1 or more.

@@ -1,5 +1,5 @@
 /*
- * progress.h - how far a pool is with its work, for people and programs.
+ * progress.h - progress of a pool, for display and for programs.
  */
 #ifndef IPK_PROGRESS_H
 #define IPK_PROGRESS_H
@@ -10,25 +10,25 @@
 extern "C" {
 #endif
 
-/* Counters since the pool was created; items of maps count one by one. */
+/* Counters since the pool was created; each item of a map counts. */
 typedef struct ipk_progress {
 	uint64_t n_submitted;
-	uint64_t n_done;   /* with a result */
-	uint64_t n_failed; /* with a failure; the causes: */
+	uint64_t n_done;   /* succeeded */
+	uint64_t n_failed; /* failed; by cause: */
 	uint64_t n_task_errors;
 	uint64_t n_died;
 	uint64_t n_timeouts;
 	uint64_t n_quarantined;
 	uint64_t n_too_large;
-	uint64_t n_cancelled; /* not among the failed */
-	uint64_t n_retried;   /* after a worker's death */
+	uint64_t n_cancelled; /* not included in n_failed */
+	uint64_t n_retried;   /* retries after the death of a worker */
 	uint64_t n_running;
-	uint64_t n_queued;     /* submitted and not begun */
+	uint64_t n_queued;     /* submitted, not started */
 	uint32_t n_workers;    /* alive now */
 	uint32_t n_replaced;   /* workers that died and were replaced; those retired by
 				  max_tasks_per_worker do not count */
-	int64_t since_boot_ns; /* CLOCK_BOOTTIME of the pool's creation */
-	int64_t now_boot_ns;   /* and of this look */
+	int64_t since_boot_ns; /* CLOCK_BOOTTIME when the pool was created */
+	int64_t now_boot_ns;   /* CLOCK_BOOTTIME of this snapshot */
 	uint64_t reserved[8];  /* 0 */
 } ipk_progress;
 
@@ -39,14 +39,14 @@ typedef void (*ipk_progress_fn)(const ipk_progress *progress, void *arg);
  * @progress: what to show
  * @file:     a FILE *, usually stderr
  *
- * On a terminal one line that is drawn over: bar, share, rate, time left, failures; elsewhere a
- * plain line at each tenth and at the end. Made for on_progress of ipk_pool_opts, and called
- * only when the program asks for it. All numbers are of the work since the pool last had none,
- * the rate and the time left by it of the last five seconds. Does nothing when either is NULL,
- * or when there is no memory to remember in.
+ * On a terminal it redraws one line: bar, percentage, rate, time left, failures. Elsewhere it
+ * prints a plain line at each tenth and at the end. It is meant for on_progress of ipk_pool_opts
+ * and is never called by default. All numbers refer to the work since the pool was last idle; the
+ * rate is that of the last five seconds, and the time left follows from it. Does nothing if an
+ * argument is NULL or memory is exhausted.
  *
- * Blocks:  while writing to @file does: a terminal that is held, a full pipe.
- * Callers: always the same thread for a pool and a file, which remembers what it drew.
+ * Blocks:  while a write to @file blocks: a stopped terminal, a full pipe.
+ * Callers: always the same thread for one pool and file, because it remembers what it drew.
  * Source:  lib/pool/progress_bar.c  Since: 0.4
  *
  * Return: nothing.

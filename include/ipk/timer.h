@@ -1,7 +1,7 @@
 /*
- * timer.h - a call later, in a thread of its own (Python: threading.Timer).
+ * timer.h - call a function later, in a thread of its own (Python: threading.Timer).
  *
- * Of this process alone: nothing of it is shared, and after fork() the child's copy counts as
+ * A timer is local to this process: nothing is shared, and after fork() the child's copy counts as
  * cancelled.
  */
 #ifndef IPK_TIMER_H
@@ -18,14 +18,14 @@ typedef void (*ipk_timer_fn)(void *arg);
 
 /**
  * ipk_timer_start() - call a function later
- * @delay_ns:  nanoseconds from now; 0 or less is at once, too far is never
+ * @delay_ns:  nanoseconds from now; 0 or less: at once; on overflow: never
  * @fn:        called once, in a thread of its own, with all signals blocked
  * @arg:       passed to it
- * @ret_timer: the timer, to be closed
+ * @ret_timer: the timer; the caller must close it
  *
  * Blocks:  no.
  * Callers: any thread.
- * Cost:    a thread, from now until it has run or is cancelled.
+ * Cost:    a thread, until fn has returned or the timer is cancelled.
  * Source:  lib/lock/timer.c        Since: 0.2
  *
  * Return: 0; -EINVAL no fn; -EAGAIN no more threads; -ENOMEM.
@@ -34,19 +34,20 @@ IPK_API IPK_MUST_CHECK int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, vo
 					   ipk_timer **ret_timer);
 
 /**
- * ipk_timer_cancel() - keep it from being called
+ * ipk_timer_cancel() - cancel the call
  * @timer: timer
  *
  * Blocks:  no.
  * Callers: any thread, fn too.
  * Source:  lib/lock/timer.c        Since: 0.2
  *
- * Return: 0 it will not be called, also again; -EALREADY it has begun, or is over; -EBADF.
+ * Return: 0 it will not be called (also if already cancelled); -EALREADY fn has started or
+ * returned; -EBADF.
  */
 IPK_API IPK_MUST_CHECK int ipk_timer_cancel(ipk_timer *timer);
 
 /**
- * ipk_timer_is_done() - whether it is over
+ * ipk_timer_is_done() - whether the timer has finished
  * @timer: timer
  *
  * Blocks:  no.
@@ -58,7 +59,7 @@ IPK_API IPK_MUST_CHECK int ipk_timer_cancel(ipk_timer *timer);
 IPK_API bool ipk_timer_is_done(const ipk_timer *timer);
 
 /**
- * ipk_timer_wait() - wait until it is over
+ * ipk_timer_wait() - wait until the timer has finished
  * @timer:    timer
  * @deadline: when to stop waiting
  *
@@ -71,10 +72,10 @@ IPK_API bool ipk_timer_is_done(const ipk_timer *timer);
 IPK_API IPK_MUST_CHECK int ipk_timer_wait(ipk_timer *timer, ipk_deadline deadline);
 
 /**
- * ipk_timer_close() - cancel it, wait for fn when that runs, and free it
- * @timer: NULL is fine; no other thread inside a call on it
+ * ipk_timer_close() - cancel the timer, wait for fn if it is running, and free it
+ * @timer: NULL is fine; no other thread may be inside a call on it
  *
- * From fn itself it does not wait: the rest is freed when fn returns.
+ * If fn itself calls it, it does not wait: the rest is freed when fn returns.
  *
  * Blocks:  while fn runs.
  * Callers: any thread, fn too. In a fork child it only frees its copy.

@@ -1,12 +1,11 @@
 /*
  * cpu_quota.c - finding and reading a CPU quota in the kernel's text files.
  *
- * Formats: cgroups(7), proc(5) for mountinfo, and the kernel's admin-guide/cgroup-v2.rst
- * for cpu.max. A group's path is written as seen from the root of its hierarchy, while a
- * container often sees only a part of it mounted: the path is made relative to that part.
- * The kernel has a controller in one hierarchy only, so where a v1 hierarchy has it,
- * v2 says nothing. Whatever is not understood counts as no limit: the answer is then the
- * CPU affinity alone, never a refusal to run.
+ * Formats: cgroups(7), proc(5) for mountinfo, and the kernel's admin-guide/cgroup-v2.rst for
+ * cpu.max. A group's path is relative to the root of its hierarchy, but a container often has only
+ * a subtree mounted: the path is made relative to that subtree. A controller belongs to one
+ * hierarchy only: if a v1 hierarchy has it, v2 does not list it. Anything unparsable counts as no
+ * limit: the result is then the CPU affinity alone, never an error.
  */
 #include <limits.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /*
- * crc32c.c - CRC-32C (Castagnoli; RFC 3720 B.4), which finds each flipped bit.
+ * crc32c.c - CRC-32C (Castagnoli; RFC 3720 B.4).
  *
- * x86-64 processors since 2008 have an instruction for it, 8 bytes at a time; others go by a
- * table, a byte at a time. Both give the same numbers.
+ * x86-64 processors since 2008 have an instruction for it, 8 bytes at a time; others use a table, a
+ * byte at a time. Both give the same results.
  */
 #include <string.h>
 

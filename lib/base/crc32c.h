@@ -1,4 +1,4 @@
-/* crc32c.h - a checksum that finds every flipped bit and every burst of up to 32 of them. */
+/* crc32c.h - a checksum that detects every flipped bit and every burst of up to 32 of them. */
 #ifndef IPK_BASE_CRC32C_H
 #define IPK_BASE_CRC32C_H
 
@@ -7,7 +7,7 @@
 
 #pragma GCC visibility push(default) /* for libipk-manager */
 
-/* CRC-32C of what @seed is the CRC of (0: nothing) and of @data behind it. */
+/* CRC-32C of @data, continuing from @seed, the CRC of what precedes it (0: nothing). */
 uint32_t ipk__crc32c(uint32_t seed, const void *data, size_t n_bytes);
 uint32_t ipk__crc32c_slowly(uint32_t seed, const void *data, size_t n_bytes); /* by table */
 

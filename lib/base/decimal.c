@@ -1,9 +1,9 @@
 /*
  * decimal.c - see decimal.h.
  *
- * Reading asks for the locale "C", which is a constant of the C library. There is no such
- * call for printing, and a thread's locale is its program's: what the host's locale has put
- * in the place of the point, one character or several, is found and replaced.
+ * Parsing uses the locale "C" explicitly (a constant of the C library). Printing has no such call,
+ * and a thread's locale belongs to the program: the locale's decimal separator, which may be
+ * several characters long, is found and replaced.
  */
 #include <locale.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * decimal.h - floating-point numbers as text and back, with a point and no grouping whatever
- * the host's locale says. Nothing else in the library prints or reads them.
+ * decimal.h - floating-point numbers as text and back, with a point and no grouping in every
+ * locale. Nothing else in the library prints or parses them.
  */
 #ifndef IPK_BASE_DECIMAL_H
 #define IPK_BASE_DECIMAL_H
@@ -9,7 +9,7 @@
 
 #pragma GCC visibility push(default) /* for libipk-manager */
 
-/* snprintf() of one number and nothing else: @form is "%.3f", say. The length, cut to fit. */
+/* snprintf() of one number: @form is, say, "%.3f". Returns the length, truncated to fit. */
 __attribute__((format(printf, 3, 4))) size_t ipk__decimal(char *buf, size_t buf_bytes,
 							  const char *form, ...);
 

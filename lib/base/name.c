@@ -1,6 +1,6 @@
 /*
- * name.c - which names objects may have: they become file names and appear on terminals,
- * so nothing that a shell, a path or a terminal could take for something else.
+ * name.c - which names objects may have. They become file names and appear on terminals, so
+ * characters special to a shell, a path or a terminal are not allowed.
  */
 #include <errno.h>
 #include <string.h>
@@ -17,11 +17,10 @@ int ipk__name_check(const char *name)
 {
 	size_t n;
 
-	if (!name)
-		return -EINVAL;
+	IPK__REQUIRE(name, "name is NULL");
 	for (n = 0; name[n] != '\0'; n++) {
 		if (n == IPK__NAME_MAX || !is_allowed(name[n]))
-			return -EINVAL;
+			return ipk__invalid("name: " IPK__NAME_RULE);
 	}
-	return n == 0 ? -EINVAL : 0;
+	return n == 0 ? ipk__invalid("name: " IPK__NAME_RULE) : 0;
 }

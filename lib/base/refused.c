@@ -10,7 +10,7 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_NONE] =
 		"the kernel refuses a call (a seccomp filter, or too old), or /proc is not mounted",
 	[IPK__CALL_PROC] = "/proc is not mounted, and this needs it: mount it",
-	[IPK__CALL_SHM] = "/dev/shm is not there, and names need it: mount a tmpfs there",
+	[IPK__CALL_SHM] = "/dev/shm is no tmpfs, and names need one: mount a tmpfs there",
 	[IPK__CALL_MEMFD] = TEXT("memfd_create", "3.17"),
 	[IPK__CALL_SEALS] = TEXT("fcntl with F_ADD_SEALS or F_GET_SEALS", "3.17"),
 	[IPK__CALL_TMPFILE] = TEXT("open with O_TMPFILE", "3.11"),
@@ -25,8 +25,8 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_CLONE] = TEXT("clone", "2.6"),
 	[IPK__CALL_THREAD] = TEXT("clone3 or clone", "2.6"),
 	[IPK__CALL_THREAD_HERE] =
-		"no thread can begin here: after unshare(CLONE_NEWPID) fork, and go "
-		"on in the child; with a tiny RLIMIT_STACK raise it",
+		"no thread can be started here: after unshare(CLONE_NEWPID) fork, and "
+		"continue in the child; if RLIMIT_STACK is tiny, raise it",
 	[IPK__CALL_PIDFD_OPEN] = TEXT("pidfd_open", "5.3"),
 	[IPK__CALL_PIDFD_SEND_SIGNAL] = TEXT("pidfd_send_signal", "5.1"),
 	[IPK__CALL_WAITID] = TEXT("waitid with P_PIDFD", "5.4"),
@@ -43,7 +43,8 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_PRCTL] = TEXT("prctl", "2.6"),
 	[IPK__CALL_STATX] = TEXT("statx", "4.11"),
 	[IPK__CALL_FSTATFS] = TEXT("fstatfs", "2.0"),
-	[IPK__CALL_FLOCK] = TEXT("flock", "2.0, or the file system has none"),
+	[IPK__CALL_MQ] = TEXT("mq_open", "2.6.6, with CONFIG_POSIX_MQUEUE"),
+	[IPK__CALL_FLOCK] = TEXT("flock", "2.0, or the file system does not support it"),
 };
 
 static _Atomic unsigned last;

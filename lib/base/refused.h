@@ -1,8 +1,8 @@
 /*
  * refused.h - calls that the kernel does not have, or that a filter (seccomp) refuses.
  *
- * Both are -ENOSYS here, whichever of its numbers a filter chose, and ipk_strerror() then
- * names the call: the last that was refused to this process.
+ * Both are -ENOSYS here, whichever errno a filter chose, and ipk_strerror() then names the call:
+ * the last one refused to this process.
  */
 #ifndef IPK_BASE_REFUSED_H
 #define IPK_BASE_REFUSED_H
@@ -11,10 +11,10 @@
 
 #pragma GCC visibility push(default) /* for libipk-manager */
 
-enum ipk__call {
+enum ipk__system_call {
 	IPK__CALL_NONE = 0,
-	IPK__CALL_PROC, /* no call: what /proc tells */
-	IPK__CALL_SHM,  /* nor this: where names are */
+	IPK__CALL_PROC, /* not a call: information in /proc */
+	IPK__CALL_SHM,  /* not a call: names in /dev/shm */
 	IPK__CALL_MEMFD,
 	IPK__CALL_SEALS,
 	IPK__CALL_TMPFILE,
@@ -28,7 +28,7 @@ enum ipk__call {
 	IPK__CALL_FALLOCATE,
 	IPK__CALL_CLONE,
 	IPK__CALL_THREAD,
-	IPK__CALL_THREAD_HERE, /* no call: what its maker is in */
+	IPK__CALL_THREAD_HERE, /* not a call: the environment of its creator */
 	IPK__CALL_PIDFD_OPEN,
 	IPK__CALL_PIDFD_SEND_SIGNAL,
 	IPK__CALL_WAITID,
@@ -46,21 +46,23 @@ enum ipk__call {
 	IPK__CALL_STATX,
 	IPK__CALL_FSTATFS,
 	IPK__CALL_FLOCK,
+	IPK__CALL_MQ,
 	IPK__N_CALLS,
 };
 
-int ipk__refused(unsigned call); /* an enum ipk__call, or anything that a peer said: -ENOSYS */
+/* @call: an enum ipk__system_call, or anything that a peer said. -ENOSYS */
+int ipk__refused(unsigned call);
 unsigned ipk__refused_last(void);
 const char *ipk__refused_text(void);
 
-/* Of errno after @call, which never fails with EPERM by itself. */
-static inline int ipk__call_error(enum ipk__call call)
+/* From errno after @call, which never fails with EPERM by itself. */
+static inline int ipk__call_error(enum ipk__system_call call)
 {
 	return errno == ENOSYS || errno == EPERM ? ipk__refused(call) : -errno;
 }
 
 /* The same of what a wrapper of it returned. */
-static inline int ipk__call_result(enum ipk__call call, int r)
+static inline int ipk__call_result(enum ipk__system_call call, int r)
 {
 	return r == -ENOSYS || r == -EPERM ? ipk__refused(call) : r;
 }

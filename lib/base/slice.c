@@ -1,4 +1,4 @@
-/* slice.c - comparing words of commands. */
+/* slice.c - comparison of command words. */
 #include "base/slice.h"
 
 static char lower(char c)

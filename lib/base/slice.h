@@ -1,4 +1,4 @@
-/* slice.h - bytes that lie somewhere, and how many. */
+/* slice.h - a pointer to bytes, and their number. */
 #ifndef IPK_BASE_SLICE_H
 #define IPK_BASE_SLICE_H
 
@@ -33,7 +33,7 @@ static inline bool ipk__slice_equal(struct ipk__slice a, struct ipk__slice b)
 	return a.n_bytes == 0 || (a.bytes && b.bytes && memcmp(a.bytes, b.bytes, a.n_bytes) == 0);
 }
 
-/* Letters of ASCII alike in both cases: names of commands and their options. */
+/* Compares ASCII case-insensitively: names of commands and their options. */
 __attribute__((visibility("default"))) bool ipk__slice_is_word(struct ipk__slice s,
 							       const char *word);
 

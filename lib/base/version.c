@@ -1,4 +1,4 @@
-/* version.c - which library this is. */
+/* version.c - the version of the library. */
 #include "ipk/base.h"
 
 #define TEXT_(n) #n

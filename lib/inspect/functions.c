@@ -1,9 +1,9 @@
 /*
- * functions.c - a name for what a worker runs.
+ * functions.c - a name for the function that a worker runs.
  *
- * All that is shared is an address, which means something in the worker alone: the file that
- * lies there, and how far into it. Its symbols are not looked up, for that would mean reading a
- * file that may be on any file system; addr2line(1) does that for whoever wants it.
+ * Shared memory holds only an address, valid in the worker alone; it is translated to the file
+ * mapped there and the offset in it. Symbols are not resolved, since that would read a file on an
+ * arbitrary file system; addr2line(1) can do it.
  */
 #include <inttypes.h>
 #include <stdio.h>

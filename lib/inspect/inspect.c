@@ -1,10 +1,10 @@
 /*
- * inspect.c - snapshots, and the getters into them.
+ * inspect.c - snapshots, and their getters.
  *
- * A snapshot is taken whole by one call and never changes: the getters only point into it.
- * What vanishes while it is taken is not in it; nothing that others do makes it fail. The
- * structs it hands out begin with their size and are read through pointers that the
- * library gives, so that later versions can add to their ends.
+ * One call takes a whole snapshot, which never changes: the getters only return pointers into it.
+ * Objects that vanish meanwhile are left out; nothing that other processes do makes it fail. The
+ * returned structs begin with their size and are accessed only through pointers from the library,
+ * so later versions can append fields.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,14 +20,14 @@ struct list {
 };
 
 struct ipk_inspect {
-	struct list objects; /* what is looked at */
+	struct list objects; /* a candidate */
 	struct list owned;   /* what is freed: parts go with their wholes */
 	size_t n_hidden;
 };
 
 #define ROOM_START 64
 
-/* --- taking it --- */
+/* --- taking it -------------------------------------------------------------------------------- */
 
 static int push(struct list *list, struct ipk__object *o)
 {
@@ -94,16 +94,16 @@ static int push_wanted(ipk_inspect *snap, struct ipk__object *o, const char *mat
 	return r;
 }
 
-static int add_file(ipk_inspect *snap, const struct ipk__os_sighting *sightings, size_t n,
+static int add_file(ipk_inspect *snap, const struct ipk__os_reference *references, size_t n,
 		    const char *match)
 {
 	size_t n_before = snap->objects.n;
 	struct ipk__object *o;
 	int r;
 
-	if (match && !is_number(match) && !ipk__object_may_be_called(sightings, match))
+	if (match && !is_number(match) && !ipk__object_may_be_called(references, match))
 		return 0;
-	r = ipk__object_make(sightings, n, &o);
+	r = ipk__object_make(references, n, &o);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = push_wanted(snap, o, match);
@@ -114,14 +114,14 @@ static int add_file(ipk_inspect *snap, const struct ipk__os_sighting *sightings,
 	return r;
 }
 
-static int add_files(ipk_inspect *snap, const struct ipk__sightings *all, const char *match)
+static int add_files(ipk_inspect *snap, const struct ipk__references *all, const char *match)
 {
 	size_t end;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < all->n; i = end) {
 		for (end = i + 1; end < all->n; end++) {
-			if (!ipk__sightings_same(&all->items[i], &all->items[end]))
+			if (!ipk__references_same(&all->items[i], &all->items[end]))
 				break;
 		}
 		r = add_file(snap, &all->items[i], end - i, match);
@@ -140,14 +140,14 @@ static int compare(const void *left, const void *right)
 
 static int take(ipk_inspect *snap, const char *match)
 {
-	struct ipk__sightings all;
-	int r = ipk__sightings_collect(&all);
+	struct ipk__references all;
+	int r = ipk__references_collect(&all);
 
 	if (r < 0)
 		return r;
 	snap->n_hidden = all.n_hidden;
 	r = add_files(snap, &all, match);
-	ipk__sightings_free(&all);
+	ipk__references_free(&all);
 	if (snap->objects.n > 0)
 		qsort(snap->objects.items, snap->objects.n, sizeof(struct ipk__object *), compare);
 	return r;
@@ -160,7 +160,7 @@ int ipk_inspect_scan(const ipk_inspect_opts *opts, ipk_inspect **ret_snap)
 	int r;
 
 	if (!ret_snap)
-		return -EINVAL;
+		return ipk__invalid("ret_snap is NULL");
 	r = ipk__opts_copy(&o, sizeof o, opts);
 	if (r < 0)
 		return r;
@@ -188,7 +188,7 @@ ipk_inspect *ipk_inspect_close(ipk_inspect *snap)
 	return NULL;
 }
 
-/* --- looking at it --- */
+/* --- looking at it ---------------------------------------------------------------------------- */
 
 static const struct ipk__object *inside(const ipk_inspect_object *object)
 {
@@ -215,9 +215,9 @@ const ipk_inspect_user *ipk_inspect_user_at(const ipk_inspect_object *object, si
 	return object && i < object->n_users ? &inside(object)->users[i] : NULL;
 }
 
-const ipk_inspect_lane *ipk_inspect_lane_at(const ipk_inspect_object *object, size_t i)
+const ipk_inspect_channel *ipk_inspect_channel_at(const ipk_inspect_object *object, size_t i)
 {
-	return object && i < object->n_lanes ? &inside(object)->lanes[i] : NULL;
+	return object && i < object->n_channels ? &inside(object)->channels[i] : NULL;
 }
 
 const ipk_inspect_thread *ipk_inspect_holder_at(const ipk_inspect_object *object, size_t i)

@@ -1,9 +1,8 @@
 /*
- * items.c - what lies in values and arrays, as text.
+ * items.c - the items of values and arrays, as text.
  *
- * An item is its bits until here; what they mean is in the table of typecode.c. Numbers are
- * written with as many digits as it takes to read the same number back, and whatever the
- * locale.
+ * Up to here an item is raw bits; the table in typecode.c says how to interpret them. Numbers are
+ * printed with enough digits to parse back to the same number, independent of the locale.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 #include "inspect/inspect_internal.h"
 #include "value/value_internal.h"
 
-/* How an item begins. */
+/* The beginning of an item. */
 struct head {
 	unsigned char bytes[IPK__HEAD_BYTES];
 };
@@ -104,7 +103,7 @@ static int note_items(struct ipk__object *o, const struct ipk__type *type, const
 	return 0;
 }
 
-/* --- objects --- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
 static int note_type(const struct ipk__shm_object *object, uint64_t item_bytes,
 		     struct ipk__object *o, const struct ipk__type **ret_type)
@@ -138,14 +137,14 @@ static int read_struct(const struct ipk__peek *p, uint64_t item_bytes, struct he
 }
 
 /* Stores may come faster than it can be read: then it is not shown, but it is not damaged. */
-static int look_at_struct(const struct ipk__peek *p, struct ipk__object *o)
+static int probe_struct(const struct ipk__peek *p, struct ipk__object *o)
 {
 	struct ipk__peek again = *p;
 	struct head head = {0};
 	int r = o->pub.item_bytes > p->n_bytes / 2 ? -EBADMSG
 						   : read_struct(p, o->pub.item_bytes, &head);
 
-	for (int i = 1; r == -EAGAIN && i < IPK__LOOK_TRIES; i++) {
+	for (int i = 1; r == -EAGAIN && i < IPK__PROBE_TRIES; i++) {
 		r = ipk__os_pread(p->fd, again.copy, sizeof(struct ipk__shm_value), p->offset);
 		again.n_copied = sizeof(struct ipk__shm_value);
 		if (r == 0)
@@ -154,7 +153,7 @@ static int look_at_struct(const struct ipk__peek *p, struct ipk__object *o)
 	return r < 0 && r != -EAGAIN ? r : note_items(o, NULL, &head, r == 0);
 }
 
-int ipk__look_at_value(const struct ipk__peek *p, struct ipk__object *o)
+int ipk__probe_value(const struct ipk__peek *p, struct ipk__object *o)
 {
 	const struct ipk__shm_value *shm = (const struct ipk__shm_value *)p->copy;
 	const struct ipk__type *type;
@@ -167,12 +166,12 @@ int ipk__look_at_value(const struct ipk__peek *p, struct ipk__object *o)
 		return r;
 	o->pub.n_items = 1;
 	if (!type)
-		return look_at_struct(p, o);
+		return probe_struct(p, o);
 	memcpy(head.bytes, &shm->word, sizeof shm->word);
 	return note_items(o, type, &head, 1);
 }
 
-int ipk__look_at_array(const struct ipk__peek *p, struct ipk__object *o)
+int ipk__probe_array(const struct ipk__peek *p, struct ipk__object *o)
 {
 	const struct ipk__shm_array *shm = (const struct ipk__shm_array *)p->copy;
 	struct head heads[IPK__ITEMS_SHOWN] = {0};

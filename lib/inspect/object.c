@@ -1,10 +1,10 @@
 /*
- * object.c - the object, or objects, of one file, made from its sightings.
+ * object.c - builds the object, or objects, of one file from its references.
  *
- * The name says what it should be, its memory what it is. Any sighting will do to open it,
- * and each may be out of date by now, so they are tried one after the other; only when all
- * are, the object is gone. One that exists but cannot be read stays, with its error. An arena
- * is a whole with a part for each object in it; they know and share what is the file's.
+ * The name says what the object should be, its memory what it is. Any reference can be used to open
+ * the file, and each may be stale, so they are tried in turn; if all fail, the object is gone. One
+ * that exists but is unreadable is kept, with its error. An arena is a whole with a part for each
+ * object in it; the parts share what belongs to the file.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 
 #define NAME_BYTES (4 * 512) /* of 512 bytes each may be written as \xNN */
 
-/* --- its name --- */
+/* --- its name --------------------------------------------------------------------------------- */
 
 static const char *behind(const char *text, const char *prefix)
 {
@@ -24,23 +24,23 @@ static const char *behind(const char *text, const char *prefix)
 	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
-static bool is_nameless(const struct ipk__os_sighting *s)
+static bool is_nameless(const struct ipk__os_reference *s)
 {
 	return s->place == IPK__OS_IN_SHM && s->name[0] == '#';
 }
 
-/* The sighting that tells most about the name. */
-static const struct ipk__os_sighting *best(const struct ipk__os_sighting *sightings, size_t n)
+/* The reference that best identifies the name. */
+static const struct ipk__os_reference *best(const struct ipk__os_reference *references, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!is_nameless(&sightings[i]))
-			return &sightings[i];
+		if (!is_nameless(&references[i]))
+			return &references[i];
 	}
-	return sightings;
+	return references;
 }
 
-/* What @s is called, without what says where it lies, and the kind that this implies. */
-static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind *ret_kind)
+/* The name of @s, without its location, and the kind that the location implies. */
+static const char *read_name(const struct ipk__os_reference *s, ipk_inspect_kind *ret_kind)
 {
 	static const struct {
 		const char *text;
@@ -71,7 +71,7 @@ static const char *read_name(const struct ipk__os_sighting *s, ipk_inspect_kind 
 	return s->name;
 }
 
-bool ipk__object_may_be_called(const struct ipk__os_sighting *s, const char *name)
+bool ipk__object_may_be_called(const struct ipk__os_reference *s, const char *name)
 {
 	char text[NAME_BYTES];
 	ipk_inspect_kind kind;
@@ -100,29 +100,40 @@ int ipk__object_set_name(struct ipk__object *o, const char *scheme, const char *
 	return 0;
 }
 
-/* --- its users --- */
+/* --- its users -------------------------------------------------------------------------------- */
 
 /*
  * Who uses an object can write to it. Who can only read is looking, as we are, except at
  * shared memory and message queues, which may be opened so.
  */
-static bool is_user(const struct ipk__object *o, const struct ipk__os_sighting *s)
+static bool is_user(const struct ipk__object *o, const struct ipk__os_reference *s)
 {
 	return s->pid != 0 && (!s->is_read_only || o->pub.kind == IPK_INSPECT_SHM ||
 			       o->pub.kind == IPK_INSPECT_MANAGER || s->place == IPK__OS_IN_MQ);
 }
 
-static size_t count_users(const struct ipk__object *o, const struct ipk__os_sighting *sightings,
+/* Without a name and a user, only an inspector that reads it, as we do, keeps it from vanishing. */
+static bool is_kept(const struct ipk__object *o, const struct ipk__os_reference *references,
+		    size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (references[i].pid == 0 || is_user(o, &references[i]))
+			return true;
+	}
+	return false;
+}
+
+static size_t count_users(const struct ipk__object *o, const struct ipk__os_reference *references,
 			  size_t n)
 {
 	size_t n_users = 0;
 	pid_t last = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		if (!is_user(o, &sightings[i]))
+		if (!is_user(o, &references[i]))
 			continue;
-		n_users += sightings[i].pid != last;
-		last = sightings[i].pid;
+		n_users += references[i].pid != last;
+		last = references[i].pid;
 	}
 	return n_users;
 }
@@ -138,11 +149,11 @@ static void name_user(ipk_inspect_user *user)
 		ipk__printable(thread.comm, true, user->comm, sizeof user->comm);
 }
 
-/* The sightings are sorted by pid, those without one first. */
-static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n)
+/* The references are sorted by pid, those without one first. */
+static int set_users(struct ipk__object *o, const struct ipk__os_reference *references, size_t n)
 {
 	ipk_inspect_user *user;
-	size_t n_users = count_users(o, sightings, n);
+	size_t n_users = count_users(o, references, n);
 
 	if (n_users == 0)
 		return 0;
@@ -151,11 +162,11 @@ static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sight
 		return -ENOMEM;
 	user = o->users - 1;
 	for (size_t i = 0; i < n; i++) {
-		if (!is_user(o, &sightings[i]))
+		if (!is_user(o, &references[i]))
 			continue;
-		if (user < o->users || user->pid != (uint32_t)sightings[i].pid) {
-			*++user =
-				(ipk_inspect_user){sizeof *user, (uint32_t)sightings[i].pid, 0, ""};
+		if (user < o->users || user->pid != (uint32_t)references[i].pid) {
+			*++user = (ipk_inspect_user){sizeof *user, (uint32_t)references[i].pid, 0,
+						     ""};
 			name_user(user);
 		}
 		user->n_fds++;
@@ -164,7 +175,7 @@ static int set_users(struct ipk__object *o, const struct ipk__os_sighting *sight
 	return 0;
 }
 
-/* Who has the whole open may use each part: nobody else keeps books about that. */
+/* A process that has the whole open may use each part: parts have no users of their own. */
 static void share_users(struct ipk__object *whole)
 {
 	for (size_t i = 0; i < whole->n_parts; i++) {
@@ -173,7 +184,7 @@ static void share_users(struct ipk__object *whole)
 	}
 }
 
-/* --- its parts --- */
+/* --- its parts -------------------------------------------------------------------------------- */
 
 #define PARTS_ROOM_START 16
 
@@ -214,11 +225,11 @@ void ipk__object_drop_part(struct ipk__object *whole)
 	ipk__object_free(whole->parts[--whole->n_parts]);
 }
 
-/* --- its memory --- */
+/* --- its memory ------------------------------------------------------------------------------- */
 
 void ipk__object_forget(struct ipk__object *o)
 {
-	size_t known = offsetof(ipk_inspect_object, n_lanes);
+	size_t known = offsetof(ipk_inspect_object, n_channels);
 
 	memset((char *)&o->pub + known, 0, sizeof o->pub - known);
 }
@@ -228,12 +239,12 @@ static bool is_out_of_room(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-static int open_any(const struct ipk__os_sighting *sightings, size_t n, int *ret_fd)
+static int open_any(const struct ipk__os_reference *references, size_t n, int *ret_fd)
 {
 	int first = -ENOENT;
 
 	for (size_t i = 0; i < n; i++) {
-		int r = ipk__os_open_sighted(&sightings[i], ret_fd);
+		int r = ipk__os_open_sighted(&references[i], ret_fd);
 
 		if (r == 0 || is_out_of_room(r))
 			return r;
@@ -243,34 +254,41 @@ static int open_any(const struct ipk__os_sighting *sightings, size_t n, int *ret
 	return first;
 }
 
-static int look(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n,
-		char *label)
+static int probe_references(struct ipk__object *o, const struct ipk__os_reference *references,
+			    size_t n, char *label)
 {
 	int fd;
-	int r = open_any(sightings, n, &fd);
+	int r = open_any(references, n, &fd);
 
 	if (r < 0)
 		return r;
-	if (sightings->place == IPK__OS_IN_MQ) {
-		r = ipk__look_at_mq(fd, o);
+	if (references->place == IPK__OS_IN_MQ) {
+		r = ipk__probe_mq(fd, o);
 		ipk__os_mq_close(fd);
 	} else {
-		r = ipk__look_at_segment(fd, o, label);
+		r = ipk__probe_segment(fd, o, label);
 		ipk__os_close(fd);
 	}
 	return r;
 }
 
-/* 0 also when it cannot be read: then that is what there is to say about it. */
-static int fill(struct ipk__object *o, const struct ipk__os_sighting *sightings, size_t n)
+/* 0 also when it is unreadable: then the object carries the error. */
+static int fill(struct ipk__object *o, const struct ipk__os_reference *references, size_t n)
 {
-	const struct ipk__os_sighting *s = best(sightings, n);
+	const struct ipk__os_reference *s = best(references, n);
 	const char *name = read_name(s, &o->pub.kind);
 	char label[IPK__LABEL_BYTES] = "";
-	int r = look(o, sightings, n, label);
+	int r;
 
+	/* Not even opened: inspectors that take turns would keep it, and its memory, for ever. */
+	if (s->place == IPK__OS_IN_MEMORY && !is_kept(o, references, n))
+		return -ENOENT;
+	r = probe_references(o, references, n, label);
 	if (r == -ENOENT || is_out_of_room(r))
 		return r;
+	/* The kind, which tells whether readers are users, may be known only now. */
+	if (r == 0 && !is_kept(o, references, n))
+		return -ENOENT;
 	/* Without a name of ours it may be any program's file. */
 	if (is_nameless(s) && label[0] == '\0' && r != -EBADMSG)
 		return -ENOENT;
@@ -279,12 +297,12 @@ static int fill(struct ipk__object *o, const struct ipk__os_sighting *sightings,
 		name = label;
 	r = ipk__object_set_name(o, s->place == IPK__OS_IN_MQ ? "mq:" : "", name);
 	if (r == 0)
-		r = set_users(o, sightings, n);
+		r = set_users(o, references, n);
 	share_users(o);
 	return r;
 }
 
-int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
+int ipk__object_make(const struct ipk__os_reference *references, size_t n,
 		     struct ipk__object **ret_object)
 {
 	struct ipk__object *o = ipk__os_calloc(1, sizeof *o);
@@ -293,11 +311,11 @@ int ipk__object_make(const struct ipk__os_sighting *sightings, size_t n,
 	if (!o)
 		return -ENOMEM;
 	o->pub.struct_size = sizeof o->pub;
-	o->pub.id = sightings->inode;
+	o->pub.id = references->inode;
 	o->pub.memory_bytes = IPK_INSPECT_UNKNOWN;
-	o->pub.is_named = sightings->place != IPK__OS_IN_MEMORY;
-	o->pub.is_unlinked = o->pub.is_named && sightings->n_links == 0;
-	r = fill(o, sightings, n);
+	o->pub.is_named = references->place != IPK__OS_IN_MEMORY;
+	o->pub.is_unlinked = o->pub.is_named && references->n_links == 0;
+	r = fill(o, references, n);
 	if (r < 0) {
 		ipk__object_free(o);
 		return r;

@@ -1,17 +1,16 @@
 /*
- * threads.c - who holds and who waits: numbers from shared memory, and what the kernel says
- * about them.
+ * threads.c - holders and waiters: tids from shared memory, and what the kernel knows about them.
  *
- * A tid in memory is only a number. It names a thread as long as one with that number lives
- * that began before it was written; otherwise it died, and is shown as gone. Those of
- * another pid namespace cannot be asked about at all.
+ * A tid in memory is only a number. It names a thread if a thread with that number is alive and
+ * started before the tid was written; otherwise the thread died, and is shown as dead. Threads of
+ * another pid namespace cannot be queried at all.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inspect/inspect_internal.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
 int64_t ipk__since_ns(int64_t at_boot_ns)
 {
@@ -38,7 +37,7 @@ static void name_thread(ipk_inspect_thread *t, bool is_foreign)
 	ipk__printable(thread.comm, true, t->comm, sizeof t->comm);
 }
 
-/* --- holders --- */
+/* --- holders ---------------------------------------------------------------------------------- */
 
 int ipk__make_holders(struct ipk__object *o, size_t max)
 {
@@ -62,15 +61,16 @@ ipk_inspect_thread *ipk__add_holder(struct ipk__object *o, uint32_t tid, ipk_ins
 	return t;
 }
 
-void ipk__note_holder(struct ipk__object *o, const struct ipk__lock *lock, ipk_inspect_what what)
+void ipk__note_holder(struct ipk__object *o, const struct ipk__robust_lock *lock,
+		      ipk_inspect_what what)
 {
-	uint32_t tid = ipk__lock_owner(lock);
+	uint32_t tid = ipk__robust_lock_owner(lock);
 
 	if (tid != 0)
 		ipk__add_holder(o, tid, what, false);
 }
 
-/* --- waiters --- */
+/* --- waiters ---------------------------------------------------------------------------------- */
 
 _Static_assert(IPK__WAIT_DATA == (int)IPK_INSPECT_DATA, "same numbers");
 _Static_assert(IPK__WAIT_SPACE == (int)IPK_INSPECT_SPACE, "same numbers");
@@ -127,14 +127,14 @@ int ipk__note_waiters_in(struct ipk__object *o, const struct ipk__waiters *waite
 	return 0;
 }
 
-/* --- processes --- */
+/* --- processes -------------------------------------------------------------------------------- */
 
-enum ipk__maker ipk__maker_of(uint64_t owner, bool is_foreign)
+enum ipk__creator_state ipk__creator_state_of(uint64_t owner, bool is_foreign)
 {
 	if (is_foreign || owner == 0)
-		return IPK__MAKER_LIVES;
+		return IPK__CREATOR_ALIVE;
 	if (ipk__owner_is_dead(owner, true))
-		return IPK__MAKER_IS_GONE;
-	return ipk__os_is_stopped((pid_t)ipk__owner_id(owner)) == 1 ? IPK__MAKER_IS_STOPPED
-								    : IPK__MAKER_LIVES;
+		return IPK__CREATOR_GONE;
+	return ipk__os_is_stopped((pid_t)ipk__owner_id(owner)) == 1 ? IPK__CREATOR_STOPPED
+								    : IPK__CREATOR_ALIVE;
 }

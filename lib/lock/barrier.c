@@ -1,19 +1,19 @@
 /*
- * barrier.c - Barrier: nobody goes on before all have come.
+ * barrier.c - Barrier: no party continues before all have arrived.
  *
- * All of a round is one word, changed by CAS: its number, how many have arrived, who
- * arrived last, whether somebody runs the action, whether it is broken. Arriving, releasing
- * and breaking are one CAS each, so there is no half arrival, and all of a round get the
+ * The whole state of a round is one word, changed by CAS: its number, how many have arrived, who
+ * arrived last, whether a thread runs the action, whether it is broken. Arriving, releasing and
+ * breaking are one CAS each, so there is no partial arrival, and all parties of a round get the
  * same outcome however releasing and breaking race.
  *
- * Who has arrived must be known when a party dies: one that has arrived counts, one that
- * has not breaks the barrier. The word names the last one; whoever arrives next writes that
- * down in the last one's cell before it puts its own name into the word. So the arrived ones
- * are at any moment those with the round's number in their cell, and the last.
+ * When a party dies, it must be known whether it had arrived: if so it counts, if not it breaks the
+ * barrier. The word names the last arrival; the next one to arrive records it in the last one's
+ * cell before it puts its own name into the word. So at any moment the arrived parties are those
+ * with the round's number in their cell, plus the last.
  *
- * A waiter that was stopped for long must still learn how its round ended. Until it comes
- * back no later round can be complete, because that takes all parties, and it is one. So one
- * bit that turns with each complete round tells.
+ * A waiter that was stopped for long must still learn how its round ended. Until it returns no
+ * later round can be complete, because that takes all parties, and it is one. So one bit that
+ * toggles with each complete round is enough.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,16 +22,16 @@
 #include "lock/lock_internal.h"
 #include "lock/states.h"
 #include "os/os.h"
-#include "shm/owner.h"
-#include "shm/sleep.h"
+#include "shared/owner.h"
+#include "shared/sleep.h"
 
 #define NOBODY 2047u /* index of a party, 11 bits */
 #define RESETTING ((uint64_t)1 << 25)
 #define YIELDS 2
-#define TRIES_MAX (1 << 16)        /* of a CAS that nobody of us makes fail so often */
-#define LATE_MAX 1000              /* of giving up when the deadline has passed */
-#define RESET_SLICE_NS 20000000    /* in which a reset is done, by one that lives */
-#define LOOK_FOR_DEAD_NS 200000000 /* each look reads /proc for all who have not come */
+#define TRIES_MAX (1 << 16)     /* of a CAS that our own operations never make fail so often */
+#define LATE_MAX 1000           /* of giving up when the deadline has passed */
+#define RESET_SLICE_NS 20000000 /* in which a reset is done, by one that lives */
+#define CHECK_DEAD_NS 200000000 /* each check reads /proc for all parties that have not arrived */
 
 struct state {
 	uint64_t word; /* as it was read: changes are made to this and to no other */
@@ -44,7 +44,7 @@ struct state {
 	bool turn;
 };
 
-/* --- the word --- */
+/* --- the word --------------------------------------------------------------------------------- */
 
 static uint64_t pack(const struct state *s)
 {
@@ -74,7 +74,7 @@ static bool is_impossible(const ipk_barrier *b, const struct state *s)
 	       (s->last != NOBODY && s->last >= b->n_parties);
 }
 
-static struct state look(const ipk_barrier *b)
+static struct state load_state(const ipk_barrier *b)
 {
 	return unpack(atomic_load(&b->shared->state));
 }
@@ -87,11 +87,11 @@ static bool change(ipk_barrier *b, const struct state *from, const struct state 
 	return atomic_compare_exchange_strong(&b->shared->state, &word, pack(to));
 }
 
-/* After a change that ends a round. A killed ringer costs the waiters the rest of a slice. */
+/* After a change that ends a round. If the waker is killed, the waiters sleep out their slice. */
 static void ring(ipk_barrier *b)
 {
-	atomic_fetch_add(&b->shared->bell, 1);
-	ipk__os_futex_wake(&b->shared->bell, INT_MAX);
+	atomic_fetch_add(&b->shared->doorbell, 1);
+	ipk__os_futex_wake(&b->shared->doorbell, INT_MAX);
 }
 
 static bool end_broken(ipk_barrier *b, const struct state *from, bool by_reset)
@@ -129,7 +129,7 @@ static bool end_complete(ipk_barrier *b, const struct state *from)
 	return true;
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int init(struct ipk__shm_object *object, const void *opts)
 {
@@ -177,8 +177,10 @@ int ipk_barrier_create(const ipk_barrier_opts *opts, ipk_barrier **ret_barrier)
 	ipk_barrier_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_barrier || o.n_parties == 0 || o.n_parties > IPK_BARRIER_PARTIES_MAX)
-		return -EINVAL;
+	if (r < 0)
+		return r;
+	IPK__REQUIRE(o.n_parties > 0 && o.n_parties <= IPK_BARRIER_PARTIES_MAX,
+		     "IPK_BARRIER(.n_parties): 1 to IPK_BARRIER_PARTIES_MAX");
 	spec.n_bytes =
 		sizeof(struct ipk__shm_barrier) + o.n_parties * sizeof(struct ipk__shm_party);
 	spec.name = o.name;
@@ -215,7 +217,7 @@ int ipk_barrier_recv(ipk_pipe *via, ipk_deadline deadline, ipk_barrier **ret_bar
 	return ipk__handle_recv(&class, via, deadline, ret_barrier);
 }
 
-/* --- parties --- */
+/* --- parties ---------------------------------------------------------------------------------- */
 
 static uint64_t who_am_i(void)
 {
@@ -240,9 +242,9 @@ static bool is_needed(const ipk_barrier *b, const struct state *s, uint32_t i)
 }
 
 /* Break the barrier when a party died that the round needs. */
-static void look_for_dead(ipk_barrier *b)
+static void check_dead(ipk_barrier *b)
 {
-	struct state s = look(b);
+	struct state s = load_state(b);
 
 	if (s.is_broken || is_impossible(b, &s))
 		return;
@@ -250,7 +252,7 @@ static void look_for_dead(ipk_barrier *b)
 		uint64_t who = atomic_load(&b->shared->parties[i].who);
 
 		if (who != 0 && is_needed(b, &s, i) && ipk__owner_is_dead(who, false)) {
-			/* The state moved on: then the next look will tell. */
+			/* The state has changed: the next check decides. */
 			end_broken(b, &s, false);
 			return;
 		}
@@ -258,22 +260,22 @@ static void look_for_dead(ipk_barrier *b)
 }
 
 /* One waiter looks for all. */
-static void look_for_dead_in_turn(ipk_barrier *b)
+static void check_dead_round_robin(ipk_barrier *b)
 {
 	int64_t last_ns = atomic_load(&b->shared->looked_ns);
 
-	if (ipk__is_due(last_ns, LOOK_FOR_DEAD_NS) &&
+	if (ipk__is_due(last_ns, CHECK_DEAD_NS) &&
 	    atomic_compare_exchange_strong(&b->shared->looked_ns, &last_ns, ipk__os_now_ns()))
-		look_for_dead(b);
+		check_dead(b);
 }
 
-/* In a broken barrier the dead are good for nothing: free their cells. */
+/* In a broken barrier dead parties no longer matter: free their cells. */
 static void bury(ipk_barrier *b)
 {
 	for (uint32_t i = 0; i < b->n_parties; i++) {
 		uint64_t who = atomic_load(&b->shared->parties[i].who);
 
-		if (who != 0 && ipk__owner_is_dead(who, false) && look(b).is_broken)
+		if (who != 0 && ipk__owner_is_dead(who, false) && load_state(b).is_broken)
 			atomic_compare_exchange_strong(&b->shared->parties[i].who, &who, 0);
 	}
 }
@@ -303,7 +305,7 @@ static uint32_t claim_party(ipk_barrier *b, uint64_t who)
 		if (!atomic_compare_exchange_strong(&b->shared->parties[i].who, &nobody, who))
 			continue;
 		/* Whoever had the cell before may have arrived in this round. */
-		atomic_store(&b->shared->parties[i].arrived_gen, look(b).gen - 1);
+		atomic_store(&b->shared->parties[i].arrived_gen, load_state(b).gen - 1);
 		return i;
 	}
 	return NOBODY;
@@ -317,8 +319,8 @@ static int register_party(ipk_barrier *b, uint32_t *ret_i)
 	if (i == NOBODY)
 		i = claim_party(b, me);
 	if (i == NOBODY) {
-		look_for_dead(b);
-		if (look(b).is_broken)
+		check_dead(b);
+		if (load_state(b).is_broken)
 			bury(b);
 		i = claim_party(b, me);
 	}
@@ -348,7 +350,7 @@ int ipk_barrier_unregister(ipk_barrier *barrier)
 	return 0;
 }
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Write down that the last one arrived, before another is the last. */
 static void note_last(ipk_barrier *b, const struct state *s)
@@ -360,7 +362,7 @@ static void note_last(ipk_barrier *b, const struct state *s)
 		return;
 	cell = &b->shared->parties[s->last].arrived_gen;
 	seen = atomic_load(cell);
-	/* When the round is over, or we are slow, the cell may be about another round. */
+	/* When the round has ended, or we are slow, the cell may be about another round. */
 	if (atomic_load(&b->shared->state) == s->word)
 		atomic_compare_exchange_strong(cell, &seen, s->gen);
 }
@@ -369,7 +371,7 @@ static void note_last(ipk_barrier *b, const struct state *s)
 static int arrive(ipk_barrier *b, uint32_t me, bool has_action, struct state *ret_before)
 {
 	for (int i = 0; i < TRIES_MAX; i++) {
-		struct state s = look(b), to = s;
+		struct state s = load_state(b), to = s;
 
 		if (is_impossible(b, &s))
 			return -ENOTRECOVERABLE;
@@ -394,10 +396,10 @@ static int arrive(ipk_barrier *b, uint32_t me, bool has_action, struct state *re
 	return -ENOTRECOVERABLE;
 }
 
-/* How the round of @s ended: 1 it goes on, 0 complete, -ECANCELED. */
+/* The outcome of the round of @s: 1 still running, 0 complete, -ECANCELED. */
 static int outcome(const ipk_barrier *b, const struct state *s)
 {
-	struct state now = look(b);
+	struct state now = load_state(b);
 
 	if (is_impossible(b, &now))
 		return -ENOTRECOVERABLE;
@@ -409,14 +411,14 @@ static int outcome(const ipk_barrier *b, const struct state *s)
 /* The deadline passed: break it, unless it ended meanwhile. 1 as outcome(). */
 static int give_up(ipk_barrier *b, const struct state *mine)
 {
-	struct state s = look(b);
+	struct state s = load_state(b);
 
 	if (s.gen != mine->gen || s.is_broken)
 		return 1;
 	return end_broken(b, &s, false) ? -ETIMEDOUT : 1;
 }
 
-/* The others may need this very processor to come: that is cheaper than sleeping at once. */
+/* The others may need this very processor to arrive: yielding is cheaper than sleeping at once. */
 static int let_others_come(ipk_barrier *b, const struct state *mine)
 {
 	int r = outcome(b, mine);
@@ -436,24 +438,24 @@ static int wait_for_others(ipk_barrier *b, const struct state *mine, ipk_deadlin
 
 	while (r == 1) {
 		/* Pairs with ring(), which comes after the change. */
-		uint32_t bell = atomic_load(&b->shared->bell);
+		uint32_t doorbell = atomic_load(&b->shared->doorbell);
 
 		r = outcome(b, mine);
 		if (r != 1)
 			break;
-		if (ipk__sleep(&sleep, &b->shared->bell, bell, deadline) < 0)
+		if (ipk__sleep(&sleep, &b->shared->doorbell, doorbell, deadline) < 0)
 			r = n_late++ < LATE_MAX ? give_up(b, mine) : -ETIMEDOUT;
 		else if (!sleep.is_woken)
-			look_for_dead_in_turn(b);
+			check_dead_round_robin(b);
 	}
 	ipk__sleep_end(&sleep);
 	return r;
 }
 
-/* Broken by a reset: make it a fresh one, when nobody else has. */
+/* Broken by a reset: reset it to a fresh one, unless another thread has. */
 static void finish_reset(ipk_barrier *b)
 {
-	struct state s = look(b), to;
+	struct state s = load_state(b), to;
 
 	bury(b);
 	to = fresh(&s, false);
@@ -470,16 +472,16 @@ static int wait_for_reset(ipk_barrier *b, ipk_deadline deadline)
 	sleep.slice_ns = RESET_SLICE_NS;
 	for (;;) {
 		/* Pairs with ring(), which comes after the change. */
-		uint32_t bell = atomic_load(&b->shared->bell);
+		uint32_t doorbell = atomic_load(&b->shared->doorbell);
 
-		if (r < 0 || !look(b).is_resetting)
+		if (r < 0 || !load_state(b).is_resetting)
 			break;
-		r = ipk__sleep(&sleep, &b->shared->bell, bell, deadline);
+		r = ipk__sleep(&sleep, &b->shared->doorbell, doorbell, deadline);
 		if (r < 0 || !sleep.is_woken)
 			finish_reset(b);
 	}
 	ipk__sleep_end(&sleep);
-	return look(b).is_resetting ? r : 0;
+	return load_state(b).is_resetting ? r : 0;
 }
 
 /* Be a party and arrive. */
@@ -489,9 +491,9 @@ static int come(ipk_barrier *b, bool has_action, ipk_deadline deadline, uint32_t
 	int r = -EAGAIN;
 
 	for (int i = 0; r == -EAGAIN && i < LATE_MAX; i++) {
-		r = look(b).is_resetting ? wait_for_reset(b, deadline) : 0;
-		if (r == 0 && look(b).is_broken)
-			r = look(b).is_resetting ? -EAGAIN : -ECANCELED;
+		r = load_state(b).is_resetting ? wait_for_reset(b, deadline) : 0;
+		if (r == 0 && load_state(b).is_broken)
+			r = load_state(b).is_resetting ? -EAGAIN : -ECANCELED;
 		if (r == 0)
 			r = register_party(b, ret_me);
 		if (r == 0)
@@ -539,7 +541,7 @@ int ipk_barrier_wait(ipk_barrier *barrier, ipk_barrier_action action, void *arg,
 	return r;
 }
 
-/* --- ending it --- */
+/* --- ending it -------------------------------------------------------------------------------- */
 
 /* What is impossible in the word is not kept. */
 static void break_it(ipk_barrier *b, bool by_reset)
@@ -547,7 +549,7 @@ static void break_it(ipk_barrier *b, bool by_reset)
 	struct state broken = {.last = NOBODY, .is_broken = true, .is_resetting = by_reset};
 
 	for (int i = 0; i < TRIES_MAX; i++) {
-		struct state s = look(b);
+		struct state s = load_state(b);
 
 		if (s.is_broken && s.is_resetting == by_reset && !is_impossible(b, &s))
 			return;
@@ -578,7 +580,7 @@ int ipk_barrier_reset(ipk_barrier *barrier)
 	return 0;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 uint32_t ipk_barrier_n_parties(const ipk_barrier *barrier)
 {
@@ -591,7 +593,7 @@ uint32_t ipk_barrier_n_waiting(const ipk_barrier *barrier)
 
 	if (!barrier)
 		return 0;
-	s = look(barrier);
+	s = load_state(barrier);
 	return s.is_broken ? 0 : IPK__MIN(s.n_arrived, barrier->n_parties);
 }
 
@@ -601,7 +603,7 @@ bool ipk_barrier_is_broken(const ipk_barrier *barrier)
 
 	if (!barrier)
 		return false;
-	s = look(barrier);
+	s = load_state(barrier);
 	return s.is_broken && !s.is_resetting;
 }
 

@@ -1,20 +1,20 @@
 /*
  * cond.c - Condition: sleep until a state that a lock guards has changed.
  *
- * Whom a notification wakes is the kernel's choice among those that sleep, so a waiter that
- * was killed is in nobody's way and nothing is handed to it. Only when fewer sleep than are
- * to be woken does the word move: whoever gave the lock up already but does not sleep yet,
- * or is between two slices, sees that. So a notification of one wakes one, as long as
- * nobody dies.
+ * The kernel chooses which sleepers a notification wakes, so a killed waiter blocks no other and
+ * receives nothing. The word is changed only when fewer threads sleep than are to be woken: a
+ * waiter that has released the lock but does not sleep yet, or is between two slices, sees the
+ * change. So a notification of one wakes one, as long as none dies.
  *
- * The kernel may have chosen one that is killed before it acts. So the notifications that
- * somebody was chosen for are counted, and whoever has the lock again takes one off. A waiter that
- * finds them owed look after look, and a dead one among the waiters, hands them on and returns; if
- * no dead one is written down, it returns a while later. That is all that deaths can cost.
+ * The kernel may have chosen a waiter that is killed before it acts. So notifications that chose a
+ * waiter are counted, and a waiter that has reacquired the lock decrements the count. A waiter that
+ * finds notifications outstanding check after check, and a dead thread among the waiters, passes
+ * them on and returns; if no dead thread is recorded, it returns a while later. Deaths cause no
+ * more than such spurious wakeups.
  *
- * The bit is set under the user's lock before it is given up, and a notifier that changed
- * the state under that lock reads the word later: it sees the bit or the waiter sees the
- * state. The bit goes only together with the word's move, so no waiter can lose it unseen.
+ * The bit is set under the user's lock before the lock is released, and a notifier that changed the
+ * state under that lock reads the word later: either it sees the bit, or the waiter sees the state.
+ * The bit is cleared only together with a change of the word, so no waiter misses it.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,22 +23,22 @@
 #include "lock/lock_internal.h"
 #include "lock/states.h"
 #include "os/os.h"
-#include "shm/sleep.h"
+#include "shared/sleep.h"
 
 #define IS_WAITING 1u
 #define MOVE 2u
 #define LOOK_NS 50000000         /* between looks while notifications are owed */
-#define TRUST_NS 400000000       /* so long a waiter trusts that whom they are owed to lives */
+#define TRUST_NS 400000000       /* after that the owed waiters are checked */
 #define LOOK_ANYWAY_NS 500000000 /* at the predicate */
 #define OWED_MAX (1u << 22)      /* no system has more threads */
-#define TRIES_MAX 1024           /* of a CAS that nobody of us makes fail so often */
+#define TRIES_MAX 1024           /* of a CAS that our own operations never make fail so often */
 
 struct ipk_cond {
 	struct ipk__ref ref;
 	struct ipk__shm_cond *shared;
 };
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int bind(void *handle)
 {
@@ -61,8 +61,8 @@ int ipk_cond_create(const ipk_cond_opts *opts, ipk_cond **ret_cond)
 	ipk_cond_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_cond)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	spec.name = o.name;
 	spec.label = o.label;
 	spec.open_existing = o.open_existing;
@@ -95,7 +95,7 @@ int ipk_cond_recv(ipk_pipe *via, ipk_deadline deadline, ipk_cond **ret_cond)
 	return ipk__handle_recv(&class, via, deadline, ret_cond);
 }
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Take up to @n off. */
 static void settle(_Atomic uint32_t *n_owed, uint32_t n)
@@ -152,11 +152,11 @@ static int sleep_until_notified(ipk_cond *cond, uint32_t seen, ipk_deadline dead
 	return r;
 }
 
-static int check(ipk_cond *cond, ipk_lock *lock)
+static int check_cond(ipk_cond *cond, ipk_lock *lock)
 {
 	if (!cond || !lock)
 		return -EBADF;
-	if (!ipk__lock_held(&lock->guard->lock))
+	if (!ipk__robust_lock_held(&lock->guard->lock))
 		return -EPERM;
 	return ipk__object_check(&cond->ref);
 }
@@ -165,19 +165,19 @@ int ipk_cond_wait(ipk_cond *cond, ipk_lock *lock, ipk_deadline deadline, bool *r
 {
 	uint32_t seen, n_again;
 	bool recovered = false;
-	int r = check(cond, lock);
+	int r = check_cond(cond, lock);
 	int again;
 
 	if (r < 0)
 		return r;
 	/* Pairs with notify_some(): see above. */
 	seen = atomic_fetch_or(&cond->shared->word, IS_WAITING) | IS_WAITING;
-	r = ipk__lock_release_all(lock, &n_again);
+	r = ipk__robust_lock_release_all(lock, &n_again);
 	if (r < 0)
 		return r;
 	r = sleep_until_notified(cond, seen, deadline);
-	again = ipk__lock_take_again(lock, n_again, &recovered);
-	/* Only now: of one that is killed while it waits for the lock nobody learned anything. */
+	again = ipk__robust_lock_take_again(lock, n_again, &recovered);
+	/* Only now: one killed while it waits for the lock has not consumed its notification. */
 	if (r == 0)
 		settle(&cond->shared->n_owed, 1);
 	if (again < 0)
@@ -191,7 +191,7 @@ int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predica
 		      ipk_deadline deadline, bool *ret_recovered)
 {
 	bool recovered = false;
-	int r = predicate ? check(cond, lock) : -EINVAL;
+	int r = predicate ? check_cond(cond, lock) : ipk__invalid("predicate is NULL");
 
 	if (r < 0)
 		return r;
@@ -203,7 +203,7 @@ int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predica
 			r = -ETIMEDOUT;
 			break;
 		}
-		/* A notifier may die between its change and the call: look now and then. */
+		/* A notifier may die between its change and the call: check now and then. */
 		look.at_ns = IPK__MIN(look.at_ns, deadline.at_ns);
 		r = ipk_cond_wait(cond, lock, look, &now);
 		if (r < 0 && r != -ETIMEDOUT)
@@ -216,7 +216,7 @@ int ipk_cond_wait_for(ipk_cond *cond, ipk_lock *lock, ipk_cond_predicate predica
 	return r;
 }
 
-/* --- notifying --- */
+/* --- notifying -------------------------------------------------------------------------------- */
 
 /* Wake up to @n of those that sleep; how many. */
 static int wake_some(struct ipk__shm_cond *c, int n)
@@ -243,7 +243,7 @@ static int notify_some(ipk_cond *cond, int n)
 	n_woken = n > (int)OWED_MAX ? 0 : wake_some(cond->shared, n);
 	if (n_woken >= n)
 		return 0;
-	/* When it moved meanwhile, another notification told those that waited before ours. */
+	/* If it changed meanwhile, another notification covered those that waited before ours. */
 	atomic_compare_exchange_strong(word, &seen, (seen + MOVE) & ~IS_WAITING);
 	ipk__os_futex_wake(word, n - n_woken);
 	return 0;

@@ -1,9 +1,9 @@
 /*
  * event.c - Event: a flag to wait for.
  *
- * One word: the flag, whether anybody waits, and how often the flag was set. The count is
- * what a waiter goes by that finds the flag cleared again. Setting is one CAS and, when the
- * bit of the waiters was set, one wake of all: nothing that a signal handler may not do.
+ * One word: the flag, whether there are waiters, and how often the flag was set. A waiter that
+ * finds the flag cleared again relies on the count. Setting is one CAS and, if the waiters bit was
+ * set, one wake of all: async-signal-safe.
  */
 #include <errno.h>
 #include <limits.h>
@@ -12,19 +12,19 @@
 #include "lock/lock_internal.h"
 #include "lock/states.h"
 #include "os/os.h"
-#include "shm/sleep.h"
+#include "shared/sleep.h"
 
 #define IS_SET 1u
 #define IS_WAITING 2u
 #define ONCE_MORE 4u
-#define TRIES_MAX (1 << 16) /* of a CAS that nobody of us makes fail so often */
+#define TRIES_MAX (1 << 16) /* of a CAS that our own operations never make fail so often */
 
 struct ipk_event {
 	struct ipk__ref ref;
 	_Atomic uint32_t *word;
 };
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int init(struct ipk__shm_object *object, const void *opts)
 {
@@ -56,8 +56,8 @@ int ipk_event_create(const ipk_event_opts *opts, ipk_event **ret_event)
 	ipk_event_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_event)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	spec.name = o.name;
 	spec.label = o.label;
 	spec.opts = &o;
@@ -91,7 +91,7 @@ int ipk_event_recv(ipk_pipe *via, ipk_deadline deadline, ipk_event **ret_event)
 	return ipk__handle_recv(&class, via, deadline, ret_event);
 }
 
-/* --- setting --- */
+/* --- setting ---------------------------------------------------------------------------------- */
 
 int ipk_event_set(ipk_event *event)
 {
@@ -129,7 +129,7 @@ bool ipk_event_is_set(const ipk_event *event)
 	return event && (atomic_load_explicit(event->word, memory_order_acquire) & IS_SET) != 0;
 }
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 /* Set, or set and cleared since the word was @first. */
 static bool was_set(uint32_t now, uint32_t first)

@@ -1,7 +1,4 @@
-/*
- * handle.c - making, opening, passing and closing objects that lie in an arena, the same for
- * every class of them.
- */
+/* handle.c - creating, opening, passing and closing objects in an arena, common to all classes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,9 +6,7 @@
 #include "lock/lock_internal.h"
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
-#include "shm/segment.h"
-
-#define CREATE_TRIES 100 /* while others make and remove the name */
+#include "shared/segment.h"
 
 /* A handle that takes @ref over. */
 static int new_handle(const struct ipk__object_class *class, struct ipk__ref *ref,
@@ -36,6 +31,8 @@ static bool is_like(const struct ipk__object_class *class, const struct ipk__ref
 	return !class->is_like || class->is_like(handle, spec->opts);
 }
 
+#define UNLIKE "options: the existing object has others"
+
 /*
  * The handle is ready: it goes out through @ret_handle, which is a pointer to one of its type.
  * @spec: NULL, or what the object has to be like.
@@ -46,7 +43,7 @@ static int bind(const struct ipk__object_class *class, void *handle,
 	int r = class->bind(handle);
 
 	if (r == 0 && spec && !is_like(class, handle, spec))
-		r = -EPROTOTYPE;
+		r = ipk__detail(-EPROTOTYPE, UNLIKE);
 	if (r < 0)
 		ipk__handle_close(handle);
 	else
@@ -98,19 +95,18 @@ static int open_named(const struct ipk__object_class *class, const char *name,
 int ipk__handle_create(const struct ipk__object_class *class, const struct ipk__object_spec *spec,
 		       void *ret_handle)
 {
-	if (!ret_handle || (spec->open_existing && !spec->name))
-		return -EINVAL;
-	for (int i = 0; i < CREATE_TRIES; i++) {
-		int r = create(class, spec, ret_handle);
+	int n_tries = 0;
+	int r;
 
-		if (r == -EEXIST && spec->open_existing)
-			r = open_named(class, spec->name, spec, ret_handle);
-		else
+	IPK__REQUIRE(ret_handle, IPK__NO_OUTPUT);
+	IPK__REQUIRE(spec->name || !spec->open_existing, ".open_existing: only with .name");
+	do {
+		r = create(class, spec, ret_handle);
+		if (r != -EEXIST || !spec->open_existing)
 			return r;
-		if (r != -ENOENT)
-			return r;
-	}
-	return -EBUSY;
+		r = open_named(class, spec->name, spec, ret_handle);
+	} while (ipk__name_retry(&r, &n_tries));
+	return r;
 }
 
 int ipk__handle_open(const struct ipk__object_class *class, const char *name, ipk_deadline deadline,
@@ -119,8 +115,7 @@ int ipk__handle_open(const struct ipk__object_class *class, const char *name, ip
 	int64_t nap_ns = 0;
 	int r;
 
-	if (!ret_handle)
-		return -EINVAL;
+	IPK__REQUIRE(ret_handle, IPK__NO_OUTPUT);
 	do {
 		r = open_named(class, name, NULL, ret_handle);
 	} while (r == -ENOENT && ipk__name_nap(deadline, &nap_ns));
@@ -157,8 +152,7 @@ int ipk__handle_recv(const struct ipk__object_class *class, ipk_pipe *via, ipk_d
 	void *handle = NULL;
 	int fd, r;
 
-	if (!ret_handle)
-		return -EINVAL;
+	IPK__REQUIRE(ret_handle, IPK__NO_OUTPUT);
 	r = ipk__pipe_take_object(via, deadline, &fd, &offset);
 	if (r == 0)
 		r = ipk__object_attach(fd, offset, class->kind, class->n_bytes, &ref);

@@ -1,11 +1,10 @@
 /*
- * lock.c - Lock and RLock: a robust mutex that knows its depth.
+ * lock.c - Lock and RLock: a robust mutex with a recursion depth.
  *
- * The mutex word is owner and lock in one, so that no death can come in between. Whether this
- * thread holds it, and how deep, is in the thread's own memory, where no other process writes;
- * who recovers the lock begins at the top again.
- * The kernel follows 2048 locks of a dead thread and no more, so a thread's locks are
- * counted, and what is beyond half of that is refused.
+ * The mutex word is owner and lock in one, so a death cannot separate them. Whether this thread
+ * holds it, and how deep, is kept in the thread's private memory, where no other process writes; a
+ * thread that recovers the lock starts at depth 1. The kernel processes at most 2048 robust locks
+ * of a dead thread, so a thread's locks are counted, and more than half of that are refused.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,12 +12,12 @@
 #include "lock/lock_internal.h"
 #include "os/os.h"
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 int ipk__guard_init(struct ipk__shm_guard *guard, bool is_recursive)
 {
 	guard->is_recursive = is_recursive;
-	return ipk__lock_init(&guard->lock);
+	return ipk__robust_lock_init(&guard->lock);
 }
 
 static int init(struct ipk__shm_object *object, const void *opts)
@@ -59,8 +58,8 @@ int ipk_lock_create(const ipk_lock_opts *opts, ipk_lock **ret_lock)
 	ipk_lock_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_lock)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	spec.name = o.name;
 	spec.label = o.label;
 	spec.opts = &o;
@@ -95,23 +94,24 @@ int ipk_lock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_lock **ret_lock)
 	return ipk__handle_recv(&class, via, deadline, ret_lock);
 }
 
-/* --- locking --- */
+/* --- locking ---------------------------------------------------------------------------------- */
 
-static void set_again(ipk_lock *lock, struct ipk__held *held, uint32_t n)
+static void set_again(ipk_lock *lock, struct ipk__held_lock *held, uint32_t n)
 {
 	held->n_again = n;
 	atomic_store_explicit(&lock->guard->n_again, n, memory_order_relaxed);
 }
 
 /* Ours already, or not free: wait for it. */
-static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
+static int lock_again_or_wait(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
-	struct ipk__lock *mutex = &lock->guard->lock;
-	struct ipk__held *held = ipk__lock_held(mutex);
+	struct ipk__robust_lock *mutex = &lock->guard->lock;
+	struct ipk__held_lock *held = ipk__robust_lock_held(mutex);
 
 	if (!held)
-		return ipk__lock_wait(mutex, ipk__object_waiters(&lock->ref), IPK__WAIT_LOCK,
-				      ipk__object_offset(&lock->ref), deadline, ret_recovered);
+		return ipk__robust_lock_wait(mutex, ipk__object_waiters(&lock->ref), IPK__WAIT_LOCK,
+					     ipk__object_offset(&lock->ref), deadline,
+					     ret_recovered);
 	if (!lock->is_recursive)
 		return -EDEADLK;
 	if (held->n_again == UINT32_MAX - 1)
@@ -122,10 +122,27 @@ static int lock_slowly(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovere
 	return 0;
 }
 
+/* @tried: the result of a try, which did not simply take it. */
+static int lock_slowly(ipk_lock *lock, int tried, ipk_deadline deadline, bool *ret_recovered)
+{
+	struct ipk__held_lock *held;
+	int r = tried;
+
+	if (r == -ETIMEDOUT)
+		r = lock_again_or_wait(lock, deadline, ret_recovered);
+	if (r < 0)
+		return r;
+	held = ipk__robust_lock_held(&lock->guard->lock);
+	if (!held->handle)
+		held->handle = lock;
+	if (*ret_recovered)
+		atomic_store_explicit(&lock->guard->n_again, 0, memory_order_relaxed);
+	return 0;
+}
+
 int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 {
-	struct ipk__lock *mutex;
-	struct ipk__held *held;
+	struct ipk__robust_lock *mutex;
 	bool recovered = false;
 	int r;
 
@@ -135,19 +152,14 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 	if (r < 0)
 		return r;
 	mutex = &lock->guard->lock;
-	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !ipk__lock_held(mutex))
+	if (ipk__os_self.n_locks >= IPK_LOCKS_HELD_MAX && !ipk__robust_lock_held(mutex))
 		return -ENOLCK;
-	r = ipk__lock_try(mutex, &recovered);
-	if (r == -ETIMEDOUT)
-		r = lock_slowly(lock, deadline, &recovered);
+	r = ipk__robust_lock_try_through(mutex, lock, &recovered);
+	if (r != 0 || recovered)
+		r = lock_slowly(lock, r, deadline, &recovered);
 	if (r < 0)
 		return r;
-	held = ipk__lock_held(mutex);
-	if (!held->handle)
-		held->handle = lock;
 	ipk__os_self.n_locks++;
-	if (recovered)
-		atomic_store_explicit(&lock->guard->n_again, 0, memory_order_relaxed);
 	if (ret_recovered)
 		*ret_recovered = recovered;
 	return 0;
@@ -155,11 +167,11 @@ int ipk_lock_lock(ipk_lock *lock, ipk_deadline deadline, bool *ret_recovered)
 
 int ipk_lock_unlock(ipk_lock *lock)
 {
-	struct ipk__held *held;
+	struct ipk__held_lock *held;
 
 	if (!lock)
 		return -EBADF;
-	held = ipk__lock_held(&lock->guard->lock);
+	held = ipk__robust_lock_held(&lock->guard->lock);
 	if (!held)
 		return -EPERM;
 	if (held->n_again > 0) {
@@ -167,28 +179,29 @@ int ipk_lock_unlock(ipk_lock *lock)
 		return 0;
 	}
 	ipk__os_self.n_locks--;
-	return ipk__lock_release(&lock->guard->lock);
+	return ipk__robust_lock_release_held(held);
 }
 
 void ipk__handle_close_locked(void *handle, ipk_lock *lock)
 {
-	struct ipk__held *held = lock->guard ? ipk__lock_held(&lock->guard->lock) : NULL;
+	struct ipk__held_lock *held =
+		lock->guard ? ipk__robust_lock_held(&lock->guard->lock) : NULL;
 
 	if (held && held->handle == lock) {
 		set_again(lock, held, 0);
 		(void)!ipk_lock_unlock(lock);
 	}
-	if (lock->guard && ipk__lock_is_a_siblings(&lock->guard->lock))
+	if (lock->guard && ipk__robust_lock_is_a_siblings(&lock->guard->lock))
 		ipk__handle_abandon(handle);
 	else
 		ipk__handle_close(handle);
 }
 
-/* --- for conditions --- */
+/* --- for conditions --------------------------------------------------------------------------- */
 
-int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
+int ipk__robust_lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
 {
-	struct ipk__held *held = ipk__lock_held(&lock->guard->lock);
+	struct ipk__held_lock *held = ipk__robust_lock_held(&lock->guard->lock);
 
 	if (!held)
 		return -EPERM;
@@ -198,20 +211,20 @@ int ipk__lock_release_all(ipk_lock *lock, uint32_t *ret_n_again)
 	return ipk_lock_unlock(lock);
 }
 
-int ipk__lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered)
+int ipk__robust_lock_take_again(ipk_lock *lock, uint32_t n, bool *ret_recovered)
 {
 	int r = ipk_lock_lock(lock, ipk_forever(), ret_recovered);
 
 	if (r == 0 && n > 0)
-		set_again(lock, ipk__lock_held(&lock->guard->lock), n);
+		set_again(lock, ipk__robust_lock_held(&lock->guard->lock), n);
 	return r;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 uint32_t ipk_lock_owner(const ipk_lock *lock)
 {
-	return lock ? ipk__lock_owner(&lock->guard->lock) : 0;
+	return lock ? ipk__robust_lock_owner(&lock->guard->lock) : 0;
 }
 
 int ipk_lock_waiters(const ipk_lock *lock, uint32_t *ret_tids, size_t max, size_t *ret_n)

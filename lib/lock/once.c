@@ -1,9 +1,9 @@
 /*
- * once.c - Once: of all that ask, exactly one runs it to its end.
+ * once.c - Once: of all callers, exactly one runs the function to completion.
  *
- * Who runs it holds a robust lock; who waits sleeps for that lock and looks, when it has
- * it, whether there is anything left to do. The store of is_done is the end of it: a runner
- * killed before leaves a once that was not run, with the word that it began.
+ * The runner holds a robust lock; the others wait for that lock and, when they have it, check
+ * whether anything is left to do. The store of is_done is the commit: a runner killed before it
+ * leaves a once that has not run, with a record that it began.
  */
 #include <errno.h>
 
@@ -17,12 +17,12 @@ struct ipk_once {
 	struct ipk__shm_once *shared;
 };
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int init(struct ipk__shm_object *object, const void *opts)
 {
 	(void)opts;
-	return ipk__lock_init(&((struct ipk__shm_once *)object)->lock);
+	return ipk__robust_lock_init(&((struct ipk__shm_once *)object)->lock);
 }
 
 static int bind(void *handle)
@@ -47,8 +47,8 @@ int ipk_once_create(const ipk_once_opts *opts, ipk_once **ret_once)
 	ipk_once_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_once)
-		return -EINVAL;
+	if (r < 0)
+		return r;
 	spec.name = o.name;
 	spec.label = o.label;
 	spec.open_existing = o.open_existing;
@@ -62,15 +62,15 @@ int ipk_once_open(const char *name, ipk_deadline deadline, ipk_once **ret_once)
 
 ipk_once *ipk_once_close(ipk_once *once)
 {
-	struct ipk__held *held;
+	struct ipk__held_lock *held;
 
 	if (!once)
 		return NULL;
-	held = ipk__lock_held(&once->shared->lock);
-	/* By its own function: then it was not run, and run() finds the lock gone. */
+	held = ipk__robust_lock_held(&once->shared->lock);
+	/* By its own function: then it was not run, and run() finds the lock released. */
 	if (held && held->handle == once)
-		(void)ipk__lock_release(&once->shared->lock);
-	if (ipk__lock_is_a_siblings(&once->shared->lock))
+		(void)ipk__robust_lock_release(&once->shared->lock);
+	if (ipk__robust_lock_is_a_siblings(&once->shared->lock))
 		ipk__handle_abandon(once);
 	else
 		ipk__handle_close(once);
@@ -92,7 +92,7 @@ int ipk_once_recv(ipk_pipe *via, ipk_deadline deadline, ipk_once **ret_once)
 	return ipk__handle_recv(&class, via, deadline, ret_once);
 }
 
-/* --- running --- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 bool ipk_once_is_done(const ipk_once *once)
 {
@@ -103,11 +103,11 @@ bool ipk_once_is_done(const ipk_once *once)
 /* Holds the lock. */
 static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *ret_recovered)
 {
-	const struct ipk__lock *lock = &once->shared->lock;
+	const struct ipk__robust_lock *lock = &once->shared->lock;
 	bool is_done = ipk_once_is_done(once);
 	int r;
 
-	/* Before the run, which may want to know. */
+	/* Before the run, which may check it. */
 	if (ret_recovered)
 		*ret_recovered = recovered && !is_done;
 	if (is_done)
@@ -115,7 +115,7 @@ static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *
 	r = fn(arg);
 	if (r < 0)
 		return r;
-	if (!ipk__lock_held(lock))
+	if (!ipk__robust_lock_held(lock))
 		return -ECANCELED;
 	atomic_store_explicit(&once->shared->is_done, 1, memory_order_release);
 	return 0;
@@ -124,14 +124,14 @@ static int run(ipk_once *once, ipk_once_fn fn, void *arg, bool recovered, bool *
 int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadline,
 		 bool *ret_recovered)
 {
-	struct ipk__lock *lock;
+	struct ipk__robust_lock *lock;
 	bool recovered = false;
 	int r;
 
 	if (!once)
 		return -EBADF;
 	if (!fn)
-		return -EINVAL;
+		return ipk__invalid("fn is NULL");
 	if (ipk_once_is_done(once)) {
 		if (ret_recovered)
 			*ret_recovered = false;
@@ -141,18 +141,18 @@ int ipk_once_run(ipk_once *once, ipk_once_fn fn, void *arg, ipk_deadline deadlin
 	if (r < 0)
 		return r;
 	lock = &once->shared->lock;
-	if (ipk__lock_held(lock))
+	if (ipk__robust_lock_held(lock))
 		return -EDEADLK;
-	r = ipk__lock_try(lock, &recovered);
+	r = ipk__robust_lock_try(lock, &recovered);
 	if (r == -ETIMEDOUT)
-		r = ipk__lock_wait(lock, ipk__object_waiters(&once->ref), IPK__WAIT_ONCE,
-				   ipk__object_offset(&once->ref), deadline, &recovered);
+		r = ipk__robust_lock_wait(lock, ipk__object_waiters(&once->ref), IPK__WAIT_ONCE,
+					  ipk__object_offset(&once->ref), deadline, &recovered);
 	if (r < 0)
 		return r;
-	ipk__lock_held(lock)->handle = once;
+	ipk__robust_lock_held(lock)->handle = once;
 	r = run(once, fn, arg, recovered, ret_recovered);
 	/* Not held any more when fn closed the handle. */
-	(void)ipk__lock_release(lock);
+	(void)ipk__robust_lock_release(lock);
 	return r;
 }
 

@@ -1,20 +1,19 @@
 /*
  * rwlock.c - one writer or many readers, in phases.
  *
- * Writers exclude each other by a robust mutex. A reader writes itself down in a cell, then
- * looks whether a writer wants the lock; the writer says that it wants the lock, then looks
- * at the cells. All four are sequentially consistent, so one of the two sees the other.
- * Readers on different processors use cells on different lines: that makes them fast.
+ * Writers exclude each other by a robust mutex. A reader registers in a cell, then checks whether a
+ * writer wants the lock; a writer announces that it wants the lock, then checks the cells. All four
+ * accesses are sequentially consistent, so one of the two sees the other. Readers on different
+ * processors use cells in different cache lines, which keeps them fast.
  *
- * Invariant: who has the mutex and has seen every cell free or waiting after is_wanted was
+ * Invariant: the holder of the mutex that has seen every cell free or waiting after is_wanted was
  * set is alone, for a cell gets its share only while is_wanted is 0, or from the writer.
  *
- * A reader that meets a writer marks its cell as waiting. Whoever ends a writer's phase turns
- * the waiting cells into shares before is_wanted is 0 again, so the next writer waits for
- * them: neither side starves. A dead writer leaves its tid in `writer`, which is how all that
- * come later know, until another has written; the mutex, which the kernel takes from it, lets
- * the next one that comes end its phase. Cells of dead readers are found by the writer that
- * waits for them.
+ * A reader that meets a writer marks its cell as waiting. The thread that ends a writer's phase
+ * turns the waiting cells into shares before is_wanted is 0 again, so the next writer waits for
+ * them: neither side starves. A dead writer leaves its tid in `writer`, which tells all later
+ * threads, until another has written; the kernel releases its mutex, so the next thread can end its
+ * phase. Cells of dead readers are found by the writer that waits for them.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +21,7 @@
 #include "lock/lock_internal.h"
 #include "lock/rwlock_internal.h"
 #include "os/os.h"
-#include "shm/sleep.h"
+#include "shared/sleep.h"
 
 #define CELLS_DEFAULT 64u
 #define CELLS_PER_LINE 4u
@@ -30,8 +29,8 @@
 #define LOOKS 60
 #define SLICE_NS 20000000 /* in which a writer asks whether the reader it waits for lives */
 #define SLEEPERS 1u
-#define TRIES_MAX 1024 /* of a CAS that nobody of us makes fail so often */
-#define LATE_MAX 8     /* of one whose deadline has passed, while it frees the cells of the dead, */
+#define TRIES_MAX 1024   /* of a CAS that our own operations never make fail so often */
+#define LATE_MAX 8       /* retries after the deadline, while it frees the cells of dead readers, */
 #define LATE_NS 30000000 /* and no longer than that */
 
 struct ipk_rwlock {
@@ -40,7 +39,7 @@ struct ipk_rwlock {
 	uint32_t n_cells;
 	unsigned lines_log2;
 	_Atomic bool was_read;  /* shares were taken through it */
-	_Atomic uint32_t asked; /* the cell that the next walk begins with */
+	_Atomic uint32_t asked; /* the cell at which the next pass begins */
 };
 
 /* Of this thread; a fork child's copy belongs to its parent's thread. */
@@ -59,7 +58,7 @@ static struct self *myself(void)
 	return &self;
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 #define BYTES_MIN (sizeof(struct ipk__shm_rwlock) + CELLS_PER_LINE * sizeof(struct ipk__shm_cell))
 
@@ -73,7 +72,7 @@ static int init(struct ipk__shm_object *object, const void *opts)
 	struct ipk__shm_rwlock *shm = (struct ipk__shm_rwlock *)object;
 
 	shm->n_cells = ((const ipk_rwlock_opts *)opts)->max_readers;
-	return ipk__lock_init(&shm->writers);
+	return ipk__robust_lock_init(&shm->writers);
 }
 
 static int bind(void *handle)
@@ -113,8 +112,10 @@ int ipk_rwlock_create(const ipk_rwlock_opts *opts, ipk_rwlock **ret_lock)
 	ipk_rwlock_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
 
-	if (r < 0 || !ret_lock || o.max_readers > IPK_RWLOCK_READERS_MAX)
-		return -EINVAL;
+	if (r < 0)
+		return r;
+	IPK__REQUIRE(o.max_readers <= IPK_RWLOCK_READERS_MAX,
+		     "IPK_RWLOCK(.max_readers): 0 to IPK_RWLOCK_READERS_MAX");
 	if (o.max_readers == 0)
 		o.max_readers = CELLS_DEFAULT;
 	o.max_readers = (uint32_t)ipk__round_up_pow2(IPK__MAX(o.max_readers, CELLS_PER_LINE));
@@ -146,11 +147,11 @@ int ipk_rwlock_recv(ipk_pipe *via, ipk_deadline deadline, ipk_rwlock **ret_lock)
 	return ipk__handle_recv(&class, via, deadline, ret_lock);
 }
 
-/* --- sleeping and waking --- */
+/* --- sleeping and waking ---------------------------------------------------------------------- */
 
 /*
- * A sleeper announces itself, looks once more, then sleeps on the value it announced. A waker
- * makes its change, then rings: it pays for a system call only when somebody announced itself.
+ * A sleeper announces itself, checks once more, then sleeps on the value it announced. A waker
+ * makes its change, then wakes: it pays for a system call only if a sleeper announced itself.
  */
 static uint32_t announce(_Atomic uint32_t *word)
 {
@@ -171,12 +172,12 @@ static void ring(_Atomic uint32_t *word)
 }
 
 /* Holders are often done sooner than one can go to sleep. */
-static int n_looks(ipk_deadline deadline)
+static int n_checks(ipk_deadline deadline)
 {
 	return deadline.at_ns > 0 && ipk__os_cpu_online() > 1 ? LOOKS : 0;
 }
 
-/* --- cells --- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 /* The @i-th choice of thread @tid: all lines first, then their other cells. */
 static struct ipk__shm_cell *nth_cell(const ipk_rwlock *lock, pid_t tid, uint32_t i)
@@ -233,9 +234,9 @@ static void leave(ipk_rwlock *lock, struct self *me, struct ipk__shm_cell *cell)
 
 	if (cell != nth_cell(lock, me->tid, 0))
 		me->n_astray--;
-	/* Pairs with the writer's look at it: what was read was read before. */
+	/* Pairs with the writer's check of it: our reads are done. */
 	atomic_store_explicit(&cell->word, 0, memory_order_release);
-	/* Pairs with the heavy fence of whoever announced itself. */
+	/* Pairs with the heavy fence of a sleeper that announced itself. */
 	ipk__os_fence_light();
 	if (atomic_load_explicit(&shm->is_wanted, memory_order_relaxed))
 		ring(&shm->left);
@@ -273,7 +274,7 @@ struct late {
 	int64_t since_ns;
 };
 
-/* The deadline has passed, but cells of the dead were freed: whether to look once more. */
+/* The deadline has passed, but cells of dead readers were freed: whether to check once more. */
 static bool may_be_later(struct late *late)
 {
 	int64_t now_ns = ipk__os_now_ns();
@@ -283,11 +284,11 @@ static bool may_be_later(struct late *late)
 	return late->n <= LATE_MAX && now_ns - late->since_ns <= LATE_NS;
 }
 
-/* --- a writer's phase --- */
+/* --- a writer's phase ------------------------------------------------------------------------- */
 
 static bool is_writer(const ipk_rwlock *lock)
 {
-	return ipk__lock_held(&lock->shm->writers) != NULL;
+	return ipk__robust_lock_held(&lock->shm->writers) != NULL;
 }
 
 static void hand_over(ipk_rwlock *lock)
@@ -296,16 +297,16 @@ static void hand_over(ipk_rwlock *lock)
 		_Atomic uint64_t *word = &lock->shm->cells[i].word;
 		uint64_t seen = atomic_load(word);
 
-		/* It fails when the reader gave up, or looked and found that it need not wait. */
+		/* It fails if the reader gave up, or found that it need not wait. */
 		if (seen & IPK__CELL_WAITS)
 			atomic_compare_exchange_strong(word, &seen, seen & ~IPK__CELL_WAITS);
 	}
 }
 
 /*
- * By whoever has the mutex: shares for all that wait, and then it is the readers' turn. One
- * that comes to wait too late for it finds that the lock is not wanted, or waits for the next
- * phase to end.
+ * By the holder of the mutex: shares for all waiting readers, and then it is the readers' turn. A
+ * reader that starts waiting too late for it finds that the lock is not wanted, or waits for the
+ * next phase to end.
  */
 static void end_phase(ipk_rwlock *lock)
 {
@@ -315,7 +316,7 @@ static void end_phase(ipk_rwlock *lock)
 		atomic_store(&shm->has_behind, 0);
 		hand_over(lock);
 	}
-	/* Pairs with the readers' look after they claimed a cell or announced themselves. */
+	/* Pairs with the readers' check after they claimed a cell or announced themselves. */
 	atomic_store(&shm->is_wanted, 0);
 	ring(&shm->ended);
 }
@@ -324,29 +325,29 @@ static void end_phase(ipk_rwlock *lock)
 static int end_dead_phase(ipk_rwlock *lock)
 {
 	bool died = false;
-	int r = ipk__lock_try(&lock->shm->writers, &died);
+	int r = ipk__robust_lock_try(&lock->shm->writers, &died);
 
 	if (r < 0)
 		return r == -ETIMEDOUT ? 0 : r;
 	end_phase(lock);
-	ipk__lock_release(&lock->shm->writers);
+	ipk__robust_lock_release(&lock->shm->writers);
 	return 0;
 }
 
-/* --- reading --- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-/* Until the share was handed to us, or nobody wants to write any more. */
+/* Until the share was granted, or no writer wants the lock any more. */
 static int wait_while_wanted(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint64_t waiting,
 			     struct ipk__sleep *sleep, ipk_deadline deadline)
 {
 	struct ipk__shm_rwlock *shm = lock->shm;
-	int left = n_looks(deadline);
+	int left = n_checks(deadline);
 	int r = 0;
 
 	while (r == 0 && atomic_load(&cell->word) == waiting && atomic_load(&shm->is_wanted)) {
 		uint32_t seen;
 
-		if (ipk__lock_owner(&shm->writers) == 0) {
+		if (ipk__robust_lock_owner(&shm->writers) == 0) {
 			r = end_dead_phase(lock);
 			if (r == 0)
 				r = ipk__sleep_retry(sleep, deadline);
@@ -362,12 +363,12 @@ static int wait_while_wanted(ipk_rwlock *lock, struct ipk__shm_cell *cell, uint6
 		r = ipk__sleep(sleep, &shm->ended, seen, deadline);
 		/* The kernel may not have found the lock of a dead writer. */
 		if (r == 0 && !sleep->is_woken)
-			r = ipk__lock_free_dead(&shm->writers);
+			r = ipk__robust_lock_free_dead(&shm->writers);
 	}
 	return r;
 }
 
-/* @cell is ours, and a writer may want the lock. On failure it is as if nobody had. */
+/* @cell is ours, and a writer may want the lock. On failure the claim is rolled back. */
 static int wait_behind_writer(ipk_rwlock *lock, struct self *me, struct ipk__shm_cell *cell,
 			      ipk_deadline deadline)
 {
@@ -383,7 +384,7 @@ static int wait_behind_writer(ipk_rwlock *lock, struct self *me, struct ipk__shm
 		atomic_store(&lock->shm->has_behind, 1);
 		ring(&lock->shm->left);
 		r = wait_while_wanted(lock, cell, waiting, &sleep, deadline);
-		/* As when it was claimed: look again whether a writer wants the lock. */
+		/* As when it was claimed: check again whether a writer wants the lock. */
 		is_handed = !atomic_compare_exchange_strong(&cell->word, &waiting, me->owner);
 		if (r == 0 && !is_handed && atomic_load(&lock->shm->is_wanted))
 			r = ipk__sleep_retry(&sleep, deadline);
@@ -404,7 +405,7 @@ static int wait_for_cell(ipk_rwlock *lock, struct self *me, ipk_deadline deadlin
 	while (!cell && r == 0) {
 		uint32_t seen = announce(room);
 
-		/* Pairs with the light fence of whoever leaves a cell. */
+		/* Pairs with the light fence of a reader that leaves a cell. */
 		ipk__os_fence_heavy();
 		cell = claim(lock, me);
 		if (cell)
@@ -426,7 +427,7 @@ static int read_first(ipk_rwlock *lock, struct self *me, ipk_deadline deadline)
 	struct ipk__shm_cell *cell = claim(lock, me);
 	int r;
 
-	/* Pairs with the writer's store before it looks at the cells. */
+	/* Pairs with the writer's store before it checks the cells. */
 	if (cell && !atomic_load(&lock->shm->is_wanted))
 		return 0;
 	r = is_writer(lock) ? -EDEADLK : 0;
@@ -488,7 +489,7 @@ int ipk_rwlock_read_unlock(ipk_rwlock *lock)
 	return 0;
 }
 
-/* --- writing --- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct ipk__sleep *sleep,
 			   ipk_deadline deadline, struct late *late)
@@ -497,13 +498,13 @@ static int wait_for_reader(ipk_rwlock *lock, struct ipk__shm_cell *cell, struct 
 	int64_t asked_ns = deadline.at_ns > 0 ? ipk__os_now_ns() : 0;
 	uint64_t word;
 
-	for (int i = n_looks(deadline); i > 0 && ipk__cell_holds(atomic_load(&cell->word)); i--)
+	for (int i = n_checks(deadline); i > 0 && ipk__cell_holds(atomic_load(&cell->word)); i--)
 		ipk__os_pause();
 	while (ipk__cell_holds(word = atomic_load(&cell->word))) {
 		uint32_t seen = announce(left);
 		int r;
 
-		/* Pairs with the light fence of whoever leaves the cell. */
+		/* Pairs with the light fence of a reader that leaves the cell. */
 		ipk__os_fence_heavy();
 		if (atomic_load(&cell->word) != word) {
 			r = ipk__sleep_retry(sleep, deadline);
@@ -547,13 +548,14 @@ static int wait_for_readers(ipk_rwlock *lock, ipk_deadline deadline)
 
 static int lock_out_writers(ipk_rwlock *lock, ipk_deadline deadline)
 {
-	struct ipk__lock *writers = &lock->shm->writers;
-	bool died = false; /* `writer` tells more: whether it had got the lock */
-	int r = ipk__lock_try(writers, &died);
+	struct ipk__robust_lock *writers = &lock->shm->writers;
+	bool died = false; /* `writer` tells whether it had acquired the lock */
+	int r = ipk__robust_lock_try(writers, &died);
 
 	if (r == -ETIMEDOUT)
-		r = ipk__lock_wait(writers, ipk__object_waiters(&lock->ref), IPK__WAIT_WRITE_LOCK,
-				   ipk__object_offset(&lock->ref), deadline, &died);
+		r = ipk__robust_lock_wait(writers, ipk__object_waiters(&lock->ref),
+					  IPK__WAIT_WRITE_LOCK, ipk__object_offset(&lock->ref),
+					  deadline, &died);
 	return r;
 }
 
@@ -564,12 +566,12 @@ static int write_first(ipk_rwlock *lock, ipk_deadline deadline)
 
 	if (r < 0)
 		return r;
-	/* Pairs with the readers' look after they claimed a cell. */
+	/* Pairs with the readers' check after they claimed a cell. */
 	atomic_store(&shm->is_wanted, 1);
 	r = wait_for_readers(lock, deadline);
 	if (r < 0) {
 		end_phase(lock);
-		ipk__lock_release(&shm->writers);
+		ipk__robust_lock_release(&shm->writers);
 	}
 	return r;
 }
@@ -596,7 +598,7 @@ int ipk_rwlock_write_lock(ipk_rwlock *lock, ipk_deadline deadline, bool *ret_rec
 		*ret_recovered = atomic_load(&lock->shm->writer) != 0;
 	/* From here on its death leaves something to repair. Its readers come after all stores. */
 	atomic_store_explicit(&lock->shm->writer, (uint32_t)me->tid, memory_order_release);
-	ipk__lock_held(&lock->shm->writers)->handle = lock;
+	ipk__robust_lock_held(&lock->shm->writers)->handle = lock;
 	ipk__os_self.n_locks++;
 	return 0;
 }
@@ -607,19 +609,19 @@ int ipk_rwlock_write_unlock(ipk_rwlock *lock)
 		return -EBADF;
 	if (!is_writer(lock))
 		return -EPERM;
-	/* From here on it does not; and those that get shares now are not told of any death. */
+	/* From here on it is consistent; readers granted shares now are told of no death. */
 	atomic_store_explicit(&lock->shm->writer, 0, memory_order_release);
 	end_phase(lock);
 	ipk__os_self.n_locks--;
-	return ipk__lock_release(&lock->shm->writers);
+	return ipk__robust_lock_release(&lock->shm->writers);
 }
 
-/* --- closing --- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 /* What the calling thread took through this handle. */
 static void let_go(ipk_rwlock *lock)
 {
-	struct ipk__held *held = ipk__lock_held(&lock->shm->writers);
+	struct ipk__held_lock *held = ipk__robust_lock_held(&lock->shm->writers);
 	struct ipk__shm_cell *cell;
 
 	if (held && held->handle == lock)
@@ -637,21 +639,21 @@ ipk_rwlock *ipk_rwlock_close(ipk_rwlock *lock)
 		return NULL;
 	let_go(lock);
 	/* Another thread's memory stays, see ipk__handle_close_locked(). */
-	if (ipk__lock_is_a_siblings(&lock->shm->writers))
+	if (ipk__robust_lock_is_a_siblings(&lock->shm->writers))
 		ipk__handle_abandon(lock);
 	else
 		ipk__handle_close(lock);
 	return NULL;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 uint32_t ipk_rwlock_owner(const ipk_rwlock *lock)
 {
 	uint32_t tid = lock ? atomic_load(&lock->shm->writer) : 0;
 
 	/* Otherwise it died, and another is about to write. */
-	return tid != 0 && ipk__lock_owner(&lock->shm->writers) == tid ? tid : 0;
+	return tid != 0 && ipk__robust_lock_owner(&lock->shm->writers) == tid ? tid : 0;
 }
 
 int ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max, size_t *ret_n)
@@ -661,7 +663,7 @@ int ipk_rwlock_readers(const ipk_rwlock *lock, uint32_t *ret_tids, size_t max, s
 	if (!lock)
 		return -EBADF;
 	if (!ret_n || (!ret_tids && max > 0))
-		return -EINVAL;
+		return ipk__invalid("ret_n, or ret_tids with max over 0, is NULL");
 	for (uint32_t i = 0; i < lock->n_cells; i++) {
 		uint64_t word = atomic_load(&lock->shm->cells[i].word);
 

@@ -1,15 +1,15 @@
 /*
- * semaphore.c - tokens that are only counted, and tokens that know who has them.
+ * semaphore.c - tokens that are only counted, and tokens with an owner.
  *
- * A signal semaphore is one word: its value, and a bit that says that somebody sleeps. Taking
- * and giving are one CAS. An owned one has a word a token, which is its holder or 0: taking
- * and giving are one CAS there, so no death comes in between, and the sum cannot be wrong.
- * Its `word` serves to sleep on, with the same bit.
+ * A signal semaphore is one word: its value, and a bit that says that there are sleepers. Acquire
+ * and release are one CAS each. An owned one has one word per token, which is its holder or 0:
+ * acquire and release are one CAS there, so no death comes in between, and the sum cannot be wrong.
+ * Its `word` is only slept on, with the same bit.
  *
- * Invariant: while the bit is not set nobody sleeps, but those who are about to be woken. A
- * sleeper sets it, looks once more, and sleeps only while the word is what it saw. Whoever
- * gives back changes the word and wakes as many as it gave. When there were fewer, it takes
- * the bit off, and then wakes all: somebody may have gone to sleep since it woke the first.
+ * Invariant: while the bit is clear no thread sleeps, except threads about to be woken. A sleeper
+ * sets it, checks once more, and sleeps only while the word is unchanged. A releaser changes the
+ * word and wakes as many as it released. If there were fewer, it clears the bit, and then wakes
+ * all: a thread may have gone to sleep since the first wake.
  */
 #include <errno.h>
 #include <limits.h>
@@ -17,7 +17,7 @@
 #include "lock/lock_internal.h"
 #include "lock/semaphore_internal.h"
 #include "os/os.h"
-#include "shm/sleep.h"
+#include "shared/sleep.h"
 
 #define SLEEPERS IPK__SEMAPHORE_SLEEPERS
 #define FIRST_SLICE_NS 1000000 /* most tokens are back sooner than one has asked who lives */
@@ -25,7 +25,7 @@
 #define REAP_EVERY_NS 10000000 /* one sleeper asks for all */
 #define LOOKS 60
 #define TOKENS_A_LOOK 64
-#define CAS_TRIES_MAX (1 << 16) /* that nobody of us makes fail so often */
+#define CAS_TRIES_MAX (1 << 16) /* that our own operations never make fail so often */
 #define LATE_NS 50000000        /* by which a call may pass its deadline */
 #define TRIES_MAX 100 /* of one whose deadline has passed, while others give back and take */
 
@@ -36,10 +36,10 @@ struct ipk_semaphore {
 	bool is_owned;
 	_Atomic bool was_taken; /* a token, through it */
 	_Atomic uint32_t hint;  /* the token that this process took or gave back last */
-	_Atomic uint32_t asked; /* the token that the next walk begins with */
+	_Atomic uint32_t asked; /* the token at which the next pass begins */
 };
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static size_t bytes_for(bool is_owned, uint32_t max)
 {
@@ -51,15 +51,20 @@ static int fill_opts(ipk_semaphore_opts *o)
 {
 	bool is_owned = o->kind == IPK_SEMAPHORE_OWNED;
 
-	if (!is_owned && o->kind != IPK_SEMAPHORE_SIGNAL)
-		return -EINVAL;
+	IPK__REQUIRE(is_owned || o->kind == IPK_SEMAPHORE_SIGNAL,
+		     "IPK_SEMAPHORE(.kind): an ipk_semaphore_kind");
 	if (is_owned && o->value == 0)
 		o->value = IPK__MAX(o->max, 1);
 	if (o->max == 0)
 		o->max = is_owned ? o->value : IPK_SEMAPHORE_SIGNAL_MAX;
-	if (is_owned && (o->max != o->value || o->max > IPK_SEMAPHORE_TOKENS_MAX))
-		return -EINVAL;
-	return o->max > IPK_SEMAPHORE_SIGNAL_MAX || o->value > o->max ? -EINVAL : 0;
+	IPK__REQUIRE(!is_owned || o->max == o->value,
+		     "IPK_SEMAPHORE(.max): 0 or .value, with IPK_SEMAPHORE_OWNED");
+	IPK__REQUIRE(!is_owned || o->max <= IPK_SEMAPHORE_TOKENS_MAX,
+		     "IPK_SEMAPHORE(.value): IPK_SEMAPHORE_TOKENS_MAX at most, if owned");
+	IPK__REQUIRE(o->max <= IPK_SEMAPHORE_SIGNAL_MAX,
+		     "IPK_SEMAPHORE(.max): IPK_SEMAPHORE_SIGNAL_MAX at most");
+	IPK__REQUIRE(o->value <= o->max, "IPK_SEMAPHORE(.value): .max at most");
+	return 0;
 }
 
 static int init(struct ipk__shm_object *object, const void *opts)
@@ -108,8 +113,10 @@ int ipk_semaphore_create(const ipk_semaphore_opts *opts, ipk_semaphore **ret_s)
 
 	if (!opts)
 		o.value = 1;
-	if (r < 0 || !ret_s || fill_opts(&o) < 0)
-		return -EINVAL;
+	if (r == 0)
+		r = fill_opts(&o);
+	if (r < 0)
+		return r;
 	spec.flags = o.kind;
 	spec.n_bytes = bytes_for(o.kind == IPK_SEMAPHORE_OWNED, o.max);
 	spec.name = o.name;
@@ -139,7 +146,7 @@ int ipk_semaphore_recv(ipk_pipe *via, ipk_deadline deadline, ipk_semaphore **ret
 	return ipk__handle_recv(&class, via, deadline, ret_s);
 }
 
-/* --- waking --- */
+/* --- waking ----------------------------------------------------------------------------------- */
 
 /* After the change that made @word what @now says, the bit among it, for @n to go on. */
 static void wake(_Atomic uint32_t *word, uint32_t now, uint32_t n)
@@ -150,7 +157,7 @@ static void wake(_Atomic uint32_t *word, uint32_t now, uint32_t n)
 		ipk__os_futex_wake(word, INT_MAX);
 }
 
-/* --- the value --- */
+/* --- the value -------------------------------------------------------------------------------- */
 
 static bool take_one(ipk_semaphore *s)
 {
@@ -183,7 +190,7 @@ static int add(ipk_semaphore *s, uint32_t n)
 	return 0;
 }
 
-/* --- tokens --- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 /* This process, in a word. */
 static uint64_t my_process(void)
@@ -200,7 +207,7 @@ static uint64_t my_process(void)
 }
 
 /* Turn one token that is @from into @to, the nearest behind the hint: NULL there is none. */
-static _Atomic uint64_t *turn_one(ipk_semaphore *s, uint64_t from, uint64_t to)
+static _Atomic uint64_t *next_one(ipk_semaphore *s, uint64_t from, uint64_t to)
 {
 	uint32_t at = atomic_load_explicit(&s->hint, memory_order_relaxed);
 
@@ -220,16 +227,15 @@ static _Atomic uint64_t *turn_one(ipk_semaphore *s, uint64_t from, uint64_t to)
 }
 
 /*
- * How many tokens this process took, from any semaphore. Tokens move while one looks for them:
- * another thread may take one behind the look and give back the one in front of it. So what
- * was looked for in vain is looked for again when this has changed; who takes changes it
- * before it can give back.
+ * How many tokens this process acquired, from any semaphore. Tokens move during a scan: another
+ * thread may acquire one behind the scan and release the one ahead of it. So a scan without success
+ * is repeated if this has changed; a thread that acquires changes it before it can release.
  */
 static _Atomic uint32_t n_taken;
 
 static bool take_token(ipk_semaphore *s)
 {
-	if (!turn_one(s, 0, my_process()))
+	if (!next_one(s, 0, my_process()))
 		return false;
 	atomic_fetch_add_explicit(&n_taken, 1, memory_order_relaxed);
 	if (!atomic_load_explicit(&s->was_taken, memory_order_relaxed))
@@ -237,7 +243,7 @@ static bool take_token(ipk_semaphore *s)
 	return true;
 }
 
-/* @n tokens are free. Pairs with the sleeper's setting of the bit, before its last look. */
+/* @n tokens are free. Pairs with the sleeper's setting of the bit, before its last check. */
 static void tell_sleepers(ipk_semaphore *s, uint32_t n)
 {
 	uint32_t seen = atomic_load(&s->shm->word);
@@ -258,7 +264,7 @@ static int give_one(ipk_semaphore *s)
 
 	do {
 		n_before = atomic_load(&n_taken);
-		if (turn_one(s, my_process(), 0)) {
+		if (next_one(s, my_process(), 0)) {
 			tell_sleepers(s, 1);
 			return 0;
 		}
@@ -314,7 +320,7 @@ static int give_many(ipk_semaphore *s, uint32_t n)
 	return 0;
 }
 
-/* --- tokens of the dead --- */
+/* --- tokens of dead holders ------------------------------------------------------------------- */
 
 /* Free them; how many. Holders come in rows: ask about each row once. */
 static uint32_t free_dead(ipk_semaphore *s)
@@ -348,7 +354,7 @@ static bool reap(ipk_semaphore *s)
 }
 
 /* The same, but when another has done so a moment ago it need not be done again. */
-static void reap_in_turn(ipk_semaphore *s)
+static void reap_round_robin(ipk_semaphore *s)
 {
 	int64_t last_ns = atomic_load(&s->shm->reaped_ns);
 
@@ -357,7 +363,7 @@ static void reap_in_turn(ipk_semaphore *s)
 		reap(s);
 }
 
-/* --- acquire and release --- */
+/* --- acquire and release ---------------------------------------------------------------------- */
 
 static bool take(ipk_semaphore *s)
 {
@@ -382,7 +388,7 @@ struct late {
 	int64_t since_ns;
 };
 
-/* The deadline has passed while the word was @seen: whether to look once more. */
+/* The deadline has passed while the word was @seen: whether to check once more. */
 static bool may_take_yet(ipk_semaphore *s, uint32_t seen, struct late *late)
 {
 	if (!s->is_owned || ++late->n_tries > TRIES_MAX)
@@ -391,7 +397,7 @@ static bool may_take_yet(ipk_semaphore *s, uint32_t seen, struct late *late)
 		late->since_ns = ipk__os_now_ns();
 	else if (ipk__os_now_ns() - late->since_ns > LATE_NS)
 		return false;
-	/* One may have come back behind the look; as long as none did, there was none. */
+	/* One may have been released behind the scan; if none was, there was none. */
 	return atomic_load(&s->shm->word) != seen || reap(s);
 }
 
@@ -412,7 +418,7 @@ static int take_sleeping(ipk_semaphore *s, ipk_deadline deadline)
 
 	sleep.slice_ns = FIRST_SLICE_NS;
 	for (;;) {
-		/* Pairs with the look of whoever gives back, after it did. */
+		/* Pairs with the check of a releaser, after its release. */
 		uint32_t seen = atomic_fetch_or(word, SLEEPERS) | SLEEPERS;
 
 		if (take(s)) {
@@ -425,7 +431,7 @@ static int take_sleeping(ipk_semaphore *s, ipk_deadline deadline)
 		if (r < 0 && !may_take_yet(s, seen, &late))
 			break;
 		if (r == 0 && s->is_owned)
-			reap_in_turn(s);
+			reap_round_robin(s);
 		sleep.slice_ns = s->is_owned ? SLICE_NS : IPK__SLICE_NS;
 	}
 	ipk__sleep_end(&sleep);
@@ -453,7 +459,7 @@ int ipk_semaphore_release_many(ipk_semaphore *s, uint32_t n)
 	if (!s)
 		return -EBADF;
 	if (n == 0)
-		return -EINVAL;
+		return ipk__invalid("n: 1 or more");
 	if (!s->is_owned)
 		return add(s, n);
 	return n == 1 ? give_one(s) : give_many(s, n);
@@ -464,7 +470,7 @@ int ipk_semaphore_release(ipk_semaphore *s)
 	return ipk_semaphore_release_many(s, 1);
 }
 
-/* --- closing --- */
+/* --- closing ---------------------------------------------------------------------------------- */
 
 /* All that this process took, when it took any through this handle. */
 static void let_go(ipk_semaphore *s)
@@ -488,7 +494,7 @@ ipk_semaphore *ipk_semaphore_close(ipk_semaphore *s)
 	return NULL;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 uint32_t ipk_semaphore_value(const ipk_semaphore *s)
 {
@@ -510,7 +516,7 @@ int ipk_semaphore_holders(const ipk_semaphore *s, uint32_t *ret_pids, size_t max
 	if (!s)
 		return -EBADF;
 	if (!ret_n || (!ret_pids && max > 0))
-		return -EINVAL;
+		return ipk__invalid("ret_n, or ret_pids with max over 0, is NULL");
 	for (uint32_t i = 0; s->is_owned && i < s->max; i++) {
 		uint64_t holder = atomic_load(&s->shm->tokens[i]) & ~IPK__TOKEN_LEAVES;
 

@@ -1,17 +1,15 @@
-/*
- * states.h - how conditions, events, barriers and onces lie in shared memory.
- */
+/* states.h - the layout of conditions, events, barriers and onces in shared memory. */
 #ifndef IPK_LOCK_STATES_H
 #define IPK_LOCK_STATES_H
 
 #include "ipk/barrier.h"
-#include "shm/arena.h"
-#include "shm/robust_lock.h"
+#include "shared/arena.h"
+#include "shared/robust_lock.h"
 
 struct ipk__shm_cond {
 	struct ipk__shm_object object;
-	_Atomic uint32_t word;   /* notifications that went beyond the sleepers << 1 | waiting */
-	_Atomic uint32_t n_owed; /* for which a sleeper was woken that has not come back yet */
+	_Atomic uint32_t word;   /* notifications beyond the sleepers << 1 | waiting */
+	_Atomic uint32_t n_owed; /* sleepers woken by a notification that have not returned yet */
 };
 _Static_assert(sizeof(struct ipk__shm_cond) == 72, "layout");
 
@@ -20,10 +18,10 @@ struct ipk__shm_flag {
 	_Atomic uint32_t word; /* how often it was set << 2 | waiting << 1 | set */
 };
 
-/* One at the barrier, or on its way to it. */
+/* A party at the barrier, or about to arrive. */
 struct ipk__shm_party {
-	_Atomic uint64_t who;         /* see shm/owner.h; 0: free */
-	_Atomic uint32_t arrived_gen; /* the last round it arrived in, once that is written down */
+	_Atomic uint64_t who;         /* see shared/owner.h; 0: free */
+	_Atomic uint32_t arrived_gen; /* the last round it arrived in, once recorded */
 	uint32_t reserved;
 };
 _Static_assert(sizeof(struct ipk__shm_party) == 16, "layout");
@@ -31,14 +29,15 @@ _Static_assert(sizeof(struct ipk__shm_party) == 16, "layout");
 struct ipk__shm_barrier {
 	struct ipk__shm_object object;
 	_Atomic uint64_t state; /* see barrier.c */
-	_Atomic uint32_t bell;  /* moves after each change of the state that somebody waits for */
+	/* changes with each state change that has waiters */
+	_Atomic uint32_t doorbell;
 	uint32_t n_parties;
-	_Atomic int64_t looked_ns; /* when somebody last looked for the dead; CLOCK_MONOTONIC */
+	_Atomic int64_t looked_ns; /* when dead parties were last searched for; CLOCK_MONOTONIC */
 	struct ipk__shm_party parties[];
 };
 _Static_assert(sizeof(struct ipk__shm_barrier) == 88, "layout");
 
-/* What inspection reads of a barrier's state. */
+/* The part of a barrier's state that inspection reads. */
 static inline uint32_t ipk__barrier_arrived(uint64_t state)
 {
 	return (uint32_t)(state >> 14) & 2047;
@@ -50,7 +49,7 @@ static inline uint32_t ipk__barrier_last(uint64_t state)
 	return (uint32_t)(state >> 3) & 2047;
 }
 
-/* That one runs the action. */
+/* Whether that party runs the action. */
 static inline bool ipk__barrier_acts(uint64_t state)
 {
 	return (state & 2) != 0;
@@ -65,14 +64,14 @@ struct ipk__shm_once {
 	struct ipk__shm_object object;
 	_Atomic uint32_t is_done;
 	uint32_t reserved;
-	struct ipk__lock lock; /* held by whoever runs it */
+	struct ipk__robust_lock lock; /* held by the runner */
 };
 
 /* The handles. */
 struct ipk_barrier {
 	struct ipk__ref ref;
 	struct ipk__shm_barrier *shared;
-	uint32_t n_parties; /* checked */
+	uint32_t n_parties; /* validated */
 };
 
 #endif

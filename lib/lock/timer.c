@@ -1,9 +1,9 @@
 /*
- * timer.c - Timer: a call later, in a thread of its own.
+ * timer.c - Timer: a deferred call, in a thread of its own.
  *
- * Of this process, so in private memory: no other death can leave it half done, and its
- * waits need no slices. One word says how far it is; beginning to run and being cancelled
- * are one CAS each, so exactly one of the two happens.
+ * Private to the process: no death of another process can leave it inconsistent, and its waits need
+ * no slices. One word holds its state; starting to run and being cancelled are one CAS each, so
+ * exactly one of the two happens.
  *
  * A fork child has the memory but not the thread. Its copy counts as cancelled.
  */
@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/base_internal.h"
 #include "ipk/timer.h"
 #include "os/os.h"
 
@@ -73,7 +74,7 @@ int ipk_timer_start(int64_t delay_ns, ipk_timer_fn fn, void *arg, ipk_timer **re
 	int r;
 
 	if (!fn || !ret_timer)
-		return -EINVAL;
+		return ipk__invalid("fn or ret_timer is NULL");
 	t = ipk__os_calloc(1, sizeof *t);
 	if (!t)
 		return -ENOMEM;

@@ -1,7 +1,7 @@
 /*
- * ask.c - a question to the server in words, and its answer in the form the caller wants.
+ * ask.c - a request to the server as words, and its reply in the form that the caller wants.
  *
- * Each form is one function, so that the handles above are little more than lists of words.
+ * Each form is one function, so the handles above are little more than lists of words.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,17 +13,17 @@
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
-struct ipk__slice ipk__number_word(struct ipk__number *room, int64_t n)
+struct ipk__slice ipk__number_arg(struct ipk__number *room, int64_t n)
 {
 	return IPK__SLICE(room->text, ipk__int64_to_text(n, room->text));
 }
 
-struct ipk__slice ipk__index_word(struct ipk__number *room, int64_t n)
+struct ipk__slice ipk__index_arg(struct ipk__number *room, int64_t n)
 {
-	return n == IPK_OMIT ? IPK__WORD("-") : ipk__number_word(room, n);
+	return n == IPK_OMIT ? IPK__ARG("-") : ipk__number_arg(room, n);
 }
 
-struct ipk__slice ipk__decimal_word(struct ipk__decimal *room, double d)
+struct ipk__slice ipk__decimal_arg(struct ipk__decimal *room, double d)
 {
 	return IPK__SLICE(room->text, ipk__decimal(room->text, sizeof room->text, "%.17g", d));
 }
@@ -46,33 +46,33 @@ int ipk__ask_raw(ipk_manager *m, const struct ipk__call *call, ipk_deadline dead
 int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline)
 {
 	IPK_TRY(m->backend->ops->call(m->backend, call, deadline));
-	return ipk__reply_refusal(call->reply);
+	return ipk__response_refusal(call->reply);
 }
 
 int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc, ipk_deadline deadline)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = ipk__ask_call(m, &(struct ipk__call){.argv = argv, .argc = argc, .reply = &reply},
 			  deadline);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
 int ipk__ask_number(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		    ipk_deadline deadline, int64_t *ret_n)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__call call = {.argv = argv, .argc = argc, .flags = flags, .reply = &reply};
 	int r;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = ipk__ask_call(m, &call, deadline);
 	if (r == 0)
-		r = ipk__reply_int(&reply, ret_n);
-	ipk__reply_fini(&reply);
+		r = ipk__response_int(&reply, ret_n);
+	ipk__response_fini(&reply);
 	return r;
 }
 
@@ -82,15 +82,15 @@ static int ask_text(ipk_manager *m, const struct ipk__call *call, ipk_deadline d
 {
 	int r;
 
-	ipk__reply_init(call->reply);
+	ipk__response_init(call->reply);
 	r = ipk__ask_call(m, call, deadline);
-	return r < 0 ? r : ipk__reply_text(call->reply, ret_text);
+	return r < 0 ? r : ipk__response_text(call->reply, ret_text);
 }
 
 int ipk__ask_copy(ipk_manager *m, const struct ipk__slice *argv, size_t argc, void *buf,
 		  size_t buf_bytes, ipk_deadline deadline, size_t *ret_len_bytes)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__call call = {
 		.argv = argv, .argc = argc, .flags = IPK__CALL_READ, .reply = &reply};
 	struct ipk__slice text;
@@ -98,57 +98,57 @@ int ipk__ask_copy(ipk_manager *m, const struct ipk__slice *argv, size_t argc, vo
 
 	if (r == 0)
 		r = ipk__copy_out(text, buf, buf_bytes, ret_len_bytes);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
 int ipk__ask_alloc(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		   ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__call call = {.argv = argv, .argc = argc, .flags = flags, .reply = &reply};
 	struct ipk__slice text;
 	int r = ask_text(m, &call, deadline, &text);
 
 	if (r == 0)
 		r = ipk__copy_alloc(text, ret_data, ret_len_bytes);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
 int ipk__ask_reply(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		   ipk_deadline deadline, ipk_reply **ret_reply)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__call call = {.argv = argv, .argc = argc, .flags = flags, .reply = &reply};
 	ipk_reply *public;
 	int r;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = ipk__ask_call(m, &call, deadline);
 	if (r < 0) {
-		ipk__reply_fini(&reply);
+		ipk__response_fini(&reply);
 		return r;
 	}
-	public = ipk__reply_public(&reply);
+	public = ipk__response_public(&reply);
 	if (!public)
 		return -ENOMEM;
 	*ret_reply = public;
 	return 0;
 }
 
-int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
-		  struct ipk__slice **ret_argv)
+int ipk__argv_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
+		 struct ipk__slice **ret_argv)
 {
 	struct ipk__slice *argv;
 
-	if (n > 0 && !items)
-		return -EINVAL;
+	IPK__REQUIRE(n == 0 || items, "the array of words, items or pairs is NULL");
 	if (n > SIZE_MAX / sizeof *argv - n_head)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		if (!ipk__bytes_are_right(items[i].data, items[i].len_bytes))
-			return -EINVAL;
+		IPK__REQUIRE(
+			ipk__slices_are_valid(items[i].data, items[i].len_bytes),
+			"one of the items: NULL although its length is not 0, or over 512 MiB");
 	argv = ipk__os_calloc(n_head + n, sizeof *argv);
 	if (!argv)
 		return -ENOMEM;

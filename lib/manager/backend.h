@@ -1,14 +1,14 @@
 /*
- * backend.h - what stands between the handles of ipk/manager.h and a server.
+ * backend.h - the interface between the handles of ipk/manager.h and a server.
  *
- * Above this line everything is the same for all addresses: a call is the words of
- * docs/manager-protocol.md, its reply one RESP value. Two backends take such calls: native*.c
- * (our server: unix:, tcp:) passes them on, redis*.c (redis:, redis-cluster:) does what they
- * mean with commands and scripts of Redis, and answers in the words our server uses, errors
- * too ("NOTOWNER ...", "WRONGTYPE ...").
+ * Above it everything is the same for all addresses: a call is the words of
+ * docs/manager-protocol.md, its reply one RESP value. Two backends take such calls: native*.c (our
+ * server: unix:, tcp:) passes them on, redis*.c (redis:, redis-cluster:) implements them with
+ * commands and scripts of Redis, and replies as our server does, including errors ("NOTOWNER ...",
+ * "WRONGTYPE ...").
  *
- * A backend's functions are called by any thread, several at once, and by children of a fork,
- * which notice that and make a connection of their own.
+ * A backend's functions are called by any thread, several at once, and by fork children, which
+ * detect that and open a connection of their own.
  */
 #ifndef IPK_MANAGER_BACKEND_H
 #define IPK_MANAGER_BACKEND_H
@@ -23,46 +23,46 @@
 
 struct ipk__view;
 
-/* --- a reply (reply.c) ---------------------------------------------------------------------- */
+/* --- a reply (reply.c) ------------------------------------------------------------------------ */
 
-/* One whole RESP value. Short ones, nearly all, need no memory. */
-struct ipk__reply {
+/* One whole RESP value. Short ones, nearly all, need no allocation. */
+struct ipk__response {
 	struct ipk__slice whole; /* empty: none yet */
 	char *room;              /* NULL: it is in small */
 	char small[112];
 };
 
-static inline void ipk__reply_init(struct ipk__reply *r)
+static inline void ipk__response_init(struct ipk__response *r)
 {
 	r->whole = IPK__SLICE(NULL, 0);
 	r->room = NULL;
 }
 
-/* Copies @whole, in place of what was there. -ENOMEM. */
-int ipk__reply_put(struct ipk__reply *r, struct ipk__slice whole);
-void ipk__reply_fini(struct ipk__reply *r); /* empty afterwards, may be filled again */
+/* Copies @whole, replacing the previous one. -ENOMEM. */
+int ipk__response_put(struct ipk__response *r, struct ipk__slice whole);
+void ipk__response_fini(struct ipk__response *r); /* empty afterwards, may be filled again */
 
-/* --- calls ---------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 enum {
-	IPK__CALL_READ = 1u << 0,  /* changes nothing: to do it again is harmless */
-	IPK__CALL_WAITS = 1u << 1, /* may have to wait; its words hold the timeout in ms */
+	IPK__CALL_READ = 1u << 0,  /* changes nothing: repeating it is harmless */
+	IPK__CALL_WAITS = 1u << 1, /* may block; its words contain the timeout in ms */
 	/*
-	 * What it obtains belongs to the connection (locks, permits, a party's place): after a
-	 * broken connection it is not repeated as the same request but asked anew.
+	 * What it acquires belongs to the connection (locks, permits, a party's position): after a
+	 * broken connection it is not repeated as the same request but issued anew.
 	 */
 	IPK__CALL_BOUND = 1u << 2,
 	/*
-	 * It needs what the connection holds already (unlocking, waiting on a condition): when the
-	 * connection breaks before the answer came, the call fails with -EOWNERDEAD.
+	 * It needs what the connection holds already (unlocking, waiting on a condition): if the
+	 * connection breaks before the reply, the call fails with -EOWNERDEAD.
 	 */
 	IPK__CALL_NEEDS = 1u << 3,
 };
 
-/* What to do with a reply that comes when nobody waits for it any more. */
+/* What to do with a reply that arrives when its caller no longer waits. */
 enum ipk__late {
 	IPK__LATE_DROP = 0,
-	IPK__LATE_RELEASE = 1, /* 1: give it back, IPK.RELEASE argv[1] argv[2] */
+	IPK__LATE_RELEASE = 1, /* 1: release it, IPK.RELEASE argv[1] argv[2] */
 	IPK__LATE_KEEP = 2,    /* an item of a queue: the next get of argv[1] receives it */
 };
 
@@ -71,7 +71,7 @@ struct ipk__call {
 	size_t argc;
 	unsigned flags; /* IPK__CALL_* */
 	enum ipk__late late;
-	struct ipk__reply *reply; /* made by ipk__reply_init() */
+	struct ipk__response *reply; /* made by ipk__response_init() */
 };
 
 struct ipk__backend;
@@ -79,33 +79,32 @@ struct ipk__backend_watch; /* begins with const struct ipk__backend_ops *ops */
 
 struct ipk__backend_ops {
 	/*
-	 * Do it. 0: *call->reply is what the server answered, an error of its own too.
-	 * Otherwise: -ETIMEDOUT nothing happened; -EINPROGRESS it was sent, the deadline passed,
-	 * and it may be done yet (never for IPK__CALL_READ, nor where late undoes it); -EPIPE
-	 * there is no server any more; -EMSGSIZE; -ENOMEM; or why no connection came about.
+	 * Executes it. 0: *call->reply is the server's reply, including an error reply. Otherwise:
+	 * -ETIMEDOUT nothing happened; -EINPROGRESS it was sent, the deadline passed, and it may
+	 * yet be executed (never for IPK__CALL_READ, nor if late undoes it); -EPIPE no server is
+	 * reachable; -EMSGSIZE; -ENOMEM; or why connecting failed.
 	 */
 	int (*call)(struct ipk__backend *b, const struct ipk__call *call, ipk_deadline deadline);
-	/* Several, in order, in one round trip where possible; none of them waits. 0: all replies
-	 * are there. */
+	/*
+	 * Several, in order, in one round trip where possible; none of them blocks. 0: all replies
+	 * are there.
+	 */
 	int (*call_many)(struct ipk__backend *b, const struct ipk__call *calls, size_t n,
 			 ipk_deadline deadline);
 	/*
-	 * Optimistic transactions; the caller lets one thread at a time in, from watch_keys()
-	 * to exec() or unwatch(). exec(): all of @calls or none; -ECANCELED a watched key
-	 * changed, or the connection was lost meanwhile. n_keys may be 0.
+	 * Optimistic transactions; the caller admits one thread at a time, from watch_keys() to
+	 * exec() or unwatch(). exec(): all of @calls or none; -ECANCELED a watched key changed, or
+	 * the connection was lost meanwhile. n_keys may be 0.
 	 */
 	int (*watch_keys)(struct ipk__backend *b, const struct ipk__slice *keys, size_t n_keys,
 			  ipk_deadline deadline);
 	int (*exec)(struct ipk__backend *b, const struct ipk__call *calls, size_t n,
 		    ipk_deadline deadline);
 	void (*unwatch)(struct ipk__backend *b);
-	/*
-	 * Counts connections: what one of them held (locks) is lost when the number is another.
-	 * Never 0.
-	 */
+	/* The connection's number: what an earlier one held (locks) is lost. Never 0. */
 	uint64_t (*epoch)(struct ipk__backend *b);
 	/*
-	 * The store for reading in place, good until the backend is closed; NULL when there is
+	 * The store for reading in place, valid until the backend is closed; NULL when there is
 	 * none. May itself be NULL.
 	 */
 	struct ipk__view *(*view)(struct ipk__backend *b, uint64_t *ret_generation);
@@ -113,9 +112,9 @@ struct ipk__backend_ops {
 	int (*watch_open)(struct ipk__backend *b, struct ipk__slice key, struct ipk__slice field,
 			  ipk_deadline deadline, struct ipk__backend_watch **ret_watch);
 	int (*watch_fd)(struct ipk__backend_watch *w);
-	/* 0: something changed, *ret_field as an ipk__reply of a bulk or null; -ETIMEDOUT. */
+	/* 0: something changed, *ret_field as the ipk__response of a bulk or null; -ETIMEDOUT. */
 	int (*watch_next)(struct ipk__backend_watch *w, ipk_deadline deadline,
-			  struct ipk__reply *ret_field);
+			  struct ipk__response *ret_field);
 	void (*watch_close)(struct ipk__backend_watch *w);
 	void (*close)(struct ipk__backend *b);
 };
@@ -126,8 +125,8 @@ struct ipk__backend {
 };
 
 /*
- * Connect, so that a wrong address or key is told at once. @address is the whole of it,
- * "unix:...", "redis://...". @opts is complete: size is right, nothing else was looked at.
+ * Connects, so a wrong address or key is reported at once. @address is the whole of it, "unix:...",
+ * "redis://...". @opts is complete: its size is right, nothing else was checked.
  */
 int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opts,
 			ipk_deadline deadline, struct ipk__backend **ret_backend);
@@ -135,8 +134,8 @@ int ipk__redis_connect(const char *address, const ipk_manager_connect_opts *opts
 		       ipk_deadline deadline, struct ipk__backend **ret_backend);
 
 /*
- * Say in words why a call fails with an error of its own (ipk_manager_error() shows it):
- * return ipk__manager_fail(-EACCES, "NOAUTH ...").
+ * Sets the text of a call's error (shown by ipk_manager_error()): return ipk__manager_fail(-EACCES,
+ * "NOAUTH ...").
  */
 int ipk__manager_fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,13 +1,14 @@
 /*
- * batch.c - calls that are collected and then sent together.
+ * batch.c - calls that are collected and sent together.
  *
- * Invariant: the words are copied into one piece of memory; until the batch is run they are
- * known by where they begin in it, for it moves as it grows.
+ * Invariant: the words are copied into one buffer; until the batch runs they are identified by
+ * their offset, since the buffer moves as it grows.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/batch.h"
 #include "os/os.h"
 
@@ -28,7 +29,7 @@ int ipk_batch_create(ipk_manager *m, ipk_batch **ret_batch)
 static void drop_replies(ipk_batch *batch)
 {
 	for (size_t i = 0; batch->replies && i < batch->n_calls; i++)
-		ipk__reply_fini(&batch->replies[i]);
+		ipk__response_fini(&batch->replies[i]);
 	free(batch->replies);
 	batch->replies = NULL;
 }
@@ -36,8 +37,8 @@ static void drop_replies(ipk_batch *batch)
 void ipk__batch_empty(ipk_batch *batch)
 {
 	drop_replies(batch);
-	ipk__bytes_clear(&batch->bytes);
-	batch->n_words = batch->n_calls = 0;
+	ipk__buffer_clear(&batch->bytes);
+	batch->argc = batch->n_calls = 0;
 	batch->was_run = false;
 }
 
@@ -45,7 +46,7 @@ ipk_batch *ipk_batch_close(ipk_batch *batch)
 {
 	if (batch) {
 		drop_replies(batch);
-		ipk__bytes_free(&batch->bytes);
+		ipk__buffer_free(&batch->bytes);
 		free(batch->words);
 		free(batch->calls);
 		free(batch);
@@ -85,10 +86,9 @@ static int add(ipk_batch *batch, const struct ipk__slice *argv, size_t argc,
 		ipk__batch_empty(batch);
 	for (size_t i = 0; i < argc; i++)
 		n_bytes += argv[i].n_bytes;
-	IPK_TRY(grow(&batch->words, &batch->words_room, batch->n_words, argc,
-		     sizeof *batch->words));
+	IPK_TRY(grow(&batch->words, &batch->argv_room, batch->argc, argc, sizeof *batch->words));
 	IPK_TRY(grow(&batch->calls, &batch->calls_room, batch->n_calls, 1, sizeof *batch->calls));
-	to = ipk__bytes_reserve(&batch->bytes, n_bytes + 1);
+	to = ipk__buffer_reserve(&batch->bytes, n_bytes + 1);
 	if (!to) {
 		batch->bytes.failed = false;
 		return -ENOMEM;
@@ -98,90 +98,91 @@ static int add(ipk_batch *batch, const struct ipk__slice *argv, size_t argc,
 			memcpy(to, argv[i].bytes, argv[i].n_bytes);
 		to += argv[i].n_bytes;
 		/* Where it is, is said in ipk__batch_prepare(). */
-		batch->words[batch->n_words + i] = IPK__SLICE(NULL, argv[i].n_bytes);
+		batch->words[batch->argc + i] = IPK__SLICE(NULL, argv[i].n_bytes);
 	}
-	ipk__bytes_added(&batch->bytes, n_bytes);
-	like.first_word = batch->n_words;
-	like.n_words = argc;
-	batch->n_words += argc;
+	ipk__buffer_added(&batch->bytes, n_bytes);
+	like.first_arg = batch->argc;
+	like.argc = argc;
+	batch->argc += argc;
 	batch->calls[batch->n_calls++] = like;
 	return 0;
 }
 
-#define ADD(batch, like, ...) add((batch), IPK__WORDS(__VA_ARGS__), (like))
+#define ADD(batch, like, ...) add((batch), IPK__ARGV(__VA_ARGS__), (like))
 #define PLAIN ((struct ipk__batch_call){0})
 #define OR_RANGE ((struct ipk__batch_call){.none_is_range = true})
 #define OR_NONE ((struct ipk__batch_call){.zero_is_none = true})
 
-int ipk_batch_command(ipk_batch *batch, const ipk_bytes *words, size_t n_words)
+int ipk_batch_command(ipk_batch *batch, const ipk_bytes *words, size_t argc)
 {
 	struct ipk__slice *argv;
 	int r;
 
 	if (!batch)
 		return -EBADF;
-	IPK_TRY(ipk__command_words(words, n_words, &argv));
-	r = add(batch, argv, n_words, PLAIN);
+	IPK_TRY(ipk__command_argv(words, argc, &argv));
+	r = add(batch, argv, argc, PLAIN);
 	free(argv);
 	return r;
 }
 
 /* Every handle begins with a struct ipk__handle, of the batch's own manager. */
-static int check(const ipk_batch *batch, const void *handle, const void *data, size_t n_bytes)
+static int check_batch(const ipk_batch *batch, const void *handle, const void *data, size_t n_bytes)
 {
 	if (!batch || !handle)
 		return -EBADF;
-	if (((const struct ipk__handle *)handle)->m != batch->m)
-		return -EINVAL;
-	return ipk__bytes_are_right(data, n_bytes) ? 0 : -EINVAL;
+	IPK__REQUIRE(((const struct ipk__handle *)handle)->m == batch->m,
+		     "the handle: of another manager than the batch");
+	IPK__REQUIRE(ipk__slices_are_valid(data, n_bytes),
+		     "field or data: NULL although its length is not 0, or more than 512 MiB");
+	return 0;
 }
 
 #define NAME(handle) (((const struct ipk__handle *)(const void *)(handle))->name)
-#define FIELD IPK__SLICE(field, field_bytes)
+#define FIELD IPK__SLICE(field.data, field.len_bytes)
 #define DATA IPK__SLICE(data, len_bytes)
 
-int ipk_batch_dict_set(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes,
-		       const void *data, size_t len_bytes)
+int ipk_batch_dict_set(ipk_batch *batch, ipk_dict *d, ipk_bytes field, const void *data,
+		       size_t len_bytes)
 {
-	IPK_TRY(check(batch, d, field, field_bytes));
-	IPK_TRY(check(batch, d, data, len_bytes));
-	return ADD(batch, PLAIN, IPK__WORD("HSET"), NAME(d), FIELD, DATA);
+	IPK_TRY(check_batch(batch, d, field.data, field.len_bytes));
+	IPK_TRY(check_batch(batch, d, data, len_bytes));
+	return ADD(batch, PLAIN, IPK__ARG("HSET"), NAME(d), FIELD, DATA);
 }
 
-int ipk_batch_dict_get(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes)
+int ipk_batch_dict_get(ipk_batch *batch, ipk_dict *d, ipk_bytes field)
 {
-	IPK_TRY(check(batch, d, field, field_bytes));
-	return ADD(batch, PLAIN, IPK__WORD("HGET"), NAME(d), FIELD);
+	IPK_TRY(check_batch(batch, d, field.data, field.len_bytes));
+	return ADD(batch, PLAIN, IPK__ARG("HGET"), NAME(d), FIELD);
 }
 
-int ipk_batch_dict_delete(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes)
+int ipk_batch_dict_delete(ipk_batch *batch, ipk_dict *d, ipk_bytes field)
 {
-	IPK_TRY(check(batch, d, field, field_bytes));
-	return ADD(batch, OR_NONE, IPK__WORD("HDEL"), NAME(d), FIELD);
+	IPK_TRY(check_batch(batch, d, field.data, field.len_bytes));
+	return ADD(batch, OR_NONE, IPK__ARG("HDEL"), NAME(d), FIELD);
 }
 
-int ipk_batch_dict_add(ipk_batch *batch, ipk_dict *d, const void *field, size_t field_bytes,
-		       int64_t delta)
+int ipk_batch_dict_add(ipk_batch *batch, ipk_dict *d, ipk_bytes field, int64_t delta)
 {
 	struct ipk__number room;
 
-	IPK_TRY(check(batch, d, field, field_bytes));
-	return ADD(batch, PLAIN, IPK__WORD("HINCRBY"), NAME(d), FIELD,
-		   ipk__number_word(&room, delta));
+	IPK_TRY(check_batch(batch, d, field.data, field.len_bytes));
+	return ADD(batch, PLAIN, IPK__ARG("HINCRBY"), NAME(d), FIELD,
+		   ipk__number_arg(&room, delta));
 }
 
 int ipk_batch_list_append(ipk_batch *batch, ipk_list *l, const void *data, size_t len_bytes)
 {
-	IPK_TRY(check(batch, l, data, len_bytes));
-	return ADD(batch, PLAIN, IPK__WORD("RPUSH"), NAME(l), DATA);
+	IPK_TRY(check_batch(batch, l, data, len_bytes));
+	return ADD(batch, PLAIN, IPK__ARG("RPUSH"), NAME(l), DATA);
 }
 
 int ipk_batch_list_get(ipk_batch *batch, ipk_list *l, int64_t index)
 {
 	struct ipk__number room;
 
-	IPK_TRY(check(batch, l, NULL, 0));
-	return ADD(batch, OR_RANGE, IPK__WORD("LINDEX"), NAME(l), ipk__number_word(&room, index));
+	IPK_TRY(check_batch(batch, l, NULL, 0));
+	return ADD(batch, OR_RANGE, IPK__ARG("LINDEX"), NAME(l), ipk__number_arg(&room, index));
 }
 
 int ipk_batch_list_set(ipk_batch *batch, ipk_list *l, int64_t index, const void *data,
@@ -189,9 +190,8 @@ int ipk_batch_list_set(ipk_batch *batch, ipk_list *l, int64_t index, const void 
 {
 	struct ipk__number room;
 
-	IPK_TRY(check(batch, l, data, len_bytes));
-	return ADD(batch, OR_RANGE, IPK__WORD("LSET"), NAME(l), ipk__number_word(&room, index),
-		   DATA);
+	IPK_TRY(check_batch(batch, l, data, len_bytes));
+	return ADD(batch, OR_RANGE, IPK__ARG("LSET"), NAME(l), ipk__number_arg(&room, index), DATA);
 }
 
 size_t ipk_batch_len(const ipk_batch *batch)
@@ -199,27 +199,27 @@ size_t ipk_batch_len(const ipk_batch *batch)
 	return batch && !batch->was_run ? batch->n_calls : 0;
 }
 
-/* --- running it --- */
+/* --- running it ------------------------------------------------------------------------------- */
 
 int ipk__batch_prepare(ipk_batch *batch, struct ipk__call **ret_calls)
 {
-	const char *at = ipk__bytes_front(&batch->bytes);
+	const char *at = ipk__buffer_front(&batch->bytes);
 	struct ipk__call *calls = ipk__os_calloc(batch->n_calls + 1, sizeof *calls);
-	struct ipk__reply *replies = ipk__os_calloc(batch->n_calls + 1, sizeof *replies);
+	struct ipk__response *replies = ipk__os_calloc(batch->n_calls + 1, sizeof *replies);
 
 	if (!calls || !replies) {
 		free(calls);
 		free(replies);
 		return -ENOMEM;
 	}
-	for (size_t i = 0; i < batch->n_words; i++) {
+	for (size_t i = 0; i < batch->argc; i++) {
 		batch->words[i].bytes = at;
 		at += batch->words[i].n_bytes;
 	}
 	for (size_t i = 0; i < batch->n_calls; i++) {
-		ipk__reply_init(&replies[i]);
-		calls[i].argv = batch->words + batch->calls[i].first_word;
-		calls[i].argc = batch->calls[i].n_words;
+		ipk__response_init(&replies[i]);
+		calls[i].argv = batch->words + batch->calls[i].first_arg;
+		calls[i].argc = batch->calls[i].argc;
 		calls[i].reply = &replies[i];
 	}
 	drop_replies(batch);
@@ -246,23 +246,23 @@ int ipk_batch_run(ipk_batch *batch, ipk_deadline deadline)
 	return r;
 }
 
-static int reply_of(const ipk_batch *batch, size_t i, const struct ipk__reply **ret_reply)
+static int reply_of(const ipk_batch *batch, size_t i, const struct ipk__response **ret_reply)
 {
 	if (!batch)
 		return -EBADF;
 	if (!batch->was_run || i >= batch->n_calls)
 		return -ERANGE;
 	*ret_reply = &batch->replies[i];
-	return ipk__reply_refusal(*ret_reply);
+	return ipk__response_refusal(*ret_reply);
 }
 
 int ipk_batch_error(const ipk_batch *batch, size_t i)
 {
-	const struct ipk__reply *reply;
+	const struct ipk__response *reply;
 	struct ipk__resp_value value;
 
 	IPK_TRY(reply_of(batch, i, &reply));
-	IPK_TRY(ipk__reply_first(reply, &value));
+	IPK_TRY(ipk__response_first(reply, &value));
 	if (value.type == IPK__RESP_NULL)
 		return batch->calls[i].none_is_range ? -ERANGE : -ENOENT;
 	if (batch->calls[i].zero_is_none && value.type == IPK__RESP_INTEGER && value.integer == 0)
@@ -272,13 +272,13 @@ int ipk_batch_error(const ipk_batch *batch, size_t i)
 
 int ipk_batch_data(const ipk_batch *batch, size_t i, const void **ret_data, size_t *ret_len_bytes)
 {
-	const struct ipk__reply *reply;
+	const struct ipk__response *reply;
 	struct ipk__slice text;
 	int r;
 
 	IPK_TRY(ipk_batch_error(batch, i));
 	IPK_TRY(reply_of(batch, i, &reply));
-	r = ipk__reply_text(reply, &text);
+	r = ipk__response_text(reply, &text);
 	if (r < 0)
 		return r == -EBADMSG ? -EPROTO : r;
 	*ret_data = text.bytes;
@@ -288,10 +288,10 @@ int ipk_batch_data(const ipk_batch *batch, size_t i, const void **ret_data, size
 
 int ipk_batch_int(const ipk_batch *batch, size_t i, int64_t *ret_number)
 {
-	const struct ipk__reply *reply;
+	const struct ipk__response *reply;
 	int r;
 
 	IPK_TRY(reply_of(batch, i, &reply));
-	r = ipk__reply_int(reply, ret_number);
+	r = ipk__response_int(reply, ret_number);
 	return r == -EBADMSG ? -EPROTO : r;
 }

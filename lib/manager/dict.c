@@ -1,8 +1,8 @@
 /*
- * dict.c - a dict on the server: reads in place where the store is mapped, all else in words.
+ * dict.c - a dict on the server: reads in place if the store is mapped, requests otherwise.
  *
- * Invariant: a local answer is one the server could have given at some moment during the
- * call; whatever the view is unsure of, the server is asked.
+ * Invariant: a local answer is one that the server could have given at some moment during the call;
+ * if the view cannot be sure, the server is asked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,12 +11,13 @@
 #include "base/base_internal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
+#include "wire/typed.h"
 
 struct ipk_dict {
 	struct ipk__handle h;
 };
 
-#define GUESS_BYTES 256 /* of a value that nobody knows the length of */
+#define GUESS_BYTES 256 /* of a value of unknown length */
 
 int ipk_dict_open(ipk_manager *m, const char *name, ipk_dict **ret_handle)
 {
@@ -29,17 +30,18 @@ ipk_dict *ipk_dict_close(ipk_dict *handle)
 	return NULL;
 }
 
-static int check(const ipk_dict *d, const void *field, size_t field_bytes)
+static int check_field(const ipk_dict *d, ipk_bytes field)
 {
 	if (!d)
 		return -EBADF;
-	return ipk__bytes_are_right(field, field_bytes) ? 0 : -EINVAL;
+	IPK__REQUIRE(ipk__slices_are_valid(field.data, field.len_bytes), IPK__WRONG_FIELD);
+	return 0;
 }
 
 #define NAME(d) ((d)->h.name)
-#define FIELD IPK__SLICE(field, field_bytes)
+#define FIELD IPK__SLICE(field.data, field.len_bytes)
 
-/* --- reads --- */
+/* --- reads ------------------------------------------------------------------------------------ */
 
 /* Whether the server has to be asked after all. */
 static bool is_unsure(ipk_dict *d, int r)
@@ -67,33 +69,32 @@ static int get_local(ipk_dict *d, struct ipk__slice field, void *buf, size_t buf
 	return r;
 }
 
-int ipk_dict_get(ipk_dict *d, const void *field, size_t field_bytes, void *buf, size_t buf_bytes,
-		 ipk_deadline deadline, size_t *ret_len_bytes)
+int ipk_dict_get(ipk_dict *d, ipk_bytes field, void *buf, size_t buf_bytes, ipk_deadline deadline,
+		 size_t *ret_len_bytes)
 {
 	size_t n = 0;
 	int r;
 
-	IPK_TRY(check(d, field, field_bytes));
-	if (!buf && buf_bytes > 0)
-		return -EINVAL;
+	IPK_TRY(check_field(d, field));
+	IPK__REQUIRE(buf || buf_bytes == 0, IPK__WRONG_BUF);
 	r = get_local(d, FIELD, buf, buf_bytes, &n);
 	if (is_unsure(d, r))
-		return ipk__ask_copy(d->h.m, IPK__WORDS(IPK__WORD("HGET"), NAME(d), FIELD), buf,
+		return ipk__ask_copy(d->h.m, IPK__ARGV(IPK__ARG("HGET"), NAME(d), FIELD), buf,
 				     buf_bytes, deadline, ret_len_bytes);
 	if (ret_len_bytes && (r == 0 || r == -EMSGSIZE))
 		*ret_len_bytes = n;
 	return r;
 }
 
-int ipk_dict_get_alloc(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		       void **ret_data, size_t *ret_len_bytes)
+int ipk_dict_get_alloc(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, void **ret_data,
+		       size_t *ret_len_bytes)
 {
 	char *data = NULL;
 	size_t room = GUESS_BYTES;
 	size_t n = 0;
 	int r;
 
-	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(check_field(d, field));
 	do {
 		free(data);
 		data = ipk__os_malloc(room + 1);
@@ -111,19 +112,18 @@ int ipk_dict_get_alloc(ipk_dict *d, const void *field, size_t field_bytes, ipk_d
 	free(data);
 	if (!is_unsure(d, r))
 		return r;
-	return ipk__ask_alloc(d->h.m, IPK__CALL_READ, IPK__WORDS(IPK__WORD("HGET"), NAME(d), FIELD),
+	return ipk__ask_alloc(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HGET"), NAME(d), FIELD),
 			      deadline, ret_data, ret_len_bytes);
 }
 
-int ipk_dict_contains(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		      bool *ret_contains)
+int ipk_dict_contains(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, bool *ret_contains)
 {
 	struct ipk__view *view;
 	struct ipk__spot spot;
 	int64_t n;
 	int r;
 
-	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(check_field(d, field));
 	r = ipk__handle_view(&d->h, IPK__TYPE_HASH, &view, &spot);
 	if (r == 0) {
 		r = ipk__view_dict_has(view, &spot, FIELD);
@@ -134,7 +134,7 @@ int ipk_dict_contains(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 	}
 	if (!is_unsure(d, r))
 		return r;
-	IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HEXISTS"), NAME(d),
+	IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("HEXISTS"), NAME(d),
 			     FIELD));
 	*ret_contains = n != 0;
 	return 0;
@@ -155,7 +155,7 @@ int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint64_t *ret_len)
 		r = ipk__view_dict_len(view, &spot, &len);
 	}
 	if (is_unsure(d, r)) {
-		IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("HLEN"),
+		IPK_TRY(ipk__ask_int(d->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("HLEN"),
 				     NAME(d)));
 		len = (uint64_t)n;
 	} else if (r < 0 && r != -ENOENT) {
@@ -168,60 +168,59 @@ int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint64_t *ret_len)
 
 int ipk_dict_keys(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
-	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__WORDS(IPK__WORD("HKEYS"), NAME(d)),
+	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HKEYS"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
 }
 
 int ipk_dict_values(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
-	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__WORDS(IPK__WORD("HVALS"), NAME(d)),
+	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HVALS"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
 }
 
 int ipk_dict_items(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
-	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__WORDS(IPK__WORD("HGETALL"), NAME(d)),
+	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HGETALL"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
 }
 
-/* --- writes --- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 static int set(ipk_dict *d, struct ipk__slice field, struct ipk__slice value, ipk_deadline deadline)
 {
-	return ipk__tell(d->h.m, deadline, IPK__WORD("HSET"), NAME(d), field, value);
+	return ipk__tell(d->h.m, deadline, IPK__ARG("HSET"), NAME(d), field, value);
 }
 
-int ipk_dict_set(ipk_dict *d, const void *field, size_t field_bytes, const void *data,
-		 size_t len_bytes, ipk_deadline deadline)
+int ipk_dict_set(ipk_dict *d, ipk_bytes field, const void *data, size_t len_bytes,
+		 ipk_deadline deadline)
 {
-	IPK_TRY(check(d, field, field_bytes));
-	if (!ipk__bytes_are_right(data, len_bytes))
-		return -EINVAL;
+	IPK_TRY(check_field(d, field));
+	IPK__REQUIRE(ipk__slices_are_valid(data, len_bytes), IPK__WRONG_DATA);
 	return set(d, FIELD, IPK__SLICE(data, len_bytes), deadline);
 }
 
-int ipk_dict_delete(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline)
+int ipk_dict_delete(ipk_dict *d, ipk_bytes field, ipk_deadline deadline)
 {
 	int64_t n;
 
-	IPK_TRY(check(d, field, field_bytes));
-	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HDEL"), NAME(d), FIELD));
+	IPK_TRY(check_field(d, field));
+	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__ARG("HDEL"), NAME(d), FIELD));
 	return n > 0 ? 0 : -ENOENT;
 }
 
-int ipk_dict_pop_alloc(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		       void **ret_data, size_t *ret_len_bytes)
+int ipk_dict_pop_alloc(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, void **ret_data,
+		       size_t *ret_len_bytes)
 {
-	IPK_TRY(check(d, field, field_bytes));
-	return ipk__ask_alloc(d->h.m, 0, IPK__WORDS(IPK__WORD("IPK.HPOP"), NAME(d), FIELD),
-			      deadline, ret_data, ret_len_bytes);
+	IPK_TRY(check_field(d, field));
+	return ipk__ask_alloc(d->h.m, 0, IPK__ARGV(IPK__ARG("IPK.HPOP"), NAME(d), FIELD), deadline,
+			      ret_data, ret_len_bytes);
 }
 
 /* An array of a field and its value, or null. */
-static int take_pair(const struct ipk__reply *reply, void **ret_field, size_t *ret_field_bytes,
+static int take_pair(const struct ipk__response *reply, void **ret_field, size_t *ret_field_bytes,
 		     void **ret_data, size_t *ret_len_bytes)
 {
 	struct ipk__resp_value head, field, value;
@@ -229,7 +228,7 @@ static int take_pair(const struct ipk__reply *reply, void **ret_field, size_t *r
 	void *copy;
 	size_t n;
 
-	IPK_TRY(ipk__reply_first(reply, &head));
+	IPK_TRY(ipk__response_first(reply, &head));
 	if (head.type == IPK__RESP_NULL)
 		return -ENOENT;
 	(void)ipk__resp_next(reply->whole, &at, &head);
@@ -249,30 +248,28 @@ static int take_pair(const struct ipk__reply *reply, void **ret_field, size_t *r
 int ipk_dict_popitem_alloc(ipk_dict *d, ipk_deadline deadline, void **ret_field,
 			   size_t *ret_field_bytes, void **ret_data, size_t *ret_len_bytes)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
 	if (!d)
 		return -EBADF;
-	ipk__reply_init(&reply);
-	r = ipk__ask(d->h.m, 0, &reply, deadline, IPK__WORD("IPK.HPOPITEM"), NAME(d));
+	ipk__response_init(&reply);
+	r = ipk__ask(d->h.m, 0, &reply, deadline, IPK__ARG("IPK.HPOPITEM"), NAME(d));
 	if (r == 0)
 		r = take_pair(&reply, ret_field, ret_field_bytes, ret_data, ret_len_bytes);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
-int ipk_dict_setdefault_alloc(ipk_dict *d, const void *field, size_t field_bytes, const void *data,
-			      size_t len_bytes, ipk_deadline deadline, void **ret_data,
-			      size_t *ret_len_bytes)
+int ipk_dict_setdefault_alloc(ipk_dict *d, ipk_bytes field, const void *data, size_t len_bytes,
+			      ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
 {
-	IPK_TRY(check(d, field, field_bytes));
-	if (!ipk__bytes_are_right(data, len_bytes))
-		return -EINVAL;
-	return ipk__ask_alloc(d->h.m, 0,
-			      IPK__WORDS(IPK__WORD("IPK.HSETDEFAULT"), NAME(d), FIELD,
-					 IPK__SLICE(data, len_bytes)),
-			      deadline, ret_data, ret_len_bytes);
+	IPK_TRY(check_field(d, field));
+	IPK__REQUIRE(ipk__slices_are_valid(data, len_bytes), IPK__WRONG_DATA);
+	return ipk__ask_alloc(
+		d->h.m, 0,
+		IPK__ARGV(IPK__ARG("IPK.HSETDEFAULT"), NAME(d), FIELD, IPK__SLICE(data, len_bytes)),
+		deadline, ret_data, ret_len_bytes);
 }
 
 int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, size_t n_pairs, ipk_deadline deadline)
@@ -284,10 +281,9 @@ int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, size_t n_pairs, ipk_dea
 		return -EBADF;
 	if (n_pairs == 0)
 		return 0;
-	if (n_pairs > SIZE_MAX / 2)
-		return -EINVAL;
-	IPK_TRY(ipk__words_of((struct ipk__slice[]){IPK__WORD("HSET"), NAME(d)}, 2, pairs,
-			      2 * n_pairs, &argv));
+	IPK__REQUIRE(n_pairs <= SIZE_MAX / 2, "n_pairs: SIZE_MAX / 2 at most");
+	IPK_TRY(ipk__argv_of((struct ipk__slice[]){IPK__ARG("HSET"), NAME(d)}, 2, pairs,
+			     2 * n_pairs, &argv));
 	r = ipk__ask_done(d->h.m, argv, 2 + 2 * n_pairs, deadline);
 	free(argv);
 	return r;
@@ -295,30 +291,30 @@ int ipk_dict_update(ipk_dict *d, const ipk_bytes *pairs, size_t n_pairs, ipk_dea
 
 int ipk_dict_clear(ipk_dict *d, ipk_deadline deadline)
 {
-	return d ? ipk__tell(d->h.m, deadline, IPK__WORD("DEL"), NAME(d)) : -EBADF;
+	return d ? ipk__tell(d->h.m, deadline, IPK__ARG("DEL"), NAME(d)) : -EBADF;
 }
 
 static bool item_is_right(const ipk_bytes *item)
 {
-	return !item || ipk__bytes_are_right(item->data, item->len_bytes);
+	return !item || ipk__slices_are_valid(item->data, item->len_bytes);
 }
 
-int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes, const ipk_bytes *expected,
-		 const ipk_bytes *desired, ipk_deadline deadline, bool *ret_is_done)
+int ipk_dict_cas(ipk_dict *d, ipk_bytes field, const ipk_bytes *expected, const ipk_bytes *desired,
+		 ipk_deadline deadline, bool *ret_is_done)
 {
-	struct ipk__slice argv[8] = {IPK__WORD("IPK.HCAS"), {0}};
+	struct ipk__slice argv[8] = {IPK__ARG("IPK.HCAS"), {0}};
 	size_t n = 3;
 	int64_t done;
 
-	IPK_TRY(check(d, field, field_bytes));
-	if (!item_is_right(expected) || !item_is_right(desired))
-		return -EINVAL;
+	IPK_TRY(check_field(d, field));
+	IPK__REQUIRE(item_is_right(expected) && item_is_right(desired),
+		     "expected or desired: no data although its length is not 0, or over 512 MiB");
 	argv[1] = NAME(d);
 	argv[2] = FIELD;
-	argv[n++] = expected ? IPK__WORD("IS") : IPK__WORD("ABSENT");
+	argv[n++] = expected ? IPK__ARG("IS") : IPK__ARG("ABSENT");
 	if (expected)
 		argv[n++] = IPK__SLICE(expected->data, expected->len_bytes);
-	argv[n++] = desired ? IPK__WORD("SET") : IPK__WORD("DEL");
+	argv[n++] = desired ? IPK__ARG("SET") : IPK__ARG("DEL");
 	if (desired)
 		argv[n++] = IPK__SLICE(desired->data, desired->len_bytes);
 	IPK_TRY(ipk__ask_number(d->h.m, 0, argv, n, deadline, &done));
@@ -326,96 +322,82 @@ int ipk_dict_cas(ipk_dict *d, const void *field, size_t field_bytes, const ipk_b
 	return 0;
 }
 
-int ipk_dict_add(ipk_dict *d, const void *field, size_t field_bytes, int64_t delta,
-		 ipk_deadline deadline, int64_t *ret_new)
+int ipk_dict_add(ipk_dict *d, ipk_bytes field, int64_t delta, ipk_deadline deadline,
+		 int64_t *ret_new)
 {
 	struct ipk__number room;
 	int64_t n;
 
-	IPK_TRY(check(d, field, field_bytes));
-	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__WORD("HINCRBY"), NAME(d), FIELD,
-			     ipk__number_word(&room, delta)));
+	IPK_TRY(check_field(d, field));
+	IPK_TRY(ipk__ask_int(d->h.m, 0, deadline, &n, IPK__ARG("HINCRBY"), NAME(d), FIELD,
+			     ipk__number_arg(&room, delta)));
 	if (ret_new)
 		*ret_new = n;
 	return 0;
 }
 
-/* --- typed values and references --- */
+/* --- typed values and references -------------------------------------------------------------- */
 
-int ipk_dict_setf(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		  const char *format, ...)
+int ipk_dict_setf(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK_TRY(check_field(d, field));
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	IPK_TRY(check(d, field, field_bytes));
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = set(d, FIELD, IPK__SLICE(data, n), deadline);
-	free(data);
-	return r;
+	return set(d, FIELD, IPK__SLICE(data, len_bytes), deadline);
 }
 
-int ipk_dict_getf(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		  const char *format, ...)
+int ipk_dict_getf(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, const char *format, ...)
 {
 	va_list args;
 	void *data;
 	size_t n;
 	int r;
 
-	IPK_TRY(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
+	IPK_TRY(ipk_dict_get_alloc(d, field, deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
 	return r;
 }
 
-int ipk_dict_set_ref(ipk_dict *d, const void *field, size_t field_bytes, ipk_ref_kind kind,
-		     const char *name, ipk_deadline deadline)
+int ipk_dict_set_ref(ipk_dict *d, ipk_bytes field, ipk_ref_kind kind, const char *name,
+		     ipk_deadline deadline)
 {
 	char buf[IPK__OBJECT_NAME_MAX + 8];
 	struct ipk__slice value;
 
-	IPK_TRY(check(d, field, field_bytes));
+	IPK_TRY(check_field(d, field));
 	IPK_TRY(ipk__ref_make(kind, name, buf, &value));
 	return set(d, FIELD, value, deadline);
 }
 
-static int get_ref(ipk_dict *d, const void *field, size_t field_bytes, ipk_ref_kind kind,
-		   ipk_deadline deadline, char name[IPK__OBJECT_NAME_MAX + 1])
+static int get_ref(ipk_dict *d, ipk_bytes field, ipk_ref_kind kind, ipk_deadline deadline,
+		   char name[IPK__OBJECT_NAME_MAX + 1])
 {
 	void *data;
 	size_t n;
 
-	IPK_TRY(ipk_dict_get_alloc(d, field, field_bytes, deadline, &data, &n));
+	IPK_TRY(ipk_dict_get_alloc(d, field, deadline, &data, &n));
 	return ipk__ref_name(data, n, kind, name);
 }
 
-int ipk_dict_get_dict(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		      ipk_dict **ret_dict)
+int ipk_dict_get_dict(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, ipk_dict **ret_dict)
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	IPK_TRY(get_ref(d, field, field_bytes, IPK_REF_DICT, deadline, name));
+	IPK_TRY(get_ref(d, field, IPK_REF_DICT, deadline, name));
 	return ipk_dict_open(d->h.m, name, ret_dict);
 }
 
-int ipk_dict_get_list(ipk_dict *d, const void *field, size_t field_bytes, ipk_deadline deadline,
-		      ipk_list **ret_list)
+int ipk_dict_get_list(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, ipk_list **ret_list)
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
-	IPK_TRY(get_ref(d, field, field_bytes, IPK_REF_LIST, deadline, name));
+	IPK_TRY(get_ref(d, field, IPK_REF_LIST, deadline, name));
 	return ipk_list_open(d->h.m, name, ret_list);
 }
 
-/* --- iteration --- */
+/* --- iteration -------------------------------------------------------------------------------- */
 
 #define SCAN_BYTES ((size_t)16 << 10)
 #define SCAN_COUNT "100"
@@ -423,8 +405,8 @@ int ipk_dict_get_list(ipk_dict *d, const void *field, size_t field_bytes, ipk_de
 enum { UNDECIDED = 0, LOCAL, ASKED };
 
 /*
- * A cursor means something only to who gave it. A scan that began in place and cannot go on
- * there (the server was restarted) begins again with the server: some fields come twice.
+ * A cursor is valid only for its issuer. A scan that began in place and cannot continue there (the
+ * server was restarted) starts over with the server: some fields come twice.
  */
 struct ipk_dict_iter {
 	ipk_dict *d;
@@ -433,7 +415,7 @@ struct ipk_dict_iter {
 	uint64_t cursor;
 	char *room; /* LOCAL: pairs as ipk__view_dict_scan() gives them */
 	size_t room_bytes, n_bytes, at;
-	struct ipk__reply reply; /* ASKED: the answer, read up to at */
+	struct ipk__response reply; /* ASKED: the answer, read up to at */
 	char token[32];
 };
 
@@ -447,7 +429,7 @@ int ipk_dict_iter_open(ipk_dict *d, ipk_dict_iter **ret_iter)
 	if (!it)
 		return -ENOMEM;
 	it->d = d;
-	ipk__reply_init(&it->reply);
+	ipk__response_init(&it->reply);
 	*ret_iter = it;
 	return 0;
 }
@@ -455,7 +437,7 @@ int ipk_dict_iter_open(ipk_dict *d, ipk_dict_iter **ret_iter)
 ipk_dict_iter *ipk_dict_iter_close(ipk_dict_iter *iter)
 {
 	if (iter) {
-		ipk__reply_fini(&iter->reply);
+		ipk__response_fini(&iter->reply);
 		free(iter->room);
 		free(iter);
 	}
@@ -504,15 +486,15 @@ static int scan_asked(ipk_dict_iter *it, ipk_deadline deadline)
 
 	if (it->token[0] == '\0')
 		strcpy(it->token, "0");
-	IPK_TRY(ipk__ask(it->d->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("HSCAN"),
-			 NAME(it->d), ipk__slice_of_string(it->token), IPK__WORD("COUNT"),
-			 IPK__WORD(SCAN_COUNT)));
+	IPK_TRY(ipk__ask(it->d->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__ARG("HSCAN"),
+			 NAME(it->d), ipk__slice_of_string(it->token), IPK__ARG("COUNT"),
+			 IPK__ARG(SCAN_COUNT)));
 	it->at = 0;
 	if (ipk__resp_next(it->reply.whole, &it->at, &head) < 0 || head.n != 2 ||
 	    ipk__resp_next(it->reply.whole, &it->at, &cursor) < 0 ||
 	    ipk__resp_next(it->reply.whole, &it->at, &pairs) < 0 ||
 	    cursor.text.n_bytes >= sizeof it->token) {
-		ipk__reply_fini(&it->reply);
+		ipk__response_fini(&it->reply);
 		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");
 	}
 	memcpy(it->token, cursor.text.bytes, cursor.text.n_bytes);

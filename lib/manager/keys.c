@@ -1,6 +1,6 @@
 /*
- * keys.c - going over the names of all objects, with SCAN: what is there from beginning to end
- * is given at least once.
+ * keys.c - iterates over the names of all objects, with SCAN: a name that exists from beginning to
+ * end is returned at least once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 struct ipk_keys {
 	ipk_manager *m;
 	struct ipk__slice pattern; /* in memory right behind this */
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	size_t at;
 	bool is_last;
 	char cursor[32];
@@ -33,7 +33,7 @@ int ipk_keys_open(ipk_manager *m, const char *pattern, ipk_keys **ret_keys)
 		memcpy(keys + 1, pattern, n);
 		keys->pattern = IPK__SLICE((char *)(keys + 1), n);
 	}
-	ipk__reply_init(&keys->reply);
+	ipk__response_init(&keys->reply);
 	strcpy(keys->cursor, "0");
 	*ret_keys = keys;
 	return 0;
@@ -42,7 +42,7 @@ int ipk_keys_open(ipk_manager *m, const char *pattern, ipk_keys **ret_keys)
 ipk_keys *ipk_keys_close(ipk_keys *keys)
 {
 	if (keys)
-		ipk__reply_fini(&keys->reply);
+		ipk__response_fini(&keys->reply);
 	free(keys);
 	return NULL;
 }
@@ -51,9 +51,9 @@ static int more(ipk_keys *keys, ipk_deadline deadline)
 {
 	struct ipk__resp_value head, cursor, names;
 	struct ipk__slice argv[] = {
-		IPK__WORD("SCAN"),  ipk__slice_of_string(keys->cursor),
-		IPK__WORD("COUNT"), IPK__WORD("100"),
-		IPK__WORD("MATCH"), keys->pattern,
+		IPK__ARG("SCAN"),  ipk__slice_of_string(keys->cursor),
+		IPK__ARG("COUNT"), IPK__ARG("100"),
+		IPK__ARG("MATCH"), keys->pattern,
 	};
 
 	IPK_TRY(ipk__ask_call(keys->m,
@@ -69,7 +69,7 @@ static int more(ipk_keys *keys, ipk_deadline deadline)
 	    ipk__resp_next(keys->reply.whole, &keys->at, &cursor) < 0 ||
 	    ipk__resp_next(keys->reply.whole, &keys->at, &names) < 0 ||
 	    cursor.text.n_bytes >= sizeof keys->cursor) {
-		ipk__reply_fini(&keys->reply);
+		ipk__response_fini(&keys->reply);
 		return ipk__manager_fail(-EBADMSG, "an answer that is no scan");
 	}
 	memcpy(keys->cursor, cursor.text.bytes, cursor.text.n_bytes);

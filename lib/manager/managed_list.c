@@ -1,6 +1,6 @@
 /*
- * managed_list.c - a list on the server: items and the length are read in place where the
- * store is mapped, all else is said in words.
+ * managed_list.c - a list on the server: items and the length are read in place if the store is
+ * mapped, everything else is a request.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "base/base_internal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
+#include "wire/typed.h"
 
 struct ipk_list {
 	struct ipk__handle h;
@@ -30,11 +31,12 @@ ipk_list *ipk_list_close(ipk_list *handle)
 #define NAME(l) ((l)->h.name)
 #define ITEM IPK__SLICE(data, len_bytes)
 
-static int check(const ipk_list *l, const void *data, size_t len_bytes)
+static int check_item(const ipk_list *l, const void *data, size_t len_bytes)
 {
 	if (!l)
 		return -EBADF;
-	return ipk__bytes_are_right(data, len_bytes) ? 0 : -EINVAL;
+	IPK__REQUIRE(ipk__slices_are_valid(data, len_bytes), IPK__WRONG_DATA);
+	return 0;
 }
 
 static int none_is_range(int r)
@@ -42,7 +44,7 @@ static int none_is_range(int r)
 	return r == -ENOENT ? -ERANGE : r;
 }
 
-/* --- reads --- */
+/* --- reads ------------------------------------------------------------------------------------ */
 
 static bool is_unsure(ipk_list *l, int r)
 {
@@ -78,14 +80,13 @@ int ipk_list_get(ipk_list *l, int64_t index, void *buf, size_t buf_bytes, ipk_de
 
 	if (!l)
 		return -EBADF;
-	if (!buf && buf_bytes > 0)
-		return -EINVAL;
+	IPK__REQUIRE(buf || buf_bytes == 0, IPK__WRONG_BUF);
 	r = get_local(l, index, buf, buf_bytes, &n);
 	if (is_unsure(l, r))
 		return none_is_range(ipk__ask_copy(
 			l->h.m,
-			IPK__WORDS(IPK__WORD("LINDEX"), NAME(l), ipk__number_word(&room, index)),
-			buf, buf_bytes, deadline, ret_len_bytes));
+			IPK__ARGV(IPK__ARG("LINDEX"), NAME(l), ipk__number_arg(&room, index)), buf,
+			buf_bytes, deadline, ret_len_bytes));
 	if (ret_len_bytes && (r == 0 || r == -EMSGSIZE))
 		*ret_len_bytes = n;
 	return none_is_range(r);
@@ -121,7 +122,7 @@ int ipk_list_get_alloc(ipk_list *l, int64_t index, ipk_deadline deadline, void *
 		return none_is_range(r);
 	return none_is_range(ipk__ask_alloc(
 		l->h.m, IPK__CALL_READ,
-		IPK__WORDS(IPK__WORD("LINDEX"), NAME(l), ipk__number_word(&room, index)), deadline,
+		IPK__ARGV(IPK__ARG("LINDEX"), NAME(l), ipk__number_arg(&room, index)), deadline,
 		ret_data, ret_len_bytes));
 }
 
@@ -140,7 +141,7 @@ int ipk_list_len(ipk_list *l, ipk_deadline deadline, uint64_t *ret_len)
 		r = ipk__view_list_len(view, &spot, &len);
 	}
 	if (is_unsure(l, r)) {
-		IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"),
+		IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("LLEN"),
 				     NAME(l)));
 		len = (uint64_t)n;
 	} else if (r < 0 && r != -ENOENT) {
@@ -157,10 +158,10 @@ int ipk_list_index(ipk_list *l, const void *data, size_t len_bytes, int64_t star
 	struct ipk__number rooms[2];
 	int64_t n;
 
-	IPK_TRY(check(l, data, len_bytes));
-	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LINDEXOF"),
-			     NAME(l), ITEM, ipk__index_word(&rooms[0], start),
-			     ipk__index_word(&rooms[1], stop)));
+	IPK_TRY(check_item(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.LINDEXOF"),
+			     NAME(l), ITEM, ipk__index_arg(&rooms[0], start),
+			     ipk__index_arg(&rooms[1], stop)));
 	*ret_index = (uint64_t)n;
 	return 0;
 }
@@ -170,8 +171,8 @@ int ipk_list_count(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline
 {
 	int64_t n;
 
-	IPK_TRY(check(l, data, len_bytes));
-	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.LCOUNT"), NAME(l),
+	IPK_TRY(check_item(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.LCOUNT"), NAME(l),
 			     ITEM));
 	*ret_n = (uint64_t)n;
 	return 0;
@@ -196,21 +197,20 @@ int ipk_list_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step, ipk_d
 
 	if (!l)
 		return -EBADF;
-	if (step == 0)
-		return -EINVAL;
+	IPK__REQUIRE(step != 0, "step: not 0");
 	return ipk__ask_reply(
 		l->h.m, IPK__CALL_READ,
-		IPK__WORDS(IPK__WORD("IPK.LSLICE"), NAME(l), ipk__index_word(&rooms[0], start),
-			   ipk__index_word(&rooms[1], stop), ipk__number_word(&rooms[2], step)),
+		IPK__ARGV(IPK__ARG("IPK.LSLICE"), NAME(l), ipk__index_arg(&rooms[0], start),
+			  ipk__index_arg(&rooms[1], stop), ipk__number_arg(&rooms[2], step)),
 		deadline, ret_reply);
 }
 
-/* --- writes --- */
+/* --- writes ----------------------------------------------------------------------------------- */
 
 int ipk_list_append(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline deadline)
 {
-	IPK_TRY(check(l, data, len_bytes));
-	return ipk__tell(l->h.m, deadline, IPK__WORD("RPUSH"), NAME(l), ITEM);
+	IPK_TRY(check_item(l, data, len_bytes));
+	return ipk__tell(l->h.m, deadline, IPK__ARG("RPUSH"), NAME(l), ITEM);
 }
 
 int ipk_list_extend(ipk_list *l, const ipk_bytes *items, size_t n_items, ipk_deadline deadline)
@@ -222,8 +222,8 @@ int ipk_list_extend(ipk_list *l, const ipk_bytes *items, size_t n_items, ipk_dea
 		return -EBADF;
 	if (n_items == 0)
 		return 0;
-	IPK_TRY(ipk__words_of((struct ipk__slice[]){IPK__WORD("RPUSH"), NAME(l)}, 2, items, n_items,
-			      &argv));
+	IPK_TRY(ipk__argv_of((struct ipk__slice[]){IPK__ARG("RPUSH"), NAME(l)}, 2, items, n_items,
+			     &argv));
 	r = ipk__ask_done(l->h.m, argv, 2 + n_items, deadline);
 	free(argv);
 	return r;
@@ -234,9 +234,9 @@ int ipk_list_insert(ipk_list *l, int64_t index, const void *data, size_t len_byt
 {
 	struct ipk__number room;
 
-	IPK_TRY(check(l, data, len_bytes));
-	return ipk__tell(l->h.m, deadline, IPK__WORD("IPK.LINSERT"), NAME(l),
-			 ipk__number_word(&room, index), ITEM);
+	IPK_TRY(check_item(l, data, len_bytes));
+	return ipk__tell(l->h.m, deadline, IPK__ARG("IPK.LINSERT"), NAME(l),
+			 ipk__number_arg(&room, index), ITEM);
 }
 
 int ipk_list_set(ipk_list *l, int64_t index, const void *data, size_t len_bytes,
@@ -244,9 +244,9 @@ int ipk_list_set(ipk_list *l, int64_t index, const void *data, size_t len_bytes,
 {
 	struct ipk__number room;
 
-	IPK_TRY(check(l, data, len_bytes));
-	return none_is_range(ipk__tell(l->h.m, deadline, IPK__WORD("LSET"), NAME(l),
-				       ipk__number_word(&room, index), ITEM));
+	IPK_TRY(check_item(l, data, len_bytes));
+	return none_is_range(ipk__tell(l->h.m, deadline, IPK__ARG("LSET"), NAME(l),
+				       ipk__number_arg(&room, index), ITEM));
 }
 
 int ipk_list_pop_alloc(ipk_list *l, int64_t index, ipk_deadline deadline, void **ret_data,
@@ -258,16 +258,16 @@ int ipk_list_pop_alloc(ipk_list *l, int64_t index, ipk_deadline deadline, void *
 		return -EBADF;
 	return none_is_range(ipk__ask_alloc(
 		l->h.m, 0,
-		IPK__WORDS(IPK__WORD("IPK.LPOPAT"), NAME(l), ipk__number_word(&room, index)),
-		deadline, ret_data, ret_len_bytes));
+		IPK__ARGV(IPK__ARG("IPK.LPOPAT"), NAME(l), ipk__number_arg(&room, index)), deadline,
+		ret_data, ret_len_bytes));
 }
 
 int ipk_list_remove(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline deadline)
 {
 	int64_t n;
 
-	IPK_TRY(check(l, data, len_bytes));
-	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("LREM"), NAME(l), IPK__WORD("1"),
+	IPK_TRY(check_item(l, data, len_bytes));
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__ARG("LREM"), NAME(l), IPK__ARG("1"),
 			     ITEM));
 	return n > 0 ? 0 : -ENOENT;
 }
@@ -275,24 +275,24 @@ int ipk_list_remove(ipk_list *l, const void *data, size_t len_bytes, ipk_deadlin
 int ipk_list_delete(ipk_list *l, int64_t index, ipk_deadline deadline)
 {
 	struct ipk__number room;
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__slice item;
 	int r;
 
 	if (!l)
 		return -EBADF;
-	ipk__reply_init(&reply);
-	r = ipk__ask(l->h.m, 0, &reply, deadline, IPK__WORD("IPK.LPOPAT"), NAME(l),
-		     ipk__number_word(&room, index));
+	ipk__response_init(&reply);
+	r = ipk__ask(l->h.m, 0, &reply, deadline, IPK__ARG("IPK.LPOPAT"), NAME(l),
+		     ipk__number_arg(&room, index));
 	if (r == 0)
-		r = ipk__reply_text(&reply, &item);
-	ipk__reply_fini(&reply);
+		r = ipk__response_text(&reply, &item);
+	ipk__response_fini(&reply);
 	return none_is_range(r);
 }
 
 int ipk_list_clear(ipk_list *l, ipk_deadline deadline)
 {
-	return l ? ipk__tell(l->h.m, deadline, IPK__WORD("DEL"), NAME(l)) : -EBADF;
+	return l ? ipk__tell(l->h.m, deadline, IPK__ARG("DEL"), NAME(l)) : -EBADF;
 }
 
 int ipk_list_set_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step,
@@ -305,14 +305,13 @@ int ipk_list_set_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step,
 
 	if (!l)
 		return -EBADF;
-	if (step == 0)
-		return -EINVAL;
-	head[0] = IPK__WORD("IPK.LSETSLICE");
+	IPK__REQUIRE(step != 0, "step: not 0");
+	head[0] = IPK__ARG("IPK.LSETSLICE");
 	head[1] = NAME(l);
-	head[2] = ipk__index_word(&rooms[0], start);
-	head[3] = ipk__index_word(&rooms[1], stop);
-	head[4] = ipk__number_word(&rooms[2], step);
-	IPK_TRY(ipk__words_of(head, 5, items, n_items, &argv));
+	head[2] = ipk__index_arg(&rooms[0], start);
+	head[3] = ipk__index_arg(&rooms[1], stop);
+	head[4] = ipk__number_arg(&rooms[2], step);
+	IPK_TRY(ipk__argv_of(head, 5, items, n_items, &argv));
 	r = ipk__ask_done(l->h.m, argv, 5 + n_items, deadline);
 	free(argv);
 	return r;
@@ -326,11 +325,10 @@ int ipk_list_delete_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step
 
 	if (!l)
 		return -EBADF;
-	if (step == 0)
-		return -EINVAL;
-	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LDELSLICE"), NAME(l),
-			     ipk__index_word(&rooms[0], start), ipk__index_word(&rooms[1], stop),
-			     ipk__number_word(&rooms[2], step)));
+	IPK__REQUIRE(step != 0, "step: not 0");
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__ARG("IPK.LDELSLICE"), NAME(l),
+			     ipk__index_arg(&rooms[0], start), ipk__index_arg(&rooms[1], stop),
+			     ipk__number_arg(&rooms[2], step)));
 	if (ret_n)
 		*ret_n = (uint64_t)n;
 	return 0;
@@ -338,7 +336,7 @@ int ipk_list_delete_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step
 
 int ipk_list_reverse(ipk_list *l, ipk_deadline deadline)
 {
-	return l ? ipk__tell(l->h.m, deadline, IPK__WORD("IPK.LREVERSE"), NAME(l)) : -EBADF;
+	return l ? ipk__tell(l->h.m, deadline, IPK__ARG("IPK.LREVERSE"), NAME(l)) : -EBADF;
 }
 
 int ipk_list_sort(ipk_list *l, ipk_sort_by by, bool is_descending, ipk_deadline deadline)
@@ -347,11 +345,10 @@ int ipk_list_sort(ipk_list *l, ipk_sort_by by, bool is_descending, ipk_deadline 
 
 	if (!l)
 		return -EBADF;
-	if ((unsigned)by >= IPK__N_OF(words))
-		return -EINVAL;
-	return ipk__tell(l->h.m, deadline, IPK__WORD("IPK.LSORT"), NAME(l),
+	IPK__REQUIRE((unsigned)by < IPK__N_OF(words), "by: an ipk_sort_by");
+	return ipk__tell(l->h.m, deadline, IPK__ARG("IPK.LSORT"), NAME(l),
 			 ipk__slice_of_string(words[by]),
-			 is_descending ? IPK__WORD("DESC") : IPK__WORD("ASC"));
+			 is_descending ? IPK__ARG("DESC") : IPK__ARG("ASC"));
 }
 
 int ipk_list_repeat(ipk_list *l, uint64_t n, ipk_deadline deadline)
@@ -360,10 +357,9 @@ int ipk_list_repeat(ipk_list *l, uint64_t n, ipk_deadline deadline)
 
 	if (!l)
 		return -EBADF;
-	if (n > INT64_MAX)
-		return -EINVAL;
-	return ipk__tell(l->h.m, deadline, IPK__WORD("IPK.LREPEAT"), NAME(l),
-			 ipk__number_word(&room, (int64_t)n));
+	IPK__REQUIRE(n <= INT64_MAX, "n: INT64_MAX at most");
+	return ipk__tell(l->h.m, deadline, IPK__ARG("IPK.LREPEAT"), NAME(l),
+			 ipk__number_arg(&room, (int64_t)n));
 }
 
 int ipk_list_add(ipk_list *l, int64_t index, int64_t delta, ipk_deadline deadline, int64_t *ret_new)
@@ -373,48 +369,27 @@ int ipk_list_add(ipk_list *l, int64_t index, int64_t delta, ipk_deadline deadlin
 
 	if (!l)
 		return -EBADF;
-	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__WORD("IPK.LINCRBY"), NAME(l),
-			     ipk__number_word(&rooms[0], index),
-			     ipk__number_word(&rooms[1], delta)));
+	IPK_TRY(ipk__ask_int(l->h.m, 0, deadline, &n, IPK__ARG("IPK.LINCRBY"), NAME(l),
+			     ipk__number_arg(&rooms[0], index), ipk__number_arg(&rooms[1], delta)));
 	if (ret_new)
 		*ret_new = n;
 	return 0;
 }
 
-/* --- typed values and references --- */
+/* --- typed values and references -------------------------------------------------------------- */
 
 int ipk_list_appendf(ipk_list *l, ipk_deadline deadline, const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_list_append(l, data, n, deadline);
-	free(data);
-	return r;
+	return ipk_list_append(l, data, len_bytes, deadline);
 }
 
 int ipk_list_setf(ipk_list *l, int64_t index, ipk_deadline deadline, const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_list_set(l, index, data, n, deadline);
-	free(data);
-	return r;
+	return ipk_list_set(l, index, data, len_bytes, deadline);
 }
 
 int ipk_list_getf(ipk_list *l, int64_t index, ipk_deadline deadline, const char *format, ...)
@@ -466,7 +441,7 @@ int ipk_list_get_list(ipk_list *l, int64_t index, ipk_deadline deadline, ipk_lis
 	return ipk_list_open(l->h.m, name, ret_list);
 }
 
-/* --- iteration --- */
+/* --- iteration -------------------------------------------------------------------------------- */
 
 #define RANGE_BYTES ((size_t)16 << 10)
 #define RANGE_ITEMS 256
@@ -478,7 +453,7 @@ struct ipk_list_iter {
 	bool is_local;
 	char *room; /* items as ipk__view_list_range() gives them */
 	size_t room_bytes, at;
-	struct ipk__reply reply;
+	struct ipk__response reply;
 };
 
 int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_iter)
@@ -491,7 +466,7 @@ int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_iter)
 	if (!it)
 		return -ENOMEM;
 	it->l = l;
-	ipk__reply_init(&it->reply);
+	ipk__response_init(&it->reply);
 	*ret_iter = it;
 	return 0;
 }
@@ -499,7 +474,7 @@ int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_iter)
 ipk_list_iter *ipk_list_iter_close(ipk_list_iter *iter)
 {
 	if (iter) {
-		ipk__reply_fini(&iter->reply);
+		ipk__response_fini(&iter->reply);
 		free(iter->room);
 		free(iter);
 	}
@@ -536,9 +511,9 @@ static int range_asked(ipk_list_iter *it, ipk_deadline deadline)
 	struct ipk__number rooms[2];
 	struct ipk__resp_value head;
 
-	IPK_TRY(ipk__ask(it->l->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__WORD("LRANGE"),
-			 NAME(it->l), ipk__number_word(&rooms[0], (int64_t)it->index),
-			 ipk__number_word(&rooms[1], (int64_t)it->index + RANGE_ITEMS - 1)));
+	IPK_TRY(ipk__ask(it->l->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__ARG("LRANGE"),
+			 NAME(it->l), ipk__number_arg(&rooms[0], (int64_t)it->index),
+			 ipk__number_arg(&rooms[1], (int64_t)it->index + RANGE_ITEMS - 1)));
 	it->at = 0;
 	if (ipk__resp_next(it->reply.whole, &it->at, &head) < 0 || head.type != IPK__RESP_ARRAY)
 		return ipk__manager_fail(-EBADMSG, "an answer that is no range");

@@ -1,8 +1,8 @@
 /*
  * managed_queue.c - a queue on the server.
  *
- * Invariant: an item that the server gave away for a get is returned by a get of this process:
- * one that came after its caller's deadline is kept for the next (see IPK__LATE_KEEP).
+ * Invariant: an item that the server handed out for a get is returned by a get of this process: one
+ * that arrived after its caller's deadline is kept for the next (see IPK__LATE_KEEP).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "base/base_internal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
+#include "wire/typed.h"
 
 struct ipk_managed_queue {
 	struct ipk__handle h;
@@ -31,7 +32,7 @@ int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_q
 			   ipk_deadline deadline, ipk_managed_queue **ret_handle)
 {
 	ipk_managed_queue_opts o = {.struct_size = sizeof o};
-	struct ipk__slice argv[6] = {IPK__WORD("IPK.NEW"), IPK__WORD("QUEUE"), {0}};
+	struct ipk__slice argv[6] = {IPK__ARG("IPK.NEW"), IPK__ARG("QUEUE"), {0}};
 	struct ipk__number room;
 	ipk_managed_queue *q;
 	size_t n = 5;
@@ -40,16 +41,17 @@ int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_q
 
 	if (opts)
 		IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
-	if ((unsigned)o.kind >= IPK__N_OF(kinds) || o.max_items > INT64_MAX)
-		return -EINVAL;
+	IPK__REQUIRE((unsigned)o.kind < IPK__N_OF(kinds),
+		     "IPK_MANAGED_QUEUE(.kind): an ipk_managed_queue_kind");
+	IPK__REQUIRE(o.max_items <= INT64_MAX, "IPK_MANAGED_QUEUE(.max_items): INT64_MAX at most");
 	IPK_TRY(ipk__handle_make(m, name, sizeof *q, &q));
 	argv[2] = NAME(q);
-	argv[3] = ipk__number_word(&room, (int64_t)o.max_items);
+	argv[3] = ipk__number_arg(&room, (int64_t)o.max_items);
 	argv[4] = ipk__slice_of_string(kinds[o.kind]);
 	if (o.is_joinable)
-		argv[n++] = IPK__WORD("JOINABLE");
+		argv[n++] = IPK__ARG("JOINABLE");
 	r = ipk__ask_number(m, 0, argv, n, deadline, &is_new);
-	/* Who does not say what it is to be takes the one that is there as it is. */
+	/* A caller that specifies no kind accepts the existing queue as it is. */
 	if (r == -EPROTOTYPE && !opts)
 		r = check_is_queue(q, deadline);
 	if (r < 0) {
@@ -76,10 +78,10 @@ static int put(ipk_managed_queue *q, const ipk_bytes *items, size_t n_items, int
 
 	if (!q)
 		return -EBADF;
-	IPK_TRY(ipk__words_of(
-		(struct ipk__slice[]){IPK__WORD("IPK.QPUT"), NAME(q),
-				      ipk__number_word(&rooms[0], ipk__timeout_ms(deadline)),
-				      ipk__number_word(&rooms[1], priority)},
+	IPK_TRY(ipk__argv_of(
+		(struct ipk__slice[]){IPK__ARG("IPK.QPUT"), NAME(q),
+				      ipk__number_arg(&rooms[0], ipk__timeout_ms(deadline)),
+				      ipk__number_arg(&rooms[1], priority)},
 		4, items, n_items, &argv));
 	r = ipk__ask_number(q->h.m, IPK__CALL_WAITS, argv, 4 + n_items, deadline, &n);
 	free(argv);
@@ -113,8 +115,8 @@ int ipk_managed_queue_put_many(ipk_managed_queue *q, const ipk_bytes *items, siz
 	int r = 0;
 
 	if (n_items == 0)
-		return q ? -EINVAL : -EBADF;
-	/* Less than all also when a connection broke in the middle: the rest is asked for again. */
+		return q ? ipk__invalid("n_items: 1 or more") : -EBADF;
+	/* Less than all also when a connection broke in the middle: the rest is requested again. */
 	while (n_put < n_items && r == 0) {
 		r = put(q, items + n_put, n_items - n_put, 0, deadline, &n);
 		if (r == 0)
@@ -133,18 +135,18 @@ int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline, voi
 				size_t *ret_len_bytes)
 {
 	struct ipk__number room;
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__slice text;
 	int r;
 
 	if (!q)
 		return -EBADF;
 	struct ipk__slice argv[] = {
-		IPK__WORD("IPK.QGET"),
+		IPK__ARG("IPK.QGET"),
 		NAME(q),
-		ipk__number_word(&room, ipk__timeout_ms(deadline)),
+		ipk__number_arg(&room, ipk__timeout_ms(deadline)),
 	};
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = ipk__ask_call(q->h.m,
 			  &(struct ipk__call){
 				  .argv = argv,
@@ -155,30 +157,20 @@ int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline, voi
 			  },
 			  deadline);
 	if (r == 0)
-		r = ipk__reply_text(&reply, &text);
-	if (r == -ENOENT && reply.whole.n_bytes > 0 && ipk__reply_refusal(&reply) == 0)
+		r = ipk__response_text(&reply, &text);
+	if (r == -ENOENT && reply.whole.n_bytes > 0 && ipk__response_refusal(&reply) == 0)
 		r = -ETIMEDOUT; /* null; a queue that is not there is a refusal */
 	if (r == 0)
 		r = ipk__copy_alloc(text, ret_data, ret_len_bytes);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
 int ipk_managed_queue_putf(ipk_managed_queue *q, ipk_deadline deadline, const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_managed_queue_put(q, data, n, deadline);
-	free(data);
-	return r;
+	return ipk_managed_queue_put(q, data, len_bytes, deadline);
 }
 
 int ipk_managed_queue_getf(ipk_managed_queue *q, ipk_deadline deadline, const char *format, ...)
@@ -201,12 +193,12 @@ int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadline deadline, uint64_t 
 
 	if (!q)
 		return -EBADF;
-	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__WORD("IPK.QLEN"), NAME(q)));
+	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.QLEN"), NAME(q)));
 	*ret_len = (uint64_t)n;
 	return 0;
 }
 
-static int read_state(const struct ipk__reply *reply, ipk_managed_queue_state *ret_state)
+static int read_state(const struct ipk__response *reply, ipk_managed_queue_state *ret_state)
 {
 	struct ipk__resp_value head, v[6];
 	size_t at = 0;
@@ -232,16 +224,16 @@ static int read_state(const struct ipk__reply *reply, ipk_managed_queue_state *r
 int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk_deadline deadline,
 				ipk_managed_queue_state *ret_state)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
 	if (!q)
 		return -EBADF;
-	ipk__reply_init(&reply);
-	r = ipk__ask(q->h.m, IPK__CALL_READ, &reply, deadline, IPK__WORD("IPK.QINFO"), NAME(q));
+	ipk__response_init(&reply);
+	r = ipk__ask(q->h.m, IPK__CALL_READ, &reply, deadline, IPK__ARG("IPK.QINFO"), NAME(q));
 	if (r == 0)
 		r = read_state(&reply, ret_state);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
@@ -251,10 +243,9 @@ int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n, ipk_deadline d
 
 	if (!q)
 		return -EBADF;
-	if (n == 0 || n > INT64_MAX)
-		return -EINVAL;
-	return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QDONE"), NAME(q),
-			 ipk__number_word(&room, (int64_t)n));
+	IPK__REQUIRE(n > 0 && n <= INT64_MAX, "n: 1 to INT64_MAX");
+	return ipk__tell(q->h.m, deadline, IPK__ARG("IPK.QDONE"), NAME(q),
+			 ipk__number_arg(&room, (int64_t)n));
 }
 
 int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline)
@@ -265,8 +256,8 @@ int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline)
 	if (!q)
 		return -EBADF;
 	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_WAITS | IPK__CALL_READ, deadline, &n,
-			     IPK__WORD("IPK.QJOIN"), NAME(q),
-			     ipk__number_word(&room, ipk__timeout_ms(deadline))));
+			     IPK__ARG("IPK.QJOIN"), NAME(q),
+			     ipk__number_arg(&room, ipk__timeout_ms(deadline))));
 	return n != 0 ? 0 : -ETIMEDOUT;
 }
 
@@ -275,9 +266,9 @@ int ipk_managed_queue_shutdown(ipk_managed_queue *q, ipk_shutdown mode, ipk_dead
 	if (!q)
 		return -EBADF;
 	if (mode == IPK_DRAIN)
-		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q));
+		return ipk__tell(q->h.m, deadline, IPK__ARG("IPK.QSHUTDOWN"), NAME(q));
 	if (mode == IPK_DISCARD)
-		return ipk__tell(q->h.m, deadline, IPK__WORD("IPK.QSHUTDOWN"), NAME(q),
-				 IPK__WORD("NOW"));
-	return -EINVAL;
+		return ipk__tell(q->h.m, deadline, IPK__ARG("IPK.QSHUTDOWN"), NAME(q),
+				 IPK__ARG("NOW"));
+	return ipk__invalid("mode: IPK_DRAIN or IPK_DISCARD");
 }

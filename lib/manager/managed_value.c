@@ -1,7 +1,7 @@
 /*
  * managed_value.c - values (strings), arrays (lists of a fixed length) and namespaces (hashes).
  *
- * Numbers are text: whoever adds to one does that on the server, in one step.
+ * Numbers are text: adding to one is done on the server, in one step.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,10 +10,11 @@
 #include "base/base_internal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
+#include "wire/typed.h"
 
 #define NAME(x) ((x)->h.name)
 
-/* --- values --- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 struct ipk_managed_value {
 	struct ipk__handle h;
@@ -35,9 +36,8 @@ int ipk_managed_value_set(ipk_managed_value *v, const void *data, size_t len_byt
 {
 	if (!v)
 		return -EBADF;
-	if (!ipk__bytes_are_right(data, len_bytes))
-		return -EINVAL;
-	return ipk__tell(v->h.m, deadline, IPK__WORD("SET"), NAME(v), IPK__SLICE(data, len_bytes));
+	IPK__REQUIRE(ipk__slices_are_valid(data, len_bytes), IPK__WRONG_DATA);
+	return ipk__tell(v->h.m, deadline, IPK__ARG("SET"), NAME(v), IPK__SLICE(data, len_bytes));
 }
 
 /* In place, or why not. */
@@ -63,11 +63,10 @@ int ipk_managed_value_get(ipk_managed_value *v, void *buf, size_t buf_bytes, ipk
 
 	if (!v)
 		return -EBADF;
-	if (!buf && buf_bytes > 0)
-		return -EINVAL;
+	IPK__REQUIRE(buf || buf_bytes == 0, IPK__WRONG_BUF);
 	r = get_local(v, buf, buf_bytes, &n);
 	if (!ipk__is_local_answer(r))
-		return ipk__ask_copy(v->h.m, IPK__WORDS(IPK__WORD("GET"), NAME(v)), buf, buf_bytes,
+		return ipk__ask_copy(v->h.m, IPK__ARGV(IPK__ARG("GET"), NAME(v)), buf, buf_bytes,
 				     deadline, ret_len_bytes);
 	if (ret_len_bytes && (r == 0 || r == -EMSGSIZE))
 		*ret_len_bytes = n;
@@ -77,26 +76,16 @@ int ipk_managed_value_get(ipk_managed_value *v, void *buf, size_t buf_bytes, ipk
 int ipk_managed_value_get_alloc(ipk_managed_value *v, ipk_deadline deadline, void **ret_data,
 				size_t *ret_len_bytes)
 {
-	return v ? ipk__ask_alloc(v->h.m, IPK__CALL_READ, IPK__WORDS(IPK__WORD("GET"), NAME(v)),
+	return v ? ipk__ask_alloc(v->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("GET"), NAME(v)),
 				  deadline, ret_data, ret_len_bytes)
 		 : -EBADF;
 }
 
 int ipk_managed_value_setf(ipk_managed_value *v, ipk_deadline deadline, const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_managed_value_set(v, data, n, deadline);
-	free(data);
-	return r;
+	return ipk_managed_value_set(v, data, len_bytes, deadline);
 }
 
 int ipk_managed_value_getf(ipk_managed_value *v, ipk_deadline deadline, const char *format, ...)
@@ -116,7 +105,7 @@ int ipk_managed_value_getf(ipk_managed_value *v, ipk_deadline deadline, const ch
 int ipk_managed_value_store(ipk_managed_value *v, int64_t number, ipk_deadline deadline)
 {
 	struct ipk__number room;
-	struct ipk__slice word = ipk__number_word(&room, number);
+	struct ipk__slice word = ipk__number_arg(&room, number);
 
 	return ipk_managed_value_set(v, word.bytes, word.n_bytes, deadline);
 }
@@ -142,8 +131,8 @@ int ipk_managed_value_add(ipk_managed_value *v, int64_t delta, ipk_deadline dead
 
 	if (!v)
 		return -EBADF;
-	IPK_TRY(ipk__ask_int(v->h.m, 0, deadline, &n, IPK__WORD("INCRBY"), NAME(v),
-			     ipk__number_word(&room, delta)));
+	IPK_TRY(ipk__ask_int(v->h.m, 0, deadline, &n, IPK__ARG("INCRBY"), NAME(v),
+			     ipk__number_arg(&room, delta)));
 	if (ret_new)
 		*ret_new = n;
 	return 0;
@@ -153,27 +142,27 @@ int ipk_managed_value_add_double(ipk_managed_value *v, double delta, ipk_deadlin
 				 double *ret_new)
 {
 	struct ipk__decimal room;
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__slice text;
 	double sum = 0;
 	int r;
 
 	if (!v)
 		return -EBADF;
-	ipk__reply_init(&reply);
-	r = ipk__ask(v->h.m, 0, &reply, deadline, IPK__WORD("INCRBYFLOAT"), NAME(v),
-		     ipk__decimal_word(&room, delta));
+	ipk__response_init(&reply);
+	r = ipk__ask(v->h.m, 0, &reply, deadline, IPK__ARG("INCRBYFLOAT"), NAME(v),
+		     ipk__decimal_arg(&room, delta));
 	if (r == 0)
-		r = ipk__reply_text(&reply, &text);
+		r = ipk__response_text(&reply, &text);
 	if (r == 0)
 		r = ipk__text_to_double(text, &sum);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	if (r == 0 && ret_new)
 		*ret_new = sum;
 	return r;
 }
 
-/* --- arrays --- */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 struct ipk_managed_array {
 	ipk_list *items; /* reads in place come with it */
@@ -182,33 +171,46 @@ struct ipk_managed_array {
 	struct ipk__slice name; /* in memory right behind this */
 };
 
-static int make_items(ipk_manager *m, struct ipk__slice name, uint64_t n_items,
-		      ipk_deadline deadline)
+/* @n_items: of a new one; 0: the one that is there. *ret_n_items: how many it has. */
+static int find_items(ipk_manager *m, struct ipk__slice name, uint64_t n_items,
+		      ipk_deadline deadline, uint64_t *ret_n_items)
 {
 	struct ipk__number room;
 	int64_t n;
 
-	IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("IPK.LMAKE"), name,
-			     ipk__number_word(&room, (int64_t)n_items), IPK__WORD("0")));
-	if (n == 1)
-		return 0;
-	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("LLEN"), name));
-	return (uint64_t)n == n_items ? 0 : -ERANGE;
+	if (n_items > 0) {
+		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__ARG("IPK.LMAKE"), name,
+				     ipk__number_arg(&room, (int64_t)n_items), IPK__ARG("0")));
+		*ret_n_items = n_items;
+		if (n == 1)
+			return 0;
+	}
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__ARG("LLEN"), name));
+	if (n == 0)
+		return -ENOENT;
+	*ret_n_items = (uint64_t)n;
+	return n_items == 0 || (uint64_t)n == n_items
+		       ? 0
+		       : ipk__detail(-EPROTOTYPE,
+				     "IPK_MANAGED_ARRAY(.n_items): not those that it has");
 }
 
-int ipk_managed_array_open(ipk_manager *m, const char *name, uint64_t n_items,
+int ipk_managed_array_open(ipk_manager *m, const char *name, const ipk_managed_array_opts *opts,
 			   ipk_deadline deadline, ipk_managed_array **ret_handle)
 {
+	ipk_managed_array_opts o;
 	ipk_managed_array *a;
 	ipk_list *items;
+	uint64_t n_items;
 	size_t name_bytes;
 	int r;
 
-	if (n_items == 0 || n_items > INT64_MAX)
-		return -EINVAL;
+	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
+	IPK__REQUIRE((!opts || o.n_items > 0) && o.n_items <= INT64_MAX,
+		     "IPK_MANAGED_ARRAY(.n_items): 1 to INT64_MAX");
 	IPK_TRY(ipk_list_open(m, name, &items));
 	name_bytes = strlen(name);
-	r = make_items(m, IPK__SLICE(name, name_bytes), n_items, deadline);
+	r = find_items(m, IPK__SLICE(name, name_bytes), o.n_items, deadline, &n_items);
 	a = r == 0 ? ipk__os_calloc(1, sizeof *a + name_bytes) : NULL;
 	if (!a) {
 		ipk_list_close(items);
@@ -275,7 +277,7 @@ int ipk_managed_array_store(ipk_managed_array *a, int64_t index, int64_t item,
 			    ipk_deadline deadline)
 {
 	struct ipk__number room;
-	struct ipk__slice word = ipk__number_word(&room, item);
+	struct ipk__slice word = ipk__number_arg(&room, item);
 
 	return a ? ipk_list_set(a->items, index, word.bytes, word.n_bytes, deadline) : -EBADF;
 }
@@ -284,7 +286,7 @@ int ipk_managed_array_store_double(ipk_managed_array *a, int64_t index, double i
 				   ipk_deadline deadline)
 {
 	struct ipk__decimal room;
-	struct ipk__slice word = ipk__decimal_word(&room, item);
+	struct ipk__slice word = ipk__decimal_arg(&room, item);
 
 	return a ? ipk_list_set(a->items, index, word.bytes, word.n_bytes, deadline) : -EBADF;
 }
@@ -347,7 +349,7 @@ int ipk_managed_array_write(ipk_managed_array *a, uint64_t first, const int64_t 
 	rooms = ipk__os_calloc(n_items, sizeof *rooms);
 	words = ipk__os_calloc(n_items, sizeof *words);
 	for (size_t i = 0; rooms && words && i < n_items; i++) {
-		struct ipk__slice word = ipk__number_word(&rooms[i], items[i]);
+		struct ipk__slice word = ipk__number_arg(&rooms[i], items[i]);
 
 		words[i] = (ipk_bytes){word.bytes, word.n_bytes};
 	}
@@ -359,7 +361,7 @@ int ipk_managed_array_write(ipk_managed_array *a, uint64_t first, const int64_t 
 	return r;
 }
 
-/* --- namespaces --- */
+/* --- namespaces ------------------------------------------------------------------------------- */
 
 struct ipk_namespace {
 	ipk_dict *attributes;
@@ -389,45 +391,36 @@ ipk_namespace *ipk_namespace_close(ipk_namespace *handle)
 	return NULL;
 }
 
-static int check(const ipk_namespace *ns, const char *attribute)
+static int check_attribute(const ipk_namespace *ns, const char *attribute)
 {
 	if (!ns)
 		return -EBADF;
-	return attribute && attribute[0] ? 0 : -EINVAL;
+	IPK__REQUIRE(attribute && attribute[0], "attribute: NULL or empty");
+	return 0;
 }
 
 int ipk_namespace_set(ipk_namespace *ns, const char *attribute, const void *data, size_t len_bytes,
 		      ipk_deadline deadline)
 {
-	IPK_TRY(check(ns, attribute));
-	return ipk_dict_set(ns->attributes, IPK_TEXT(attribute), data, len_bytes, deadline);
+	IPK_TRY(check_attribute(ns, attribute));
+	return ipk_dict_set(ns->attributes, ipk_text(attribute), data, len_bytes, deadline);
 }
 
 int ipk_namespace_get(ipk_namespace *ns, const char *attribute, void *buf, size_t buf_bytes,
 		      ipk_deadline deadline, size_t *ret_len_bytes)
 {
-	IPK_TRY(check(ns, attribute));
-	return ipk_dict_get(ns->attributes, IPK_TEXT(attribute), buf, buf_bytes, deadline,
+	IPK_TRY(check_attribute(ns, attribute));
+	return ipk_dict_get(ns->attributes, ipk_text(attribute), buf, buf_bytes, deadline,
 			    ret_len_bytes);
 }
 
 int ipk_namespace_setf(ipk_namespace *ns, const char *attribute, ipk_deadline deadline,
 		       const char *format, ...)
 {
-	va_list args;
-	void *data;
-	size_t n;
-	int r;
+	IPK_TRY(check_attribute(ns, attribute));
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	IPK_TRY(check(ns, attribute));
-	va_start(args, format);
-	r = ipk_vpack(&data, &n, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_namespace_set(ns, attribute, data, n, deadline);
-	free(data);
-	return r;
+	return ipk_namespace_set(ns, attribute, data, len_bytes, deadline);
 }
 
 int ipk_namespace_getf(ipk_namespace *ns, const char *attribute, ipk_deadline deadline,
@@ -438,8 +431,8 @@ int ipk_namespace_getf(ipk_namespace *ns, const char *attribute, ipk_deadline de
 	size_t n;
 	int r;
 
-	IPK_TRY(check(ns, attribute));
-	IPK_TRY(ipk_dict_get_alloc(ns->attributes, IPK_TEXT(attribute), deadline, &data, &n));
+	IPK_TRY(check_attribute(ns, attribute));
+	IPK_TRY(ipk_dict_get_alloc(ns->attributes, ipk_text(attribute), deadline, &data, &n));
 	va_start(args, format);
 	r = ipk__typed_unpack(data, n, format, args);
 	va_end(args);
@@ -448,6 +441,11 @@ int ipk_namespace_getf(ipk_namespace *ns, const char *attribute, ipk_deadline de
 
 int ipk_namespace_delete(ipk_namespace *ns, const char *attribute, ipk_deadline deadline)
 {
-	IPK_TRY(check(ns, attribute));
-	return ipk_dict_delete(ns->attributes, IPK_TEXT(attribute), deadline);
+	IPK_TRY(check_attribute(ns, attribute));
+	return ipk_dict_delete(ns->attributes, ipk_text(attribute), deadline);
+}
+
+int ipk_namespace_attributes(ipk_namespace *ns, ipk_deadline deadline, ipk_reply **ret_reply)
+{
+	return ns ? ipk_dict_keys(ns->attributes, deadline, ret_reply) : -EBADF;
 }

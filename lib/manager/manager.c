@@ -11,7 +11,7 @@
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static int backend_of(const char *address, const ipk_manager_connect_opts *opts,
 		      ipk_deadline deadline, struct ipk__backend **ret_backend)
@@ -20,7 +20,7 @@ static int backend_of(const char *address, const ipk_manager_connect_opts *opts,
 		return ipk__native_connect(address, opts, deadline, ret_backend);
 	if (strncmp(address, "redis", 5) == 0)
 		return ipk__redis_connect(address, opts, deadline, ret_backend);
-	return -EINVAL;
+	return ipk__invalid("address: unix:PATH, tcp:HOST:PORT or redis..., see manager.h");
 }
 
 int ipk_manager_connect(const char *address, const ipk_manager_connect_opts *opts,
@@ -30,12 +30,13 @@ int ipk_manager_connect(const char *address, const ipk_manager_connect_opts *opt
 	ipk_manager *m;
 	int r;
 
+	ipk__note_detail(0, NULL); /* the kernel's -EINVAL has none */
 	if (!address || !ret_m)
-		return -EINVAL;
+		return ipk__invalid("address or ret_m is NULL");
 	if (opts)
 		IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	if (o.key && o.key_file)
-		return -EINVAL;
+		return ipk__invalid("IPK_MANAGER_CONNECT(.key_file): not with .key");
 	m = ipk__os_calloc(1, sizeof *m);
 	if (!m)
 		return -ENOMEM;
@@ -58,7 +59,7 @@ ipk_manager *ipk_manager_close(ipk_manager *m)
 	return NULL;
 }
 
-/* --- handles --- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 int ipk__handle_make(ipk_manager *m, const char *name, size_t n_bytes, void *ret_handle)
 {
@@ -69,7 +70,7 @@ int ipk__handle_make(ipk_manager *m, const char *name, size_t n_bytes, void *ret
 		return -EBADF;
 	name_bytes = name ? strlen(name) : 0;
 	if (name_bytes == 0 || name_bytes > IPK__OBJECT_NAME_MAX)
-		return -EINVAL;
+		return ipk__invalid(IPK__WRONG_NAME);
 	h = ipk__os_calloc(1, n_bytes + name_bytes + 1);
 	if (!h)
 		return -ENOMEM;
@@ -90,7 +91,7 @@ static bool spot_of(struct ipk__handle *h, uint64_t generation, struct ipk__spot
 	return atomic_load_explicit(&h->generation, memory_order_relaxed) == generation;
 }
 
-/* Of two threads that do this at once one may win in part: the view sees that as stale. */
+/* If two threads do this at once their stores may mix: the view detects that as stale. */
 static void remember(struct ipk__handle *h, uint64_t generation, const struct ipk__spot *spot)
 {
 	atomic_store_explicit(&h->generation, 0, memory_order_relaxed);
@@ -105,7 +106,7 @@ void ipk__handle_lost(struct ipk__handle *h)
 	atomic_store_explicit(&h->generation, 0, memory_order_relaxed);
 }
 
-int ipk__handle_view(struct ipk__handle *h, enum ipk__type type, struct ipk__view **ret_view,
+int ipk__handle_view(struct ipk__handle *h, enum ipk__key_type type, struct ipk__view **ret_view,
 		     struct ipk__spot *ret_spot)
 {
 	const struct ipk__backend_ops *ops = h->m->backend->ops;
@@ -126,26 +127,28 @@ int ipk__handle_view(struct ipk__handle *h, enum ipk__type type, struct ipk__vie
 	return 0;
 }
 
-/* --- the whole --- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static int object_name(ipk_manager *m, const char *name, struct ipk__slice *ret_name)
 {
 	if (!m)
 		return -EBADF;
 	*ret_name = ipk__slice_of_string(name ? name : "");
-	return ret_name->n_bytes == 0 || ret_name->n_bytes > IPK__OBJECT_NAME_MAX ? -EINVAL : 0;
+	IPK__REQUIRE(ret_name->n_bytes > 0 && ret_name->n_bytes <= IPK__OBJECT_NAME_MAX,
+		     IPK__WRONG_NAME);
+	return 0;
 }
 
 int ipk_manager_ping(ipk_manager *m, ipk_deadline deadline)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
 	if (!m)
 		return -EBADF;
-	ipk__reply_init(&reply);
-	r = ipk__ask(m, IPK__CALL_READ, &reply, deadline, IPK__WORD("PING"));
-	ipk__reply_fini(&reply);
+	ipk__response_init(&reply);
+	r = ipk__ask(m, IPK__CALL_READ, &reply, deadline, IPK__ARG("PING"));
+	ipk__response_fini(&reply);
 	return r;
 }
 
@@ -170,7 +173,7 @@ int ipk_manager_delete(ipk_manager *m, const char *name, ipk_deadline deadline)
 	int64_t n;
 
 	IPK_TRY(object_name(m, name, &word));
-	IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("DEL"), word));
+	IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__ARG("DEL"), word));
 	return n > 0 ? 0 : -ENOENT;
 }
 
@@ -180,7 +183,7 @@ int ipk_manager_exists(ipk_manager *m, const char *name, ipk_deadline deadline, 
 	int64_t n;
 
 	IPK_TRY(object_name(m, name, &word));
-	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("EXISTS"), word));
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__ARG("EXISTS"), word));
 	*ret_exists = n > 0;
 	return 0;
 }
@@ -193,8 +196,8 @@ int ipk_manager_type(ipk_manager *m, const char *name, char *buf, size_t buf_byt
 	size_t n;
 
 	IPK_TRY(object_name(m, name, &word));
-	IPK_TRY(ipk__ask_copy(m, IPK__WORDS(IPK__WORD("TYPE"), word), type, sizeof type - 1,
-			      deadline, &n));
+	IPK_TRY(ipk__ask_copy(m, IPK__ARGV(IPK__ARG("TYPE"), word), type, sizeof type - 1, deadline,
+			      &n));
 	type[n] = '\0';
 	if (strcmp(type, "none") == 0)
 		return -ENOENT;
@@ -210,10 +213,10 @@ int ipk_manager_expire(ipk_manager *m, const char *name, int64_t ms, ipk_deadlin
 
 	IPK_TRY(object_name(m, name, &word));
 	if (ms >= 0)
-		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PEXPIRE"), word,
-				     ipk__number_word(&room, ms)));
+		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__ARG("PEXPIRE"), word,
+				     ipk__number_arg(&room, ms)));
 	else
-		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__WORD("PERSIST"), word));
+		IPK_TRY(ipk__ask_int(m, 0, deadline, &n, IPK__ARG("PERSIST"), word));
 	if (ms < 0 && n == 0)
 		IPK_TRY(ipk_manager_exists(m, name, deadline, &exists));
 	return n > 0 || (ms < 0 && exists) ? 0 : -ENOENT;
@@ -221,7 +224,7 @@ int ipk_manager_expire(ipk_manager *m, const char *name, int64_t ms, ipk_deadlin
 
 int ipk_manager_flush(ipk_manager *m, ipk_deadline deadline)
 {
-	return m ? ipk__tell(m, deadline, IPK__WORD("FLUSHALL")) : -EBADF;
+	return m ? ipk__tell(m, deadline, IPK__ARG("FLUSHALL")) : -EBADF;
 }
 
 int ipk_manager_len(ipk_manager *m, ipk_deadline deadline, uint64_t *ret_len)
@@ -230,12 +233,12 @@ int ipk_manager_len(ipk_manager *m, ipk_deadline deadline, uint64_t *ret_len)
 
 	if (!m)
 		return -EBADF;
-	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__WORD("DBSIZE")));
+	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__ARG("DBSIZE")));
 	*ret_len = (uint64_t)n;
 	return 0;
 }
 
-/* --- any command --- */
+/* --- any command ------------------------------------------------------------------------------ */
 
 /* These would change what the shared connection is, or hold it up. */
 static bool is_refused(struct ipk__slice word)
@@ -256,39 +259,39 @@ static bool is_refused(struct ipk__slice word)
 	return false;
 }
 
-int ipk__command_words(const ipk_bytes *words, size_t n_words, struct ipk__slice **ret_argv)
+int ipk__command_argv(const ipk_bytes *words, size_t argc, struct ipk__slice **ret_argv)
 {
 	struct ipk__slice *argv;
 
-	if (n_words == 0)
-		return -EINVAL;
-	IPK_TRY(ipk__words_of(NULL, 0, words, n_words, &argv));
+	IPK__REQUIRE(argc > 0, "n_words: 1 or more");
+	IPK_TRY(ipk__argv_of(NULL, 0, words, argc, &argv));
 	if (argv[0].n_bytes == 0 || is_refused(argv[0])) {
 		free(argv);
-		return -EINVAL;
+		return ipk__invalid("words: a command that blocks or changes the connection, or "
+				    "an empty one");
 	}
 	*ret_argv = argv;
 	return 0;
 }
 
-int ipk_manager_command(ipk_manager *m, const ipk_bytes *words, size_t n_words,
-			ipk_deadline deadline, ipk_reply **ret_reply)
+int ipk_manager_command(ipk_manager *m, const ipk_bytes *words, size_t argc, ipk_deadline deadline,
+			ipk_reply **ret_reply)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__slice *argv;
 	ipk_reply *public;
 	int r;
 
 	if (!m)
 		return -EBADF;
-	IPK_TRY(ipk__command_words(words, n_words, &argv));
-	ipk__reply_init(&reply);
-	r = ipk__ask_raw(m, &(struct ipk__call){.argv = argv, .argc = n_words, .reply = &reply},
+	IPK_TRY(ipk__command_argv(words, argc, &argv));
+	ipk__response_init(&reply);
+	r = ipk__ask_raw(m, &(struct ipk__call){.argv = argv, .argc = argc, .reply = &reply},
 			 deadline);
 	free(argv);
-	public = r == 0 ? ipk__reply_public(&reply) : NULL;
+	public = r == 0 ? ipk__response_public(&reply) : NULL;
 	if (r < 0 || !public) {
-		ipk__reply_fini(&reply);
+		ipk__response_fini(&reply);
 		return r < 0 ? r : -ENOMEM;
 	}
 	*ret_reply = public;

@@ -1,8 +1,8 @@
 /*
- * manager_internal.h - what the handles of this room share.
+ * manager_internal.h - declarations shared by the handles of lib/manager.
  *
- *   manager.c  connecting, and calls on the whole     ask.c        words out, answers in
- *   reply.c    answers                                refusal.c    from a server's words to errno
+ *   manager.c  connecting, and calls on the whole     ask.c        requests and replies
+ *   reply.c    replies                                refusal.c    error replies to errno
  *   dict.c  managed_list.c  sync.c  managed_queue.c  managed_value.c     the handles
  *   batch.c  transaction.c  watch.c  keys.c  reference.c
  *   native*.c, redis*.c  the backends (backend.h)
@@ -16,15 +16,15 @@
 #include <stdarg.h>
 
 #include "manager/backend.h"
-#include "manager/turn.h"
+#include "manager/timed_mutex.h"
 #include "net/resp.h"
 #include "store/view.h"
 
 struct ipk_manager {
 	struct ipk__backend *backend;
-	struct ipk__turn
-		transaction;   /* held from WATCH to EXEC: a connection has one set of those */
-	pid_t transaction_pid; /* a fork child takes it anew */
+	/* held from WATCH to EXEC: a connection has one set of watched keys */
+	struct ipk__timed_mutex transaction;
+	pid_t transaction_pid; /* a fork child acquires it anew */
 };
 
 #define IPK__OBJECT_NAME_MAX 1024u
@@ -32,8 +32,8 @@ struct ipk_manager {
 /* Every handle begins with this. */
 struct ipk__handle {
 	ipk_manager *m;
-	struct ipk__slice name; /* in memory right behind the handle's own */
-	/* Where its object lies in the store, for reading in place: see ipk__handle_view(). */
+	struct ipk__slice name; /* in memory after the handle's own */
+	/* The position of its object in the store, for reading in place: see ipk__handle_view(). */
 	_Atomic uint64_t generation; /* of the view it was found in; 0: not found yet */
 	_Atomic uint64_t spot_id;
 	_Atomic uint32_t spot_slot;
@@ -42,27 +42,27 @@ struct ipk__handle {
 /* A handle of @n_bytes for @name; its first member is a struct ipk__handle. */
 int ipk__handle_make(ipk_manager *m, const char *name, size_t n_bytes, void *ret_handle);
 
-/* --- words (ask.c) -------------------------------------------------------------------------- */
+/* --- words (ask.c) ---------------------------------------------------------------------------- */
 
-#define IPK__WORD(literal) IPK__SLICE_OF(literal)
+#define IPK__ARG(literal) IPK__SLICE_OF(literal)
 
 struct ipk__number {
 	char text[24];
 };
-struct ipk__slice ipk__number_word(struct ipk__number *room, int64_t n);
+struct ipk__slice ipk__number_arg(struct ipk__number *room, int64_t n);
 /* An index, or "-" for IPK_OMIT. */
-struct ipk__slice ipk__index_word(struct ipk__number *room, int64_t n);
+struct ipk__slice ipk__index_arg(struct ipk__number *room, int64_t n);
 /* A double, so that it reads back the same. */
 struct ipk__decimal {
 	char text[40];
 };
-struct ipk__slice ipk__decimal_word(struct ipk__decimal *room, double d);
-/* How long the server may let a request wait, in ms; -1 for ever. */
+struct ipk__slice ipk__decimal_arg(struct ipk__decimal *room, double d);
+/* How long the server may block a request, in ms; -1 for ever. */
 int64_t ipk__timeout_ms(ipk_deadline deadline);
 
-/* 0 also when the server refused: the reply is its error. */
+/* 0 also for an error reply, which is the reply. */
 int ipk__ask_raw(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline);
-/* The same, and a refusal is its error. */
+/* The same, but an error reply is its error. */
 int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline);
 #define ipk__ask(m, flags_, reply_, deadline, ...)                                       \
 	ipk__ask_call((m),                                                               \
@@ -74,7 +74,7 @@ int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline dea
 			      .reply = (reply_),                                         \
 		      },                                                                 \
 		      (deadline))
-/* For replies that say nothing more than that it is done. */
+/* For replies that only confirm. */
 int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc,
 		  ipk_deadline deadline);
 #define ipk__tell(m, deadline, ...)                                      \
@@ -82,7 +82,7 @@ int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc,
 		      sizeof((const struct ipk__slice[]){__VA_ARGS__}) / \
 			      sizeof(struct ipk__slice),                 \
 		      (deadline))
-/* A number comes back. */
+/* The reply is a number. */
 int ipk__ask_number(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		    ipk_deadline deadline, int64_t *ret_n);
 #define ipk__ask_int(m, flags, deadline, ret_n, ...)                            \
@@ -90,70 +90,77 @@ int ipk__ask_number(ipk_manager *m, unsigned flags, const struct ipk__slice *arg
 			sizeof((const struct ipk__slice[]){__VA_ARGS__}) /      \
 				sizeof(struct ipk__slice),                      \
 			(deadline), (ret_n))
-/* Bytes come back: -ENOENT null. In the caller's buffer, or in memory made for them. */
+/* The reply is bytes: -ENOENT null. In the caller's buffer, or in allocated memory. */
 int ipk__ask_copy(ipk_manager *m, const struct ipk__slice *argv, size_t argc, void *buf,
 		  size_t buf_bytes, ipk_deadline deadline, size_t *ret_len_bytes);
 int ipk__ask_alloc(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		   ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes);
-/* A whole answer comes back. */
+/* Returns the whole reply. */
 int ipk__ask_reply(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		   ipk_deadline deadline, ipk_reply **ret_reply);
-#define IPK__WORDS(...)                           \
+#define IPK__ARGV(...)                            \
 	(const struct ipk__slice[]){__VA_ARGS__}, \
 		sizeof((const struct ipk__slice[]){__VA_ARGS__}) / sizeof(struct ipk__slice)
 
 /* @head and then @n items as words, in memory to be freed; -EINVAL an item without bytes. */
-int ipk__words_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
-		  struct ipk__slice **ret_argv);
+int ipk__argv_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
+		 struct ipk__slice **ret_argv);
 
-static inline bool ipk__bytes_are_right(const void *data, size_t n_bytes)
+static inline bool ipk__slices_are_valid(const void *data, size_t n_bytes)
 {
 	return (data || n_bytes == 0) && n_bytes <= IPK__STORE_ITEM_MAX;
 }
 
-/* The words of a command that users give; -EINVAL one that a shared connection cannot have. */
-int ipk__command_words(const ipk_bytes *words, size_t n_words, struct ipk__slice **ret_argv);
+/* The texts of ipk_error_detail() for arguments that many calls have. */
+#define IPK__WRONG_DATA "data: NULL although len_bytes is not 0, or more than 512 MiB"
+#define IPK__WRONG_FIELD "field: NULL although its length is not 0, or more than 512 MiB"
+#define IPK__WRONG_BUF "buf is NULL, and buf_bytes is not 0"
+#define IPK__WRONG_NAME "name: 1 to 1024 bytes"
 
-/* --- answers (reply.c) ---------------------------------------------------------------------- */
+/* The words of a user's command; -EINVAL one that a shared connection must not send. */
+int ipk__command_argv(const ipk_bytes *words, size_t argc, struct ipk__slice **ret_argv);
+
+/* --- replies (reply.c) ------------------------------------------------------------------------ */
 
 struct ipk_reply {
-	struct ipk__reply held;
+	struct ipk__response held;
 	size_t at;
 };
-int ipk__reply_first(const struct ipk__reply *r, struct ipk__resp_value *ret_value);
-int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n); /* -EBADMSG */
-/* -ENOENT null; -EBADMSG no bytes. In place. */
-int ipk__reply_text(const struct ipk__reply *r, struct ipk__slice *ret_text);
+int ipk__response_first(const struct ipk__response *r, struct ipk__resp_value *ret_value);
+int ipk__response_int(const struct ipk__response *r, int64_t *ret_n); /* -EBADMSG */
+/* -ENOENT null; -EBADMSG not bytes. In place. */
+int ipk__response_text(const struct ipk__response *r, struct ipk__slice *ret_text);
 int ipk__text_to_double(struct ipk__slice text, double *ret_d); /* -ERANGE */
 int ipk__copy_out(struct ipk__slice from, void *buf, size_t buf_bytes, size_t *ret_len_bytes);
 int ipk__copy_alloc(struct ipk__slice from, void **ret_data, size_t *ret_len_bytes);
-/* Like ipk__reply_put(), taking the room over. */
-ipk_reply *ipk__reply_public(struct ipk__reply *from); /* NULL: no memory; @from is empty then */
+/* Like ipk__response_put(), but takes the memory over. */
+ipk_reply *
+ipk__response_public(struct ipk__response *from); /* NULL: out of memory; @from is empty then */
 
-/* --- refusals (refusal.c) ------------------------------------------------------------------- */
+/* --- refusals (refusal.c) --------------------------------------------------------------------- */
 
-int ipk__refusal(struct ipk__slice text); /* the errno for it; ipk_manager_error() says it */
-int ipk__reply_refusal(const struct ipk__reply *r); /* 0: it is none */
+int ipk__refusal(struct ipk__slice text); /* the errno for it; ipk_manager_error() shows the text */
+int ipk__response_refusal(const struct ipk__response *r); /* 0: not an error */
 
-/* --- typed values (reference.c) ------------------------------------------------------------- */
+/* --- typed values (reference.c) --------------------------------------------------------------- */
 
-/* Keeps @data of malloc() until this thread's next one, and unpacks it. */
+/* Keeps the malloc()ed @data until this thread's next one, and unpacks it. */
 int ipk__typed_unpack(void *data, size_t len_bytes, const char *format, va_list args);
 int ipk__ref_make(ipk_ref_kind kind, const char *name, char buf[IPK__OBJECT_NAME_MAX + 8],
 		  struct ipk__slice *ret_value);
 int ipk__ref_name(void *data, size_t len_bytes, ipk_ref_kind kind,
 		  char name[IPK__OBJECT_NAME_MAX + 1]); /* frees @data */
 
-/* --- reading in place ----------------------------------------------------------------------- */
+/* --- reading in place ------------------------------------------------------------------------- */
 
 /*
- * Where the handle's object lies: 0 and a view, or why the server has to be asked, or
- * -ENOENT, -EPROTOTYPE.
+ * The position of the handle's object: 0 and a view, or why the server must be asked, or -ENOENT,
+ * -EPROTOTYPE.
  */
-int ipk__handle_view(struct ipk__handle *h, enum ipk__type type, struct ipk__view **ret_view,
+int ipk__handle_view(struct ipk__handle *h, enum ipk__key_type type, struct ipk__view **ret_view,
 		     struct ipk__spot *ret_spot);
-void ipk__handle_lost(struct ipk__handle *h); /* the spot was stale */
-/* The answers that only the server can better. */
+void ipk__handle_lost(struct ipk__handle *h); /* the position was stale */
+/* Results for which the server must be asked. */
 static inline bool ipk__is_local_answer(int r)
 {
 	return r == 0 || r == -ENOENT || r == -EPROTOTYPE || r == -ERANGE || r == -EMSGSIZE;

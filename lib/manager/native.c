@@ -1,14 +1,14 @@
 /*
  * native.c - requests of many threads over one connection to our server.
  *
- * A thread writes its request under send_lock, which gives the request its number, and then
- * waits for the answer. One of those that wait reads for all; when it has its own answer it
- * wakes another one to go on reading. A request that has to wait on the server is answered at
- * once with a ticket, and later by a push, so that it holds up nobody.
+ * A thread writes its request under send_lock, which assigns the request's number, and then waits
+ * for the reply. One of the waiting threads reads for all; when it has its own reply it wakes
+ * another to continue reading. A request that must wait on the server is answered at once with a
+ * ticket, and later by a push, so it blocks no other request.
  *
- * Invariant: every request that was written and not answered is in n->sent or n->waiting, in
- * the order of the numbers; a caller that leaves early puts one of its own making in place of
- * its own. Answers without a ticket belong to the first in n->sent.
+ * Invariant: every request that was written and not answered is in n->sent or n->waiting, in the
+ * order of the numbers; a caller that leaves early replaces its request by an allocated one.
+ * Replies without a ticket belong to the first in n->sent.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@
 #include "pipe/pipe_internal.h"
 
 #define GRACE_NS 50000000 /* the server's answer may take so long beyond the deadline */
-#define SLICE_NS 2000000  /* a full connection: look at what came in, so often */
+#define SLICE_NS 2000000  /* a full connection: read incoming replies this often */
 #define CHUNK 64          /* requests on their way at a time: the server remembers 128 */
 
 static struct ipk__native *native_of(struct ipk__backend *b)
@@ -32,7 +32,7 @@ static struct ipk__native *native_of(struct ipk__backend *b)
 	return n;
 }
 
-/* --- pending requests --- */
+/* --- pending requests ------------------------------------------------------------------------- */
 
 bool ipk__pendings_remove(struct ipk__pendings *list, struct ipk__pending *p)
 {
@@ -115,7 +115,7 @@ static void done_late(struct ipk__native *n, struct ipk__pending *p, struct ipk_
 	if (p->late == IPK__LATE_RELEASE && whole.n_bytes > 1 && whole.bytes[0] == ':' &&
 	    whole.bytes[1] == '1')
 		undo = ipk__pending_make(3,
-					 (const struct ipk__slice[]){IPK__WORD("IPK.RELEASE"),
+					 (const struct ipk__slice[]){IPK__ARG("IPK.RELEASE"),
 								     p->argv[1], p->argv[2]},
 					 IPK__LATE_DROP);
 	if (undo)
@@ -134,14 +134,14 @@ void ipk__pending_done(struct ipk__native *n, struct ipk__pending *p, struct ipk
 		done_late(n, p, whole);
 		return;
 	}
-	p->result = err < 0 ? err : ipk__reply_put(p->call->reply, whole);
-	/* Its caller may go on, and its stack be used otherwise, from this store on. */
+	p->result = err < 0 ? err : ipk__response_put(p->call->reply, whole);
+	/* From this store on its caller may return, and its stack be reused. */
 	if (atomic_exchange_explicit(&p->state, IPK__PENDING_DONE, memory_order_acq_rel) !=
 	    IPK__PENDING_SENT)
 		(void)ipk__os_futex_wake(&p->state, 1);
 }
 
-/* --- what comes in --- */
+/* --- what comes in ---------------------------------------------------------------------------- */
 
 /* The number behind a word, as in "WAIT 12". */
 static bool read_ticket(struct ipk__slice text, uint64_t *ret_ticket)
@@ -209,7 +209,7 @@ static int take_value(struct ipk__native *n, struct ipk__slice whole)
 	return 0;
 }
 
-/* By the thread that reads, under lock: it is over. */
+/* By the reading thread, under lock: it is complete. */
 static void is_over(struct ipk__native *n)
 {
 	if (!n->is_broken) {
@@ -260,7 +260,7 @@ static void stop_reading(struct ipk__native *n)
 		}
 }
 
-/* --- sending --- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /* The connection is full: perhaps the server waits for us to read. */
 static void read_meanwhile(struct ipk__native *n)
@@ -278,13 +278,13 @@ static void read_meanwhile(struct ipk__native *n)
 }
 
 /*
- * What is in n->out, under send_lock. -ETIMEDOUT: nothing of it is out. Any other error: the
- * connection is over, or of no use with half a request in it.
+ * Sends n->out, under send_lock. -ETIMEDOUT: nothing of it was sent. Any other error: the
+ * connection is lost, or unusable with half a request in it.
  */
 static int send_out(struct ipk__native *n, ipk_deadline deadline)
 {
-	const char *data = ipk__bytes_front(&n->out);
-	size_t n_bytes = ipk__bytes_len(&n->out);
+	const char *data = ipk__buffer_front(&n->out);
+	size_t n_bytes = ipk__buffer_len(&n->out);
 	ipk_deadline slice;
 	size_t at = 0;
 	int r;
@@ -306,7 +306,7 @@ static int send_out(struct ipk__native *n, ipk_deadline deadline)
 	return r == -ETIMEDOUT && at > 0 ? -EPIPE : r;
 }
 
-/* Under lock: what nobody waits for, into n->out, before what comes next. */
+/* Under lock: requests without a caller, into n->out, before the next ones. */
 static void take_to_send(struct ipk__native *n, struct ipk__pendings *ret_early)
 {
 	struct ipk__pending *p;
@@ -341,7 +341,7 @@ static void enlist_one(struct ipk__native *n, struct ipk__pending *p)
 	ipk__pendings_add(&n->sent, p);
 }
 
-/* Under lock: numbers, and a place in line. True when the wire is there to send them over. */
+/* Under lock: assigns numbers and queues them. True when the wire is connected. */
 static bool enlist(struct ipk__native *n, struct ipk__pendings *early, struct ipk__pending *p,
 		   size_t count)
 {
@@ -357,8 +357,8 @@ static bool enlist(struct ipk__native *n, struct ipk__pendings *early, struct ip
 }
 
 /*
- * They found no room; nobody got a number after theirs, for send_lock is held. Under lock.
- * The early ones, from the number @from on, are to be sent later.
+ * There was no space for them; no request was numbered after theirs, since send_lock is held. Under
+ * lock. The early ones, from the number @from on, are to be sent later.
  */
 static void unlist(struct ipk__native *n, uint64_t from, struct ipk__pending *p, size_t count)
 {
@@ -407,7 +407,7 @@ static int line_up(struct ipk__native *n, struct ipk__pendings *early, struct ip
 static int encode(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  struct ipk__pendings *ret_early)
 {
-	ipk__bytes_clear(&n->out);
+	ipk__buffer_clear(&n->out);
 	pthread_mutex_lock(&n->lock);
 	take_to_send(n, ret_early);
 	pthread_mutex_unlock(&n->lock);
@@ -426,13 +426,13 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  ipk_deadline deadline, bool *ret_reads)
 {
 	struct ipk__pendings early;
-	int r = ipk__turn_take(&n->send_lock, deadline);
+	int r = ipk__timed_mutex_lock(&n->send_lock, deadline);
 
 	if (r < 0)
 		return r;
 	r = encode(n, p, count, &early);
 	if (r < 0) {
-		ipk__turn_give(&n->send_lock);
+		ipk__timed_mutex_unlock(&n->send_lock);
 		return r;
 	}
 	r = line_up(n, &early, p, count, deadline);
@@ -441,29 +441,29 @@ static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		n->is_read = true;
 	}
 	pthread_mutex_unlock(&n->lock);
-	ipk__bytes_shrink(&n->out, (size_t)256 << 10);
-	ipk__turn_give(&n->send_lock);
+	ipk__buffer_shrink(&n->out, (size_t)256 << 10);
+	ipk__timed_mutex_unlock(&n->send_lock);
 	return r;
 }
 
 /*
- * What undoes others' requests: nobody waits for the answers. Not sent when that would have to
- * be waited for; who sends or reads next does it then.
+ * Sends cancellations of others' requests, whose callers no longer wait. If sending would block,
+ * the next sender or reader does it.
  */
 static void send_what_is_left(struct ipk__native *n)
 {
 	struct ipk__pendings early;
 
-	if (!ipk__turn_try(&n->send_lock))
+	if (!ipk__timed_mutex_trylock(&n->send_lock))
 		return;
 	if (encode(n, NULL, 0, &early) == 0 && early.first) {
 		(void)line_up(n, &early, NULL, 0, ipk_now());
 		pthread_mutex_unlock(&n->lock);
 	}
-	ipk__turn_give(&n->send_lock);
+	ipk__timed_mutex_unlock(&n->send_lock);
 }
 
-/* --- waiting for the answer --- */
+/* --- waiting for the answer ------------------------------------------------------------------- */
 
 static bool is_done(struct ipk__pending *p)
 {
@@ -482,7 +482,7 @@ static int read_until(struct ipk__native *n, struct ipk__pending *p, ipk_deadlin
 		has_to_send = n->to_send.first != NULL;
 		pthread_mutex_unlock(&n->lock);
 		if (is_broken) {
-			r = ipk__native_again(n, deadline);
+			r = ipk__native_reconnect(n, deadline);
 			pthread_mutex_lock(&n->lock);
 			continue;
 		}
@@ -531,9 +531,9 @@ static int await(struct ipk__native *n, struct ipk__pending *p, ipk_deadline dea
 	return is_done(p) ? 0 : r;
 }
 
-/* --- leaving early --- */
+/* --- leaving early ---------------------------------------------------------------------------- */
 
-/* In the line at the place of @p. Under lock. */
+/* Inserts it at the position of @p. Under lock. */
 static void replace(struct ipk__native *n, struct ipk__pending *p, struct ipk__pending *by)
 {
 	struct ipk__pendings *lists[] = {&n->sent, &n->waiting};
@@ -561,15 +561,15 @@ static struct ipk__pending *make_late(const struct ipk__call *call)
 }
 
 /*
- * The server need not go on with @p, and takes a lock back that it gave: @late has no more to
- * do about that then. Under lock.
+ * The server need not continue with @p, and takes back a lock that it granted: @late has nothing
+ * left to do about that. Under lock.
  */
 static void tell_server(struct ipk__native *n, const struct ipk__pending *p,
 			struct ipk__pending *late)
 {
 	struct ipk__number room;
-	struct ipk__slice argv[] = {IPK__WORD("IPK.LEAVE"),
-				    ipk__number_word(&room, (int64_t)p->number)};
+	struct ipk__slice argv[] = {IPK__ARG("IPK.LEAVE"),
+				    ipk__number_arg(&room, (int64_t)p->number)};
 	struct ipk__pending *told;
 
 	if (!(p->call->flags & IPK__CALL_WAITS))
@@ -604,8 +604,9 @@ static int leave(struct ipk__native *n, struct ipk__pending *p, int err)
 		free(late);
 		if (!ipk__pendings_remove(&n->sent, p))
 			(void)ipk__pendings_remove(&n->waiting, p);
+		/* its answer would be taken for another's */
 		if (was_sent)
-			is_over(n); /* its answer would be taken for another's */
+			is_over(n);
 	}
 	pthread_mutex_unlock(&n->lock);
 	if (was_sent)
@@ -618,7 +619,7 @@ static int leave(struct ipk__native *n, struct ipk__pending *p, int err)
 	return err == -ETIMEDOUT ? -EINPROGRESS : err;
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static ipk_deadline with_grace(ipk_deadline deadline, bool waits)
 {
@@ -660,7 +661,7 @@ static bool take_kept(struct ipk__native *n, const struct ipk__call *call, int *
 	for (struct ipk__kept **at = &n->kept; *at; at = &(*at)->next)
 		if (ipk__slice_equal((*at)->key, call->argv[1])) {
 			k = *at;
-			*ret_r = ipk__reply_put(call->reply, k->whole);
+			*ret_r = ipk__response_put(call->reply, k->whole);
 			if (*ret_r == 0) {
 				*at = k->next;
 				n->n_kept--;
@@ -705,13 +706,13 @@ static int native_call_many(struct ipk__backend *b, const struct ipk__call *call
 	return r;
 }
 
-/* --- transactions --- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *keys, size_t n_keys,
 			     ipk_deadline deadline)
 {
 	struct ipk__slice *argv;
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
 	if (n_keys == 0)
@@ -719,9 +720,9 @@ static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *ke
 	argv = ipk__os_calloc(n_keys + 1, sizeof *argv);
 	if (!argv)
 		return -ENOMEM;
-	argv[0] = IPK__WORD("WATCH");
+	argv[0] = IPK__ARG("WATCH");
 	memcpy(argv + 1, keys, n_keys * sizeof *keys);
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = native_call(b,
 			&(struct ipk__call){
 				.argv = argv,
@@ -731,37 +732,37 @@ static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *ke
 			},
 			deadline);
 	if (r == 0)
-		r = ipk__reply_refusal(&reply);
-	ipk__reply_fini(&reply);
+		r = ipk__response_refusal(&reply);
+	ipk__response_fini(&reply);
 	free(argv);
 	return r == -EOWNERDEAD ? -ECANCELED : r;
 }
 
 static void native_unwatch(struct ipk__backend *b)
 {
-	struct ipk__slice argv[] = {IPK__WORD("UNWATCH")};
-	struct ipk__reply reply;
+	struct ipk__slice argv[] = {IPK__ARG("UNWATCH")};
+	struct ipk__response reply;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	(void)native_call(
 		b,
 		&(struct ipk__call){
 			.argv = argv, .argc = 1, .flags = IPK__CALL_READ, .reply = &reply},
 		ipk_now());
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 }
 
 /* EXEC's answer: one for each call. */
-static int deal(const struct ipk__reply *exec, const struct ipk__call *calls, size_t n)
+static int deal(const struct ipk__response *exec, const struct ipk__call *calls, size_t n)
 {
 	struct ipk__resp_value head, value;
 	size_t at = 0;
 
-	IPK_TRY(ipk__reply_first(exec, &head));
+	IPK_TRY(ipk__response_first(exec, &head));
 	if (head.type == IPK__RESP_ERROR &&
 	    strncmp(head.text.bytes, "ERR EXEC without", sizeof "ERR EXEC without" - 1) == 0)
 		return -ECANCELED; /* asked again over another connection: it was not done */
-	IPK_TRY(ipk__reply_refusal(exec));
+	IPK_TRY(ipk__response_refusal(exec));
 	if (head.type == IPK__RESP_NULL)
 		return -ECANCELED;
 	(void)ipk__resp_next(exec->whole, &at, &head);
@@ -773,24 +774,24 @@ static int deal(const struct ipk__reply *exec, const struct ipk__call *calls, si
 		if (ipk__resp_next(exec->whole, &at, &value) < 0 ||
 		    ipk__resp_skip(exec->whole, &at, &value) < 0)
 			return -EBADMSG;
-		IPK_TRY(ipk__reply_put(calls[i].reply,
-				       IPK__SLICE(exec->whole.bytes + from, at - from)));
+		IPK_TRY(ipk__response_put(calls[i].reply,
+					  IPK__SLICE(exec->whole.bytes + from, at - from)));
 	}
 	return 0;
 }
 
 /* What was queued is forgotten with the connection; EXEC alone is asked again. */
 static int exec_with(struct ipk__native *n, const struct ipk__call *calls, size_t n_calls,
-		     struct ipk__pending *p, struct ipk__call *own, struct ipk__reply *replies,
+		     struct ipk__pending *p, struct ipk__call *own, struct ipk__response *replies,
 		     ipk_deadline deadline)
 {
-	static const struct ipk__slice multi[] = {IPK__WORD("MULTI")};
-	static const struct ipk__slice exec[] = {IPK__WORD("EXEC")};
+	static const struct ipk__slice multi[] = {IPK__ARG("MULTI")};
+	static const struct ipk__slice exec[] = {IPK__ARG("EXEC")};
 	size_t last = n_calls + 1;
 	int r;
 
 	for (size_t i = 0; i <= last; i++) {
-		ipk__reply_init(&replies[i]);
+		ipk__response_init(&replies[i]);
 		own[i] = (struct ipk__call){
 			.argv = i == 0      ? multi
 				: i == last ? exec
@@ -807,7 +808,7 @@ static int exec_with(struct ipk__native *n, const struct ipk__call *calls, size_
 	if (r == 0)
 		r = deal(&replies[last], calls, n_calls);
 	for (size_t i = 0; i <= last; i++)
-		ipk__reply_fini(&replies[i]);
+		ipk__response_fini(&replies[i]);
 	return r;
 }
 
@@ -816,7 +817,7 @@ static int native_exec(struct ipk__backend *b, const struct ipk__call *calls, si
 {
 	struct ipk__pending *p = ipk__os_calloc(n_calls + 2, sizeof *p);
 	struct ipk__call *own = ipk__os_calloc(n_calls + 2, sizeof *own);
-	struct ipk__reply *replies = ipk__os_calloc(n_calls + 2, sizeof *replies);
+	struct ipk__response *replies = ipk__os_calloc(n_calls + 2, sizeof *replies);
 	int r = -ENOMEM;
 
 	if (p && own && replies)
@@ -827,7 +828,7 @@ static int native_exec(struct ipk__backend *b, const struct ipk__call *calls, si
 	return r;
 }
 
-/* --- reading in place --- */
+/* --- reading in place ------------------------------------------------------------------------- */
 
 /* Whoever takes it away leaves it mapped: see ipk__native_retire_view(). */
 static struct ipk__view *native_view(struct ipk__backend *b, uint64_t *ret_generation)
@@ -846,7 +847,7 @@ static uint64_t native_epoch(struct ipk__backend *b)
 	return atomic_load(&native_of(b)->epoch);
 }
 
-/* --- from beginning to end --- */
+/* --- from beginning to end -------------------------------------------------------------------- */
 
 static void free_pendings(struct ipk__pendings *list)
 {
@@ -878,7 +879,7 @@ static void native_close(struct ipk__backend *b)
 		n->kept = k->next;
 		free(k);
 	}
-	ipk__bytes_free(&n->out);
+	ipk__buffer_free(&n->out);
 	memset(n->config.key, 0, sizeof n->config.key);
 	pthread_mutex_destroy(&n->lock);
 	free(n);
@@ -910,12 +911,13 @@ static int configure(const char *address, const ipk_manager_connect_opts *opts,
 	if (opts->key) {
 		c->key_bytes = opts->key_bytes > 0 ? opts->key_bytes : strlen(opts->key);
 		if (c->key_bytes > sizeof c->key)
-			return -EINVAL;
+			return ipk__invalid("IPK_MANAGER_CONNECT(.key_bytes): too long");
 		memcpy(c->key, opts->key, c->key_bytes);
 	}
 	if (opts->label) {
 		if (strlen(opts->label) >= sizeof c->label || ipk__name_check(opts->label) < 0)
-			return -EINVAL;
+			return ipk__invalid(
+				"IPK_MANAGER_CONNECT(.label): too long, or not " IPK__NAME_RULE);
 		strcpy(c->label, opts->label);
 	}
 	return 0;
@@ -928,7 +930,7 @@ static int start(struct ipk__native *n, const char *address, const ipk_manager_c
 	n->reconnect_ms = opts->reconnect_ms == 0 ? 5000 : IPK__MAX(opts->reconnect_ms, 0);
 	IPK_TRY(ipk__native_new_session(n));
 	IPK_TRY(ipk__native_register(n));
-	return ipk__native_first(n, deadline);
+	return ipk__native_connect_first(n, deadline);
 }
 
 int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opts,

@@ -1,9 +1,9 @@
 /*
- * native_watch.c - change notification: a connection of its own for each watch, so that the
- * program's fd is readable for changes and for nothing else.
+ * native_watch.c - change notification: a separate connection for each watch, so the program's fd
+ * is readable for changes and for nothing else.
  *
- * Invariant: a change after a call that said -ETIMEDOUT is told by a later one; a connection
- * that was lost counts as a change, for there may have been one.
+ * Invariant: a change after a call that returned -ETIMEDOUT is reported by a later one; a lost
+ * connection counts as a change, since there may have been one.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,15 +26,15 @@ struct native_watch {
 
 static int subscribe(struct native_watch *w, ipk_deadline deadline)
 {
-	struct ipk__slice argv[] = {IPK__WORD("IPK.WATCH"), w->key, w->field};
-	struct ipk__reply reply;
+	struct ipk__slice argv[] = {IPK__ARG("IPK.WATCH"), w->key, w->field};
+	struct ipk__response reply;
 	int r;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = ipk__wire_open(&w->config, deadline, &w->wire);
 	if (r == 0)
 		r = ipk__wire_ask(&w->wire, argv, w->field.bytes ? 3 : 2, deadline, &reply);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	if (r < 0)
 		ipk__wire_close(&w->wire);
 	return r;
@@ -75,7 +75,7 @@ int ipk__native_watch_fd(struct ipk__backend_watch *watch)
 	return ((struct native_watch *)watch)->wire.fd;
 }
 
-/* True: it tells of a change; *ret_field is its last value. */
+/* True: it reports a change; *ret_field is its last value. */
 static bool is_change(struct ipk__slice whole, struct ipk__slice *ret_field)
 {
 	struct ipk__resp_value head, word, key;
@@ -112,7 +112,7 @@ static int again(struct native_watch *w, ipk_deadline deadline)
 }
 
 int ipk__native_watch_next(struct ipk__backend_watch *watch, ipk_deadline deadline,
-			   struct ipk__reply *ret_field)
+			   struct ipk__response *ret_field)
 {
 	struct native_watch *w = (struct native_watch *)watch;
 	struct ipk__slice whole, field;
@@ -121,13 +121,13 @@ int ipk__native_watch_next(struct ipk__backend_watch *watch, ipk_deadline deadli
 	for (;;) {
 		r = ipk__wire_value(&w->wire, deadline, &whole);
 		if (r == 0 && is_change(whole, &field))
-			return ipk__reply_put(ret_field, field);
+			return ipk__response_put(ret_field, field);
 		if (r == 0)
 			continue;
 		if (r == -ETIMEDOUT)
 			return r;
 		IPK_TRY(again(w, deadline));
-		return ipk__reply_put(ret_field, IPK__SLICE_OF("_\r\n"));
+		return ipk__response_put(ret_field, IPK__SLICE_OF("_\r\n"));
 	}
 }
 

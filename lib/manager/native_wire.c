@@ -1,8 +1,8 @@
 /*
- * native_wire.c - one connection to our server: made, authenticated, bytes out, values in.
+ * native_wire.c - one connection to our server: connect, authenticate, send bytes, receive values.
  *
- * Invariant: what ipk__wire_value() gives is one whole RESP value. Over a ring, a message holds
- * whole values only, and a value is read where it lies.
+ * Invariant: ipk__wire_value() returns one whole RESP value. Over a ring, a message holds whole
+ * values only, and a value is read in place.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,11 +26,11 @@ void ipk__wire_close(struct ipk__wire *w)
 {
 	w->ring = ipk_pipe_close(w->ring);
 	ipk__os_close(w->fd);
-	ipk__bytes_free(&w->in);
+	ipk__buffer_free(&w->in);
 	ipk__wire_init(w);
 }
 
-/* --- out --- */
+/* --- out -------------------------------------------------------------------------------------- */
 
 static int write_on(struct ipk__wire *w, const char *data, size_t n_bytes, ipk_deadline deadline,
 		    size_t *at)
@@ -64,7 +64,7 @@ int ipk__wire_send(struct ipk__wire *w, const void *data, size_t n_bytes, ipk_de
 	return write_on(w, data, n_bytes, deadline, at ? at : &from);
 }
 
-/* --- in --- */
+/* --- in --------------------------------------------------------------------------------------- */
 
 void ipk__wire_release(struct ipk__wire *w)
 {
@@ -73,16 +73,16 @@ void ipk__wire_release(struct ipk__wire *w)
 			w->is_peeked = false;
 	}
 	if (w->used_bytes > 0) {
-		ipk__bytes_take(&w->in, w->used_bytes);
+		ipk__buffer_take(&w->in, w->used_bytes);
 		w->used_bytes = 0;
 		w->scan = (struct ipk__resp_scan){0};
-		ipk__bytes_shrink(&w->in, READ_BYTES * 4);
+		ipk__buffer_shrink(&w->in, READ_BYTES * 4);
 	}
 }
 
 bool ipk__wire_has_more(const struct ipk__wire *w)
 {
-	return w->ring ? w->rest.n_bytes > 0 : ipk__bytes_len(&w->in) > w->used_bytes;
+	return w->ring ? w->rest.n_bytes > 0 : ipk__buffer_len(&w->in) > w->used_bytes;
 }
 
 static int ring_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__slice *ret_value)
@@ -112,12 +112,12 @@ static int read_more(struct ipk__wire *w, ipk_deadline deadline)
 	int r;
 
 	for (;;) {
-		room = ipk__bytes_reserve(&w->in, READ_BYTES);
+		room = ipk__buffer_reserve(&w->in, READ_BYTES);
 		if (!room)
 			return -ENOMEM;
 		r = ipk__os_stream_read(w->fd, room, READ_BYTES, &n);
 		if (r == 0) {
-			ipk__bytes_added(&w->in, n);
+			ipk__buffer_added(&w->in, n);
 			return 0;
 		}
 		if (r != -EAGAIN)
@@ -132,17 +132,17 @@ static int socket_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__
 	int r;
 
 	for (;;) {
-		r = ipk__bytes_len(&w->in) == 0
+		r = ipk__buffer_len(&w->in) == 0
 			    ? 0
-			    : ipk__resp_scan_value(&w->scan, ipk__bytes_front(&w->in),
-						   ipk__bytes_len(&w->in), &n);
+			    : ipk__resp_scan_value(&w->scan, ipk__buffer_front(&w->in),
+						   ipk__buffer_len(&w->in), &n);
 		if (r < 0)
 			return r;
 		if (r == 1)
 			break;
 		IPK_TRY(read_more(w, deadline));
 	}
-	*ret_value = IPK__SLICE(ipk__bytes_front(&w->in), n);
+	*ret_value = IPK__SLICE(ipk__buffer_front(&w->in), n);
 	w->used_bytes = n;
 	return 0;
 }
@@ -157,32 +157,31 @@ int ipk__wire_value(struct ipk__wire *w, ipk_deadline deadline, struct ipk__slic
 	return socket_value(w, deadline, ret_value);
 }
 
-/* --- a question and its answer --- */
+/* --- a question and its answer ---------------------------------------------------------------- */
 
 int ipk__wire_ask(struct ipk__wire *w, const struct ipk__slice *argv, size_t argc,
-		  ipk_deadline deadline, struct ipk__reply *reply)
+		  ipk_deadline deadline, struct ipk__response *reply)
 {
-	struct ipk__bytes out = {0};
+	struct ipk__buffer out = {0};
 	struct ipk__slice value;
 	int r;
 
 	ipk__resp_request(&out, argv, argc);
 	r = out.failed ? -ENOMEM
-		       : ipk__wire_send(w, ipk__bytes_front(&out), ipk__bytes_len(&out), deadline,
+		       : ipk__wire_send(w, ipk__buffer_front(&out), ipk__buffer_len(&out), deadline,
 					NULL);
-	ipk__bytes_free(&out);
+	ipk__buffer_free(&out);
 	if (r < 0)
 		return r;
 	IPK_TRY(ipk__wire_value(w, deadline, &value));
-	r = ipk__reply_put(reply, value);
+	r = ipk__response_put(reply, value);
 	ipk__wire_release(w);
-	return r < 0 ? r : ipk__reply_refusal(reply);
+	return r < 0 ? r : ipk__response_refusal(reply);
 }
 
-#define ASK(w, reply, deadline, ...) \
-	ipk__wire_ask((w), IPK__WORDS(__VA_ARGS__), (deadline), (reply))
+#define ASK(w, reply, deadline, ...) ipk__wire_ask((w), IPK__ARGV(__VA_ARGS__), (deadline), (reply))
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static int dial(const struct ipk__address *a, ipk_deadline deadline, int *ret_fd)
 {
@@ -204,7 +203,7 @@ static int dial(const struct ipk__address *a, ipk_deadline deadline, int *ret_fd
 }
 
 /* The answer to hello: a nonce and a proof, in digits. */
-static int read_challenge(const struct ipk__reply *reply, unsigned char *ret_challenge)
+static int read_challenge(const struct ipk__response *reply, unsigned char *ret_challenge)
 {
 	struct ipk__resp_value head, nonce, proof;
 	size_t at = 0;
@@ -221,7 +220,7 @@ static int read_challenge(const struct ipk__reply *reply, unsigned char *ret_cha
 }
 
 static int prove(struct ipk__wire *w, struct ipk__auth *a, ipk_deadline deadline,
-		 struct ipk__reply *reply)
+		 struct ipk__response *reply)
 {
 	unsigned char hello[IPK__AUTH_NONCE_BYTES], challenge[IPK__AUTH_CHALLENGE_BYTES];
 	unsigned char proof[IPK__AUTH_PROOF_BYTES];
@@ -229,18 +228,18 @@ static int prove(struct ipk__wire *w, struct ipk__auth *a, ipk_deadline deadline
 
 	IPK_TRY(ipk__auth_hello(a, hello));
 	ipk__auth_to_hex(hello, sizeof hello, digits);
-	IPK_TRY(ASK(w, reply, deadline, IPK__WORD("IPK.AUTH"), IPK__WORD("HELLO"),
+	IPK_TRY(ASK(w, reply, deadline, IPK__ARG("IPK.AUTH"), IPK__ARG("HELLO"),
 		    IPK__SLICE(digits, sizeof digits)));
 	IPK_TRY(read_challenge(reply, challenge));
 	if (ipk__auth_prove(a, challenge, proof) < 0)
 		return ipk__manager_fail(-EACCES, "the server does not know the key");
 	ipk__auth_to_hex(proof, sizeof proof, digits);
-	return ASK(w, reply, deadline, IPK__WORD("IPK.AUTH"), IPK__WORD("PROVE"),
+	return ASK(w, reply, deadline, IPK__ARG("IPK.AUTH"), IPK__ARG("PROVE"),
 		   IPK__SLICE(digits, sizeof digits));
 }
 
 static int greet(struct ipk__wire *w, const struct ipk__wire_config *config, ipk_deadline deadline,
-		 struct ipk__reply *reply)
+		 struct ipk__response *reply)
 {
 	struct ipk__auth auth;
 	int r;
@@ -253,25 +252,25 @@ static int greet(struct ipk__wire *w, const struct ipk__wire_config *config, ipk
 			return r;
 	}
 	if (config->label[0] == '\0')
-		return ASK(w, reply, deadline, IPK__WORD("HELLO"), IPK__WORD("3"));
-	return ASK(w, reply, deadline, IPK__WORD("HELLO"), IPK__WORD("3"), IPK__WORD("SETNAME"),
+		return ASK(w, reply, deadline, IPK__ARG("HELLO"), IPK__ARG("3"));
+	return ASK(w, reply, deadline, IPK__ARG("HELLO"), IPK__ARG("3"), IPK__ARG("SETNAME"),
 		   ipk__slice_of_string(config->label));
 }
 
 int ipk__wire_open(const struct ipk__wire_config *config, ipk_deadline deadline,
 		   struct ipk__wire *w)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int r;
 
 	IPK_TRY(dial(&config->address, deadline, &w->fd));
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	r = greet(w, config, deadline, &reply);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return r;
 }
 
-/* --- the ring and the view --- */
+/* --- the ring and the view -------------------------------------------------------------------- */
 
 enum { LOCAL_FDS = 5 };
 
@@ -287,7 +286,7 @@ static int read_with_fds(struct ipk__wire *w, ipk_deadline deadline, int *fds, s
 	int got[IPK__OS_FDS_MAX];
 	size_t n_got = 0;
 	size_t n;
-	char *room = ipk__bytes_reserve(&w->in, READ_BYTES);
+	char *room = ipk__buffer_reserve(&w->in, READ_BYTES);
 	int r;
 
 	if (!room)
@@ -297,7 +296,7 @@ static int read_with_fds(struct ipk__wire *w, ipk_deadline deadline, int *fds, s
 		return ipk__os_poll1(w->fd, IPK__OS_IN, deadline, NULL);
 	if (r < 0)
 		return r;
-	ipk__bytes_added(&w->in, n);
+	ipk__buffer_added(&w->in, n);
 	if (*n_fds + n_got > LOCAL_FDS) {
 		close_fds(got, n_got);
 		return -EPROTO;
@@ -317,18 +316,18 @@ static int ask_local(struct ipk__wire *w, ipk_deadline deadline, int *fds, size_
 
 	IPK_TRY(ipk__wire_send(w, request, sizeof request - 1, deadline, NULL));
 	for (;;) {
-		r = ipk__bytes_len(&w->in) == 0
+		r = ipk__buffer_len(&w->in) == 0
 			    ? 0
-			    : ipk__resp_scan_value(&scan, ipk__bytes_front(&w->in),
-						   ipk__bytes_len(&w->in), &n);
+			    : ipk__resp_scan_value(&scan, ipk__buffer_front(&w->in),
+						   ipk__buffer_len(&w->in), &n);
 		if (r < 0)
 			return r;
 		if (r == 1)
 			break;
 		IPK_TRY(read_with_fds(w, deadline, fds, n_fds));
 	}
-	*ret_is_granted = *ipk__bytes_front(&w->in) == IPK__RESP_ARRAY && *n_fds == LOCAL_FDS;
-	ipk__bytes_take(&w->in, n);
+	*ret_is_granted = *ipk__buffer_front(&w->in) == IPK__RESP_ARRAY && *n_fds == LOCAL_FDS;
+	ipk__buffer_take(&w->in, n);
 	return 0;
 }
 
@@ -349,8 +348,8 @@ int ipk__wire_go_local(struct ipk__wire *w, ipk_deadline deadline)
 	if (ipk__view_attach(fds[0], &w->view) < 0)
 		w->view = NULL; /* another layout: the server answers what we cannot read */
 	parts.segment_fd = fds[1];
-	parts.bell_fds[0] = fds[2];
-	parts.bell_fds[1] = fds[3];
+	parts.doorbell_fds[0] = fds[2];
+	parts.doorbell_fds[1] = fds[3];
 	parts.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
 	r = ipk__pipe_parts_check(&parts, fds[4]);
 	if (r == 0) {

@@ -1,29 +1,29 @@
 /*
- * redis.c - the backend for real Redis and Valkey servers: connecting, and what a fork changes.
+ * redis.c - the backend for real Redis and Valkey servers: connecting, and the effects of a fork.
  *
- * The parts are listed in redis.h. There is no connection of the whole process: each call
- * takes one that stands idle, or makes one, so that threads do not wait for each other and a
- * call that waits holds up nobody.
+ * The parts are listed in redis.h. There is no process-wide connection: each call takes an idle one
+ * or opens one, so threads do not wait for each other and a blocking call blocks no other.
  *
- * The child of a fork closes its copies of the connections unused, and is a session of its own:
- * what the parent holds is not the child's.
+ * The child of a fork closes its copies of the connections unused, and has a session of its own: it
+ * holds nothing that the parent holds.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "os/os.h"
 
 #define LEASE_MS 10000
-#define PATIENCE_MS 5000
+#define RETRY_MS 5000
 
 static struct ipk__redis *redis_of(struct ipk__backend *b)
 {
 	return (struct ipk__redis *)b;
 }
 
-/* --- sessions --- */
+/* --- sessions --------------------------------------------------------------------------------- */
 
 int ipk__redis_tokens(struct ipk__redis *r)
 {
@@ -34,6 +34,8 @@ int ipk__redis_tokens(struct ipk__redis *r)
 		r->me[2 * i] = "0123456789abcdef"[random[i] >> 4];
 		r->me[2 * i + 1] = "0123456789abcdef"[random[i] & 15];
 	}
+	r->me[16] = '-';
+	r->me[17 + ipk__int64_to_text(ipk__os_pid(), r->me + 17)] = '\0';
 	return e;
 }
 
@@ -49,15 +51,15 @@ static void drop_links(struct ipk__redis *r)
 	}
 	ipk__redis_link_close(r->pinned);
 	r->pinned = NULL;
-	while (r->lanes) {
-		struct ipk__redis_lane *next = r->lanes->next;
+	while (r->sequences) {
+		struct ipk__redis_sequence *next = r->sequences->next;
 
-		free(r->lanes);
-		r->lanes = next;
+		free(r->sequences);
+		r->sequences = next;
 	}
 }
 
-/* Another thread of the parent may have held the mutex: it is made anew. */
+/* Another thread of the parent may have held the mutex: it is reinitialized. */
 static int begin_anew(struct ipk__redis *r)
 {
 	pthread_mutex_init(&r->mutex, NULL);
@@ -88,7 +90,7 @@ int ipk__redis_here(struct ipk__redis *r)
 	}
 }
 
-/* --- the backend's functions --- */
+/* --- the backend's functions ------------------------------------------------------------------ */
 
 static int backend_call(struct ipk__backend *b, const struct ipk__call *call, ipk_deadline deadline)
 {
@@ -141,7 +143,7 @@ static const struct ipk__backend_ops ops = {
 	.close = backend_close,
 };
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 /* The key of the options is the password, unless the address has one. */
 static int use_key(struct ipk__redis_address *a, const ipk_manager_connect_opts *opts)
@@ -154,8 +156,8 @@ static int use_key(struct ipk__redis_address *a, const ipk_manager_connect_opts 
 		return 0;
 	if (opts->key) {
 		n = n > 0 ? n : strlen(opts->key);
-		if (n >= sizeof a->password)
-			return -EINVAL;
+		IPK__REQUIRE(n < sizeof a->password,
+			     "IPK_MANAGER_CONNECT(.key_bytes): 511 at most");
 		memcpy(a->password, opts->key, n);
 		return 0;
 	}
@@ -166,7 +168,10 @@ static int use_key(struct ipk__redis_address *a, const ipk_manager_connect_opts 
 		e = ipk__os_pread(fd, a->password + n, 1, n);
 	ipk__os_close(fd);
 	if (e != -ENODATA || n > sizeof a->password - 1)
-		return e < 0 && e != -ENODATA ? e : -EINVAL;
+		return e < 0 && e != -ENODATA
+			       ? e
+			       : ipk__invalid(
+					 "IPK_MANAGER_CONNECT(.key_file): 511 bytes at most in it");
 	while (n > 0 && (a->password[n - 1] == '\n' || a->password[n - 1] == '\r'))
 		a->password[--n] = 0;
 	return 0;
@@ -212,7 +217,7 @@ int ipk__redis_connect(const char *address, const ipk_manager_connect_opts *opts
 		e = ipk__redis_tokens(r);
 	if (r->address.lease_ms == 0)
 		r->address.lease_ms = opts->lease_ms > 0 ? opts->lease_ms : LEASE_MS;
-	r->patience_ms = opts->reconnect_ms == 0 ? PATIENCE_MS : opts->reconnect_ms;
+	r->retry_ms = opts->reconnect_ms == 0 ? RETRY_MS : opts->reconnect_ms;
 	if (e == 0)
 		e = say_hello(r, deadline);
 	if (e < 0) {

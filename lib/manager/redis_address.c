@@ -1,17 +1,18 @@
 /*
- * redis_address.c - addresses of Redis servers, taken apart.
+ * redis_address.c - parses addresses of Redis servers.
  *
  *   redis://[user:password@]host[:port][/db][?lease_ms=N]      host may be [::1]
  *   redis+unix:/path/of/socket[?db=N], redis://[:password@]/path   a Unix socket
  *   redis-cluster://[user:password@]host:port,host:port,...     any nodes of it
  *
- * Pure. In user and password, %40 and the like stand for bytes. What is not understood is
- * refused rather than ignored: a mistyped option would otherwise be found under load.
+ * Pure. In user and password, %40 and the like are percent-encoded bytes. Anything not understood
+ * is an error rather than ignored: a mistyped option would otherwise be noticed only under load.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "os/os.h"
 
@@ -33,6 +34,9 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+#define NOT_ONE "address: redis://HOST:PORT or another form of manager.h"
+#define NO_USER "address: USER:PASSWORD@, with %XX for bytes that would end it; no %00; or too long"
+
 static int decode(struct ipk__slice s, char *buf, size_t buf_bytes)
 {
 	size_t n = 0;
@@ -40,17 +44,15 @@ static int decode(struct ipk__slice s, char *buf, size_t buf_bytes)
 	for (size_t i = 0; i < s.n_bytes; i++) {
 		int c = (unsigned char)s.bytes[i];
 
-		if (n + 1 >= buf_bytes)
-			return -EINVAL;
+		IPK__REQUIRE(n + 1 < buf_bytes, NO_USER);
 		if (c == '%') {
 			if (i + 2 >= s.n_bytes || hex(s.bytes[i + 1]) < 0 ||
 			    hex(s.bytes[i + 2]) < 0)
-				return -EINVAL;
+				return ipk__invalid(NO_USER);
 			c = hex(s.bytes[i + 1]) * 16 + hex(s.bytes[i + 2]);
 			i += 2;
 		}
-		if (c == 0)
-			return -EINVAL;
+		IPK__REQUIRE(c != 0, NO_USER);
 		buf[n++] = (char)c;
 	}
 	buf[n] = 0;
@@ -70,8 +72,7 @@ static int credentials(const char **at, struct ipk__redis_address *a)
 	if (!mark)
 		return 0;
 	colon = memchr(*at, ':', (size_t)(mark - *at));
-	if (!colon)
-		return -EINVAL;
+	IPK__REQUIRE(colon, NO_USER);
 	r = decode(IPK__SLICE(*at, (size_t)(colon - *at)), a->user, sizeof a->user);
 	if (r == 0)
 		r = decode(IPK__SLICE(colon + 1, (size_t)(mark - colon - 1)), a->password,
@@ -82,15 +83,15 @@ static int credentials(const char **at, struct ipk__redis_address *a)
 
 static int copy(const char *from, size_t n, char *buf, size_t buf_bytes)
 {
-	if (n == 0 || n >= buf_bytes)
-		return -EINVAL;
+	IPK__REQUIRE(n > 0 && n < buf_bytes,
+		     "address: its host, port or path is empty or too long");
 	memcpy(buf, from, n);
 	buf[n] = 0;
 	return 0;
 }
 
 /* "host", "host:port", "[v6]:port". */
-static int place(const char **at, struct ipk__redis_place *p)
+static int endpoint(const char **at, struct ipk__redis_endpoint *p)
 {
 	const char *host = *at;
 	size_t n;
@@ -98,8 +99,7 @@ static int place(const char **at, struct ipk__redis_place *p)
 
 	if (*host == '[') {
 		n = strcspn(++host, "]");
-		if (host[n] != ']')
-			return -EINVAL;
+		IPK__REQUIRE(host[n] == ']', "address: a [ without ]");
 		*at = host + n + 1;
 	} else {
 		n = strcspn(host, ":/,?");
@@ -121,8 +121,8 @@ static int number(const char **at, int64_t max, int64_t *ret_n)
 {
 	size_t n = strspn(*at, "0123456789");
 
-	if (!ipk__text_to_int64(IPK__SLICE(*at, n), ret_n) || *ret_n > max)
-		return -EINVAL;
+	IPK__REQUIRE(ipk__text_to_int64(IPK__SLICE(*at, n), ret_n) && *ret_n <= max,
+		     "address: the database or lease_ms is no number, or too large");
 	*at += n;
 	return 0;
 }
@@ -136,13 +136,13 @@ static int options(const char **at, struct ipk__redis_address *a)
 		if (eat(at, "lease_ms=")) {
 			r = number(at, 3600 * 1000, &n);
 			if (r == 0 && n < 100)
-				r = -EINVAL;
+				r = ipk__invalid("address: lease_ms is 100 to 3600000");
 			a->lease_ms = n;
 		} else if (eat(at, "db=")) {
 			r = number(at, INT32_MAX, &n);
 			a->db = (int)n;
 		} else {
-			r = -EINVAL;
+			r = ipk__invalid("address: after ? only lease_ms and db");
 		}
 	}
 	return r;
@@ -150,11 +150,11 @@ static int options(const char **at, struct ipk__redis_address *a)
 
 static int single(const char **at, struct ipk__redis_address *a)
 {
-	struct ipk__redis_place *p = &a->places[0];
+	struct ipk__redis_endpoint *p = &a->endpoints[0];
 	int64_t db = 0;
 	int r;
 
-	a->n_places = 1;
+	a->n_endpoints = 1;
 	if (**at == '/') {
 		size_t n = strcspn(*at, "?");
 
@@ -163,7 +163,7 @@ static int single(const char **at, struct ipk__redis_address *a)
 		*at += n;
 		return r;
 	}
-	r = place(at, p);
+	r = endpoint(at, p);
 	if (r == 0 && eat(at, "/") && **at && **at != '?')
 		r = number(at, INT32_MAX, &db);
 	a->db = (int)db;
@@ -175,9 +175,8 @@ static int several(const char **at, struct ipk__redis_address *a)
 	int r = 0;
 
 	do {
-		if (a->n_places == sizeof a->places / sizeof a->places[0])
-			return -EINVAL;
-		r = place(at, &a->places[a->n_places++]);
+		IPK__REQUIRE(a->n_endpoints < IPK__N_OF(a->endpoints), "address: too many hosts");
+		r = endpoint(at, &a->endpoints[a->n_endpoints++]);
 	} while (r == 0 && eat(at, ","));
 	if (r == 0 && eat(at, "/") && **at == '0') /* a cluster has no other */
 		++*at;
@@ -191,7 +190,7 @@ static int parse(const char *at, struct ipk__redis_address *a)
 	if (eat(&at, "redis-cluster://"))
 		a->is_cluster = true;
 	else if (!eat(&at, "redis://") && !eat(&at, "redis+unix:"))
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	r = credentials(&at, a);
 	if (r == 0)
 		r = a->is_cluster ? several(&at, a) : single(&at, a);
@@ -199,7 +198,9 @@ static int parse(const char *at, struct ipk__redis_address *a)
 		r = options(&at, a);
 	if (r < 0)
 		return r;
-	return *at || (a->is_cluster && a->db != 0) ? -EINVAL : 0;
+	IPK__REQUIRE(!*at, NOT_ONE);
+	IPK__REQUIRE(!a->is_cluster || a->db == 0, "address: a cluster has only database 0");
+	return 0;
 }
 
 int ipk__redis_address_parse(const char *text, struct ipk__redis_address *ret_address)

@@ -1,11 +1,10 @@
 /*
- * redis_cluster.c - which node has a key, and asking until an answer is there.
+ * redis_cluster.c - finds the node that has a key, and retries until there is a reply.
  *
- * A single server is a cluster of one node without slots. Requests of one call go to their
- * nodes in one round trip each; what comes back as MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING
- * or not at all is asked again, where that is harmless, until the deadline. Nodes are only
- * added; links that stand idle lie in a list of their node, so calls of several threads have
- * one each and no call waits for another's.
+ * A single server is a cluster of one node without slots. The requests of one call go to their
+ * nodes in one round trip each; those answered by MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING or not
+ * at all are retried, if that is harmless, until the deadline. Nodes are only added; each has a
+ * list of idle links, so calls of several threads use one each and no call waits for another.
  *
  * Slots: the Redis cluster specification (CRC16 of XMODEM over the first {tag}, or the key).
  */
@@ -19,7 +18,7 @@
 #define PAUSE_FIRST_MS 5
 #define PAUSE_MAX_MS 100
 
-/* --- slots --- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 struct ipk__slice ipk__redis_tag(struct ipk__slice key)
 {
@@ -46,21 +45,22 @@ int ipk__redis_slot(struct ipk__slice key)
 	return (int)(crc % IPK__REDIS_SLOTS);
 }
 
-/* --- nodes and their links --- */
+/* --- nodes and their links -------------------------------------------------------------------- */
 
-static bool same_place(const struct ipk__redis_place *a, const struct ipk__redis_place *b)
+static bool same_endpoint(const struct ipk__redis_endpoint *a, const struct ipk__redis_endpoint *b)
 {
 	return a->is_unix == b->is_unix && strcmp(a->host, b->host) == 0 &&
 	       strcmp(a->port, b->port) == 0;
 }
 
 /* Under the mutex. */
-static int add_node(struct ipk__redis *r, const struct ipk__redis_place *place, size_t *ret_node)
+static int add_node(struct ipk__redis *r, const struct ipk__redis_endpoint *endpoint,
+		    size_t *ret_node)
 {
 	struct ipk__redis_node *node;
 
 	for (size_t i = 0; i < r->n_nodes; i++) {
-		if (same_place(&r->nodes[i]->place, place)) {
+		if (same_endpoint(&r->nodes[i]->endpoint, endpoint)) {
 			*ret_node = i;
 			return 0;
 		}
@@ -70,7 +70,7 @@ static int add_node(struct ipk__redis *r, const struct ipk__redis_place *place, 
 	node = ipk__os_calloc(1, sizeof *node);
 	if (!node)
 		return -ENOMEM;
-	node->place = *place;
+	node->endpoint = *endpoint;
 	r->nodes[r->n_nodes] = node;
 	*ret_node = r->n_nodes++;
 	return 0;
@@ -94,17 +94,17 @@ int ipk__redis_take_link(struct ipk__redis *r, size_t node, ipk_deadline deadlin
 			 struct ipk__redis_link **ret_link)
 {
 	struct ipk__redis_link *link;
-	struct ipk__redis_place place;
+	struct ipk__redis_endpoint endpoint;
 
 	for (;;) {
 		pthread_mutex_lock(&r->mutex);
 		link = r->nodes[node]->idle;
 		if (link)
 			r->nodes[node]->idle = link->next;
-		place = r->nodes[node]->place;
+		endpoint = r->nodes[node]->endpoint;
 		pthread_mutex_unlock(&r->mutex);
 		if (!link)
-			return ipk__redis_link_open(&place, &r->address, deadline, ret_link);
+			return ipk__redis_link_open(&endpoint, &r->address, deadline, ret_link);
 		if (!ipk__redis_link_is_gone(link))
 			break;
 		ipk__redis_link_close(link);
@@ -135,7 +135,7 @@ int ipk__redis_pause(int64_t ms, ipk_deadline deadline)
 	return is_over ? -ETIMEDOUT : 0;
 }
 
-/* --- the map of slots --- */
+/* --- the map of slots ------------------------------------------------------------------------- */
 
 static int read_text(struct ipk__slice whole, size_t *at, char *buf, size_t buf_bytes)
 {
@@ -174,7 +174,7 @@ static int read_range(struct ipk__redis *r, struct ipk__slice whole, size_t *at,
 		      uint16_t *slots)
 {
 	struct ipk__resp_value range = {0}, first = {0}, last = {0}, master = {0}, more;
-	struct ipk__redis_place place = {0};
+	struct ipk__redis_endpoint endpoint = {0};
 	size_t node = 0;
 	int e = ipk__resp_next(whole, at, &range);
 
@@ -187,11 +187,12 @@ static int read_range(struct ipk__redis *r, struct ipk__slice whole, size_t *at,
 	if (e < 0 || range.n < 3 || master.type != IPK__RESP_ARRAY || master.n < 2 ||
 	    first.integer < 0 || last.integer >= IPK__REDIS_SLOTS)
 		return -EPROTO;
-	e = read_text(whole, at, place.host, sizeof place.host);
+	e = read_text(whole, at, endpoint.host, sizeof endpoint.host);
 	if (e == 0)
-		e = read_port(whole, at, place.port);
-	if (place.host[0] == 0) /* the node that was asked itself, which does not know its name */
-		memcpy(place.host, asked, sizeof place.host);
+		e = read_port(whole, at, endpoint.port);
+	if (endpoint.host[0] ==
+	    0) /* the node that was asked itself, which does not know its name */
+		memcpy(endpoint.host, asked, sizeof endpoint.host);
 	for (uint64_t i = 2; i < master.n + range.n - 3 && e == 0; i++) {
 		e = ipk__resp_next(whole, at, &more);
 		if (e == 0)
@@ -200,7 +201,7 @@ static int read_range(struct ipk__redis *r, struct ipk__slice whole, size_t *at,
 	if (e < 0)
 		return e;
 	pthread_mutex_lock(&r->mutex);
-	e = add_node(r, &place, &node);
+	e = add_node(r, &endpoint, &node);
 	pthread_mutex_unlock(&r->mutex);
 	for (int64_t slot = first.integer; slot <= last.integer && e == 0; slot++)
 		slots[slot] = (uint16_t)(node + 1);
@@ -246,7 +247,7 @@ static int refresh_from(struct ipk__redis *r, size_t node, ipk_deadline deadline
 		return e;
 	e = ipk__redis_link_call(link, words, 2, deadline, &reply);
 	if (e == 0)
-		e = read_slots(r, reply, r->nodes[node]->place.host);
+		e = read_slots(r, reply, r->nodes[node]->endpoint.host);
 	ipk__redis_give_link(r, node, link);
 	return e;
 }
@@ -261,8 +262,8 @@ int ipk__redis_refresh(struct ipk__redis *r, ipk_deadline deadline)
 		size_t node;
 
 		e = 0;
-		for (size_t i = 0; i < r->address.n_places && e == 0; i++)
-			e = add_node(r, &r->address.places[i], &node);
+		for (size_t i = 0; i < r->address.n_endpoints && e == 0; i++)
+			e = add_node(r, &r->address.endpoints[i], &node);
 	}
 	n = r->n_nodes;
 	pthread_mutex_unlock(&r->mutex);
@@ -281,7 +282,7 @@ int ipk__redis_refresh(struct ipk__redis *r, ipk_deadline deadline)
 	return e;
 }
 
-/* --- asking --- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 struct round {
 	struct ipk__redis *r;
@@ -294,10 +295,10 @@ struct round {
 	int error;    /* of the last connection that failed */
 };
 
-void ipk__redis_encode(struct ipk__bytes *out, const struct ipk__redis_ask *ask)
+void ipk__redis_encode(struct ipk__buffer *out, const struct ipk__redis_ask *ask)
 {
 	if (ask->is_asking)
-		ipk__bytes_append(out, "*1\r\n$6\r\nASKING\r\n", 16);
+		ipk__buffer_append(out, "*1\r\n$6\r\nASKING\r\n", 16);
 	if (!ask->use_text) {
 		ipk__resp_request(out, ask->argv, ask->argc);
 		return;
@@ -320,7 +321,7 @@ static bool begins(struct ipk__slice s, const char *word)
 static int redirected(struct round *o, struct ipk__redis_ask *ask, struct ipk__slice reply,
 		      bool for_good)
 {
-	struct ipk__redis_place place = {0};
+	struct ipk__redis_endpoint endpoint = {0};
 	const char *end = reply.bytes + reply.n_bytes - 2;
 	const char *colon = NULL;
 	const char *host = NULL;
@@ -333,16 +334,16 @@ static int redirected(struct round *o, struct ipk__redis_ask *ask, struct ipk__s
 		if (*p == ':')
 			colon = p;
 	}
-	if (!host || !colon || colon < host || (size_t)(colon - host) >= sizeof place.host ||
-	    (size_t)(end - colon) > sizeof place.port)
+	if (!host || !colon || colon < host || (size_t)(colon - host) >= sizeof endpoint.host ||
+	    (size_t)(end - colon) > sizeof endpoint.port)
 		return -EPROTO;
-	memcpy(place.host, host, (size_t)(colon - host));
+	memcpy(endpoint.host, host, (size_t)(colon - host));
 	for (size_t i = 0; i < (size_t)(end - colon - 1); i++)
-		place.port[i] = colon[1 + i];
+		endpoint.port[i] = colon[1 + i];
 	if (colon == host)
-		memcpy(place.host, o->r->nodes[ask->node]->place.host, sizeof place.host);
+		memcpy(endpoint.host, o->r->nodes[ask->node]->endpoint.host, sizeof endpoint.host);
 	pthread_mutex_lock(&o->r->mutex);
-	e = add_node(o->r, &place, &node);
+	e = add_node(o->r, &endpoint, &node);
 	if (e == 0 && for_good && o->r->slots && ask->slot >= 0)
 		o->r->slots[ask->slot] = (uint16_t)(node + 1);
 	pthread_mutex_unlock(&o->r->mutex);
@@ -355,7 +356,7 @@ static int redirected(struct round *o, struct ipk__redis_ask *ask, struct ipk__s
 	return e;
 }
 
-/* What an error of a script says of the script is nothing to the caller. */
+/* The part of a script's error that is about the script is hidden from the caller. */
 int ipk__redis_keep(const struct ipk__redis_ask *ask, struct ipk__slice reply)
 {
 	const char *tail = reply.bytes[0] == '-' && ask->script
@@ -365,12 +366,12 @@ int ipk__redis_keep(const struct ipk__redis_ask *ask, struct ipk__slice reply)
 	size_t n = tail ? (size_t)(tail - reply.bytes) : 0;
 
 	if (!tail)
-		return ipk__reply_put(ask->reply, reply);
+		return ipk__response_put(ask->reply, reply);
 	n = n < sizeof buf - 2 ? n : sizeof buf - 2;
 	memcpy(buf, reply.bytes, n);
 	buf[n] = '\r';
 	buf[n + 1] = '\n';
-	return ipk__reply_put(ask->reply, IPK__SLICE(buf, n + 2));
+	return ipk__response_put(ask->reply, IPK__SLICE(buf, n + 2));
 }
 
 static int keep_reply(struct ipk__redis_ask *ask, struct ipk__slice reply)
@@ -433,7 +434,7 @@ static int lost(struct round *o, size_t node, int error)
 
 static int send_to(struct round *o, size_t node, struct ipk__redis_link **ret_link)
 {
-	struct ipk__bytes out = {0};
+	struct ipk__buffer out = {0};
 	int e = ipk__redis_take_link(o->r, node, o->deadline, ret_link);
 
 	if (e < 0) {
@@ -452,7 +453,7 @@ static int send_to(struct round *o, size_t node, struct ipk__redis_link **ret_li
 		o->asks[i].is_sent = true;
 	}
 	e = ipk__redis_link_write(*ret_link, &out, o->deadline);
-	ipk__bytes_free(&out);
+	ipk__buffer_free(&out);
 	return e;
 }
 
@@ -525,7 +526,7 @@ int ipk__redis_ask(struct ipk__redis *r, struct ipk__redis_ask *asks, size_t n,
 {
 	struct round o = {.r = r, .asks = asks, .n = n, .deadline = deadline};
 	int64_t pause_ms = PAUSE_FIRST_MS;
-	ipk_deadline patience = ipk_in_ms(r->patience_ms);
+	ipk_deadline give_up = ipk_in_ms(r->retry_ms);
 	bool all_done = n == 0;
 	int e = 0;
 
@@ -536,8 +537,8 @@ int ipk__redis_ask(struct ipk__redis *r, struct ipk__redis_ask *asks, size_t n,
 		if (e < 0 || all_done)
 			break;
 		if (!o.no_node)
-			patience = ipk_in_ms(r->patience_ms);
-		else if (ipk_deadline_left_ns(patience) == 0)
+			give_up = ipk_in_ms(r->retry_ms);
+		else if (ipk_deadline_left_ns(give_up) == 0)
 			return o.error == -ENOENT || o.error == -ECONNREFUSED ? -EPIPE : o.error;
 		if (o.wants_pause) {
 			e = ipk__redis_pause(pause_ms, deadline);

@@ -1,12 +1,12 @@
 /*
  * redis_link.c - one connection to a Redis server: bytes out, replies in, with deadlines.
  *
- * hiredis reads the replies; writing and waiting is done here, because its own write raises
- * SIGPIPE in the host and its waits know no deadline of the whole call. Its reader builds no
- * tree: what it finds is written again as RESP at once, which is what the callers pass on.
+ * hiredis parses the replies; writing and waiting is done here, because its own write raises
+ * SIGPIPE in the host and its waits have no deadline for the whole call. Its reader builds no tree:
+ * each element is re-encoded as RESP at once, which is what the callers pass on.
  *
- * A link that failed in any way is closed and never used again; a deadline that passed in the
- * middle is such a failure, since the late reply would be taken for the next one's.
+ * A link that failed in any way is closed and never reused; a deadline that passes in the middle of
+ * a reply is such a failure, since the late reply would be taken for the next request's.
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>
@@ -17,24 +17,24 @@
 #include "manager/redis.h"
 #include "os/os.h"
 
-/* --- hiredis's reader writes RESP --- */
+/* --- hiredis's reader writes RESP ------------------------------------------------------------- */
 
-static void *done(struct ipk__bytes *b)
+static void *done(struct ipk__buffer *b)
 {
 	return b->failed ? NULL : b;
 }
 
 static void *on_string(const redisReadTask *task, char *text, size_t n_bytes)
 {
-	struct ipk__bytes *b = task->privdata;
+	struct ipk__buffer *b = task->privdata;
 
 	if (task->type == REDIS_REPLY_STRING) {
 		ipk__resp_bulk(b, IPK__SLICE(text, n_bytes));
 		return done(b);
 	}
-	ipk__bytes_append(b, task->type == REDIS_REPLY_ERROR ? "-" : "+", 1);
-	ipk__bytes_append(b, text, n_bytes);
-	ipk__bytes_append(b, "\r\n", 2);
+	ipk__buffer_append(b, task->type == REDIS_REPLY_ERROR ? "-" : "+", 1);
+	ipk__buffer_append(b, text, n_bytes);
+	ipk__buffer_append(b, "\r\n", 2);
 	return done(b);
 }
 
@@ -73,22 +73,22 @@ static redisReplyObjectFunctions writers = {
 	.freeObject = on_free,
 };
 
-/* --- bytes --- */
+/* --- bytes ------------------------------------------------------------------------------------ */
 
-int ipk__redis_link_write(struct ipk__redis_link *link, struct ipk__bytes *out,
+int ipk__redis_link_write(struct ipk__redis_link *link, struct ipk__buffer *out,
 			  ipk_deadline deadline)
 {
 	int r = out->failed ? -ENOMEM : 0;
 
-	if (r == 0 && ipk__bytes_len(out) > 0)
+	if (r == 0 && ipk__buffer_len(out) > 0)
 		link->stale = true;
-	while (r == 0 && ipk__bytes_len(out) > 0) {
-		struct iovec part = {(void *)ipk__bytes_front(out), ipk__bytes_len(out)};
+	while (r == 0 && ipk__buffer_len(out) > 0) {
+		struct iovec part = {(void *)ipk__buffer_front(out), ipk__buffer_len(out)};
 		size_t n;
 
 		r = ipk__os_stream_write(link->fd, &part, 1, &n);
 		if (r == 0)
-			ipk__bytes_take(out, n);
+			ipk__buffer_take(out, n);
 		else if (r == -EAGAIN)
 			r = ipk__os_poll1(link->fd, IPK__OS_OUT, deadline, NULL);
 	}
@@ -119,8 +119,8 @@ int ipk__redis_link_read(struct ipk__redis_link *link, ipk_deadline deadline,
 	void *object = NULL;
 	int r = 0;
 
-	ipk__bytes_clear(&link->reply);
-	ipk__bytes_shrink(&link->reply, sizeof link->in);
+	ipk__buffer_clear(&link->reply);
+	ipk__buffer_shrink(&link->reply, sizeof link->in);
 	for (;;) {
 		if (redisReaderGetReply(link->reader, &object) != REDIS_OK)
 			return link->reader->err == REDIS_ERR_OOM || link->reply.failed ? -ENOMEM
@@ -131,19 +131,19 @@ int ipk__redis_link_read(struct ipk__redis_link *link, ipk_deadline deadline,
 		if (r < 0)
 			return r;
 	}
-	*ret_reply = IPK__SLICE(ipk__bytes_front(&link->reply), ipk__bytes_len(&link->reply));
+	*ret_reply = IPK__SLICE(ipk__buffer_front(&link->reply), ipk__buffer_len(&link->reply));
 	return 0;
 }
 
 int ipk__redis_link_call(struct ipk__redis_link *link, const struct ipk__slice *argv, size_t argc,
 			 ipk_deadline deadline, struct ipk__slice *ret_reply)
 {
-	struct ipk__bytes out = {0};
+	struct ipk__buffer out = {0};
 	int r;
 
 	ipk__resp_request(&out, argv, argc);
 	r = ipk__redis_link_write(link, &out, deadline);
-	ipk__bytes_free(&out);
+	ipk__buffer_free(&out);
 	if (r == 0)
 		r = ipk__redis_link_read(link, deadline, ret_reply);
 	if (r == 0)
@@ -157,7 +157,7 @@ bool ipk__redis_link_is_gone(struct ipk__redis_link *link)
 	return ipk__os_poll1(link->fd, IPK__OS_IN, ipk_now(), NULL) != -ETIMEDOUT;
 }
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 static int expect_ok(struct ipk__redis_link *link, const struct ipk__slice *argv, size_t argc,
 		     int error, ipk_deadline deadline)
@@ -192,7 +192,7 @@ static int greet(struct ipk__redis_link *link, const struct ipk__redis_address *
 	return r;
 }
 
-int ipk__redis_link_open(const struct ipk__redis_place *place,
+int ipk__redis_link_open(const struct ipk__redis_endpoint *endpoint,
 			 const struct ipk__redis_address *address, ipk_deadline deadline,
 			 struct ipk__redis_link **ret_link)
 {
@@ -202,8 +202,9 @@ int ipk__redis_link_open(const struct ipk__redis_place *place,
 	if (!link)
 		return -ENOMEM;
 	link->fd = -1;
-	r = place->is_unix ? ipk__os_stream_connect(place->host, &link->fd)
-			   : ipk__os_tcp_connect(place->host, place->port, deadline, &link->fd);
+	r = endpoint->is_unix
+		    ? ipk__os_stream_connect(endpoint->host, &link->fd)
+		    : ipk__os_tcp_connect(endpoint->host, endpoint->port, deadline, &link->fd);
 	if (r == 0) {
 		link->reader = redisReaderCreateWithFunctions(&writers);
 		r = link->reader ? 0 : -ENOMEM;
@@ -227,6 +228,6 @@ void ipk__redis_link_close(struct ipk__redis_link *link)
 	ipk__os_close(link->fd);
 	if (link->reader)
 		redisReaderFree(link->reader);
-	ipk__bytes_free(&link->reply);
+	ipk__buffer_free(&link->reply);
 	free(link);
 }

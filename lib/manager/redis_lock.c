@@ -1,15 +1,15 @@
 /*
- * redis_lock.c - waiting on a Redis server, and leases.
+ * redis_lock.c - blocking calls on a Redis server, and leases.
  *
- * Nothing in Redis is bound to a connection, so what is held is a lease of the session: a
- * thread renews it while anything is held, a third of its length apart, and whoever looks at
- * an object whose lease has ended undoes it (redis_scripts.c). A process that is killed, or
- * stopped for longer than its lease, so loses what it held; a lock's fence number (IPK.FENCE key)
- * grows with each holder, for those who must tell late writes of an earlier one apart.
+ * Nothing in Redis is bound to a connection, so holding is a lease of the session: a thread renews
+ * it every third of its length while anything is held, and any script that finds an object with an
+ * expired lease releases it (redis_scripts.c). A process that is killed, or stopped for longer than
+ * its lease, thus loses what it held; a lock's fencing number (IPK.FENCE key) grows with each
+ * holder, so late writes of an earlier one can be detected.
  *
- * To wait is to try (a script, which notes the waiter when it cannot be had), to sleep on a
- * list of one's own, and to try again: when woken, when somebody's lease ends, and once a
- * second. The last try, at the deadline, takes the note back.
+ * Waiting means: try (a script, which registers the waiter if it fails), sleep on a list of its
+ * own, and try again: when woken, when a lease expires, and once a second. The last try, at the
+ * deadline, removes the registration.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -23,12 +23,12 @@
 #define GRACE_MS 200 /* for the answer to what was asked in time */
 #define MS_NS ((int64_t)1000 * 1000)
 
-struct ipk__redis_held {
-	struct ipk__redis_held *next;
+struct ipk__redis_hold {
+	struct ipk__redis_hold *next;
 	struct ipk__slice key; /* lies behind */
 	uint64_t n;            /* permits, recursions, items */
 	uint64_t version;
-	bool is_lost; /* the lease has ended; until it is released or obtained anew */
+	bool is_lost; /* the lease has expired; until it is released or acquired anew */
 };
 
 /*
@@ -37,17 +37,17 @@ struct ipk__redis_held {
  */
 struct ipk__redis_late {
 	struct ipk__redis_late *next;
-	struct ipk__redis_lane *lane;
+	struct ipk__redis_sequence *sequence;
 	int64_t n;
 	struct ipk__slice key; /* lies behind */
 };
 
-/* --- leases --- */
+/* --- leases ----------------------------------------------------------------------------------- */
 
 /* Under the mutex. */
-static struct ipk__redis_held **find_held(struct ipk__redis *r, struct ipk__slice key)
+static struct ipk__redis_hold **find_hold(struct ipk__redis *r, struct ipk__slice key)
 {
-	struct ipk__redis_held **at = &r->held;
+	struct ipk__redis_hold **at = &r->held;
 
 	while (*at && !ipk__slice_equal((*at)->key, key))
 		at = &(*at)->next;
@@ -56,10 +56,10 @@ static struct ipk__redis_held **find_held(struct ipk__redis *r, struct ipk__slic
 
 static void forget(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
 {
-	struct ipk__redis_held **at, *held;
+	struct ipk__redis_hold **at, *held;
 
 	pthread_mutex_lock(&r->mutex);
-	at = find_held(r, key);
+	at = find_hold(r, key);
 	held = *at;
 	if (held && held->n > n) {
 		held->n -= n;
@@ -71,13 +71,13 @@ static void forget(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
 }
 
 /* What the renewing thread works through; keys are copied, the list goes on changing. */
-static struct ipk__redis_held *copy_held(struct ipk__redis *r)
+static struct ipk__redis_hold *copy_held(struct ipk__redis *r)
 {
-	struct ipk__redis_held *copies = NULL;
+	struct ipk__redis_hold *copies = NULL;
 
 	pthread_mutex_lock(&r->mutex);
-	for (struct ipk__redis_held *h = r->held; h; h = h->next) {
-		struct ipk__redis_held *c;
+	for (struct ipk__redis_hold *h = r->held; h; h = h->next) {
+		struct ipk__redis_hold *c;
 
 		if (h->is_lost)
 			continue;
@@ -94,35 +94,35 @@ static struct ipk__redis_held *copy_held(struct ipk__redis *r)
 	return copies;
 }
 
-static void mark_lost(struct ipk__redis *r, const struct ipk__redis_held *copy)
+static void mark_lost(struct ipk__redis *r, const struct ipk__redis_hold *copy)
 {
-	struct ipk__redis_held *held;
+	struct ipk__redis_hold *held;
 
 	pthread_mutex_lock(&r->mutex);
-	held = *find_held(r, copy->key);
-	if (held && held->version == copy->version) /* else it was obtained anew since */
+	held = *find_hold(r, copy->key);
+	if (held && held->version == copy->version) /* else it was acquired anew since */
 		held->is_lost = true;
 	pthread_mutex_unlock(&r->mutex);
 }
 
-static void renew(struct ipk__redis *r, const struct ipk__redis_held *copy, ipk_deadline deadline)
+static void renew(struct ipk__redis *r, const struct ipk__redis_hold *copy, ipk_deadline deadline)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	if (ipk__redis_run(r, "RENEW", copy->key, NULL, 0, deadline, &reply) == 0 &&
 	    ipk__slice_equal(reply.whole, IPK__SLICE_OF(":0\r\n")))
 		mark_lost(r, copy);
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 }
 
 static void renew_all(struct ipk__redis *r)
 {
-	struct ipk__redis_held *copies = copy_held(r);
+	struct ipk__redis_hold *copies = copy_held(r);
 	ipk_deadline deadline = ipk_in_ms(r->address.lease_ms / 3);
 
 	while (copies) {
-		struct ipk__redis_held *next = copies->next;
+		struct ipk__redis_hold *next = copies->next;
 
 		renew(r, copies, deadline);
 		free(copies);
@@ -133,21 +133,21 @@ static void renew_all(struct ipk__redis *r)
 /* What is not ours any more: whether it was, until its lease ended. */
 static bool was_lost(struct ipk__redis *r, struct ipk__slice key, ipk_deadline deadline)
 {
-	struct ipk__redis_held copy = {0}, *held;
+	struct ipk__redis_hold copy = {0}, *held;
 	bool is_lost;
 
 	pthread_mutex_lock(&r->mutex);
-	held = *find_held(r, key);
+	held = *find_hold(r, key);
 	if (held)
 		copy = *held;
 	pthread_mutex_unlock(&r->mutex);
 	if (!held)
 		return false;
 	copy.key = key;
-	if (!copy.is_lost) /* perhaps nobody has looked yet */
+	if (!copy.is_lost) /* perhaps not checked yet */
 		renew(r, &copy, deadline);
 	pthread_mutex_lock(&r->mutex);
-	held = *find_held(r, key);
+	held = *find_hold(r, key);
 	is_lost = held && held->is_lost;
 	pthread_mutex_unlock(&r->mutex);
 	return is_lost;
@@ -187,10 +187,10 @@ static int be_ready_to_hold(struct ipk__redis *r)
 
 static void hold(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
 {
-	struct ipk__redis_held **at, *held;
+	struct ipk__redis_hold **at, *held;
 
 	pthread_mutex_lock(&r->mutex);
-	at = find_held(r, key);
+	at = find_hold(r, key);
 	held = *at;
 	if (!held) {
 		held = ipk__os_calloc(1, sizeof *held + key.n_bytes);
@@ -211,7 +211,7 @@ static void hold(struct ipk__redis *r, struct ipk__slice key, uint64_t n)
 void ipk__redis_forget_held(struct ipk__redis *r)
 {
 	while (r->held) {
-		struct ipk__redis_held *next = r->held->next;
+		struct ipk__redis_hold *next = r->held->next;
 
 		free(r->held);
 		r->held = next;
@@ -219,7 +219,7 @@ void ipk__redis_forget_held(struct ipk__redis *r)
 	while (r->late) {
 		struct ipk__redis_late *next = r->late->next;
 
-		free(r->late->lane);
+		free(r->late->sequence);
 		free(r->late);
 		r->late = next;
 	}
@@ -236,18 +236,18 @@ void ipk__redis_release_all(struct ipk__redis *r)
 		ipk__os_futex_wake(&r->renewer_word, 1);
 		ipk__os_thread_join(r->renewer);
 	}
-	for (struct ipk__redis_held *h = r->held; h; h = h->next) {
-		struct ipk__reply reply;
+	for (struct ipk__redis_hold *h = r->held; h; h = h->next) {
+		struct ipk__response reply;
 
-		ipk__reply_init(&reply);
+		ipk__response_init(&reply);
 		if (ipk__redis_run(r, "DROP", h->key, NULL, 0, deadline, &reply) < 0)
 			deadline = ipk_now(); /* no server: the leases end by themselves */
-		ipk__reply_fini(&reply);
+		ipk__response_fini(&reply);
 	}
 	ipk__redis_forget_held(r);
 }
 
-/* --- trying and waiting --- */
+/* --- trying and waiting ----------------------------------------------------------------------- */
 
 struct attempt {
 	struct ipk__redis *r;
@@ -255,18 +255,18 @@ struct attempt {
 	struct ipk__slice key;
 	struct ipk__slice *args;
 	size_t n_args;
-	size_t ms_at; /* which argument says how long it will sleep; -1: the last try */
-	char id[48];
+	size_t ms_at; /* which argument is its sleep time; -1: the last try */
+	char id[56];
 	char ms[24];
 	bool is_put;
-	struct ipk__redis_lane *lane; /* NULL: any */
+	struct ipk__redis_sequence *sequence; /* NULL: any */
 	uint64_t n_put;
 	ipk_deadline until; /* to wait */
 	ipk_deadline io;    /* for answers */
-	struct ipk__reply reply;
+	struct ipk__response reply;
 };
 
-static void new_id(struct ipk__redis *r, char id[48])
+static void new_id(struct ipk__redis *r, char id[56])
 {
 	uint64_t n;
 	size_t len = strlen(r->me);
@@ -303,7 +303,7 @@ static void attempt_init(struct attempt *a, struct ipk__redis *r, const char *sc
 		a->io = later(a->io,
 			      (ipk_deadline){ipk__later_ns(a->until.at_ns, GRACE_MS * MS_NS)});
 	new_id(r, a->id);
-	ipk__reply_init(&a->reply);
+	ipk__response_init(&a->reply);
 }
 
 /* Sleep until woken; an early return is fine. */
@@ -328,7 +328,7 @@ static void nap(struct attempt *a, int64_t ms)
 		return;
 	e = ipk__redis_take_link(a->r, node, end, &link);
 	if (e == 0) {
-		/* The server looks at its clock only ten times a second. */
+		/* The server checks its clock only ten times a second. */
 		e = ipk__redis_link_call(link, argv, 3, end, &reply);
 		/* The reply is the link's, and that is another thread's from here on. */
 		is_refused = e == 0 && reply.bytes[0] == '-';
@@ -344,7 +344,7 @@ static void nap(struct attempt *a, int64_t ms)
 }
 
 /* The first two numbers of an array: 1 there are, 0 it is an error's text. */
-static int two_numbers(const struct ipk__reply *reply, int64_t ret_n[2], size_t *ret_at)
+static int two_numbers(const struct ipk__response *reply, int64_t ret_n[2], size_t *ret_at)
 {
 	struct ipk__resp_value v[3];
 	size_t at = 0;
@@ -372,8 +372,8 @@ static bool is_done(struct attempt *a, int64_t n)
 
 static int run(struct attempt *a)
 {
-	if (a->lane)
-		return ipk__redis_run_on(a->r, a->script, a->key, a->args, a->n_args, a->lane,
+	if (a->sequence)
+		return ipk__redis_run_on(a->r, a->script, a->key, a->args, a->n_args, a->sequence,
 					 a->io, &a->reply);
 	return ipk__redis_run(a->r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
 }
@@ -407,20 +407,20 @@ static int attempt(struct attempt *a)
 }
 
 /* What a call of numbers or errors answers: a number when it went well, @late when not in time. */
-static int answer(struct attempt *a, int done, struct ipk__reply *reply, int64_t n, int64_t late)
+static int answer(struct attempt *a, int done, struct ipk__response *reply, int64_t n, int64_t late)
 {
 	/* What it noted or obtained goes with its time, or its lease. */
 	int e = done == -EINPROGRESS && !a->is_put ? -ETIMEDOUT : done;
 
 	if (done == 0 && ipk__redis_is_error(&a->reply))
-		e = ipk__reply_put(reply, a->reply.whole);
+		e = ipk__response_put(reply, a->reply.whole);
 	else if (done >= 0)
 		e = ipk__redis_reply_integer(reply, done == 1 ? n : late);
-	ipk__reply_fini(&a->reply);
+	ipk__response_fini(&a->reply);
 	return e;
 }
 
-/* --- the calls --- */
+/* --- the calls -------------------------------------------------------------------------------- */
 
 static bool number_at(const struct ipk__call *call, size_t i, int64_t *ret_n)
 {
@@ -440,7 +440,7 @@ static int bad_words(const struct ipk__call *call)
 
 static int acquire_until(struct ipk__redis *r, struct ipk__slice key, struct ipk__slice owner,
 			 int64_t times, int64_t timeout_ms, ipk_deadline deadline,
-			 struct ipk__reply *reply)
+			 struct ipk__response *reply)
 {
 	struct attempt a;
 	char n[24];
@@ -474,12 +474,12 @@ static int do_acquire(struct ipk__redis *r, const struct ipk__call *c, ipk_deadl
 static int give_up(struct ipk__redis *r, const char *script, const struct ipk__call *c,
 		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	int64_t got[2] = {0};
 	size_t at;
 	int e;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	e = ipk__redis_run(r, script, c->argv[1], args, n_args, deadline, &reply);
 	if (e == 0)
 		e = two_numbers(&reply, got, &at);
@@ -488,14 +488,14 @@ static int give_up(struct ipk__redis *r, const char *script, const struct ipk__c
 		forget(r, c->argv[1], UINT64_MAX);
 		e = ipk__redis_reply_error(c->reply, "OWNERDEAD the lease ended while it was held");
 	} else if (e == 0) {
-		e = ipk__reply_put(c->reply, reply.whole);
+		e = ipk__response_put(c->reply, reply.whole);
 	}
 	if (e == 1) {
 		if (got[1] > 0)
 			forget(r, c->argv[1], (uint64_t)got[1]);
-		e = ipk__reply_put(c->reply, IPK__SLICE_OF("+OK\r\n"));
+		e = ipk__response_put(c->reply, IPK__SLICE_OF("+OK\r\n"));
 	}
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return e;
 }
 
@@ -620,12 +620,12 @@ static int take_items(struct ipk__redis *r, const struct ipk__call *c, struct at
 	if (c->argc <= 3)
 		from = at;
 	rest = IPK__SLICE(a->reply.whole.bytes + from, a->reply.whole.n_bytes - from);
-	return ipk__reply_put(c->reply, rest);
+	return ipk__response_put(c->reply, rest);
 }
 
-/* The lane of a late get of the same, so that its number comes again, or any. */
-static int lane_for_get(struct ipk__redis *r, struct ipk__slice key, int64_t n,
-			struct ipk__redis_lane **ret_lane)
+/* The sequence of a late get of the same, so that its number comes again, or any. */
+static int sequence_for_get(struct ipk__redis *r, struct ipk__slice key, int64_t n,
+			    struct ipk__redis_sequence **ret_sequence)
 {
 	struct ipk__redis_late **at, *late;
 
@@ -638,25 +638,25 @@ static int lane_for_get(struct ipk__redis *r, struct ipk__slice key, int64_t n,
 		*at = late->next;
 	pthread_mutex_unlock(&r->mutex);
 	if (!late)
-		return ipk__redis_take_lane(r, ret_lane);
-	*ret_lane = late->lane;
+		return ipk__redis_take_sequence(r, ret_sequence);
+	*ret_sequence = late->sequence;
 	free(late);
 	return 0;
 }
 
 static void put_late(struct ipk__redis *r, struct ipk__slice key, int64_t n,
-		     struct ipk__redis_lane *lane)
+		     struct ipk__redis_sequence *sequence)
 {
 	struct ipk__redis_late *late = ipk__os_malloc(sizeof *late + key.n_bytes);
 
 	if (!late) {
-		ipk__redis_give_lane(r, lane);
+		ipk__redis_give_sequence(r, sequence);
 		return;
 	}
-	lane->number--;
+	sequence->number--;
 	memcpy(late + 1, key.bytes, key.n_bytes);
 	late->key = IPK__SLICE((const char *)(late + 1), key.n_bytes);
-	late->lane = lane;
+	late->sequence = sequence;
 	late->n = n;
 	pthread_mutex_lock(&r->mutex);
 	late->next = r->late;
@@ -668,7 +668,7 @@ static void put_late(struct ipk__redis *r, struct ipk__slice key, int64_t n,
 static int get_items(struct ipk__redis *r, const struct ipk__call *c, struct attempt *a, int64_t n)
 {
 	char text[24];
-	int e = lane_for_get(r, c->argv[1], n, &a->lane);
+	int e = sequence_for_get(r, c->argv[1], n, &a->sequence);
 
 	if (e < 0)
 		return e;
@@ -678,13 +678,13 @@ static int get_items(struct ipk__redis *r, const struct ipk__call *c, struct att
 	a->ms_at = 1;
 	e = attempt(a);
 	if (e == -EINPROGRESS)
-		put_late(r, c->argv[1], n, a->lane);
+		put_late(r, c->argv[1], n, a->sequence);
 	else
-		ipk__redis_give_lane(r, a->lane);
+		ipk__redis_give_sequence(r, a->sequence);
 	if (e == 1)
 		return take_items(r, c, a);
 	if (e == 0 && ipk__redis_is_error(&a->reply))
-		return ipk__reply_put(c->reply, a->reply.whole);
+		return ipk__response_put(c->reply, a->reply.whole);
 	if (e == 0)
 		return ipk__redis_reply_null(c->reply);
 	return e == -EINPROGRESS ? -ETIMEDOUT : e;
@@ -705,15 +705,15 @@ static int do_get(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline 
 		return ipk__redis_reply_error(c->reply, "VALUE the count must be one or more");
 	attempt_init(&a, r, "IPK.QGET", c->argv[1], timeout, deadline);
 	e = get_items(r, c, &a, n);
-	ipk__reply_fini(&a.reply);
+	ipk__response_fini(&a.reply);
 	return e;
 }
 
-/* --- conditions: two objects, perhaps on two nodes, so several scripts --- */
+/* --- conditions: two objects, perhaps on two nodes, so several scripts ------------------------ */
 
 /* The lock's name; an error's text goes to the caller's reply: 0, otherwise 1. */
 static int companion(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline,
-		     struct ipk__reply *keep, struct ipk__slice *ret_key)
+		     struct ipk__response *keep, struct ipk__slice *ret_key)
 {
 	struct ipk__resp_value v = {0};
 	size_t at = 0;
@@ -722,7 +722,7 @@ static int companion(struct ipk__redis *r, const struct ipk__call *c, ipk_deadli
 	if (e < 0)
 		return e;
 	if (ipk__redis_is_error(keep))
-		return ipk__reply_put(c->reply, keep->whole);
+		return ipk__response_put(c->reply, keep->whole);
 	e = ipk__resp_next(keep->whole, &at, &v);
 	*ret_key = v.text;
 	return e < 0 ? e : 1;
@@ -732,21 +732,21 @@ static int companion(struct ipk__redis *r, const struct ipk__call *c, ipk_deadli
 static int let_go(struct ipk__redis *r, const struct ipk__call *c, struct ipk__slice lock,
 		  ipk_deadline deadline, int64_t *ret_times)
 {
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__resp_value v = {0};
 	size_t at = 0;
 	int e;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	e = ipk__redis_run(r, "UNHOLD", lock, &c->argv[2], 1, deadline, &reply);
 	if (e == 0 && ipk__redis_is_error(&reply)) {
-		e = ipk__reply_put(c->reply, reply.whole);
+		e = ipk__response_put(c->reply, reply.whole);
 	} else if (e == 0) {
 		e = ipk__resp_next(reply.whole, &at, &v);
 		*ret_times = v.integer;
 		e = e < 0 ? e : 1;
 	}
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	if (e == 1)
 		forget(r, lock, (uint64_t)*ret_times);
 	return e;
@@ -759,13 +759,13 @@ static int let_go(struct ipk__redis *r, const struct ipk__call *c, struct ipk__s
 static int wait_notified(struct ipk__redis *r, const struct ipk__call *c, struct ipk__slice lock,
 			 struct attempt *a, ipk_deadline deadline)
 {
-	struct ipk__reply again;
+	struct ipk__response again;
 	int64_t times = 1;
 	int e, taken;
 
 	e = ipk__redis_run(r, a->script, a->key, a->args, a->n_args, a->io, &a->reply);
 	if (e == 0 && ipk__redis_is_error(&a->reply))
-		return ipk__reply_put(c->reply, a->reply.whole);
+		return ipk__response_put(c->reply, a->reply.whole);
 	if (e == 0)
 		e = let_go(r, c, lock, a->io, &times);
 	if (e <= 0) {
@@ -775,20 +775,20 @@ static int wait_notified(struct ipk__redis *r, const struct ipk__call *c, struct
 	}
 	(void)deadline;
 	e = attempt(a);
-	ipk__reply_init(&again);
+	ipk__response_init(&again);
 	taken = acquire_until(r, lock, c->argv[2], times, -1, ipk_forever(), &again);
 	if (taken == 0 && ipk__redis_is_error(&again))
-		taken = ipk__reply_put(c->reply, again.whole);
+		taken = ipk__response_put(c->reply, again.whole);
 	else if (taken == 0)
 		taken = answer(a, e, c->reply, 1, 0);
-	ipk__reply_fini(&again);
+	ipk__response_fini(&again);
 	return taken;
 }
 
 static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
 	struct ipk__slice lock = {0};
-	struct ipk__reply keep;
+	struct ipk__response keep;
 	struct attempt a;
 	int64_t timeout;
 	int e;
@@ -799,31 +799,31 @@ static int do_cond_wait(struct ipk__redis *r, const struct ipk__call *c, ipk_dea
 	a.args = (struct ipk__slice[]){ipk__slice_of_string(a.id), IPK__SLICE_OF("1000")};
 	a.n_args = 2;
 	a.ms_at = 1;
-	ipk__reply_init(&keep);
+	ipk__response_init(&keep);
 	e = companion(r, c, a.io, &keep, &lock);
 	if (e == 1)
 		e = wait_notified(r, c, lock, &a, deadline);
-	ipk__reply_fini(&keep);
-	ipk__reply_fini(&a.reply);
+	ipk__response_fini(&keep);
+	ipk__response_fini(&a.reply);
 	return e;
 }
 
 static int do_notify(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
 	struct ipk__slice lock = {0};
-	struct ipk__reply keep, held;
+	struct ipk__response keep, held;
 	int64_t n;
 	int e;
 
 	if (!number_at(c, 3, &n))
 		return bad_words(c);
-	ipk__reply_init(&keep);
-	ipk__reply_init(&held);
+	ipk__response_init(&keep);
+	ipk__response_init(&held);
 	e = companion(r, c, deadline, &keep, &lock);
 	if (e == 1) {
 		e = ipk__redis_run(r, "IPK.HELD", lock, &c->argv[2], 1, deadline, &held);
 		if (e == 0 && ipk__redis_is_error(&held))
-			e = ipk__reply_put(c->reply, held.whole);
+			e = ipk__response_put(c->reply, held.whole);
 		else if (e == 0 && ipk__slice_equal(held.whole, IPK__SLICE_OF(":0\r\n")))
 			e = ipk__redis_reply_error(c->reply,
 						   "NOTOWNER the lock is not held by this owner");
@@ -831,24 +831,24 @@ static int do_notify(struct ipk__redis *r, const struct ipk__call *c, ipk_deadli
 			e = ipk__redis_run(r, "IPK.CNOTIFY", c->argv[1], &c->argv[3], 1, deadline,
 					   c->reply);
 	}
-	ipk__reply_fini(&keep);
-	ipk__reply_fini(&held);
+	ipk__response_fini(&keep);
+	ipk__response_fini(&held);
 	return e;
 }
 
 /* A condition's lock must be there, perhaps on another node; the rest is a script's. */
 static int do_new(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__reply held;
+	struct ipk__response held;
 	int e;
 
 	if (c->argc != 4 || !ipk__slice_is_word(c->argv[1], "CONDITION"))
 		return 1;
-	ipk__reply_init(&held);
+	ipk__response_init(&held);
 	e = ipk__redis_run(r, "IPK.FENCE", c->argv[3], NULL, 0, deadline, &held);
 	if (e == 0)
-		e = ipk__redis_is_error(&held) ? ipk__reply_put(c->reply, held.whole) : 1;
-	ipk__reply_fini(&held);
+		e = ipk__redis_is_error(&held) ? ipk__response_put(c->reply, held.whole) : 1;
+	ipk__response_fini(&held);
 	return e;
 }
 

@@ -1,10 +1,10 @@
 /*
- * redis_map.c - each command, as Redis can do it: as it is, as a script, split, or refused.
+ * redis_map.c - maps each command to Redis: unchanged, as a script, split, or refused.
  *
- * Invariant: a request is sent again after a broken connection only when that is harmless. It
- * is for what only reads, and for writes that leave the same behind when done twice (SET,
- * HSET; their reply may then say that nothing was new). All other writes go through a script
- * that remembers its last replies (redis_scripts.c). What is unknown here goes as it is, once.
+ * Invariant: after a broken connection a request is sent again only if that is harmless. That holds
+ * for reads, and for writes that leave the same state when done twice (SET, HSET; their reply may
+ * then say that nothing was new). All other writes go through a script that remembers its last
+ * replies (redis_scripts.c). An unknown command is sent unchanged, once.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ enum how {
 	EVERY_SUM,
 	EVERY_KEY, /* KEYS */
 	SCANS,
-	REFUSED, /* it would change the connection for whoever has it next */
+	REFUSED, /* it would change the connection for its next user */
 };
 
 static const struct command {
@@ -103,45 +103,45 @@ static struct command look_up(const struct ipk__call *call)
 	return found;
 }
 
-/* --- replies that are made here --- */
+/* --- replies that are built here -------------------------------------------------------------- */
 
-static int take_bytes(struct ipk__reply *reply, struct ipk__bytes *b)
+static int take_bytes(struct ipk__response *reply, struct ipk__buffer *b)
 {
-	int r = b->failed
-			? -ENOMEM
-			: ipk__reply_put(reply, IPK__SLICE(ipk__bytes_front(b), ipk__bytes_len(b)));
+	int r = b->failed ? -ENOMEM
+			  : ipk__response_put(reply,
+					      IPK__SLICE(ipk__buffer_front(b), ipk__buffer_len(b)));
 
-	ipk__bytes_free(b);
+	ipk__buffer_free(b);
 	return r;
 }
 
-int ipk__redis_reply_integer(struct ipk__reply *reply, int64_t n)
+int ipk__redis_reply_integer(struct ipk__response *reply, int64_t n)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 
 	ipk__resp_integer(&b, n);
 	return take_bytes(reply, &b);
 }
 
-int ipk__redis_reply_error(struct ipk__reply *reply, const char *text)
+int ipk__redis_reply_error(struct ipk__response *reply, const char *text)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 
 	ipk__resp_error(&b, ipk__slice_of_string(text));
 	return take_bytes(reply, &b);
 }
 
-int ipk__redis_reply_null(struct ipk__reply *reply)
+int ipk__redis_reply_null(struct ipk__response *reply)
 {
-	return ipk__reply_put(reply, IPK__SLICE_OF("$-1\r\n"));
+	return ipk__response_put(reply, IPK__SLICE_OF("$-1\r\n"));
 }
 
-bool ipk__redis_is_error(const struct ipk__reply *reply)
+bool ipk__redis_is_error(const struct ipk__response *reply)
 {
 	return reply->whole.n_bytes > 0 && reply->whole.bytes[0] == '-';
 }
 
-/* --- names of helper keys --- */
+/* --- names of helper keys --------------------------------------------------------------------- */
 
 /* "{tag}key" with a tag that has the key's slot, for keys that cannot be put into braces. */
 static size_t find_tag(struct ipk__slice key, char tag[24])
@@ -156,32 +156,32 @@ static size_t find_tag(struct ipk__slice key, char tag[24])
 	}
 }
 
-static int helper_prefix(struct ipk__slice key, const char *what, struct ipk__bytes *b)
+static int helper_prefix(struct ipk__slice key, const char *what, struct ipk__buffer *b)
 {
 	char tag[24];
 
 	if (ipk__redis_tag(key).n_bytes < key.n_bytes) {
-		ipk__bytes_append(b, key.bytes, key.n_bytes);
+		ipk__buffer_append(b, key.bytes, key.n_bytes);
 	} else if (key.n_bytes > 0 && !memchr(key.bytes, '}', key.n_bytes)) {
-		ipk__bytes_append(b, "{", 1);
-		ipk__bytes_append(b, key.bytes, key.n_bytes);
-		ipk__bytes_append(b, "}", 1);
+		ipk__buffer_append(b, "{", 1);
+		ipk__buffer_append(b, key.bytes, key.n_bytes);
+		ipk__buffer_append(b, "}", 1);
 	} else {
-		ipk__bytes_append(b, "{", 1);
-		ipk__bytes_append(b, tag, find_tag(key, tag));
-		ipk__bytes_append(b, "}", 1);
-		ipk__bytes_append(b, key.bytes, key.n_bytes);
+		ipk__buffer_append(b, "{", 1);
+		ipk__buffer_append(b, tag, find_tag(key, tag));
+		ipk__buffer_append(b, "}", 1);
+		ipk__buffer_append(b, key.bytes, key.n_bytes);
 	}
-	ipk__bytes_append(b, what, strlen(what));
+	ipk__buffer_append(b, what, strlen(what));
 	return b->failed ? -ENOMEM : 0;
 }
 
 int ipk__redis_helper_key(struct ipk__slice key, const char *what, struct ipk__slice *ret_key)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 
 	if (helper_prefix(key, what, &b) < 0) {
-		ipk__bytes_free(&b);
+		ipk__buffer_free(&b);
 		return -ENOMEM;
 	}
 	*ret_key = IPK__SLICE(b.room, b.to); /* nothing was taken: it begins at the room */
@@ -193,47 +193,47 @@ static bool is_helper(struct ipk__slice key)
 	return key.n_bytes > 6 && memmem(key.bytes, key.n_bytes, ":ipk.", 5) != NULL;
 }
 
-/* --- lanes --- */
+/* --- sequences -------------------------------------------------------------------------------- */
 
-int ipk__redis_take_lane(struct ipk__redis *r, struct ipk__redis_lane **ret_lane)
+int ipk__redis_take_sequence(struct ipk__redis *r, struct ipk__redis_sequence **ret_sequence)
 {
-	struct ipk__redis_lane *lane;
+	struct ipk__redis_sequence *sequence;
 	uint64_t id;
 
 	pthread_mutex_lock(&r->mutex);
-	lane = r->lanes;
-	if (lane)
-		r->lanes = lane->next;
+	sequence = r->sequences;
+	if (sequence)
+		r->sequences = sequence->next;
 	id = ++r->next_id;
 	pthread_mutex_unlock(&r->mutex);
-	if (!lane) {
-		lane = ipk__os_calloc(1, sizeof *lane);
-		if (!lane)
+	if (!sequence) {
+		sequence = ipk__os_calloc(1, sizeof *sequence);
+		if (!sequence)
 			return -ENOMEM;
-		memcpy(lane->name, r->me, 16);
-		lane->name[16] = '.';
+		memcpy(sequence->name, r->me, 16);
+		sequence->name[16] = '.';
 		for (int i = 0; i < 6; i++, id /= 26)
-			lane->name[17 + i] = (char)('a' + id % 26);
+			sequence->name[17 + i] = (char)('a' + id % 26);
 	}
-	*ret_lane = lane;
+	*ret_sequence = sequence;
 	return 0;
 }
 
-void ipk__redis_give_lane(struct ipk__redis *r, struct ipk__redis_lane *lane)
+void ipk__redis_give_sequence(struct ipk__redis *r, struct ipk__redis_sequence *sequence)
 {
 	pthread_mutex_lock(&r->mutex);
-	lane->next = r->lanes;
-	r->lanes = lane;
+	sequence->next = r->sequences;
+	r->sequences = sequence;
 	pthread_mutex_unlock(&r->mutex);
 }
 
-/* --- a script's words --- */
+/* --- a script's words ------------------------------------------------------------------------- */
 
 static int load(struct ipk__redis *r, int script, ipk_deadline deadline)
 {
 	struct ipk__slice argv[3] = {IPK__SLICE_OF("SCRIPT"), IPK__SLICE_OF("LOAD"),
 				     ipk__slice_of_string(ipk__redis_script_text(script))};
-	struct ipk__reply reply;
+	struct ipk__response reply;
 	struct ipk__resp_value v;
 	struct ipk__redis_ask ask = {.argv = argv,
 				     .argc = 3,
@@ -245,7 +245,7 @@ static int load(struct ipk__redis *r, int script, ipk_deadline deadline)
 	size_t at = 0;
 	int e;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	e = ipk__redis_ask(r, &ask, 1, deadline);
 	if (e == 0)
 		e = ipk__resp_next(reply.whole, &at, &v);
@@ -256,7 +256,7 @@ static int load(struct ipk__redis *r, int script, ipk_deadline deadline)
 		memcpy(r->hashes[script], v.text.bytes, 40);
 		pthread_mutex_unlock(&r->mutex);
 	}
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return e;
 }
 
@@ -276,10 +276,10 @@ static int hash_of(struct ipk__redis *r, int script, char hash[41], ipk_deadline
 	}
 }
 
-int ipk__redis_words(struct ipk__redis *r, int script, struct ipk__slice key,
-		     const struct ipk__slice *args, size_t n_args,
-		     const struct ipk__redis_lane *lane, uint64_t number, ipk_deadline deadline,
-		     struct ipk__redis_words *w)
+int ipk__redis_argv(struct ipk__redis *r, int script, struct ipk__slice key,
+		    const struct ipk__slice *args, size_t n_args,
+		    const struct ipk__redis_sequence *sequence, uint64_t number,
+		    ipk_deadline deadline, struct ipk__redis_argv *w)
 {
 	size_t n_small = sizeof w->small / sizeof w->small[0];
 	struct ipk__slice once = {0}, never = {0};
@@ -311,7 +311,7 @@ int ipk__redis_words(struct ipk__redis *r, int script, struct ipk__slice key,
 	argv[3] = key;
 	argv[4] = once;
 	argv[5] = never;
-	argv[6] = ipk__slice_of_string(lane->name);
+	argv[6] = ipk__slice_of_string(sequence->name);
 	argv[7] = IPK__SLICE(w->number, ipk__int64_to_text((int64_t)number, w->number));
 	argv[8] = IPK__SLICE(once.bytes, once.n_bytes - strlen(":ipk.once"));
 	argv[9] = ipk__slice_of_string(r->me);
@@ -326,7 +326,7 @@ failed:
 	return e;
 }
 
-void ipk__redis_words_fini(struct ipk__redis_words *w)
+void ipk__redis_argv_fini(struct ipk__redis_argv *w)
 {
 	if (w->argv != w->small)
 		free(w->argv);
@@ -334,14 +334,14 @@ void ipk__redis_words_fini(struct ipk__redis_words *w)
 	free(w->never);
 }
 
-/* --- one request or several, translated --- */
+/* --- one request or several, translated ------------------------------------------------------- */
 
 static int as_script(struct ipk__redis *r, struct ipk__redis_translated *t, int script,
 		     struct ipk__slice key, const struct ipk__slice *args, size_t n_args,
-		     struct ipk__redis_lane *lane, ipk_deadline deadline)
+		     struct ipk__redis_sequence *sequence, ipk_deadline deadline)
 {
-	int e = ipk__redis_words(r, script, key, args, n_args, lane, ++lane->number, deadline,
-				 &t->words);
+	int e = ipk__redis_argv(r, script, key, args, n_args, sequence, ++sequence->number,
+				deadline, &t->words);
 
 	if (e < 0)
 		return e;
@@ -355,18 +355,17 @@ static int as_script(struct ipk__redis *r, struct ipk__redis_translated *t, int 
 
 /* "IPK.NEW kind key ...": the key first. */
 static int new_script(struct ipk__redis *r, struct ipk__redis_translated *t, int script,
-		      const struct ipk__call *call, struct ipk__redis_lane *lane,
+		      const struct ipk__call *call, struct ipk__redis_sequence *sequence,
 		      ipk_deadline deadline)
 {
 	struct ipk__slice args[4];
 	size_t n = 0;
 
-	if (call->argc < 3 || call->argc > 6)
-		return -EINVAL;
+	IPK__REQUIRE(call->argc >= 3 && call->argc <= 6, "words: of IPK.NEW 3 to 6");
 	args[n++] = call->argv[1];
 	for (size_t i = 3; i < call->argc; i++)
 		args[n++] = call->argv[i];
-	return as_script(r, t, script, call->argv[2], args, n, lane, deadline);
+	return as_script(r, t, script, call->argv[2], args, n, sequence, deadline);
 }
 
 /* What has another name here: the same words with another first one. */
@@ -388,21 +387,21 @@ static int renamed(struct ipk__redis_translated *t, const struct ipk__call *call
 
 static int as_command(struct ipk__redis *r, struct ipk__redis_translated *t,
 		      const struct ipk__call *call, ipk_deadline deadline,
-		      struct ipk__redis_lane *lane)
+		      struct ipk__redis_sequence *sequence)
 {
 	struct command c = look_up(call);
 	bool is_type = ipk__slice_is_word(call->argv[0], "TYPE");
 	size_t key_at = c.key_at < call->argc ? c.key_at : 0;
 
 	if (is_type && call->argc == 2)
-		return as_script(r, t, ipk__redis_script("TYPE", 4), call->argv[1], NULL, 0, lane,
-				 deadline);
+		return as_script(r, t, ipk__redis_script("TYPE", 4), call->argv[1], NULL, 0,
+				 sequence, deadline);
 	if (c.how == NUMBERED && key_at > 0)
 		return as_script(r, t, ipk__redis_script("ONCE", 4), call->argv[1], call->argv,
-				 call->argc, lane, deadline);
+				 call->argc, sequence, deadline);
 	if (c.how == DELETES && call->argc == 2)
-		return as_script(r, t, ipk__redis_script("DEL", 3), call->argv[1], NULL, 0, lane,
-				 deadline);
+		return as_script(r, t, ipk__redis_script("DEL", 3), call->argv[1], NULL, 0,
+				 sequence, deadline);
 	t->ask.argv = call->argv;
 	t->ask.argc = call->argc;
 	t->ask.may_repeat = c.how != AS_IS;
@@ -419,7 +418,7 @@ static int as_command(struct ipk__redis *r, struct ipk__redis_translated *t,
 }
 
 int ipk__redis_translate(struct ipk__redis *r, const struct ipk__call *call,
-			 struct ipk__redis_lane *lane, ipk_deadline deadline,
+			 struct ipk__redis_sequence *sequence, ipk_deadline deadline,
 			 struct ipk__redis_translated *t)
 {
 	int script = -1;
@@ -432,32 +431,32 @@ int ipk__redis_translate(struct ipk__redis *r, const struct ipk__call *call,
 		script = ipk__redis_script(call->argv[0].bytes, call->argv[0].n_bytes);
 	t->ask.reads = call->flags & IPK__CALL_READ;
 	if (script < 0)
-		return call->argc > 0 ? as_command(r, t, call, deadline, lane) : -EINVAL;
+		return call->argc > 0 ? as_command(r, t, call, deadline, sequence)
+				      : ipk__invalid("n_words: 1 or more");
 	if (ipk__slice_is_word(call->argv[0], "IPK.NEW"))
-		return new_script(r, t, script, call, lane, deadline);
-	if (call->argc < 2)
-		return -EINVAL;
-	return as_script(r, t, script, call->argv[1], call->argv + 2, call->argc - 2, lane,
+		return new_script(r, t, script, call, sequence, deadline);
+	IPK__REQUIRE(call->argc >= 2, "words: this command needs a key");
+	return as_script(r, t, script, call->argv[1], call->argv + 2, call->argc - 2, sequence,
 			 deadline);
 }
 
 void ipk__redis_translated_fini(struct ipk__redis_translated *t)
 {
-	ipk__redis_words_fini(&t->words);
+	ipk__redis_argv_fini(&t->words);
 	free(t->args);
 }
 
-/* --- what takes several requests --- */
+/* --- what takes several requests -------------------------------------------------------------- */
 
 /* The same command for each key (and value), @step words apart, as calls of their own. */
 static int each_key(struct ipk__redis *r, const struct ipk__call *call, const char *word,
-		    size_t step, ipk_deadline deadline, struct ipk__reply **ret_replies,
+		    size_t step, ipk_deadline deadline, struct ipk__response **ret_replies,
 		    size_t *ret_n)
 {
 	size_t n = (call->argc - 1) / step;
 	struct ipk__slice *words = ipk__os_malloc(n * (step + 1) * sizeof *words);
 	struct ipk__call *calls = ipk__os_calloc(n, sizeof *calls);
-	struct ipk__reply *replies = ipk__os_calloc(n, sizeof *replies);
+	struct ipk__response *replies = ipk__os_calloc(n, sizeof *replies);
 	int e = words && calls && replies ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < n && e == 0; i++) {
@@ -465,7 +464,7 @@ static int each_key(struct ipk__redis *r, const struct ipk__call *call, const ch
 
 		w[0] = ipk__slice_of_string(word);
 		memcpy(w + 1, call->argv + 1 + i * step, step * sizeof *w);
-		ipk__reply_init(&replies[i]);
+		ipk__response_init(&replies[i]);
 		calls[i] = (struct ipk__call){.argv = w, .argc = step + 1, .reply = &replies[i]};
 	}
 	if (e == 0)
@@ -474,7 +473,7 @@ static int each_key(struct ipk__redis *r, const struct ipk__call *call, const ch
 	free(calls);
 	if (e < 0) {
 		for (size_t i = 0; i < n && replies; i++)
-			ipk__reply_fini(&replies[i]);
+			ipk__response_fini(&replies[i]);
 		free(replies);
 		return e;
 	}
@@ -483,7 +482,7 @@ static int each_key(struct ipk__redis *r, const struct ipk__call *call, const ch
 	return 0;
 }
 
-static int add_up(const struct ipk__reply *replies, size_t n, struct ipk__reply *reply)
+static int add_up(const struct ipk__response *replies, size_t n, struct ipk__response *reply)
 {
 	int64_t sum = 0;
 
@@ -492,7 +491,7 @@ static int add_up(const struct ipk__reply *replies, size_t n, struct ipk__reply 
 		size_t at = 0;
 
 		if (ipk__redis_is_error(&replies[i]))
-			return ipk__reply_put(reply, replies[i].whole);
+			return ipk__response_put(reply, replies[i].whole);
 		if (ipk__resp_next(replies[i].whole, &at, &v) < 0)
 			return -EPROTO;
 		sum += v.integer;
@@ -500,16 +499,16 @@ static int add_up(const struct ipk__reply *replies, size_t n, struct ipk__reply 
 	return ipk__redis_reply_integer(reply, sum);
 }
 
-static int line_up(const struct ipk__reply *replies, size_t n, struct ipk__reply *reply)
+static int line_up(const struct ipk__response *replies, size_t n, struct ipk__response *reply)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 
 	ipk__resp_head(&b, IPK__RESP_ARRAY, n);
 	for (size_t i = 0; i < n; i++)
-		if (ipk__redis_is_error(&replies[i])) /* another kind: MGET says null */
+		if (ipk__redis_is_error(&replies[i])) /* another kind: MGET replies null */
 			ipk__resp_null(&b, 2);
 		else
-			ipk__bytes_append(&b, replies[i].whole.bytes, replies[i].whole.n_bytes);
+			ipk__buffer_append(&b, replies[i].whole.bytes, replies[i].whole.n_bytes);
 	return take_bytes(reply, &b);
 }
 
@@ -517,7 +516,7 @@ static int in_pieces(struct ipk__redis *r, const struct ipk__call *call, enum ho
 		     ipk_deadline deadline)
 {
 	const char *word = how == DELETES ? "DEL" : how == GETS ? "GET" : "SET";
-	struct ipk__reply *replies;
+	struct ipk__response *replies;
 	char own[16] = "";
 	size_t n;
 	int e;
@@ -530,15 +529,15 @@ static int in_pieces(struct ipk__redis *r, const struct ipk__call *call, enum ho
 	if (e < 0)
 		return e;
 	e = how == GETS   ? line_up(replies, n, call->reply)
-	    : how == SETS ? ipk__reply_put(call->reply, IPK__SLICE_OF("+OK\r\n"))
+	    : how == SETS ? ipk__response_put(call->reply, IPK__SLICE_OF("+OK\r\n"))
 			  : add_up(replies, n, call->reply);
 	for (size_t i = 0; i < n; i++)
-		ipk__reply_fini(&replies[i]);
+		ipk__response_fini(&replies[i]);
 	free(replies);
 	return e;
 }
 
-/* --- on every master --- */
+/* --- on every master -------------------------------------------------------------------------- */
 
 static size_t masters(struct ipk__redis *r, uint16_t *ret_nodes)
 {
@@ -559,7 +558,7 @@ static size_t masters(struct ipk__redis *r, uint16_t *ret_nodes)
 }
 
 static int on_node(struct ipk__redis *r, const struct ipk__slice *argv, size_t argc, size_t node,
-		   ipk_deadline deadline, struct ipk__reply *reply)
+		   ipk_deadline deadline, struct ipk__response *reply)
 {
 	struct ipk__redis_ask ask = {.argv = argv,
 				     .argc = argc,
@@ -573,7 +572,7 @@ static int on_node(struct ipk__redis *r, const struct ipk__slice *argv, size_t a
 }
 
 /* The keys of an array reply, without ours. */
-static int add_keys(struct ipk__slice whole, size_t *at, struct ipk__bytes *b, uint64_t *n)
+static int add_keys(struct ipk__slice whole, size_t *at, struct ipk__buffer *b, uint64_t *n)
 {
 	struct ipk__resp_value array, key;
 	int e = ipk__resp_next(whole, at, &array);
@@ -595,7 +594,7 @@ static int everywhere(struct ipk__redis *r, const struct ipk__call *call, enum h
 {
 	uint16_t nodes[IPK__REDIS_NODES_MAX];
 	size_t n_nodes = masters(r, nodes);
-	struct ipk__bytes keys = {0}, b = {0};
+	struct ipk__buffer keys = {0}, b = {0};
 	struct ipk__resp_value v;
 	uint64_t n = 0;
 	int64_t sum = 0;
@@ -618,11 +617,11 @@ static int everywhere(struct ipk__redis *r, const struct ipk__call *call, enum h
 	if (e == 0 && how == EVERY_KEY && !ipk__redis_is_error(call->reply)) {
 		ipk__resp_head(&b, IPK__RESP_ARRAY, n);
 		if (n > 0)
-			ipk__bytes_append(&b, ipk__bytes_front(&keys), ipk__bytes_len(&keys));
+			ipk__buffer_append(&b, ipk__buffer_front(&keys), ipk__buffer_len(&keys));
 		b.failed |= keys.failed;
 		e = take_bytes(call->reply, &b);
 	}
-	ipk__bytes_free(&keys);
+	ipk__buffer_free(&keys);
 	return e;
 }
 
@@ -635,7 +634,7 @@ static int scan(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline
 	uint16_t nodes[IPK__REDIS_NODES_MAX];
 	size_t n_nodes = masters(r, nodes), which, at = 0;
 	struct ipk__slice argv[16];
-	struct ipk__bytes keys = {0}, b = {0};
+	struct ipk__buffer keys = {0}, b = {0};
 	struct ipk__resp_value v = {0};
 	char text[24];
 	int64_t cursor;
@@ -665,16 +664,16 @@ static int scan(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline
 	ipk__resp_bulk(&b, IPK__SLICE(text, ipk__int64_to_text(cursor, text)));
 	ipk__resp_head(&b, IPK__RESP_ARRAY, n);
 	if (n > 0)
-		ipk__bytes_append(&b, ipk__bytes_front(&keys), ipk__bytes_len(&keys));
+		ipk__buffer_append(&b, ipk__buffer_front(&keys), ipk__buffer_len(&keys));
 	b.failed |= keys.failed;
-	ipk__bytes_free(&keys);
+	ipk__buffer_free(&keys);
 	if (e == 0)
 		return take_bytes(call->reply, &b);
-	ipk__bytes_free(&b);
+	ipk__buffer_free(&b);
 	return e;
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 /* 1: it is one request for one node. */
 static int special(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline deadline)
@@ -714,16 +713,17 @@ static int plain(struct ipk__redis *r, const struct ipk__call *calls, size_t n,
 {
 	struct ipk__redis_translated *t = ipk__os_malloc(n * sizeof *t);
 	struct ipk__redis_ask *asks = ipk__os_malloc(n * sizeof *asks);
-	struct ipk__redis_lane *lanes[IPK__REDIS_BATCH_MAX];
-	size_t n_made = 0, n_lanes = 0;
+	struct ipk__redis_sequence *sequences[IPK__REDIS_BATCH_MAX];
+	size_t n_made = 0, n_sequences = 0;
 	int e = t && asks ? 0 : -ENOMEM;
 
 	while (e == 0 && n_made < n) {
-		e = ipk__redis_take_lane(r, &lanes[n_lanes]);
+		e = ipk__redis_take_sequence(r, &sequences[n_sequences]);
 		if (e < 0)
 			break;
-		n_lanes++;
-		e = ipk__redis_translate(r, &calls[n_made], lanes[n_made], deadline, &t[n_made]);
+		n_sequences++;
+		e = ipk__redis_translate(r, &calls[n_made], sequences[n_made], deadline,
+					 &t[n_made]);
 		if (e == 0)
 			asks[n_made] = t[n_made].ask;
 		if (e == 0)
@@ -733,8 +733,8 @@ static int plain(struct ipk__redis *r, const struct ipk__call *calls, size_t n,
 		e = ipk__redis_ask(r, asks, n, deadline);
 	for (size_t i = 0; i < n_made; i++)
 		ipk__redis_translated_fini(&t[i]);
-	for (size_t i = n_lanes; i > 0; i--)
-		ipk__redis_give_lane(r, lanes[i - 1]);
+	for (size_t i = n_sequences; i > 0; i--)
+		ipk__redis_give_sequence(r, sequences[i - 1]);
 	free(t);
 	free(asks);
 	return e;
@@ -742,7 +742,7 @@ static int plain(struct ipk__redis *r, const struct ipk__call *calls, size_t n,
 
 int ipk__redis_call(struct ipk__redis *r, const struct ipk__call *call, ipk_deadline deadline)
 {
-	struct ipk__redis_lane *lane;
+	struct ipk__redis_sequence *sequence;
 	struct ipk__redis_translated t;
 	int e = special(r, call, deadline);
 
@@ -750,15 +750,15 @@ int ipk__redis_call(struct ipk__redis *r, const struct ipk__call *call, ipk_dead
 		return e;
 	if (call->flags & IPK__CALL_WAITS) /* the server keeps the time itself */
 		deadline.at_ns = ipk__later_ns(deadline.at_ns, (int64_t)200 * 1000 * 1000);
-	e = ipk__redis_take_lane(r, &lane);
+	e = ipk__redis_take_sequence(r, &sequence);
 	if (e < 0)
 		return e;
-	e = ipk__redis_translate(r, call, lane, deadline, &t);
+	e = ipk__redis_translate(r, call, sequence, deadline, &t);
 	if (e == 0) {
 		e = ipk__redis_ask(r, &t.ask, 1, deadline);
 		ipk__redis_translated_fini(&t);
 	}
-	ipk__redis_give_lane(r, lane);
+	ipk__redis_give_sequence(r, sequence);
 	return e;
 }
 
@@ -794,30 +794,31 @@ int ipk__redis_call_many(struct ipk__redis *r, const struct ipk__call *calls, si
 }
 
 int ipk__redis_run_on(struct ipk__redis *r, const char *script, struct ipk__slice key,
-		      const struct ipk__slice *args, size_t n_args, struct ipk__redis_lane *lane,
-		      ipk_deadline deadline, struct ipk__reply *reply)
+		      const struct ipk__slice *args, size_t n_args,
+		      struct ipk__redis_sequence *sequence, ipk_deadline deadline,
+		      struct ipk__response *reply)
 {
 	struct ipk__redis_translated t = {.ask = {.on_node = -1, .reply = reply}};
-	int e = as_script(r, &t, ipk__redis_script(script, strlen(script)), key, args, n_args, lane,
-			  deadline);
+	int e = as_script(r, &t, ipk__redis_script(script, strlen(script)), key, args, n_args,
+			  sequence, deadline);
 
 	if (e < 0)
 		return e;
 	e = ipk__redis_ask(r, &t.ask, 1, deadline);
-	ipk__redis_words_fini(&t.words);
+	ipk__redis_argv_fini(&t.words);
 	return e;
 }
 
 int ipk__redis_run(struct ipk__redis *r, const char *script, struct ipk__slice key,
 		   const struct ipk__slice *args, size_t n_args, ipk_deadline deadline,
-		   struct ipk__reply *reply)
+		   struct ipk__response *reply)
 {
-	struct ipk__redis_lane *lane;
-	int e = ipk__redis_take_lane(r, &lane);
+	struct ipk__redis_sequence *sequence;
+	int e = ipk__redis_take_sequence(r, &sequence);
 
 	if (e < 0)
 		return e;
-	e = ipk__redis_run_on(r, script, key, args, n_args, lane, deadline, reply);
-	ipk__redis_give_lane(r, lane);
+	e = ipk__redis_run_on(r, script, key, args, n_args, sequence, deadline, reply);
+	ipk__redis_give_sequence(r, sequence);
 	return e;
 }

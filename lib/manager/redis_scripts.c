@@ -13,21 +13,22 @@
  *   {name}:ipk.s        its state, a hash: holder ("session:owner"), count, fence, permits,
  *                       parties, max, order, ...; w:ID until when a waiter is believed in,
  *                       r:ID what it was granted, h:session:owner permits held
- *   {name}:ipk.l        who holds something: session by the millisecond when its lease ends
+ *   {name}:ipk.l        who holds something: session ("random-pid") by the millisecond when its
+ *                       lease ends
  *   {name}:ipk.i        items of a queue; sorted set of "priority number value" or list
  *   {name}:ipk.u:S      items that session S took and has not reported done
  *   {name}:ipk.q:R      who waits, in order, for one of: a acquire, c notify, e event, b barrier,
  *                       g get, p put, j join; r: grants not looked at yet
  *   {name}:ipk.w:ID     a list on which that waiter sleeps (BLPOP); short-lived
- *   {name}:ipk.once     the last reply for each lane (below), gone two minutes after the last
+ *   {name}:ipk.once     the last reply for each sequence (below), gone two minutes after the last
  *
  *   {name}:ipk.never    never there: while a cluster moves the slot, a request that names it is
  *                       refused whole (TRYAGAIN) rather than failing between two writes
  *
- * Every script gets three keys, the name, its ipk.once and its ipk.never, then a lane (one stream
- * of requests that are sent one after the other), the request's number, the helper keys' beginning,
- * the session and its lease in ms, then its own arguments. A request sent again finds its number in
- * ipk.once and gets the reply of then.
+ * Every script gets three keys, the name, its ipk.once and its ipk.never, then a sequence (one
+ * stream of requests that are sent one after the other), the request's number, the helper keys'
+ * beginning, the session and its lease in ms, then its own arguments. A request sent again finds
+ * its number in ipk.once and gets the reply of then.
  *
  * Waking is only a hint: a waiter looks again at least once a second, so a hint that went to
  * a dead one costs time, never correctness. Whose lease has ended is undone by the next
@@ -38,7 +39,7 @@
 #include "manager/redis.h"
 
 #define PRELUDE                                                                                 \
-	"local K, O, lane, num, H = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]\n"              \
+	"local K, O, sequence, num, H = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]\n"          \
 	"local me, lease, call, now, A = ARGV[4], tonumber(ARGV[5]), redis.call, nil, {}\n"     \
 	"for i = 6, #ARGV do A[i - 5] = ARGV[i] end\n"                                          \
 	"local function clock()\n"                                                              \
@@ -47,7 +48,7 @@
 	" now = t[1] * 1000 + math.floor(t[2] / 1000)\n"                                        \
 	"end\n"                                                                                 \
 	"local function once(f)\n"                                                              \
-	" local was = call('HGET', O, lane)\n"                                                  \
+	" local was = call('HGET', O, sequence)\n"                                              \
 	" if was then\n"                                                                        \
 	"  was = cmsgpack.unpack(was)\n"                                                        \
 	"  if was[1] == num then return was[3] end\n"                                           \
@@ -56,7 +57,7 @@
 	" local r = f()\n"                                                                      \
 	" if type(r) == 'table' and r.err then return r end\n"                                  \
 	" if r == nil then r = false end\n"                                                     \
-	" local is_new = call('HSET', O, lane, cmsgpack.pack({num, now, r})) == 1\n"            \
+	" local is_new = call('HSET', O, sequence, cmsgpack.pack({num, now, r})) == 1\n"        \
 	" if is_new and call('HLEN', O) % 256 == 0 then\n"                                      \
 	"  local all = call('HGETALL', O)\n"                                                    \
 	"  for i = 2, #all, 2 do\n"                                                             \
@@ -90,7 +91,7 @@
 	"end\n"                                                                                \
 	"local function rows() return call('LRANGE', K, 0, -1) end\n"
 
-#define THING                                                                                \
+#define SYNC_OBJECT                                                                          \
 	"local S, L = H .. ':ipk.s', H .. ':ipk.l'\n"                                        \
 	"local WRONG = {err = 'WRONGTYPE Operation against a key holding the wrong kind of " \
 	"value'}\n"                                                                          \
@@ -242,7 +243,7 @@ static const struct script {
 		"local t = call('TYPE', K)\n"
 		"local k = t.ok == 'zset' and call('ZRANGE', K, 0, 0)[1]\n"
 		"return k and k:sub(1, 4) == 'ipk.' and {ok = k} or t\n"},
-	{"DEL", PRELUDE THING
+	{"DEL", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" if call('TYPE', K).ok == 'zset' and call('ZRANGE', K, 0, 0)[1]:sub(1, 4) == 'ipk.' then\n"
 		"  settle('x')\n"
@@ -270,7 +271,7 @@ static const struct script {
 		" if i < 0 or i >= n then return false end\n"
 		" if i == 0 then return call('LPOP', K) end\n"
 		" if i == n - 1 then return call('RPOP', K) end\n"
-		" local v, gone = call('LINDEX', K, i), 'ipk.gone:' .. lane .. num\n"
+		" local v, gone = call('LINDEX', K, i), 'ipk.gone:' .. sequence .. num\n"
 		" call('LSET', K, i, gone)\n"
 		" call('LREM', K, i < n / 2 and 1 or -1, gone)\n"
 		" return v\n"
@@ -483,7 +484,7 @@ static const struct script {
 		" end\n"
 		" return 1\n"
 		"end)\n"},
-	{"IPK.NEW", PRELUDE THING
+	{"IPK.NEW", PRELUDE SYNC_OBJECT
 		"local WORDS = {lock = 1, rlock = 1, event = 1, semaphore = 2, boundedsemaphore = 2,\n"
 		" condition = 2, barrier = 2, queue = 4}\n"
 		"local FIELD = {semaphore = 'permits', boundedsemaphore = 'permits', barrier = 'parties',\n"
@@ -521,7 +522,7 @@ static const struct script {
 		" call('ZADD', K, 1, 'ipk.' .. kind)\n"
 		" return 1\n"
 		"end)\n"},
-	{"IPK.ACQUIRE", PRELUDE THING
+	{"IPK.ACQUIRE", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('lock', 'rlock', 'semaphore', 'boundedsemaphore')\n"
 		" if e then return e end\n"
@@ -549,7 +550,7 @@ static const struct script {
 		" local first = call('ZRANGE', L, 0, 0, 'WITHSCORES')[2]\n"
 		" return {0, first and math.max(1, tonumber(first) - now + 1) or 60000}\n"
 		"end)\n"},
-	{"IPK.RELEASE", PRELUDE THING
+	{"IPK.RELEASE", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('lock', 'rlock', 'semaphore', 'boundedsemaphore')\n"
 		" if e then return e end\n"
@@ -581,7 +582,7 @@ static const struct script {
 		" wake('a', n)\n"
 		" return {{ok = 'OK'}, own}\n"
 		"end)\n"},
-	{"IPK.HELD", PRELUDE THING
+	{"IPK.HELD", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"local k, e = need('lock', 'rlock', 'semaphore', 'boundedsemaphore')\n"
 		"if e then return e end\n"
@@ -589,10 +590,18 @@ static const struct script {
 		"local mine = me .. ':' .. A[1]\n"
 		"if k ~= 'lock' and k ~= 'rlock' then return num_of('h:' .. mine) end\n"
 		"return call('HGET', S, 'holder') == mine and num_of('count') or 0\n"},
-	{"IPK.FENCE", PRELUDE THING
+	{"IPK.OWNER", PRELUDE SYNC_OBJECT
+		"clock()\n"
+		"local k, e = need('lock', 'rlock')\n"
+		"if e then return e end\n"
+		"reap(k)\n"
+		"local s, pid, o = (call('HGET', S, 'holder') or ''):match('^(%w+%-?(%d*)):(.*)$')\n"
+		"if not s then return false end\n"
+		"return {0, tonumber(pid) or 0, s, '', o, num_of('count')}\n"},
+	{"IPK.FENCE", PRELUDE SYNC_OBJECT
 		"local k, e = need('lock', 'rlock')\n"
 		"return e or num_of('fence')\n"},
-	{"UNHOLD", PRELUDE THING
+	{"UNHOLD", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('lock', 'rlock')\n"
 		" if e then return e end\n"
@@ -606,10 +615,10 @@ static const struct script {
 		" wake('a', 1)\n"
 		" return n\n"
 		"end)\n"},
-	{"COMPANION", PRELUDE THING
+	{"COMPANION", PRELUDE SYNC_OBJECT
 		"local _, e = need('condition')\n"
 		"return e or call('HGET', S, 'lock')\n"},
-	{"IPK.CWAIT", PRELUDE THING
+	{"IPK.CWAIT", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('condition')\n"
 		" if e then return e end\n"
@@ -620,12 +629,12 @@ static const struct script {
 		" wait('c', A[1], tonumber(A[2]))\n"
 		" return {0, 60000}\n"
 		"end)\n"},
-	{"IPK.CNOTIFY", PRELUDE THING
+	{"IPK.CNOTIFY", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('condition')\n"
 		" return e or wake('c', tonumber(A[1]), 1)\n"
 		"end)\n"},
-	{"IPK.ESET", PRELUDE THING
+	{"IPK.ESET", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('event')\n"
 		" if e then return e end\n"
@@ -633,17 +642,17 @@ static const struct script {
 		" wake('e', -1, 1)\n"
 		" return {ok = 'OK'}\n"
 		"end)\n"},
-	{"IPK.ECLEAR", PRELUDE THING
+	{"IPK.ECLEAR", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('event')\n"
 		" if e then return e end\n"
 		" call('HDEL', S, 'set')\n"
 		" return {ok = 'OK'}\n"
 		"end)\n"},
-	{"IPK.EISSET", PRELUDE THING
+	{"IPK.EISSET", PRELUDE SYNC_OBJECT
 		"local _, e = need('event')\n"
 		"return e or num_of('set')\n"},
-	{"IPK.EWAIT", PRELUDE THING
+	{"IPK.EWAIT", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('event')\n"
 		" if e then return e end\n"
@@ -654,7 +663,7 @@ static const struct script {
 		" wait('e', A[1], tonumber(A[2]))\n"
 		" return {0, 60000}\n"
 		"end)\n"},
-	{"IPK.BWAIT", PRELUDE THING
+	{"IPK.BWAIT", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('barrier')\n"
 		" if e then return A[3] == 'again' and BROKEN or e end\n"
@@ -684,14 +693,14 @@ static const struct script {
 		" leave('b', id)\n"
 		" return BROKEN\n"
 		"end)\n"},
-	{"IPK.BABORT", PRELUDE THING
+	{"IPK.BABORT", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('barrier')\n"
 		" if e then return e end\n"
 		" crash()\n"
 		" return {ok = 'OK'}\n"
 		"end)\n"},
-	{"IPK.BRESET", PRELUDE THING
+	{"IPK.BRESET", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local _, e = need('barrier')\n"
 		" if e then return e end\n"
@@ -699,13 +708,13 @@ static const struct script {
 		" call('HDEL', S, 'broken')\n"
 		" return {ok = 'OK'}\n"
 		"end)\n"},
-	{"IPK.BINFO", PRELUDE THING
+	{"IPK.BINFO", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"local k, e = need('barrier')\n"
 		"if e then return e end\n"
 		"reap(k)\n"
 		"return {num_of('parties'), num_of('n'), num_of('broken')}\n"},
-	{"IPK.QPUT", PRELUDE THING
+	{"IPK.QPUT", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('queue')\n"
 		" if e then return e end\n"
@@ -732,7 +741,7 @@ static const struct script {
 		" end\n"
 		" return {n, 60000}\n"
 		"end)\n"},
-	{"IPK.QGET", PRELUDE THING
+	{"IPK.QGET", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('queue')\n"
 		" if e then return e end\n"
@@ -758,13 +767,13 @@ static const struct script {
 		" if len > n then wake('g', 1) end\n"
 		" return {1, joinable and 1 or 0, out}\n"
 		"end)\n"},
-	{"IPK.QLEN", PRELUDE THING
+	{"IPK.QLEN", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"local k, e = need('queue')\n"
 		"if e then return e end\n"
 		"reap(k)\n"
 		"return call(call('HGET', S, 'order') == 'PRIORITY' and 'ZCARD' or 'LLEN', H .. ':ipk.i')\n"},
-	{"IPK.QINFO", PRELUDE THING
+	{"IPK.QINFO", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"local k, e = need('queue')\n"
 		"if e then return e end\n"
@@ -772,7 +781,7 @@ static const struct script {
 		"local order = call('HGET', S, 'order')\n"
 		"return {call(order == 'PRIORITY' and 'ZCARD' or 'LLEN', H .. ':ipk.i'), num_of('max'),\n"
 		" num_of('unfinished'), num_of('shut'), order, num_of('joinable')}\n"},
-	{"IPK.QDONE", PRELUDE THING
+	{"IPK.QDONE", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('queue')\n"
 		" if e then return e end\n"
@@ -787,7 +796,7 @@ static const struct script {
 		" if call('HINCRBY', S, 'unfinished', -n) == 0 then wake('j', -1) end\n"
 		" return {{ok = 'OK'}, math.min(n, mine)}\n"
 		"end)\n"},
-	{"IPK.QJOIN", PRELUDE THING
+	{"IPK.QJOIN", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('queue')\n"
 		" if e then return e end\n"
@@ -799,7 +808,7 @@ static const struct script {
 		" wait('j', A[1], tonumber(A[2]))\n"
 		" return {0, 60000}\n"
 		"end)\n"},
-	{"IPK.QSHUTDOWN", PRELUDE THING
+	{"IPK.QSHUTDOWN", PRELUDE SYNC_OBJECT
 		"return once(function()\n"
 		" local k, e = need('queue')\n"
 		" if e then return e end\n"
@@ -815,12 +824,12 @@ static const struct script {
 		" wake('p', -1)\n"
 		" return {ok = 'OK'}\n"
 		"end)\n"},
-	{"RENEW", PRELUDE THING
+	{"RENEW", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"if not call('ZSCORE', L, me) then return 0 end\n"
 		"hold()\n"
 		"return 1\n"},
-	{"DROP", PRELUDE THING
+	{"DROP", PRELUDE SYNC_OBJECT
 		"clock()\n"
 		"local k = need('lock', 'rlock', 'semaphore', 'boundedsemaphore', 'queue')\n"
 		"if k then drop(k, me) end\n"

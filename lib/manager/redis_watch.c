@@ -1,21 +1,22 @@
 /*
  * redis_watch.c - optimistic transactions, and change notification, on Redis.
  *
- * A transaction needs one connection from WATCH to EXEC: it is pinned. Scripts go into it as
- * text, since a hash that the server does not know would fail in the middle. When the
- * connection breaks before EXEC was sent, nothing happened (-ECANCELED); after it, a number
- * left by the transaction itself beside the first key tells whether it was done.
+ * A transaction needs one connection from WATCH to EXEC: it is pinned. Scripts are sent in it as
+ * text, since a hash unknown to the server would fail in the middle. If the connection breaks
+ * before EXEC was sent, nothing happened (-ECANCELED); after it, a number that the transaction
+ * itself stores beside the first key tells whether it committed.
  *
- * Notifications are Redis's keyspace events, which tell that a key changed, and by which
- * command, not which field: a watch of a field looks at the field and speaks only when it is
- * another. Servers send them only when told to (notify-keyspace-events); we turn them on where
- * that is allowed. In a cluster the node that has the slot is asked; when it goes, the watch
- * is made again where the slot is then, and says that something may have changed.
+ * Notifications are Redis's keyspace events, which tell that a key changed, and by which command,
+ * but not which field: a watch of a field reads the field and reports only a different value.
+ * Servers send events only if configured to (notify-keyspace-events); we turn them on if that is
+ * allowed. In a cluster the node that has the slot is watched; when that changes, the watch is set
+ * up again at the new node, and reports that something may have changed.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "os/os.h"
 
@@ -31,7 +32,7 @@ static int slot_in(struct ipk__redis *r, struct ipk__slice key)
 	return r->address.is_cluster ? ipk__redis_slot(key) : -1;
 }
 
-/* --- transactions --- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 void ipk__redis_unwatch(struct ipk__backend *b)
 {
@@ -123,12 +124,12 @@ int ipk__redis_watch_keys(struct ipk__backend *b, const struct ipk__slice *keys,
 struct transaction {
 	struct ipk__redis *r;
 	struct ipk__redis_translated *items;
-	struct ipk__redis_lane **lanes;
+	struct ipk__redis_sequence **sequences;
 	size_t n;
 	size_t n_made;
-	size_t n_lanes;
+	size_t n_sequences;
 	struct ipk__slice mark; /* the key beside the first one */
-	struct ipk__redis_lane *lane;
+	struct ipk__redis_sequence *sequence;
 	char number[24];
 };
 
@@ -140,15 +141,16 @@ static int build(struct transaction *t, const struct ipk__call *calls, ipk_deadl
 		if (ipk__redis_is_wait(&calls[t->n_made]))
 			return ipk__manager_fail(-EOPNOTSUPP,
 						 "that cannot be part of a transaction on Redis");
-		e = ipk__redis_take_lane(t->r, &t->lanes[t->n_lanes]);
+		e = ipk__redis_take_sequence(t->r, &t->sequences[t->n_sequences]);
 		if (e == 0)
-			e = ipk__redis_translate(t->r, &calls[t->n_made], t->lanes[t->n_lanes++],
-						 deadline, &t->items[t->n_made]);
+			e = ipk__redis_translate(t->r, &calls[t->n_made],
+						 t->sequences[t->n_sequences++], deadline,
+						 &t->items[t->n_made]);
 		if (e == 0)
 			t->items[t->n_made++].ask.use_text = true;
 	}
 	if (e == 0)
-		e = ipk__redis_take_lane(t->r, &t->lane);
+		e = ipk__redis_take_sequence(t->r, &t->sequence);
 	if (e == 0)
 		e = ipk__redis_helper_key(calls[0].argv[1], ":ipk.once", &t->mark);
 	return e;
@@ -158,31 +160,31 @@ static void transaction_fini(struct transaction *t)
 {
 	for (size_t i = 0; i < t->n_made; i++)
 		ipk__redis_translated_fini(&t->items[i]);
-	while (t->n_lanes > 0)
-		ipk__redis_give_lane(t->r, t->lanes[--t->n_lanes]);
-	if (t->lane)
-		ipk__redis_give_lane(t->r, t->lane);
+	while (t->n_sequences > 0)
+		ipk__redis_give_sequence(t->r, t->sequences[--t->n_sequences]);
+	if (t->sequence)
+		ipk__redis_give_sequence(t->r, t->sequence);
 	free((char *)t->mark.bytes);
 	free(t->items);
-	free(t->lanes);
+	free(t->sequences);
 }
 
 /* MULTI, the requests, a mark that it was done, EXEC. */
-static void write_out(struct transaction *t, struct ipk__bytes *out)
+static void write_out(struct transaction *t, struct ipk__buffer *out)
 {
 	/* As scripts leave it, so that they may tidy it up. */
 	struct ipk__slice mark[4] = {IPK__SLICE_OF("HSET"), t->mark,
-				     ipk__slice_of_string(t->lane->name)};
+				     ipk__slice_of_string(t->sequence->name)};
 	struct ipk__slice expire[3] = {IPK__SLICE_OF("PEXPIRE"), t->mark, IPK__SLICE_OF("120000")};
 	char packed[32] = {(char)0x93, (char)0xb0};
-	size_t len = ipk__int64_to_text((int64_t)++t->lane->number, t->number);
+	size_t len = ipk__int64_to_text((int64_t)++t->sequence->number, t->number);
 
 	packed[1] = (char)(0xa0 + len); /* [number, 0, false] as MessagePack */
 	memcpy(packed + 2, t->number, len);
 	packed[2 + len] = 0;
 	packed[3 + len] = (char)0xc2;
 	mark[3] = IPK__SLICE(packed, len + 4);
-	ipk__bytes_append(out, "*1\r\n$5\r\nMULTI\r\n", 15);
+	ipk__buffer_append(out, "*1\r\n$5\r\nMULTI\r\n", 15);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct ipk__redis_ask *ask = &t->items[i].ask;
 
@@ -193,7 +195,7 @@ static void write_out(struct transaction *t, struct ipk__bytes *out)
 	}
 	ipk__resp_request(out, mark, 4);
 	ipk__resp_request(out, expire, 3);
-	ipk__bytes_append(out, "*1\r\n$4\r\nEXEC\r\n", 14);
+	ipk__buffer_append(out, "*1\r\n$4\r\nEXEC\r\n", 14);
 }
 
 static int read_replies(struct transaction *t, struct ipk__slice whole)
@@ -222,7 +224,7 @@ static int read_replies(struct transaction *t, struct ipk__slice whole)
 }
 
 /* The replies "+OK" and "+QUEUED" come first; one that is an error is the reason of -EXECABORT. */
-static int converse(struct transaction *t, struct ipk__bytes *out, ipk_deadline deadline)
+static int converse(struct transaction *t, struct ipk__buffer *out, ipk_deadline deadline)
 {
 	struct ipk__slice reply = {0};
 	bool is_moved = false, is_refused = false;
@@ -250,12 +252,12 @@ static int converse(struct transaction *t, struct ipk__bytes *out, ipk_deadline 
 static int was_done(struct transaction *t, ipk_deadline deadline)
 {
 	struct ipk__slice words[3] = {IPK__SLICE_OF("HGET"), t->mark,
-				      ipk__slice_of_string(t->lane->name)};
-	struct ipk__reply reply;
+				      ipk__slice_of_string(t->sequence->name)};
+	struct ipk__response reply;
 	struct ipk__call call = {words, 3, IPK__CALL_READ, IPK__LATE_DROP, &reply};
 	int e;
 
-	ipk__reply_init(&reply);
+	ipk__response_init(&reply);
 	e = ipk__redis_call(t->r, &call, deadline);
 	if (e == 0)
 		e = memmem(reply.whole.bytes, reply.whole.n_bytes, t->number, strlen(t->number))
@@ -263,7 +265,7 @@ static int was_done(struct transaction *t, ipk_deadline deadline)
 			    : -ECANCELED;
 	else
 		e = -EINPROGRESS;
-	ipk__reply_fini(&reply);
+	ipk__response_fini(&reply);
 	return e;
 }
 
@@ -272,17 +274,17 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 {
 	struct ipk__redis *r = redis_of(b);
 	struct transaction t = {.r = r, .n = n};
-	struct ipk__bytes out = {0};
+	struct ipk__buffer out = {0};
 	int e = ipk__redis_here(r);
 
 	if (e < 0 || n == 0 || calls[0].argc < 2) {
 		ipk__redis_unwatch(b);
-		return e < 0 ? e : n == 0 ? 0 : -EINVAL;
+		return e < 0 ? e : n == 0 ? 0 : ipk__invalid("batch: its first command has no key");
 	}
 	t.items = ipk__os_calloc(n, sizeof *t.items);
-	t.lanes = ipk__os_calloc(n, sizeof(struct ipk__redis_lane *));
-	e = t.items && t.lanes ? build(&t, calls, deadline) : -ENOMEM;
-	if (e == 0 && !t.lane) /* it has one now; the analyser does not see that */
+	t.sequences = ipk__os_calloc(n, sizeof(struct ipk__redis_sequence *));
+	e = t.items && t.sequences ? build(&t, calls, deadline) : -ENOMEM;
+	if (e == 0 && !t.sequence) /* it has one now; the analyser does not see that */
 		e = -ENOMEM;
 	if (e == 0 && !r->pinned)
 		e = pin(r, slot_in(r, calls[0].argv[1]), deadline);
@@ -293,7 +295,7 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 	}
 	write_out(&t, &out);
 	e = converse(&t, &out, deadline);
-	ipk__bytes_free(&out);
+	ipk__buffer_free(&out);
 	if (e == -ECANCELED && r->address.is_cluster)
 		ipk__redis_refresh(r, deadline);
 	unpin(r);
@@ -303,7 +305,7 @@ int ipk__redis_exec(struct ipk__backend *b, const struct ipk__call *calls, size_
 	return e == -ETIMEDOUT ? -EINPROGRESS : e;
 }
 
-/* --- change notification --- */
+/* --- change notification ---------------------------------------------------------------------- */
 
 struct watch {
 	const struct ipk__backend_ops *ops;
@@ -315,7 +317,7 @@ struct watch {
 	struct ipk__slice key;
 	struct ipk__slice field; /* bytes NULL: all */
 	struct ipk__slice channel;
-	struct ipk__reply before; /* the field's value */
+	struct ipk__response before; /* the field's value */
 	pid_t pid;
 };
 
@@ -382,7 +384,7 @@ static int subscribe(struct watch *w, ipk_deadline deadline)
 	return e;
 }
 
-static int look(struct watch *w, ipk_deadline deadline, struct ipk__reply *ret_value)
+static int poll_value(struct watch *w, ipk_deadline deadline, struct ipk__response *ret_value)
 {
 	struct ipk__slice words[3] = {IPK__SLICE_OF("HGET"), w->key, w->field};
 	struct ipk__call call = {words, 3, IPK__CALL_READ, IPK__LATE_DROP, ret_value};
@@ -391,20 +393,20 @@ static int look(struct watch *w, ipk_deadline deadline, struct ipk__reply *ret_v
 }
 
 /* "__keyspace@0__:key" */
-static int name_things(struct watch *w, struct ipk__slice key, struct ipk__slice field)
+static int name_objects(struct watch *w, struct ipk__slice key, struct ipk__slice field)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 	char db[24];
 	size_t n_db = ipk__int64_to_text(w->r->address.db, db);
 	size_t n_head = strlen("__keyspace@__:") + n_db;
 
-	ipk__bytes_append(&b, "__keyspace@", strlen("__keyspace@"));
-	ipk__bytes_append(&b, db, n_db);
-	ipk__bytes_append(&b, "__:", strlen("__:"));
-	ipk__bytes_append(&b, key.bytes, key.n_bytes);
-	ipk__bytes_append(&b, field.bytes, field.n_bytes);
+	ipk__buffer_append(&b, "__keyspace@", strlen("__keyspace@"));
+	ipk__buffer_append(&b, db, n_db);
+	ipk__buffer_append(&b, "__:", strlen("__:"));
+	ipk__buffer_append(&b, key.bytes, key.n_bytes);
+	ipk__buffer_append(&b, field.bytes, field.n_bytes);
 	if (b.failed) {
-		ipk__bytes_free(&b);
+		ipk__buffer_free(&b);
 		return -ENOMEM;
 	}
 	w->room = b.room;
@@ -431,14 +433,14 @@ int ipk__redis_watch_open(struct ipk__backend *b, struct ipk__slice key, struct 
 	w->r = r;
 	w->epoll_fd = -1;
 	w->pid = ipk__os_pid();
-	ipk__reply_init(&w->before);
-	e = name_things(w, key, field);
+	ipk__response_init(&w->before);
+	e = name_objects(w, key, field);
 	if (e == 0)
 		e = ipk__os_epoll(&w->epoll_fd);
 	if (e == 0)
 		e = subscribe(w, deadline);
 	if (e == 0 && w->field.bytes)
-		e = look(w, deadline, &w->before);
+		e = poll_value(w, deadline, &w->before);
 	if (e < 0) {
 		ipk__redis_watch_close((struct ipk__backend_watch *)w);
 		return e;
@@ -452,33 +454,33 @@ int ipk__redis_watch_fd(struct ipk__backend_watch *watch)
 	return ((struct watch *)watch)->epoll_fd;
 }
 
-/* Whether there is something to say; *ret_field as what. */
-static int say(struct watch *w, ipk_deadline deadline, struct ipk__reply *ret_field)
+/* Whether there is something to report; *ret_field: the field, or null. */
+static int say(struct watch *w, ipk_deadline deadline, struct ipk__response *ret_field)
 {
-	struct ipk__bytes b = {0};
-	struct ipk__reply now;
+	struct ipk__buffer b = {0};
+	struct ipk__response now;
 	bool same;
 	int e;
 
 	if (!w->field.bytes)
 		return ipk__redis_reply_null(ret_field);
-	ipk__reply_init(&now);
-	e = look(w, deadline, &now);
+	ipk__response_init(&now);
+	e = poll_value(w, deadline, &now);
 	same = e == 0 && ipk__slice_equal(now.whole, w->before.whole);
 	if (e == 0 && !same)
-		e = ipk__reply_put(&w->before, now.whole);
-	ipk__reply_fini(&now);
+		e = ipk__response_put(&w->before, now.whole);
+	ipk__response_fini(&now);
 	if (e < 0 || same)
 		return e < 0 ? e : -EAGAIN;
 	ipk__resp_bulk(&b, w->field);
 	e = b.failed ? -ENOMEM
-		     : ipk__reply_put(ret_field,
-				      IPK__SLICE(ipk__bytes_front(&b), ipk__bytes_len(&b)));
-	ipk__bytes_free(&b);
+		     : ipk__response_put(ret_field,
+					 IPK__SLICE(ipk__buffer_front(&b), ipk__buffer_len(&b)));
+	ipk__buffer_free(&b);
 	return e;
 }
 
-/* One event, and all that have come behind it: they are told as one. */
+/* One event, and all that are queued after it: reported as one. */
 static int gather(struct watch *w, ipk_deadline deadline)
 {
 	struct ipk__slice reply = {0};
@@ -511,13 +513,13 @@ static int anew(struct watch *w, ipk_deadline deadline)
 }
 
 int ipk__redis_watch_next(struct ipk__backend_watch *watch, ipk_deadline deadline,
-			  struct ipk__reply *ret_field)
+			  struct ipk__response *ret_field)
 {
 	struct watch *w = (struct watch *)watch;
 	int e = ipk__redis_here(w->r);
 
 	if (e == 0 && w->pid != ipk__os_pid()) /* the parent's connection, and its fd */
-		return -EINVAL;
+		return ipk__invalid("w: the parent process opened it");
 	while (e == 0) {
 		e = w->link ? gather(w, deadline) : -EPIPE;
 		if (e == -ETIMEDOUT || e == -ENOMEM)
@@ -541,7 +543,7 @@ void ipk__redis_watch_close(struct ipk__backend_watch *watch)
 		return;
 	ipk__redis_link_close(w->link);
 	ipk__os_close(w->epoll_fd);
-	ipk__reply_fini(&w->before);
+	ipk__response_fini(&w->before);
 	free(w->room);
 	free(w);
 }

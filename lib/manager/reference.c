@@ -1,9 +1,9 @@
 /*
  * reference.c - values that name other objects, and typed values as they are read.
  *
- * A reference is a typed message of one MessagePack extension of type 1: 0xC1, then 0xC7 or
- * 0xC8 with the length in one or two bytes, 1, the kind, the name. Other bytes that
- * MessagePack would allow for the same (fixext) are read too.
+ * A reference is a typed message of one MessagePack extension of type 1: 0xC1, then 0xC7 or 0xC8
+ * with the length in one or two bytes, 1, the kind, the name. The other encodings that MessagePack
+ * allows for the same (fixext) are accepted too.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,10 +25,10 @@ int ipk_ref_pack(ipk_ref_kind kind, const char *name, void *buf, size_t buf_byte
 	unsigned char *to = buf;
 	size_t head = body < 256 ? 4 : 5;
 
-	if (name_bytes == 0 || name_bytes > IPK__OBJECT_NAME_MAX || kind <= 0 || kind > 127)
-		return -EINVAL;
+	IPK__REQUIRE(name_bytes > 0 && name_bytes <= IPK__OBJECT_NAME_MAX, IPK__WRONG_NAME);
+	IPK__REQUIRE(kind > 0 && kind <= 127, "kind: an ipk_ref_kind");
 	if (buf_bytes < head + body)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_VALUE);
 	*to++ = IPK_PACK_MARK;
 	*to++ = body < 256 ? EXT8 : EXT16;
 	if (body >= 256)
@@ -73,7 +73,7 @@ int ipk_ref_unpack(const void *data, size_t len_bytes, char *buf, size_t buf_byt
 	    memchr(at + head + 1, '\0', body - 1))
 		return -EPROTO;
 	if (buf_bytes < body)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_VALUE);
 	memcpy(buf, at + head + 1, body - 1);
 	buf[body - 1] = '\0';
 	*ret_kind = (ipk_ref_kind)at[head];
@@ -102,7 +102,7 @@ int ipk__ref_name(void *data, size_t len_bytes, ipk_ref_kind kind,
 	return found == kind ? 0 : -EPROTO;
 }
 
-/* --- typed values --- */
+/* --- typed values ----------------------------------------------------------------------------- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;

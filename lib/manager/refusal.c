@@ -1,14 +1,15 @@
 /*
- * refusal.c - from the words with which a server refuses to the errors of ipk/manager.h.
+ * refusal.c - maps the error replies of a server to the errors of ipk/manager.h.
  *
- * The words are kept for the thread that got them, so that nothing a server says is lost in
- * an errno.
+ * The text is kept for the thread that got it, so the errno value loses nothing that the server
+ * said.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/manager_internal.h"
 
 static _Thread_local char said[256];
@@ -49,6 +50,14 @@ static const struct {
 	{"ERR invalid password", -EACCES},
 };
 
+/* Those with a detail are told so; another call's must not be theirs. */
+static int refused(int err)
+{
+	if (err == -EINVAL || err == -EMSGSIZE || err == -EPROTOTYPE)
+		ipk__note_detail(err, "the server refused it: see ipk_manager_error()");
+	return err;
+}
+
 const char *ipk_manager_error(void)
 {
 	return said;
@@ -61,7 +70,7 @@ int ipk__manager_fail(int err, const char *format, ...)
 	va_start(args, format);
 	(void)vsnprintf(said, sizeof said, format, args);
 	va_end(args);
-	return err;
+	return refused(err);
 }
 
 int ipk__refusal(struct ipk__slice text)
@@ -73,11 +82,11 @@ int ipk__refusal(struct ipk__slice text)
 	said[n] = '\0';
 	for (size_t i = 0; i < sizeof meanings / sizeof meanings[0]; i++)
 		if (strncmp(said, meanings[i].words, strlen(meanings[i].words)) == 0)
-			return meanings[i].err;
+			return refused(meanings[i].err);
 	return -EBADMSG;
 }
 
-int ipk__reply_refusal(const struct ipk__reply *r)
+int ipk__response_refusal(const struct ipk__response *r)
 {
 	struct ipk__resp_value value;
 
@@ -85,6 +94,6 @@ int ipk__reply_refusal(const struct ipk__reply *r)
 		return ipk__manager_fail(-EBADMSG, "no answer");
 	if (r->whole.bytes[0] != IPK__RESP_ERROR && r->whole.bytes[0] != IPK__RESP_BLOB_ERROR)
 		return 0;
-	IPK_TRY(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__response_first(r, &value));
 	return ipk__refusal(value.text);
 }

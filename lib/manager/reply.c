@@ -1,16 +1,17 @@
 /*
- * reply.c - answers of a server: one whole RESP value each, checked to be whole by whoever
- * read it, so that going over it needs no care for ends.
+ * reply.c - replies of a server: one RESP value each, already checked to be complete, so iterating
+ * needs no bounds checks.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "base/decimal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
-int ipk__reply_put(struct ipk__reply *r, struct ipk__slice whole)
+int ipk__response_put(struct ipk__response *r, struct ipk__slice whole)
 {
 	char *room = r->small;
 	char *made = NULL;
@@ -28,13 +29,13 @@ int ipk__reply_put(struct ipk__reply *r, struct ipk__slice whole)
 	return 0;
 }
 
-void ipk__reply_fini(struct ipk__reply *r)
+void ipk__response_fini(struct ipk__response *r)
 {
 	free(r->room);
-	ipk__reply_init(r);
+	ipk__response_init(r);
 }
 
-int ipk__reply_first(const struct ipk__reply *r, struct ipk__resp_value *ret_value)
+int ipk__response_first(const struct ipk__response *r, struct ipk__resp_value *ret_value)
 {
 	size_t at = 0;
 
@@ -44,11 +45,11 @@ int ipk__reply_first(const struct ipk__reply *r, struct ipk__resp_value *ret_val
 	return -EBADMSG;
 }
 
-int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n)
+int ipk__response_int(const struct ipk__response *r, int64_t *ret_n)
 {
 	struct ipk__resp_value value;
 
-	IPK_TRY(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__response_first(r, &value));
 	if (value.type == IPK__RESP_INTEGER || value.type == IPK__RESP_BOOLEAN) {
 		*ret_n = value.integer;
 		return 0;
@@ -60,11 +61,11 @@ int ipk__reply_int(const struct ipk__reply *r, int64_t *ret_n)
 				 "an answer that is no number");
 }
 
-int ipk__reply_text(const struct ipk__reply *r, struct ipk__slice *ret_text)
+int ipk__response_text(const struct ipk__response *r, struct ipk__slice *ret_text)
 {
 	struct ipk__resp_value value;
 
-	IPK_TRY(ipk__reply_first(r, &value));
+	IPK_TRY(ipk__response_first(r, &value));
 	switch (value.type) {
 	case IPK__RESP_NULL:
 		return -ENOENT;
@@ -102,7 +103,7 @@ int ipk__copy_out(struct ipk__slice from, void *buf, size_t buf_bytes, size_t *r
 	if (ret_len_bytes)
 		*ret_len_bytes = from.n_bytes;
 	if (from.n_bytes > buf_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_VALUE);
 	if (from.n_bytes > 0)
 		memcpy(buf, from.bytes, from.n_bytes);
 	return 0;
@@ -122,9 +123,9 @@ int ipk__copy_alloc(struct ipk__slice from, void **ret_data, size_t *ret_len_byt
 	return 0;
 }
 
-/* --- as users see them --- */
+/* --- as users see them ------------------------------------------------------------------------ */
 
-ipk_reply *ipk__reply_public(struct ipk__reply *from)
+ipk_reply *ipk__response_public(struct ipk__response *from)
 {
 	ipk_reply *reply = ipk__os_calloc(1, sizeof *reply);
 
@@ -132,9 +133,9 @@ ipk_reply *ipk__reply_public(struct ipk__reply *from)
 		reply->held = *from;
 		if (!from->room)
 			reply->held.whole.bytes = reply->held.small;
-		ipk__reply_init(from);
+		ipk__response_init(from);
 	}
-	ipk__reply_fini(from);
+	ipk__response_fini(from);
 	return reply;
 }
 
@@ -201,7 +202,7 @@ uint64_t ipk_reply_len(const ipk_reply *reply)
 	struct ipk__resp_value value;
 	ipk_reply_value v = {0};
 
-	if (!reply || ipk__reply_first(&reply->held, &value) < 0)
+	if (!reply || ipk__response_first(&reply->held, &value) < 0)
 		return 0;
 	fill(&value, &v);
 	if (v.kind == IPK_REPLY_ARRAY)
@@ -218,7 +219,7 @@ void ipk_reply_rewind(ipk_reply *reply)
 ipk_reply *ipk_reply_close(ipk_reply *reply)
 {
 	if (reply)
-		ipk__reply_fini(&reply->held);
+		ipk__response_fini(&reply->held);
 	free(reply);
 	return NULL;
 }

@@ -1,10 +1,9 @@
 /*
- * snapshot.c - a manager as its memory shows it, for inspection.
+ * snapshot.c - the state of a manager from its memory, for inspection.
  *
- * The server is not asked: its segment is found in the fds of processes, mapped read-only
- * and copied out. So it works on a server that hangs, is stopped, or was killed while a
- * client still has the segment. Nothing that is read is believed: text is made printable,
- * and numbers are only shown.
+ * The server is not queried: its segment is found in the fds of processes, mapped read-only and
+ * copied. So it works on a server that hangs, is stopped, or was killed while a client still has
+ * the segment. Nothing read is trusted: text is made printable, and numbers are only shown.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +13,7 @@
 #include "inspect/inspect_internal.h"
 #include "ipk/manager_inspect.h"
 #include "os/os.h"
-#include "store/things.h"
+#include "store/shared_objects.h"
 #include "store/view.h"
 
 #define PREFIX "ipk:manager:"
@@ -32,11 +31,11 @@ struct ipk_manager_snapshot {
 	ipk_manager_object *objects;
 	size_t n_objects;
 	size_t objects_room;
-	ipk_manager_slow slow[IPK__BOARD_SLOW];
+	ipk_manager_slow slow[IPK__STATUS_SLOW];
 	size_t n_slow;
 };
 
-/* --- finding the segment --- */
+/* --- finding the segment ---------------------------------------------------------------------- */
 
 struct candidate {
 	uint64_t device, inode;
@@ -58,7 +57,7 @@ static bool wants(uint32_t place, const char *name)
 	return place == IPK__OS_IN_MEMORY && strncmp(name, PREFIX, strlen(PREFIX)) == 0;
 }
 
-static struct candidate *candidate_of(struct search *search, const struct ipk__os_sighting *s)
+static struct candidate *candidate_of(struct search *search, const struct ipk__os_reference *s)
 {
 	struct candidate *c;
 
@@ -79,7 +78,7 @@ static struct candidate *candidate_of(struct search *search, const struct ipk__o
 	return c;
 }
 
-static int note(void *arg, const struct ipk__os_sighting *s)
+static int note(void *arg, const struct ipk__os_reference *s)
 {
 	struct search *search = arg;
 	struct candidate *c = candidate_of(search, s);
@@ -101,8 +100,8 @@ static void examine(struct search *search)
 		if (ipk__os_dup(c->fd, &fd) < 0 || ipk__view_attach(fd, &view) < 0)
 			continue;
 		c->is_live = ipk__view_is_live(view);
-		if (search->which && strncmp(ipk__view_board(view)->address, search->which,
-					     sizeof ipk__view_board(view)->address) == 0)
+		if (search->which && strncmp(ipk__view_status(view)->address, search->which,
+					     sizeof ipk__view_status(view)->address) == 0)
 			c->is_meant = true;
 		ipk__view_close(view);
 	}
@@ -169,14 +168,14 @@ static int find(const char *which, struct candidate *ret_chosen)
 	return r;
 }
 
-/* --- the whole --- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void copy_text(const char *text, size_t text_bytes, char *buf, size_t buf_bytes)
 {
 	ipk__printable_bytes(text, strnlen(text, text_bytes), true, buf, buf_bytes);
 }
 
-static void summarize(const struct ipk__shm_board *b, struct ipk__view *view, const char *label,
+static void summarize(const struct ipk__shm_status *b, struct ipk__view *view, const char *label,
 		      ipk_manager_summary *s)
 {
 	int64_t now_ms = ipk__os_unix_ms();
@@ -200,13 +199,13 @@ static void summarize(const struct ipk__shm_board *b, struct ipk__view *view, co
 	s->n_slow = atomic_load(&b->n_slow);
 }
 
-static void note_slow(const struct ipk__shm_board *b, ipk_manager_snapshot *snap)
+static void note_slow(const struct ipk__shm_status *b, ipk_manager_snapshot *snap)
 {
 	uint64_t n = snap->summary.n_slow;
 	int64_t now_ms = ipk__os_unix_ms();
 
-	for (uint64_t i = 0; i < n && i < IPK__BOARD_SLOW; i++) {
-		const struct ipk__shm_slow *from = &b->slow[(n - 1 - i) % IPK__BOARD_SLOW];
+	for (uint64_t i = 0; i < n && i < IPK__STATUS_SLOW; i++) {
+		const struct ipk__shm_slow *from = &b->slow[(n - 1 - i) % IPK__STATUS_SLOW];
 		ipk_manager_slow *to = &snap->slow[snap->n_slow++];
 
 		to->struct_size = sizeof *to;
@@ -217,7 +216,7 @@ static void note_slow(const struct ipk__shm_board *b, ipk_manager_snapshot *snap
 	}
 }
 
-/* --- clients --- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 static int compare_clients(const void *a, const void *b)
 {
@@ -242,14 +241,14 @@ static void copy_client(const struct ipk__shm_client *from, int64_t now_ms, ipk_
 		to->waits_ms = now_ms - from->waits_unix_ms;
 }
 
-static int note_clients(const struct ipk__shm_board *b, ipk_manager_snapshot *snap)
+static int note_clients(const struct ipk__shm_status *b, ipk_manager_snapshot *snap)
 {
 	int64_t now_ms = ipk__os_unix_ms();
 
-	snap->clients = ipk__os_calloc(IPK__BOARD_CLIENTS, sizeof *snap->clients);
+	snap->clients = ipk__os_calloc(IPK__STATUS_CLIENTS, sizeof *snap->clients);
 	if (!snap->clients)
 		return -ENOMEM;
-	for (size_t i = 0; i < IPK__BOARD_CLIENTS; i++)
+	for (size_t i = 0; i < IPK__STATUS_CLIENTS; i++)
 		if (b->clients[i].id != 0)
 			copy_client(&b->clients[i], now_ms, &snap->clients[snap->n_clients++]);
 	qsort(snap->clients, snap->n_clients, sizeof *snap->clients, compare_clients);
@@ -265,10 +264,10 @@ static const ipk_manager_client *client_of(const ipk_manager_snapshot *snap, uin
 }
 
 /* Who waits for the object of that id. */
-static void name_waiters(const struct ipk__shm_board *b, uint64_t id, const char *name,
+static void name_waiters(const struct ipk__shm_status *b, uint64_t id, const char *name,
 			 ipk_manager_snapshot *snap)
 {
-	for (size_t i = 0; i < IPK__BOARD_CLIENTS; i++) {
+	for (size_t i = 0; i < IPK__STATUS_CLIENTS; i++) {
 		const struct ipk__shm_client *c = &b->clients[i];
 
 		if (c->id == 0 || c->waits_for != id)
@@ -279,34 +278,34 @@ static void name_waiters(const struct ipk__shm_board *b, uint64_t id, const char
 	}
 }
 
-/* --- objects --- */
+/* --- objects ---------------------------------------------------------------------------------- */
 
-static const char *const thing_names[] = {
-	[IPK__THING_LOCK] = "lock",           [IPK__THING_RLOCK] = "rlock",
-	[IPK__THING_SEMAPHORE] = "semaphore", [IPK__THING_BOUNDED_SEMAPHORE] = "boundedsemaphore",
-	[IPK__THING_CONDITION] = "condition", [IPK__THING_EVENT] = "event",
-	[IPK__THING_BARRIER] = "barrier",     [IPK__THING_QUEUE] = "queue",
+static const char *const object_names[] = {
+	[IPK__SYNC_LOCK] = "lock",           [IPK__SYNC_RLOCK] = "rlock",
+	[IPK__SYNC_SEMAPHORE] = "semaphore", [IPK__SYNC_BOUNDED_SEMAPHORE] = "boundedsemaphore",
+	[IPK__SYNC_CONDITION] = "condition", [IPK__SYNC_EVENT] = "event",
+	[IPK__SYNC_BARRIER] = "barrier",     [IPK__SYNC_QUEUE] = "queue",
 };
 
 static const char *const type_names[] = {
 	[IPK__TYPE_NONE] = "?",    [IPK__TYPE_STRING] = "string", [IPK__TYPE_HASH] = "hash",
-	[IPK__TYPE_LIST] = "list", [IPK__TYPE_THING] = "?",
+	[IPK__TYPE_LIST] = "list", [IPK__TYPE_SYNC_OBJECT] = "?",
 };
 
-static void describe_thing(const struct ipk__shm_thing *t, const ipk_manager_snapshot *snap,
-			   ipk_manager_object *o)
+static void describe_object(const struct ipk__shm_sync_object *t, const ipk_manager_snapshot *snap,
+			    ipk_manager_object *o)
 {
 	const ipk_manager_client *holder = client_of(snap, t->holder);
 
-	if (t->kind < IPK__N_OF(thing_names) && thing_names[t->kind])
-		strcpy(o->type, thing_names[t->kind]);
+	if (t->kind < IPK__N_OF(object_names) && object_names[t->kind])
+		strcpy(o->type, object_names[t->kind]);
 	o->limit = t->limit;
 	o->count = t->count;
 	o->n_waiters = t->n_waiters;
 	o->n_unfinished = t->n_unfinished;
 	o->holder = t->holder;
 	o->holder_pid = holder ? holder->pid : 0;
-	if (t->kind == IPK__THING_QUEUE)
+	if (t->kind == IPK__SYNC_QUEUE)
 		o->len = t->n_items;
 	if (t->holder != 0)
 		o->held_ms = ipk__os_unix_ms() - t->since_unix_ms;
@@ -315,19 +314,20 @@ static void describe_thing(const struct ipk__shm_thing *t, const ipk_manager_sna
 static void describe(struct ipk__view *view, const struct ipk__view_key *key,
 		     ipk_manager_snapshot *snap, ipk_manager_object *o)
 {
-	struct ipk__shm_thing thing;
+	struct ipk__shm_sync_object object;
 
 	memset(o, 0, sizeof *o);
 	o->struct_size = sizeof *o;
 	ipk__printable_bytes(key->name.bytes, key->name.n_bytes, true, o->name, sizeof o->name);
-	strcpy(o->type, type_names[key->type <= IPK__TYPE_THING ? key->type : 0]);
+	strcpy(o->type, type_names[key->type <= IPK__TYPE_SYNC_OBJECT ? key->type : 0]);
 	o->len = key->len;
 	o->n_bytes = key->n_bytes;
 	o->ttl_ms = -1;
 	if (key->expires_ms != 0)
 		o->ttl_ms = IPK__MAX(key->expires_ms - ipk__os_unix_ms(), 0);
-	if (key->type == IPK__TYPE_THING && ipk__view_thing(view, &key->spot, &thing) == 0)
-		describe_thing(&thing, snap, o);
+	if (key->type == IPK__TYPE_SYNC_OBJECT &&
+	    ipk__view_sync_object(view, &key->spot, &object) == 0)
+		describe_object(&object, snap, o);
 }
 
 static int add_object(ipk_manager_snapshot *snap, size_t max, const ipk_manager_object *o)
@@ -347,10 +347,10 @@ static int add_object(ipk_manager_snapshot *snap, size_t max, const ipk_manager_
 	return 0;
 }
 
-/* All keys once: the things, or the rest up to @max. */
-static int scan(struct ipk__view *view, ipk_manager_snapshot *snap, bool things, size_t max)
+/* All keys once: the objects, or the rest up to @max. */
+static int scan(struct ipk__view *view, ipk_manager_snapshot *snap, bool objects, size_t max)
 {
-	const struct ipk__shm_board *b = ipk__view_board(view);
+	const struct ipk__shm_status *b = ipk__view_status(view);
 	struct found {
 		struct ipk__view_key keys[SCAN_KEYS];
 		char text[SCAN_BYTES];
@@ -369,16 +369,16 @@ static int scan(struct ipk__view *view, ipk_manager_snapshot *snap, bool things,
 		for (size_t i = 0; i < n && r == 0; i++) {
 			ipk_manager_object o;
 
-			if (things)
+			if (objects)
 				snap->summary.n_keys++;
-			if ((keys[i].type == IPK__TYPE_THING) != things)
+			if ((keys[i].type == IPK__TYPE_SYNC_OBJECT) != objects)
 				continue;
 			describe(view, &keys[i], snap, &o);
 			r = add_object(snap, max, &o);
 			name_waiters(b, keys[i].spot.id, o.name, snap);
 		}
 	} while (r == 0 && cursor != 0 && ++n_scans < EMPTY_SCANS_MAX &&
-		 (things || snap->n_objects < max));
+		 (objects || snap->n_objects < max));
 	free(found);
 	return r;
 }
@@ -390,35 +390,35 @@ static int compare_objects(const void *a, const void *b)
 
 static int note_objects(struct ipk__view *view, size_t max, ipk_manager_snapshot *snap)
 {
-	size_t n_things;
+	size_t n_objects;
 	int r = scan(view, snap, true, max);
 
-	n_things = snap->n_objects;
+	n_objects = snap->n_objects;
 	if (r == 0)
 		r = scan(view, snap, false, max);
 	if (snap->n_objects > 0) {
-		qsort(snap->objects, n_things, sizeof *snap->objects, compare_objects);
-		qsort(snap->objects + n_things, snap->n_objects - n_things, sizeof *snap->objects,
+		qsort(snap->objects, n_objects, sizeof *snap->objects, compare_objects);
+		qsort(snap->objects + n_objects, snap->n_objects - n_objects, sizeof *snap->objects,
 		      compare_objects);
 	}
 	/* A server that is busy or dead in the middle of a change: show what there is. */
 	return r == -EAGAIN || r == -EPIPE || r == -ESTALE ? 0 : r;
 }
 
-/* --- the public calls --- */
+/* --- the public calls ------------------------------------------------------------------------- */
 
-static int look(int fd, const char *label, size_t max, ipk_manager_snapshot *snap)
+static int read_store(int fd, const char *label, size_t max, ipk_manager_snapshot *snap)
 {
-	const struct ipk__shm_board *board;
+	const struct ipk__shm_status *status;
 	struct ipk__view *view;
 	int r = ipk__view_attach(fd, &view);
 
 	if (r < 0)
 		return r;
-	board = ipk__view_board(view);
-	summarize(board, view, label, &snap->summary);
-	note_slow(board, snap);
-	r = note_clients(board, snap);
+	status = ipk__view_status(view);
+	summarize(status, view, label, &snap->summary);
+	note_slow(status, snap);
+	r = note_clients(status, snap);
 	if (r == 0)
 		r = note_objects(view, max, snap);
 	ipk__view_close(view);
@@ -431,12 +431,16 @@ int ipk_manager_snapshot_take(const char *which, const ipk_manager_snapshot_opts
 	ipk_manager_snapshot_opts o = {.struct_size = sizeof o};
 	ipk_manager_snapshot *snap;
 	struct candidate chosen = {.fd = -1};
-	int r = ret_snapshot && (!which || which[0]) ? 0 : -EINVAL;
+	int r = ret_snapshot && (!which || which[0])
+			? 0
+			: ipk__invalid("ret_snapshot is NULL, or which is empty");
 
 	if (r == 0 && opts)
 		r = ipk__opts_copy(&o, sizeof o, opts);
 	if (r == 0)
-		r = o.max_objects > OBJECTS_MAX ? -EINVAL : find(which, &chosen);
+		r = o.max_objects > OBJECTS_MAX
+			    ? ipk__invalid("IPK_MANAGER_SNAPSHOT(.max_objects): too many")
+			    : find(which, &chosen);
 	if (r < 0)
 		return r;
 	snap = ipk__os_calloc(1, sizeof *snap);
@@ -444,7 +448,8 @@ int ipk_manager_snapshot_take(const char *which, const ipk_manager_snapshot_opts
 		ipk__os_close(chosen.fd);
 		return -ENOMEM;
 	}
-	r = look(chosen.fd, chosen.label, o.max_objects ? o.max_objects : OBJECTS_DEFAULT, snap);
+	r = read_store(chosen.fd, chosen.label, o.max_objects ? o.max_objects : OBJECTS_DEFAULT,
+		       snap);
 	if (r < 0) {
 		ipk_manager_snapshot_close(snap);
 		return r;

@@ -1,14 +1,15 @@
 /*
- * transaction.c - read, think, write as one step, with WATCH, MULTI and EXEC.
+ * transaction.c - read, compute, write as one step, with WATCH, MULTI and EXEC.
  *
- * A connection has one set of watched keys, so one thread of a process at a time is between
- * WATCH and EXEC. Invariant: the writes go out only as a whole and only behind a WATCH that
- * came before the reads.
+ * A connection has one set of watched keys, so only one thread of a process at a time is between
+ * WATCH and EXEC. Invariant: the writes are sent only as a whole and only after a WATCH that
+ * preceded the reads.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/batch.h"
 #include "os/os.h"
 
@@ -18,7 +19,7 @@ static int enter(ipk_manager *m, ipk_deadline deadline)
 		m->transaction.state = 0;
 		m->transaction_pid = ipk__os_pid();
 	}
-	return ipk__turn_take(&m->transaction, deadline);
+	return ipk__timed_mutex_lock(&m->transaction, deadline);
 }
 
 static int commit(ipk_batch *batch, ipk_deadline deadline)
@@ -86,8 +87,8 @@ int ipk_manager_transact(ipk_manager *m, const char *const *names, size_t n_name
 
 	if (!m)
 		return -EBADF;
-	if (!fn || (n_names > 0 && !names))
-		return -EINVAL;
+	IPK__REQUIRE(fn, "fn is NULL");
+	IPK__REQUIRE(n_names == 0 || names, "names is NULL, and n_names is not 0");
 	keys = ipk__os_calloc(n_names + 1, sizeof *keys);
 	if (!keys)
 		return -ENOMEM;
@@ -98,7 +99,7 @@ int ipk_manager_transact(ipk_manager *m, const char *const *names, size_t n_name
 		r = enter(m, deadline);
 	if (r == 0) {
 		r = run(batch, keys, n_names, fn, arg, deadline);
-		ipk__turn_give(&m->transaction);
+		ipk__timed_mutex_unlock(&m->transaction);
 	}
 	ipk_batch_close(batch);
 	free(keys);

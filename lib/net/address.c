@@ -1,10 +1,11 @@
 /*
- * address.c - reads addresses. Invariant: what is not wholly understood is refused, with
- * nothing stored; no part is cut to fit.
+ * address.c - parses addresses. Invariant: an address that is not fully understood is an error and
+ * nothing is stored; no part is truncated.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "base/slice.h"
 #include "net/address.h"
 #include "os/os.h"
@@ -17,10 +18,12 @@ static const char *after(const char *text, const char *prefix)
 	return strncmp(text, prefix, n) == 0 ? text + n : NULL;
 }
 
+#define NOT_ONE "address: unix:PATH, tcp:HOST:PORT or another form of net.h"
+
 static int copy(struct ipk__slice s, char *buf, size_t buf_bytes)
 {
 	if (s.n_bytes >= buf_bytes)
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	memcpy(buf, s.bytes, s.n_bytes);
 	buf[s.n_bytes] = '\0';
 	return 0;
@@ -32,19 +35,20 @@ static int parse_port(struct ipk__slice s, char port[6])
 	int n = 0;
 
 	if (s.n_bytes == 0 || s.n_bytes > 5 || (s.n_bytes > 1 && s.bytes[0] == '0'))
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	for (size_t i = 0; i < s.n_bytes; i++) {
 		if (s.bytes[i] < '0' || s.bytes[i] > '9')
-			return -EINVAL;
+			return ipk__invalid(NOT_ONE);
 		n = 10 * n + (s.bytes[i] - '0');
 	}
-	return n > 65535 ? -EINVAL : copy(s, port, 6);
+	return n > 65535 ? ipk__invalid(NOT_ONE) : copy(s, port, 6);
 }
 
 static int parse_path(const char *path, struct ipk__address *a)
 {
 	a->kind = IPK__ADDRESS_UNIX;
-	return path[0] ? copy(ipk__slice_of_string(path), a->path, sizeof a->path) : -EINVAL;
+	return path[0] ? copy(ipk__slice_of_string(path), a->path, sizeof a->path)
+		       : ipk__invalid(NOT_ONE);
 }
 
 static bool is_host_character(char c)
@@ -60,10 +64,10 @@ static int parse_host(struct ipk__slice s, bool in_brackets, struct ipk__address
 		char c = s.bytes[i];
 
 		if (!is_host_character(c) && !(in_brackets && (c == ':' || c == '%')))
-			return -EINVAL;
+			return ipk__invalid(NOT_ONE);
 	}
 	if (in_brackets && s.n_bytes == 0)
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	return copy(s, a->host, sizeof a->host);
 }
 
@@ -78,12 +82,13 @@ static int parse_tcp(const char *text, struct ipk__address *a)
 
 	a->kind = IPK__ADDRESS_TCP;
 	if (!host_end)
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	r = parse_host(IPK__SLICE(host, (size_t)(host_end - host)), in_brackets, a);
 	if (r < 0)
 		return r;
 	rest = host_end + in_brackets;
-	return *rest == ':' ? parse_port(ipk__slice_of_string(rest + 1), a->port) : -EINVAL;
+	return *rest == ':' ? parse_port(ipk__slice_of_string(rest + 1), a->port)
+			    : ipk__invalid(NOT_ONE);
 }
 
 static int parse_python(const char *text, struct ipk__address *a)
@@ -104,13 +109,13 @@ static int parse(const char *text, struct ipk__address *a)
 		return parse_tcp(rest, a);
 	if ((rest = after(text, "python:")))
 		return parse_python(rest, a);
-	return -EINVAL;
+	return ipk__invalid(NOT_ONE);
 }
 
 int ipk__address_parse(const char *text, struct ipk__address *ret_address)
 {
 	struct ipk__address a = {0};
-	int r = text ? parse(text, &a) : -EINVAL;
+	int r = text ? parse(text, &a) : ipk__invalid(NOT_ONE);
 
 	if (r == 0)
 		*ret_address = a;

@@ -1,9 +1,9 @@
 /*
- * address.h - where a server is, in words.
+ * address.h - server addresses.
  *
  *   unix:PATH                          a socket in the file system, 1 .. 107 bytes
  *   tcp:HOST:PORT                      HOST may be empty (this machine) or [IPv6]
- *   python:PATH, python:tcp:HOST:PORT  what Python's multiprocessing.connection calls so
+ *   python:PATH, python:tcp:HOST:PORT  for Python's multiprocessing.connection
  */
 #ifndef IPK_NET_ADDRESS_H
 #define IPK_NET_ADDRESS_H
@@ -26,9 +26,9 @@ struct ipk__address {
 	char port[6];   /* 0 .. 65535, as text */
 };
 
-/* 0, or -EINVAL: it is none of the forms above. */
+/* 0, or -EINVAL: none of the forms above. */
 int ipk__address_parse(const char *text, struct ipk__address *ret_address);
-/* So that its path still leads there after a chdir(). -ENAMETOOLONG. */
+/* Makes its path absolute, so that it stays valid after a chdir(). -ENAMETOOLONG. */
 int ipk__address_absolute(struct ipk__address *address);
 
 #endif

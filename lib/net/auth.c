@@ -1,10 +1,10 @@
 /*
- * auth.c - the exchange by which two sides show each other that they know the same key.
+ * auth.c - mutual authentication: two sides prove to each other that they know the same key.
  *
- * Invariant: a proof is made once, for two nonces of which one was drawn here, and only by
- * the side that the role in it names. The server proves first: a client says nothing that
- * depends on the key to a server that does not know it. The user's key is stretched over by
- * one HMAC first, so that these proofs are good for no other protocol under the same key.
+ * Invariant: a proof is made once, for two nonces of which one was generated here, and only by the
+ * side named by its role. The server proves first: a client sends nothing that depends on the key
+ * to a server that does not know it. The user's key is first derived by one HMAC, so these proofs
+ * are useless for any other protocol under the same key.
  */
 #include <errno.h>
 #include <sodium/crypto_auth_hmacsha256.h>
@@ -42,7 +42,7 @@ int ipk__auth_init(struct ipk__auth *a, enum ipk__auth_role role, const void *ke
 	int r;
 
 	if (!key || key_bytes < IPK__AUTH_KEY_MIN || key_bytes > IPK__AUTH_KEY_MAX)
-		return -EINVAL;
+		return ipk__invalid("the key: too short or too long");
 	r = ipk__os_random(fresh.nonces[role == IPK__AUTH_SERVER], IPK__AUTH_NONCE_BYTES);
 	if (r < 0)
 		return r;
@@ -140,7 +140,7 @@ void ipk__auth_wipe(struct ipk__auth *a)
 	sodium_memzero(a, sizeof *a);
 }
 
-/* --- keys in files --- */
+/* --- keys in files ---------------------------------------------------------------------------- */
 
 static int check_key_file(int fd, size_t *ret_bytes)
 {
@@ -154,7 +154,7 @@ static int check_key_file(int fd, size_t *ret_bytes)
 		return -EACCES;
 	/* One more for the newline. */
 	if (st.size_bytes < IPK__AUTH_KEY_MIN || st.size_bytes > IPK__AUTH_KEY_MAX + 1)
-		return -EINVAL;
+		return ipk__invalid(".key_file: the key in it is too short or too long");
 	*ret_bytes = (size_t)st.size_bytes;
 	return 0;
 }
@@ -171,7 +171,7 @@ static int read_key(int fd, unsigned char *bytes, size_t *ret_bytes)
 	if (bytes[n - 1] == '\n')
 		n--;
 	if (n < IPK__AUTH_KEY_MIN || n > IPK__AUTH_KEY_MAX)
-		return -EINVAL;
+		return ipk__invalid(".key_file: the key in it is too short or too long");
 	*ret_bytes = n;
 	return 0;
 }
@@ -183,7 +183,7 @@ int ipk__auth_key_from_file(const char *path, unsigned char ret_key[IPK__AUTH_KE
 	unsigned char *bytes;
 	size_t n;
 	int fd;
-	int r = path ? ipk__os_file_open_to_read(path, &fd) : -EINVAL;
+	int r = path ? ipk__os_file_open_to_read(path, &fd) : ipk__invalid(".key_file is NULL");
 
 	if (r < 0)
 		return r;
@@ -200,7 +200,7 @@ int ipk__auth_key_from_file(const char *path, unsigned char ret_key[IPK__AUTH_KE
 	return r;
 }
 
-/* --- as text --- */
+/* --- as text ---------------------------------------------------------------------------------- */
 
 void ipk__auth_to_hex(const unsigned char *bytes, size_t n_bytes, char *ret_text)
 {

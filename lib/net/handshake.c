@@ -1,9 +1,9 @@
 /*
- * handshake.c - what two sides of a stream say before the first message.
+ * handshake.c - the handshake of the two sides of a stream, before the first message.
  *
- * Invariant: a frame is looked at when it is whole, and a length over the limit ends the
- * handshake before a byte of its body is taken. Each frame moves the step on or ends it, so
- * a handshake takes a bounded number of bytes.
+ * Invariant: a frame is processed when it is complete, and a length over the limit ends the
+ * handshake before a byte of its body is read. Each frame advances the step or ends the handshake,
+ * so it takes a bounded number of bytes.
  */
 #include <errno.h>
 #include <sodium/utils.h>
@@ -64,7 +64,7 @@ static void say_text(struct ipk__handshake *h, const char *text)
 	say(h, ipk__slice_of_string(text), IPK__SLICE(NULL, 0));
 }
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 /* What kind of frame, and its data; -EPROTO it is no frame of ours. */
 static int read_ours(struct ipk__slice frame, char *ret_what, struct ipk__slice *ret_data)
@@ -151,7 +151,7 @@ static int on_ours(struct ipk__handshake *h, struct ipk__slice frame)
 			r = what == 'w' && data.n_bytes == 0 ? DONE : -EACCES;
 		}
 	}
-	/* Who is refused is told so; who speaks otherwise would not understand. */
+	/* A rejected peer is told so; a peer of another protocol would not understand. */
 	if ((r == -EACCES || r == -EPROTONOSUPPORT) && h->opts.role == IPK__AUTH_SERVER)
 		say_ours(h, '!', NULL, 0);
 	return r;
@@ -173,7 +173,7 @@ static int begin_ours(struct ipk__handshake *h)
 	return r < 0 ? r : CHALLENGE;
 }
 
-/* --- Python's --- */
+/* --- Python's --------------------------------------------------------------------------------- */
 
 static bool begins_with(struct ipk__slice s, const char *text)
 {
@@ -264,7 +264,7 @@ static int begin_python(struct ipk__handshake *h)
 	return h->opts.role == IPK__AUTH_SERVER ? ask_python(h) : ASKED;
 }
 
-/* --- both --- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 int ipk__handshake_init(struct ipk__handshake *h, const struct ipk__handshake_opts *opts)
 {

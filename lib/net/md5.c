@@ -1,8 +1,8 @@
 /*
- * md5.c - HMAC-MD5, for the handshake of Python before 3.12, when it is asked for by name.
+ * md5.c - HMAC-MD5, for the handshake of Python before 3.12, used only when requested by name.
  *
- * libsodium has no MD5, with reason: it is broken as a hash, and as a MAC it is what those
- * Pythons speak. From RFC 1321 and RFC 2104; the 64 constants are floor(2^32 |sin(i + 1)|).
+ * libsodium has no MD5, for good reason: it is broken as a hash; as a MAC those Pythons need it.
+ * From RFC 1321 and RFC 2104; the 64 constants are floor(2^32 abs(sin(i + 1))).
  */
 #include <stdint.h>
 #include <string.h>
@@ -75,7 +75,7 @@ static void add_block(struct md5 *m)
 	m->words[3] += d;
 }
 
-static void begin(struct md5 *m)
+static void md5_begin(struct md5 *m)
 {
 	*m = (struct md5){.words = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476}};
 }
@@ -121,7 +121,7 @@ static void hash_under(const unsigned char key[BLOCK_BYTES], unsigned char pad, 
 
 	for (int i = 0; i < BLOCK_BYTES; i++)
 		padded[i] = key[i] ^ pad;
-	begin(&m);
+	md5_begin(&m);
 	add(&m, padded, sizeof padded);
 	add(&m, data, n_bytes);
 	end(&m, ret_digest);
@@ -135,7 +135,7 @@ void ipk__md5_hmac(const void *key, size_t key_bytes, const void *data, size_t n
 	struct md5 m;
 
 	if (key_bytes > BLOCK_BYTES) {
-		begin(&m);
+		md5_begin(&m);
 		add(&m, key, key_bytes);
 		end(&m, block);
 	} else if (key_bytes > 0) {

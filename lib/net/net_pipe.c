@@ -2,13 +2,13 @@
  * net_pipe.c - pipes between machines, and to Python.
  *
  * Connecting is a socket, a handshake (handshake.c) and then a pipe over that stream
- * (lib/pipe/pipe_stream.c). A listener drives the handshakes of all who have called at once,
- * each a few hundred bytes of state, from one epoll set that also holds the listening
- * socket: its fd is what the application may wait for.
+ * (lib/pipe/pipe_stream.c). A listener drives the handshakes of all callers at once, each a few
+ * hundred bytes of state, from one epoll set that also holds the listening socket: the application
+ * can poll its fd.
  *
- * Invariant: callers[i] is in the epoll set with the word i, unless its handshake is done.
- * A slow caller costs nobody anything until all places are taken; then it is the oldest who
- * goes, but not before its share of the time a single one would have had.
+ * Invariant: callers[i] is in the epoll set with the word i, unless its handshake is done. A slow
+ * caller delays no other until all slots are taken; then the oldest is evicted, but not before its
+ * share of the time that a single caller would have had.
  */
 #include <errno.h>
 #include <sodium/utils.h>
@@ -26,7 +26,7 @@
 #define HANDSHAKE_NS ((int64_t)2000000000)
 #define SHARE_NS (HANDSHAKE_NS / CALLERS_MAX)
 #define RETRY_NS 1000000      /* to a socket at a path whose backlog is full */
-#define LISTENING CALLERS_MAX /* the word of the listening socket */
+#define LISTENING CALLERS_MAX /* the epoll word of the listening socket */
 #define READY_MAX 16
 
 /* Address and options, understood. */
@@ -58,7 +58,7 @@ struct ipk_net_listener {
 	struct caller *callers[CALLERS_MAX];
 };
 
-/* --- options --- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int take_key(const ipk_net_opts *o, struct config *c)
 {
@@ -66,12 +66,12 @@ static int take_key(const ipk_net_opts *o, struct config *c)
 
 	if (o->key_file)
 		return o->key || o->key_bytes > 0
-			       ? -EINVAL
+			       ? ipk__invalid("IPK_NET(.key_file): not with .key")
 			       : ipk__auth_key_from_file(o->key_file, c->key, &c->key_bytes);
 	if (!o->key)
-		return o->key_bytes > 0 ? -EINVAL : 0;
+		return o->key_bytes > 0 ? ipk__invalid("IPK_NET(.key_bytes): only with .key") : 0;
 	if (o->key_bytes < min || o->key_bytes > IPK__AUTH_KEY_MAX)
-		return -EINVAL;
+		return ipk__invalid("IPK_NET(.key_bytes): see net.h");
 	memcpy(c->key, o->key, o->key_bytes);
 	c->key_bytes = o->key_bytes;
 	return 0;
@@ -86,8 +86,10 @@ static int configure(const char *address, const ipk_net_opts *opts, struct confi
 		r = ipk__address_parse(address, &c->address);
 	if (r < 0)
 		return r;
-	if (o.max_message_bytes > IPK_MESSAGE_MAX_BYTES || (o.python_md5 && !c->address.is_python))
-		return -EINVAL;
+	IPK__REQUIRE(o.max_message_bytes <= IPK_MESSAGE_MAX_BYTES,
+		     "IPK_NET(.max_message_bytes): IPK_MESSAGE_MAX_BYTES at most");
+	IPK__REQUIRE(c->address.is_python || !o.python_md5,
+		     "IPK_NET(.python_md5): only with python: addresses");
 	c->max_message_bytes = o.max_message_bytes;
 	c->allows_md5 = o.python_md5;
 	c->key_bytes = 0;
@@ -127,7 +129,7 @@ static int check_user(const struct config *c, int fd)
 	return uid == ipk__os_uid() ? 0 : -EACCES;
 }
 
-/* --- moving a handshake on --- */
+/* --- moving a handshake on -------------------------------------------------------------------- */
 
 static int send_some(int fd, struct ipk__handshake *h)
 {
@@ -151,7 +153,7 @@ static int receive_some(int fd, struct ipk__handshake *h)
 	return r;
 }
 
-/* As far as it goes without waiting: 1 done; 0 wait for *ret_events; or it is over. */
+/* As far as possible without blocking: 1 done; 0 wait for *ret_events; or it has failed. */
 static int advance(int fd, struct ipk__handshake *h, int *ret_events)
 {
 	for (;;) {
@@ -173,7 +175,7 @@ static int advance(int fd, struct ipk__handshake *h, int *ret_events)
 	}
 }
 
-/* --- listening --- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static int listen_at_address(ipk_net_listener *l)
 {
@@ -215,7 +217,7 @@ int ipk_net_listener_create(const char *address, const ipk_net_opts *opts,
 	int r;
 
 	if (!address || !ret_listener)
-		return -EINVAL;
+		return ipk__invalid("address or ret_listener is NULL");
 	l = ipk__os_calloc(1, sizeof *l);
 	if (!l)
 		return -ENOMEM;
@@ -237,34 +239,34 @@ int ipk_net_listener_create(const char *address, const ipk_net_opts *opts,
 	return 0;
 }
 
-int ipk_net_listener_fd(ipk_net_listener *l, int *ret_fd)
+int ipk_net_listener_fd(const ipk_net_listener *l, int *ret_fd)
 {
 	if (!l || !ret_fd)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_fd is NULL") : -EBADF;
 	*ret_fd = l->epoll_fd;
 	return 0;
 }
 
-int ipk_net_listener_port(ipk_net_listener *l, int *ret_port)
+int ipk_net_listener_port(const ipk_net_listener *l, int *ret_port)
 {
 	if (!l || !ret_port)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_port is NULL") : -EBADF;
 	if (l->config.address.kind != IPK__ADDRESS_TCP)
 		return -EOPNOTSUPP;
 	return ipk__os_tcp_port(l->fd, ret_port);
 }
 
-int ipk_net_listener_refused(ipk_net_listener *l, uint64_t *ret_n)
+int ipk_net_listener_refused(const ipk_net_listener *l, uint64_t *ret_n)
 {
 	if (!l || !ret_n)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_n is NULL") : -EBADF;
 	*ret_n = l->n_refused;
 	return 0;
 }
 
-/* --- callers --- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
-/* The place is free again; its fd is the pipe's, or closed. */
+/* The slot is free again; its fd is the pipe's, or closed. */
 static void forget_caller(ipk_net_listener *l, size_t i)
 {
 	ipk__handshake_wipe(&l->callers[i]->handshake);
@@ -281,7 +283,7 @@ static void refuse_caller(ipk_net_listener *l, size_t i)
 	l->n_refused++;
 }
 
-/* The place of who has been here the longest. */
+/* The slot of the oldest caller. */
 static size_t oldest_caller(const ipk_net_listener *l)
 {
 	size_t oldest = CALLERS_MAX;
@@ -339,7 +341,7 @@ static int add_caller(ipk_net_listener *l, int fd)
 	return 0;
 }
 
-/* Whether there is a place for one more, if need be by hanging up on the oldest. */
+/* Whether there is a slot for one more, if necessary by evicting the oldest. */
 static bool make_room(ipk_net_listener *l)
 {
 	size_t i;
@@ -381,8 +383,8 @@ static int take_callers(ipk_net_listener *l)
 }
 
 /*
- * Hang up on who takes too long, and listen again when that makes room or the oldest has had
- * its share. *ret_wake_ns is when to look again.
+ * Hangs up on callers that take too long, and listens again when that frees a slot or the oldest
+ * has had its share. *ret_wake_ns is when to check again.
  */
 static int refuse_the_slow(ipk_net_listener *l, int64_t *ret_wake_ns)
 {
@@ -443,7 +445,7 @@ static int wait_and_advance(ipk_net_listener *l, int64_t until_ns)
 
 static int wait_for_pipe(ipk_net_listener *l, ipk_deadline deadline, ipk_pipe **ret_pipe)
 {
-	int64_t wake_ns = 0; /* at first only look */
+	int64_t wake_ns = 0; /* at first without waiting */
 
 	for (;;) {
 		int waited = wait_and_advance(l, IPK__MIN(wake_ns, deadline.at_ns));
@@ -464,11 +466,11 @@ int ipk_net_listener_accept(ipk_net_listener *l, ipk_deadline deadline, ipk_pipe
 	int r;
 
 	if (!l || !ret_pipe)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_pipe is NULL") : -EBADF;
 	r = take_pipe(l, ret_pipe);
 	if (r == -EAGAIN)
 		r = wait_for_pipe(l, deadline, ret_pipe);
-	/* So that its fd tells of the next caller, whatever happens until the next call here. */
+	/* So that its fd reports the next caller, whatever happens until the next call here. */
 	(void)start_listening(l);
 	return r;
 }
@@ -493,7 +495,7 @@ ipk_net_listener *ipk_net_listener_close(ipk_net_listener *l)
 	return NULL;
 }
 
-/* --- connecting --- */
+/* --- connecting ------------------------------------------------------------------------------- */
 
 /* To a path; a listener whose backlog is full is asked again every millisecond. */
 static int call_path(const char *path, ipk_deadline deadline, int *ret_fd)
@@ -555,7 +557,7 @@ int ipk_net_connect(const char *address, const ipk_net_opts *opts, ipk_deadline 
 	int r;
 
 	if (!address || !ret_pipe)
-		return -EINVAL;
+		return ipk__invalid("address or ret_pipe is NULL");
 	c = ipk__os_calloc(1, sizeof *c);
 	if (!c)
 		return -ENOMEM;

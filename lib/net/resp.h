@@ -1,17 +1,17 @@
 /*
  * resp.h - RESP2 and RESP3, the protocol of Redis: bytes in, values out, and back. Pure.
  *
- * Requests are arrays of bulk strings, or one line of words (inline). Replies are values of
- * any type. Nothing is copied: slices point into the bytes that were given.
+ * Requests are arrays of bulk strings, or one line of words (inline). Replies are values of any
+ * type. Nothing is copied: slices point into the given bytes.
  */
 #ifndef IPK_NET_RESP_H
 #define IPK_NET_RESP_H
 
 #include <stdint.h>
 
-#include "net/bytes.h"
+#include "net/buffer.h"
 
-/* --- reading requests -------------------------------------------------------------------- */
+/* --- reading requests ------------------------------------------------------------------------- */
 
 struct ipk__resp_limits {
 	size_t args_max;   /* Redis: 1024 * 1024 */
@@ -20,19 +20,19 @@ struct ipk__resp_limits {
 	size_t total_max;  /* bytes of one request */
 };
 
-/* What is known of a request that may not be whole yet, so that no byte is looked at twice. */
+/* Parser state of a request that may be incomplete, so that no byte is parsed twice. */
 struct ipk__resp_reader {
 	struct ipk__resp_limits limits;
 	struct ipk__slice *argv; /* after 1: argc slices into the data of that call */
 	size_t argc;
-	const char *error; /* after -EPROTO: why, as Redis says it ("invalid bulk length") */
-	/* its own: */
+	const char *error; /* after -EPROTO: why, in the words of Redis ("invalid bulk length") */
+	/* private: */
 	size_t argv_room;
-	size_t at;        /* how much of the data is understood */
+	size_t at;        /* how much of the data is parsed */
 	size_t n_wanted;  /* arguments of the request, once that is known */
-	size_t bulk_left; /* bytes of the argument under way plus 1, 0 none */
+	size_t bulk_left; /* bytes of the current argument plus 1, 0 none */
 	bool is_array;
-	uintptr_t base; /* where the data was that argv points into */
+	uintptr_t base; /* the address of the data that argv points into */
 	char *line;     /* the words of an inline request, without their quotes */
 	char error_text[32];
 };
@@ -40,15 +40,15 @@ struct ipk__resp_reader {
 void ipk__resp_reader_init(struct ipk__resp_reader *r, const struct ipk__resp_limits *limits);
 void ipk__resp_reader_free(struct ipk__resp_reader *r);
 /*
- * @data begins with a request, of which this may be the second look: then the same bytes, and
- * perhaps more, at perhaps another address. 1: a whole request of *ret_used bytes (argc may be
- * 0: an empty line or array, to be ignored); 0: more is needed, *ret_more bytes at least (1
- * when unknown); -EPROTO: r->error says why; -ENOMEM.
+ * @data begins with a request; on a repeated call the same bytes, and perhaps more, perhaps at
+ * another address. 1: a whole request of *ret_used bytes (argc may be 0: an empty line or array, to
+ * be ignored); 0: more is needed, *ret_more bytes at least (1 when unknown); -EPROTO: r->error says
+ * why; -ENOMEM.
  */
 int ipk__resp_read_request(struct ipk__resp_reader *r, const char *data, size_t n_bytes,
 			   size_t *ret_used, size_t *ret_more);
 
-/* --- reading replies ------------------------------------------------------------------------ */
+/* --- reading replies -------------------------------------------------------------------------- */
 
 enum ipk__resp_type {
 	IPK__RESP_SIMPLE = '+',
@@ -72,51 +72,52 @@ enum ipk__resp_type {
 
 struct ipk__resp_value {
 	enum ipk__resp_type type;
-	struct ipk__slice
-		text;    /* simple, error, bulk, verbatim (without "txt:"), big number, double */
+	/* simple, error, bulk, verbatim (without "txt:"), big number, double */
+	struct ipk__slice text;
 	int64_t integer; /* integer, boolean */
 	/*
-	 * Values that follow: of a map twice its pairs. So of an attribute too; what it is said
-	 * about comes after those, and only both together fill one place of an array.
+	 * Number of nested values: for a map twice its pairs. For an attribute too; the value it
+	 * describes follows those, and both together are one element of an array.
 	 */
 	uint64_t n;
 };
 
 /*
- * Whether @data begins with a whole value, with all that is nested in it: 1 and *ret_bytes its
- * length; 0 more is needed; -EPROTO. *scan begins as {0} and is kept between calls with more
- * and more of the same bytes, so that no byte is looked at twice.
+ * Whether @data begins with a whole value, including nested ones: 1 and *ret_bytes its length; 0
+ * more is needed; -EPROTO. *scan starts as {0} and is kept between calls with more and more of the
+ * same bytes, so no byte is scanned twice.
  */
 struct ipk__resp_scan {
 	size_t at;
-	size_t n_seen; /* bytes after at in which no line ends */
+	size_t n_seen; /* bytes after at without an end of line */
 	size_t depth;
 	uint64_t left[IPK__RESP_DEPTH_MAX];
 };
 int ipk__resp_scan_value(struct ipk__resp_scan *scan, const char *data, size_t n_bytes,
 			 size_t *ret_bytes);
-/* The next value of what was found whole; *at goes on. Nested values follow one by one. */
+/* The next value of complete data; *at advances. Nested values follow one by one. */
 int ipk__resp_next(struct ipk__slice whole, size_t *at, struct ipk__resp_value *ret_value);
-/* Go over a value that was just read, with all in it. */
+/* Skips a value that was just read, with all nested ones. */
 int ipk__resp_skip(struct ipk__slice whole, size_t *at, const struct ipk__resp_value *value);
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-void ipk__resp_simple(struct ipk__bytes *b, const char *word);      /* "+OK" */
-void ipk__resp_error(struct ipk__bytes *b, struct ipk__slice text); /* newlines become spaces */
-void ipk__resp_integer(struct ipk__bytes *b, int64_t n);
-void ipk__resp_bulk(struct ipk__bytes *b, struct ipk__slice s);
-void ipk__resp_head(struct ipk__bytes *b, enum ipk__resp_type type,
-		    uint64_t n);                           /* "*3", "%2", ">3" */
-void ipk__resp_null(struct ipk__bytes *b, int resp);       /* "$-1" or "_" */
-void ipk__resp_null_array(struct ipk__bytes *b, int resp); /* "*-1" or "_" */
-void ipk__resp_map(struct ipk__bytes *b, uint64_t n_pairs, int resp);
-void ipk__resp_double(struct ipk__bytes *b, double d, int resp); /* a bulk in RESP2; "%.17g", inf */
-void ipk__resp_boolean(struct ipk__bytes *b, bool yes, int resp);
+void ipk__resp_simple(struct ipk__buffer *b, const char *word);      /* "+OK" */
+void ipk__resp_error(struct ipk__buffer *b, struct ipk__slice text); /* newlines become spaces */
+void ipk__resp_integer(struct ipk__buffer *b, int64_t n);
+void ipk__resp_bulk(struct ipk__buffer *b, struct ipk__slice s);
+void ipk__resp_head(struct ipk__buffer *b, enum ipk__resp_type type,
+		    uint64_t n);                            /* "*3", "%2", ">3" */
+void ipk__resp_null(struct ipk__buffer *b, int resp);       /* "$-1" or "_" */
+void ipk__resp_null_array(struct ipk__buffer *b, int resp); /* "*-1" or "_" */
+void ipk__resp_map(struct ipk__buffer *b, uint64_t n_pairs, int resp);
+void ipk__resp_double(struct ipk__buffer *b, double d,
+		      int resp); /* a bulk in RESP2; "%.17g", inf */
+void ipk__resp_boolean(struct ipk__buffer *b, bool yes, int resp);
 /* A whole request. */
-void ipk__resp_request(struct ipk__bytes *b, const struct ipk__slice *argv, size_t argc);
+void ipk__resp_request(struct ipk__buffer *b, const struct ipk__slice *argv, size_t argc);
 
-/* --- numbers in text, as Redis takes them -------------------------------------------------- */
+/* --- numbers in text, as Redis parses them ---------------------------------------------------- */
 
 bool ipk__text_to_int64(struct ipk__slice text, int64_t *ret_n); /* the canonical form only */
 size_t ipk__int64_to_text(int64_t n, char buf[24]);              /* how many bytes */

@@ -1,9 +1,9 @@
 /*
- * resp_reply.c - reads replies, of RESP2 and RESP3.
+ * resp_reply.c - parses replies, of RESP2 and RESP3.
  *
- * One function reads the head of one value; scanning counts what is owed at each depth, so
- * that nothing is allocated and no depth or count that a server makes up costs memory.
- * Invariant: data[0 .. at) is understood, and n_seen bytes after it hold no end of a line.
+ * One function parses the head of one value; scanning counts the elements still missing at each
+ * depth, so nothing is allocated and no depth or count sent by a server costs memory. Invariant:
+ * data[0 .. at) is parsed, and the n_seen bytes after it contain no end of line.
  */
 #include <errno.h>
 
@@ -89,7 +89,7 @@ static int read_body(struct ipk__slice data, struct ipk__resp_value *v, size_t *
 	return WHOLE;
 }
 
-/* What one line says. */
+/* The content of one line. */
 static int read_head(struct ipk__slice line, struct ipk__resp_value *v)
 {
 	int found;
@@ -160,8 +160,10 @@ static int read_value(struct ipk__slice data, size_t *at, size_t *n_seen,
 	return WHOLE;
 }
 
-/* What is still owed once @v was read: 0 nothing, or -EPROTO too deep. An attribute is owed
- * what it is said about. */
+/*
+ * How many values are expected after @v was read: 0 none, or -EPROTO too deep. An attribute expects
+ * the value that it describes.
+ */
 static int count_value(struct ipk__resp_scan *scan, const struct ipk__resp_value *v)
 {
 	uint64_t n = v->type == IPK__RESP_ATTRIBUTE ? v->n + 1 : v->n;

@@ -1,14 +1,14 @@
 /*
- * resp_request.c - reads requests: arrays of bulk strings, or a line of words.
+ * resp_request.c - parses requests: arrays of bulk strings, or a line of words.
  *
- * Invariant: data[0 .. at) is understood and is not looked at again, however small the steps
- * are in which the rest comes (at of a line: it does not end in there). argv grows with the
- * arguments that are there, not with those that were promised, so a peer can make us hold no
- * more than a few times what it sent.
+ * Invariant: data[0 .. at) is parsed and is not examined again, however small the pieces in which
+ * the rest arrives (at of a line: it does not end in there). argv grows with the arguments
+ * received, not with those announced, so a peer can make us hold no more than a few times what it
+ * sent.
  *
- * The limits and words of errors are Redis's (networking.c). Stricter than there: an argument
- * must end in CR LF, so that a peer that miscounts is told so before its next bytes are taken
- * for commands; and a length of more digits than any number has is refused before its end.
+ * The limits and error texts are Redis's (networking.c). Stricter than there: an argument must end
+ * in CR LF, so a peer that miscounts gets an error before its next bytes are taken for commands;
+ * and a length with more digits than any number has is refused before its end.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +42,7 @@ static int refuse(struct ipk__resp_reader *r, const char *why)
 	return -EPROTO;
 }
 
-/* Forget the request under way; argc and argv stay for the caller. */
+/* Forgets the current request; argc and argv stay for the caller. */
 static void end_request(struct ipk__resp_reader *r)
 {
 	r->at = 0;
@@ -88,11 +88,11 @@ static void follow_data(struct ipk__resp_reader *r, const char *data)
 	r->base = now;
 }
 
-/* --- arrays --- */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 /*
- * The number of the line at data[at], which begins with a type. 1: *ret_n, and r->at is after
- * the line; 0: it is not all there; -EPROTO: it is no number, or never ends.
+ * The number of the line at data[at], which begins with a type. 1: *ret_n, and r->at is after the
+ * line; 0: it is incomplete; -EPROTO: it is not a number, or too long.
  */
 static int read_length(struct ipk__resp_reader *r, const char *data, size_t n_bytes, int64_t *ret_n)
 {
@@ -179,7 +179,7 @@ static int read_array(struct ipk__resp_reader *r, const char *data, size_t n_byt
 	return found;
 }
 
-/* --- lines --- */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 static bool is_space(char c)
 {

@@ -1,8 +1,8 @@
 /*
- * resp_write.c - writes requests and replies, and numbers as Redis writes and takes them.
+ * resp_write.c - writes requests and replies, and numbers as Redis writes and parses them.
  *
- * Every piece is reserved once and then filled in: a reply of a few bytes costs a few stores.
- * What does not fit into memory is remembered by the buffer (struct ipk__bytes).
+ * Every piece is reserved once and then filled in: a reply of a few bytes costs a few stores. The
+ * buffer remembers an allocation failure (struct ipk__buffer).
  */
 #include <math.h>
 #include <stdio.h>
@@ -67,12 +67,12 @@ static size_t put_head(char *p, char type, int64_t n)
 	return len + 2;
 }
 
-static void add_head(struct ipk__bytes *b, char type, int64_t n)
+static void add_head(struct ipk__buffer *b, char type, int64_t n)
 {
-	char *p = ipk__bytes_reserve(b, HEAD_BYTES_MAX + 2);
+	char *p = ipk__buffer_reserve(b, HEAD_BYTES_MAX + 2);
 
 	if (p)
-		ipk__bytes_added(b, put_head(p, type, n));
+		ipk__buffer_added(b, put_head(p, type, n));
 }
 
 /* CR LF at @p. */
@@ -82,22 +82,22 @@ static void put_end(char *p)
 	p[1] = '\n';
 }
 
-void ipk__resp_simple(struct ipk__bytes *b, const char *word)
+void ipk__resp_simple(struct ipk__buffer *b, const char *word)
 {
 	struct ipk__slice s = ipk__slice_of_string(word);
-	char *p = ipk__bytes_reserve(b, s.n_bytes + 3);
+	char *p = ipk__buffer_reserve(b, s.n_bytes + 3);
 
 	if (!p)
 		return;
 	p[0] = '+';
 	memcpy(p + 1, s.bytes, s.n_bytes);
 	put_end(p + 1 + s.n_bytes);
-	ipk__bytes_added(b, s.n_bytes + 3);
+	ipk__buffer_added(b, s.n_bytes + 3);
 }
 
-void ipk__resp_error(struct ipk__bytes *b, struct ipk__slice text)
+void ipk__resp_error(struct ipk__buffer *b, struct ipk__slice text)
 {
-	char *p = ipk__bytes_reserve(b, text.n_bytes + 3);
+	char *p = ipk__buffer_reserve(b, text.n_bytes + 3);
 
 	if (!p)
 		return;
@@ -108,18 +108,18 @@ void ipk__resp_error(struct ipk__bytes *b, struct ipk__slice text)
 		*p++ = (char)(c == '\r' || c == '\n' ? ' ' : c);
 	}
 	put_end(p);
-	ipk__bytes_added(b, text.n_bytes + 3);
+	ipk__buffer_added(b, text.n_bytes + 3);
 }
 
-void ipk__resp_integer(struct ipk__bytes *b, int64_t n)
+void ipk__resp_integer(struct ipk__buffer *b, int64_t n)
 {
 	add_head(b, ':', n);
 }
 
-void ipk__resp_bulk(struct ipk__bytes *b, struct ipk__slice s)
+void ipk__resp_bulk(struct ipk__buffer *b, struct ipk__slice s)
 {
 	size_t room = s.n_bytes + HEAD_BYTES_MAX + 4;
-	char *p = ipk__bytes_reserve(b, room < s.n_bytes ? SIZE_MAX : room);
+	char *p = ipk__buffer_reserve(b, room < s.n_bytes ? SIZE_MAX : room);
 	size_t n;
 
 	if (!p)
@@ -129,30 +129,30 @@ void ipk__resp_bulk(struct ipk__bytes *b, struct ipk__slice s)
 		memcpy(p + n, s.bytes, s.n_bytes);
 	n += s.n_bytes;
 	put_end(p + n);
-	ipk__bytes_added(b, n + 2);
+	ipk__buffer_added(b, n + 2);
 }
 
-void ipk__resp_head(struct ipk__bytes *b, enum ipk__resp_type type, uint64_t n)
+void ipk__resp_head(struct ipk__buffer *b, enum ipk__resp_type type, uint64_t n)
 {
 	add_head(b, (char)type, (int64_t)n);
 }
 
-void ipk__resp_null(struct ipk__bytes *b, int resp)
+void ipk__resp_null(struct ipk__buffer *b, int resp)
 {
-	ipk__bytes_append(b, resp >= 3 ? "_\r\n" : "$-1\r\n", resp >= 3 ? 3 : 5);
+	ipk__buffer_append(b, resp >= 3 ? "_\r\n" : "$-1\r\n", resp >= 3 ? 3 : 5);
 }
 
-void ipk__resp_null_array(struct ipk__bytes *b, int resp)
+void ipk__resp_null_array(struct ipk__buffer *b, int resp)
 {
-	ipk__bytes_append(b, resp >= 3 ? "_\r\n" : "*-1\r\n", resp >= 3 ? 3 : 5);
+	ipk__buffer_append(b, resp >= 3 ? "_\r\n" : "*-1\r\n", resp >= 3 ? 3 : 5);
 }
 
-void ipk__resp_map(struct ipk__bytes *b, uint64_t n_pairs, int resp)
+void ipk__resp_map(struct ipk__buffer *b, uint64_t n_pairs, int resp)
 {
 	add_head(b, resp >= 3 ? '%' : '*', (int64_t)(resp >= 3 ? n_pairs : 2 * n_pairs));
 }
 
-void ipk__resp_double(struct ipk__bytes *b, double d, int resp)
+void ipk__resp_double(struct ipk__buffer *b, double d, int resp)
 {
 	char text[40] = "nan"; /* whatever its sign */
 	size_t n = 3;
@@ -163,20 +163,20 @@ void ipk__resp_double(struct ipk__bytes *b, double d, int resp)
 		ipk__resp_bulk(b, IPK__SLICE(text, n));
 		return;
 	}
-	ipk__bytes_append(b, ",", 1);
-	ipk__bytes_append(b, text, n);
-	ipk__bytes_append(b, "\r\n", 2);
+	ipk__buffer_append(b, ",", 1);
+	ipk__buffer_append(b, text, n);
+	ipk__buffer_append(b, "\r\n", 2);
 }
 
-void ipk__resp_boolean(struct ipk__bytes *b, bool yes, int resp)
+void ipk__resp_boolean(struct ipk__buffer *b, bool yes, int resp)
 {
 	if (resp >= 3)
-		ipk__bytes_append(b, yes ? "#t\r\n" : "#f\r\n", 4);
+		ipk__buffer_append(b, yes ? "#t\r\n" : "#f\r\n", 4);
 	else
 		add_head(b, ':', yes);
 }
 
-void ipk__resp_request(struct ipk__bytes *b, const struct ipk__slice *argv, size_t argc)
+void ipk__resp_request(struct ipk__buffer *b, const struct ipk__slice *argv, size_t argc)
 {
 	add_head(b, '*', (int64_t)argc);
 	for (size_t i = 0; i < argc; i++)

@@ -1,11 +1,11 @@
 /*
- * children.c - what a process needs that does nothing but have children for another: their
- * ends as news on an fd, and its host's signals, name and stdin put aside for them.
+ * children.c - for a process that only has children on behalf of another (a zygote): exits of
+ * children as events on an fd, and the host's signal state, name and stdin saved for them.
  *
- * Such a process is a fork of its host and has the host's signal handlers, which must not run
- * in it: all signals are blocked, for good. So nothing but SIGKILL and SIGSTOP reaches it, a
- * Ctrl-C at the terminal neither: that is for its host, and it ends when the host does. Its
- * children begin with what the host had.
+ * Such a process is a fork of its host and has the host's signal handlers, which must not run in
+ * it: all signals stay blocked. So only SIGKILL and SIGSTOP reach it, not a Ctrl-C at the terminal,
+ * which is for its host; it exits when the host does. Its children start with the host's signal
+ * state.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,7 +38,7 @@ int ipk__os_put_signals_aside(struct ipk__os_signals *ret_before, int *ret_fd)
 		return r;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &ret_before->mask);
-	/* Where SIGCHLD is ignored the kernel reaps, and nobody learns of an end. */
+	/* If SIGCHLD is ignored the kernel reaps, and exits go unnoticed. */
 	sigaction(SIGCHLD, &by_default, &ret_before->of_child);
 	*ret_fd = fd;
 	return 0;

@@ -1,7 +1,7 @@
 /*
- * clock.c - the two clocks ipk knows. CLOCK_MONOTONIC for deadlines: no clock step moves
- * it. CLOCK_BOOTTIME for what others read, without what a time namespace adds, and to compare
- * with process start times, which count suspension.
+ * clock.c - the two clocks of ipk. CLOCK_MONOTONIC for deadlines: setting the clock does not move
+ * it. CLOCK_BOOTTIME, without the offset of a time namespace, for times that others read and for
+ * comparison with process start times, which include suspension.
  */
 #include <sys/prctl.h>
 #include <time.h>

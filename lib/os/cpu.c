@@ -1,11 +1,11 @@
 /*
- * cpu.c - processors: which one this is, and how many this process may use.
+ * cpu.c - processors: the current one, and how many this process may use.
  *
- * The count is the smaller of the CPU affinity (which cpusets are part of) and the CPU
- * quotas of the process's control group and all groups above it: a container on a large
- * machine is usually held by its quota alone, and a worker per core of the machine would
- * be throttled. The affinity is asked each time, one cheap call, because programs change
- * their own; quotas are set from outside and rarely, so they are read once a process.
+ * The count is the minimum of the CPU affinity (which includes cpusets) and the CPU quotas of the
+ * process's control group and all its ancestors: a container on a large machine is usually limited
+ * by its quota alone, and a worker per core of the machine would be throttled. The affinity is
+ * queried each time, one cheap call, because programs change it; quotas are set from outside and
+ * rarely change, so they are read once per process.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,13 +1,12 @@
 /*
  * discover.c - which files processes have open, for inspection.
  *
- * Everything found here belongs to somebody else, who may be hostile, stopped, or change
- * it meanwhile. Invariant: nothing here writes to it, and nothing here can be made to
- * wait by its owner. The text of a link in /proc says only what to look at; what counts
- * is the device. A file is looked at without asking its file system (a FUSE server might
- * never answer) and opened only when its device is that of memory files or of /dev/shm,
- * first as a mere handle (O_PATH), so that what was checked is what is opened. A message
- * queue is opened by its name, in the kernel's own file system, and compared.
+ * Everything found here belongs to other processes, which may be hostile, stopped, or change it
+ * meanwhile. Invariant: nothing here writes to it, and its owner cannot make anything here block.
+ * The text of a link in /proc only selects candidates; the device decides. A file is stat'ed
+ * without its file system (a FUSE server might never reply) and opened only if its device is that
+ * of memory files or of /dev/shm, first with O_PATH, so the file checked is the file opened. A
+ * message queue is opened by its name, in the kernel's own file system, and compared.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -61,7 +60,7 @@ static int identify(int dir_fd, const char *path, int flags, struct identity *re
 	return 0;
 }
 
-static bool is_same(const struct identity *a, const struct ipk__os_sighting *s)
+static bool is_same(const struct identity *a, const struct ipk__os_reference *s)
 {
 	return a->is_file && a->device == s->device && a->inode == s->inode;
 }
@@ -72,7 +71,7 @@ static bool is_out_of_room(int r)
 	return r == -EMFILE || r == -ENFILE || r == -ENOMEM;
 }
 
-/* --- where files lie --- */
+/* --- where files lie -------------------------------------------------------------------------- */
 
 struct devices {
 	uint64_t memory;
@@ -157,7 +156,7 @@ static bool is_there(uint32_t place, const struct devices *d, const char *name,
 	}
 }
 
-/* --- the processes --- */
+/* --- the processes ---------------------------------------------------------------------------- */
 
 struct walker {
 	const struct ipk__os_walk *walk;
@@ -205,7 +204,7 @@ static int walk_fd(struct walker *w, pid_t pid, int dir_fd, const char *entry)
 	/* A file that was made nameless keeps a "deleted" link when it gets a name. */
 	if (id.n_links == 0 || name[0] == '#')
 		cut_deleted(link);
-	return w->walk->each(w->walk->arg, &(struct ipk__os_sighting){
+	return w->walk->each(w->walk->arg, &(struct ipk__os_reference){
 						   .device = id.device,
 						   .inode = id.inode,
 						   .n_links = id.n_links,
@@ -273,7 +272,7 @@ int ipk__os_walk_open_files(const struct ipk__os_walk *walk, size_t *ret_n_hidde
 	return r;
 }
 
-/* --- the names --- */
+/* --- the names -------------------------------------------------------------------------------- */
 
 static int walk_name(const struct ipk__os_walk *walk, int dir_fd, uint32_t place, const char *entry)
 {
@@ -284,7 +283,7 @@ static int walk_name(const struct ipk__os_walk *walk, int dir_fd, uint32_t place
 	if (!walk->wants(place, name) || identify(dir_fd, entry, AT_SYMLINK_NOFOLLOW, &id) < 0 ||
 	    !id.is_file)
 		return 0;
-	return walk->each(walk->arg, &(struct ipk__os_sighting){
+	return walk->each(walk->arg, &(struct ipk__os_reference){
 					     .device = id.device,
 					     .inode = id.inode,
 					     .n_links = id.n_links,
@@ -318,9 +317,9 @@ int ipk__os_walk_names(const struct ipk__os_walk *walk)
 	return r < 0 ? r : walk_directory(walk, MQ_DIR, IPK__OS_IN_MQ);
 }
 
-/* --- opening --- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
-static int open_handle(const struct ipk__os_sighting *s, int *ret_fd)
+static int open_handle(const struct ipk__os_reference *s, int *ret_fd)
 {
 	char path[LINK_BYTES];
 	int flags = O_PATH;
@@ -336,7 +335,7 @@ static int open_handle(const struct ipk__os_sighting *s, int *ret_fd)
 	return r == -ESRCH || r == -ELOOP ? -ENOENT : r;
 }
 
-static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
+static int open_file(const struct ipk__os_reference *s, int *ret_fd)
 {
 	char path[64];
 	struct identity id = {0};
@@ -360,7 +359,7 @@ static int open_file(const struct ipk__os_sighting *s, int *ret_fd)
 	return r;
 }
 
-int ipk__os_open_sighted(const struct ipk__os_sighting *s, int *ret_fd)
+int ipk__os_open_sighted(const struct ipk__os_reference *s, int *ret_fd)
 {
 	IPK__UNCANCELLED();
 	struct identity id = {0};
@@ -379,7 +378,7 @@ int ipk__os_open_sighted(const struct ipk__os_sighting *s, int *ret_fd)
 	return 0;
 }
 
-/* --- threads --- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 /* The text of /proc/TID/FILE, cut to @buf_bytes - 1. */
 static int read_proc(pid_t tid, const char *file, char *buf, size_t buf_bytes)

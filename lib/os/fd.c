@@ -1,4 +1,4 @@
-/* fd.c - file descriptors: the door for all of them, epoll sets, tickers, waiting. */
+/* fd.c - file descriptors: the checks on each new fd, epoll sets, tickers, poll. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -6,9 +6,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -26,7 +28,7 @@
 #define SYS_close_range 436
 #endif
 
-#define FDS_TO_TRY 65536 /* one by one, where nothing tells which are open */
+#define FDS_TO_TRY 65536 /* one by one, if the open ones are not known */
 
 void ipk__os_close(int fd)
 {
@@ -157,8 +159,8 @@ bool ipk__os_stdin_is_nowhere(void)
 }
 
 /*
- * What has nothing to read: /dev/null, or where that is not there (a bare root directory) a pipe
- * that nobody writes to.
+ * A file with nothing to read: /dev/null, or where that is missing (a bare root directory) a pipe
+ * without a writer.
  */
 IPK__AT_FORK_CODE int ipk__os_open_nowhere(void)
 {
@@ -227,7 +229,7 @@ int ipk__os_epoll(int *ret_fd)
 
 	if (r < 0)
 		return ipk__call_result(IPK__CALL_EPOLL, r);
-	/* Who waits later cannot say that it may not: it would never hear of anything. */
+	/* Tested now: a later waiter cannot report a refusal, and would never be woken. */
 	if (epoll_wait(fd, &event, 1, 0) < 0 && errno != EINTR) {
 		r = ipk__call_error(IPK__CALL_EPOLL);
 		close(fd);
@@ -276,6 +278,118 @@ int ipk__os_ticker(int64_t period_ns, int *ret_fd)
 	return 0;
 }
 
+/* --- waiting for fds where poll() refuses ----------------------------------------------------- */
+
+#define LONG_BITS (8 * sizeof(unsigned long))
+#define SELECT_FDS_MAX ((size_t)8192)
+#define SELECT_NAP_NS 1000000
+
+/* One bit for each fd below @n_bits; the C library's fd_set ends at 1024. */
+struct bits {
+	size_t n_bits;
+	unsigned long in[SELECT_FDS_MAX / LONG_BITS];
+	unsigned long out[SELECT_FDS_MAX / LONG_BITS];
+};
+
+static bool is_in(const unsigned long *bits, int fd)
+{
+	return bits[(size_t)fd / LONG_BITS] >> (size_t)fd % LONG_BITS & 1;
+}
+
+static void put_in(unsigned long *bits, int fd)
+{
+	bits[(size_t)fd / LONG_BITS] |= 1ul << (size_t)fd % LONG_BITS;
+}
+
+/* What can be read is the end. Where more is to be read first, that is not seen yet. */
+static bool is_at_end(int fd)
+{
+	int n_bytes = 0;
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n >= 0 || errno != ENOTSOCK)
+		return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+	return ioctl(fd, FIONREAD, &n_bytes) == 0 && n_bytes == 0;
+}
+
+/* One may be asked by poll(), unless the limit is 0. */
+static short events_of(const struct pollfd *p, const struct bits *b)
+{
+	const struct timespec now = {0};
+	struct pollfd one = {.fd = p->fd, .events = p->events};
+	bool has_in = is_in(b->in, p->fd);
+
+	if (ppoll(&one, 1, &now, NULL) >= 0)
+		return one.revents;
+	return (short)((has_in ? p->events & POLLIN : 0) |
+		       (has_in && is_at_end(p->fd) ? POLLHUP : 0) |
+		       (is_in(b->out, p->fd) ? p->events & POLLOUT : 0));
+}
+
+static int select_once(struct pollfd *fds, size_t n, struct bits *b, int64_t left_ns)
+{
+	struct timespec ts = {left_ns / 1000000000, (long)(left_ns % 1000000000)};
+	int n_ready = 0;
+
+	memset(b->in, 0, b->n_bits / 8);
+	memset(b->out, 0, b->n_bits / 8);
+	for (size_t i = 0; i < n; i++) {
+		fds[i].revents = 0;
+		if (fds[i].fd < 0)
+			continue;
+		if (fcntl(fds[i].fd, F_GETFD) < 0 && errno == EBADF) {
+			fds[i].revents = POLLNVAL;
+			n_ready++;
+			continue;
+		}
+		if (!(fds[i].events & POLLOUT) || fds[i].events & POLLIN)
+			put_in(b->in, fds[i].fd); /* the end, too, can be read */
+		if (fds[i].events & POLLOUT)
+			put_in(b->out, fds[i].fd);
+	}
+	if (n_ready > 0)
+		return n_ready;
+	if (syscall(SYS_pselect6, (int)b->n_bits, b->in, b->out, NULL,
+		    left_ns == INT64_MAX ? NULL : &ts, NULL) < 0)
+		return errno == EINTR || errno == EBADF ? 0 : -EMFILE;
+	for (size_t i = 0; i < n; i++) {
+		if (fds[i].fd >= 0)
+			fds[i].revents = events_of(&fds[i], b);
+		n_ready += fds[i].revents != 0;
+	}
+	return n_ready;
+}
+
+/*
+ * A process that may open no more fds than it already has (RLIMIT_NOFILE, set by a sandbox) may not
+ * poll() as many as it waits for either, or a filter refuses that call. select() has no such limit.
+ */
+static int poll_by_select(struct pollfd *fds, size_t n, ipk_deadline deadline)
+{
+	const struct timespec nap = {.tv_nsec = SELECT_NAP_NS};
+	struct bits b = {.n_bits = LONG_BITS};
+
+	for (size_t i = 0; i < n; i++) {
+		while (fds[i].fd >= 0 && (size_t)fds[i].fd >= b.n_bits)
+			b.n_bits *= 2;
+	}
+	if (b.n_bits > SELECT_FDS_MAX)
+		return -EMFILE;
+	for (;;) {
+		int64_t left_ns = ipk_deadline_left_ns(deadline);
+		int r = select_once(fds, n, &b, left_ns);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (left_ns == 0)
+			return -ETIMEDOUT;
+		/* There is something to be read where only the end was waited for. */
+		if (ipk_deadline_left_ns(deadline) > 0)
+			clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
+	}
+}
+
 int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline)
 {
 	IPK__UNCANCELLED();
@@ -288,7 +402,9 @@ int ipk__os_poll(struct pollfd *fds, size_t n, ipk_deadline deadline)
 		r = ppoll(fds, n, left_ns == INT64_MAX ? NULL : &ts, NULL);
 	} while (r < 0 && errno == EINTR);
 	if (r < 0)
-		return -errno;
+		return errno == EINVAL || errno == ENOSYS || errno == EPERM
+			       ? poll_by_select(fds, n, deadline)
+			       : -errno;
 	return r == 0 ? -ETIMEDOUT : 0;
 }
 
@@ -396,7 +512,7 @@ void ipk__os_leave_fds(const int *keep, size_t n_keep, bool keep_stderr)
 		if (null >= 0)
 			(void)ipk__os_put_fd(null, fd);
 		else
-			close(fd); /* whoever reads its other end is not kept waiting */
+			close(fd); /* the reader of its other end is not delayed */
 	}
 	for (;;) {
 		int next = next_kept(from, keep, n_keep);

@@ -1,16 +1,15 @@
 /*
- * fence.c - a memory fence that one side pays for both.
+ * fence.c - an asymmetric memory fence: one side pays for both.
  *
- * A waker makes its change and then looks whether anybody sleeps; a sleeper says that it
- * sleeps and then looks for a change. Each needs a full fence in between, or both may miss
- * the other. The waker's would wait, at every message, until the other processor has given
- * the changed line up. membarrier(2) lets the sleeper run the fence for both: it interrupts
- * every processor that runs a process registered for it. It costs the sleeper up to some
- * 15 us, and is paid once a sleep.
+ * A waker makes its change and then checks for sleepers; a sleeper announces that it sleeps and
+ * then checks for a change. Each needs a full fence in between, or both may miss the other. The
+ * waker's would stall, at every message, until the other processor releases the changed line.
+ * membarrier(2) lets the sleeper run the fence for both: it interrupts every processor that runs a
+ * registered process. It costs the sleeper up to some 15 us, once per sleep.
  *
- * A process that could not register (an old kernel, a seccomp filter) fences for itself as
- * a waker. One that may not call membarrier as a sleeper, beside wakers who rely on it, can
- * miss a wake-up that falls into some 100 ns: then its slice ends the sleep.
+ * A process that could not register (an old kernel, a seccomp filter) fences for itself as a waker.
+ * A sleeper that may not call membarrier, among wakers that rely on it, can miss a wake-up in a
+ * window of some 100 ns: then its slice ends the sleep.
  */
 #include <linux/membarrier.h>
 #include <sys/syscall.h>

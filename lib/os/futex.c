@@ -1,8 +1,8 @@
 /*
- * futex.c - sleeping on a word of shared memory.
+ * futex.c - futex wait and wake on a word of shared memory.
  *
- * FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time, so a wait that is made again
- * after a signal does not grow longer.
+ * FUTEX_WAIT_BITSET takes an absolute CLOCK_MONOTONIC time, so a wait restarted after a signal does
+ * not last longer.
  */
 #include <errno.h>
 #include <linux/futex.h>

@@ -1,12 +1,12 @@
 /*
- * guard.c - a lock between the threads of a process that no fork gets stuck on.
+ * guard.c - a fork-safe lock between the threads of a process.
  *
- * The word names the thread that has it. So a fork waits for other threads to come out, as
- * pthread_atfork() asks, but not for the very thread that forks: a signal handler may fork in
- * the middle of what it interrupted. In the child the word is free, or names the one thread
- * that there is, which goes on with what it was doing after the handler.
+ * The word names the holding thread. So a fork waits for other threads to release it, as
+ * pthread_atfork() handlers do, but not for the forking thread itself: a signal handler may fork in
+ * the middle of the code it interrupted. In the child the word is free, or names the only thread,
+ * which continues with that code after the handler.
  *
- * Who has a guard is not cancelled: pthread_cancel() takes effect after it.
+ * A holder is not cancelled: pthread_cancel() takes effect after the release.
  */
 #include <pthread.h>
 

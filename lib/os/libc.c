@@ -1,9 +1,9 @@
 /*
  * libc.c - see libc.h.
  *
- * musl's timed locks know CLOCK_REALTIME alone. They make a span of it before they sleep, so
- * setting that clock harms only who does it between the two looks at it here and there; all
- * waits are cut into slices, which are looked at again.
+ * musl's timed locks support CLOCK_REALTIME only. They compute a relative time before they sleep,
+ * so setting that clock matters only between the two readings of it, here and there; all waits are
+ * cut into slices, which check again.
  */
 #include <time.h>
 

@@ -1,23 +1,23 @@
 /*
- * life.c - whether another process or thread still is the one that it was.
+ * life.c - whether another process or thread is still the same one.
  *
- * The one place where life and death are judged. A number alone is no proof, for it is used
- * again, so whoever leaves one in shared memory leaves a birth mark beside it, which is the
- * same for every reader:
+ * The one place that decides whether a process or thread is alive. A number alone proves nothing,
+ * since it is reused, so an incarnation number, which is the same for every reader, is stored
+ * beside it in shared memory:
  *
- *   - the kernel's own number of the pid, which is never used again (the inode of a pidfd,
- *     Linux 6.9). No /proc is needed, and no clock;
- *   - else the time of the start, from /proc, less what the reader's time namespace adds;
- *   - else 0, which agrees with every other: then only an end is seen, not a successor.
+ *   - the kernel's unique number of the pid, never reused (the inode of a pidfd, Linux 6.9). It
+ *     needs no /proc and no clock;
+ *   - else the start time, from /proc, less the offset of the reader's time namespace;
+ *   - else 0, which matches every other: then only an exit is detected, not a successor.
  *
- * /proc is believed only when it was mounted in our pid namespace: elsewhere its numbers are
- * those of others. A look that says "dead" because of it first makes sure of that again (the
- * process may have changed its namespaces or its root since), so that the living are never
- * taken for dead; in doubt somebody lives. kill(pid, 0) and a pidfd need no /proc at all: they
- * do not tell the second use of a number, and on old kernels not a thread's zombie.
+ * /proc is trusted only if it was mounted in our pid namespace: otherwise its numbers are those of
+ * others. A check that concludes "dead" from it verifies that once more (the process may have
+ * changed its namespaces or its root since), so a living process is never taken for dead; in doubt
+ * it counts as alive. kill(pid, 0) and a pidfd need no /proc: they cannot detect a reused number,
+ * and on old kernels not a zombie thread.
  *
- * A zombie holds nothing any more. One with further threads, though, is a process whose main
- * thread has left by pthread_exit(): that process lives.
+ * A zombie holds nothing any more. A zombie with further threads, though, is a process whose main
+ * thread called pthread_exit(): that process is alive.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +41,7 @@
 #define PIDFS_MAGIC_NUMBER 0x50494446  /* linux/magic.h of new kernels */
 #define OF_A_THREAD O_EXCL             /* PIDFD_THREAD, as old as that */
 #define ASK_PID_NAMESPACE _IO(0xFF, 5) /* PIDFD_GET_PID_NAMESPACE, Linux 6.11 */
-#define KERNELS_NUMBER 0x80000000u     /* in a birth mark: what the rest is */
+#define KERNELS_NUMBER 0x80000000u     /* in an incarnation number: which kind the rest is */
 #define REST (KERNELS_NUMBER - 1)
 #define STEP_NS 10000000 /* start times are no more exact than this */
 #define N_TRIES 100      /* a signal may come so often while we wait for nothing */
@@ -56,12 +56,12 @@ IPK__AT_FORK_DATA static _Atomic uint64_t shifted_by; /* the time namespace that
 
 IPK__AT_FORK_CODE void ipk__os_forget_surroundings(void)
 {
-	/* Relaxed, here and below: each is asked for again by whoever finds it unasked. */
+	/* Relaxed, here and below: a thread that finds it unset computes it again. */
 	atomic_store_explicit(&proc_is_ours, NOT_ASKED, memory_order_relaxed);
 	atomic_store_explicit(&shift_is_known, NOT_ASKED, memory_order_relaxed);
 }
 
-/* --- reading /proc ------------------------------------------------------------------ */
+/* --- reading /proc ---------------------------------------------------------------------------- */
 
 /* The text of a small file, cut to fit; false: there is none. */
 static bool read_text(const char *path, char *buf, size_t buf_bytes)
@@ -111,8 +111,8 @@ bool ipk__os_proc_is_ours(void)
 }
 
 /*
- * What our time namespace adds to the machine's clock. The file tells of that of our children:
- * after unshare(CLONE_NEWTIME) it is another. Without the file there are no such namespaces.
+ * The offset of our time namespace to the machine's clock. The file has that of our children: after
+ * unshare(CLONE_NEWTIME) it differs. Without the file there are no such namespaces.
  */
 static bool ask_shift(int64_t *ret_ns)
 {
@@ -195,7 +195,7 @@ static bool exists(pid_t id)
 	return id > 0 && (kill(id, 0) == 0 || errno != ESRCH);
 }
 
-/* -ESRCH nobody has that number; -ENODATA somebody may, but /proc does not tell. */
+/* -ESRCH no process has that number; -ENODATA there may be one, but /proc does not tell. */
 static int read_stat(pid_t id, struct stat_line *ret)
 {
 	char path[32], text[1024];
@@ -219,14 +219,17 @@ static bool is_alive(const struct stat_line *line, bool is_process)
 static bool start_ns(const struct stat_line *line, int64_t *ret_ns)
 {
 	int64_t shift_ns;
+	uint64_t start;
 
 	if (!shift_is(&shift_ns))
 		return false;
-	*ret_ns = (int64_t)line->start_ticks * (1000000000 / sysconf(_SC_CLK_TCK)) - shift_ns;
+	/* A start before this clock's zero is printed as unsigned: the product wraps back. */
+	start = (uint64_t)line->start_ticks * (uint64_t)(1000000000 / sysconf(_SC_CLK_TCK));
+	*ret_ns = (int64_t)(start - (uint64_t)shift_ns);
 	return true;
 }
 
-/* --- asking a pidfd ----------------------------------------------------------------- */
+/* --- asking a pidfd --------------------------------------------------------------------------- */
 
 /* A pidfd of a process, or of any thread where the kernel can; -ESRCH, or no answer. */
 static int open_pidfd(pid_t id, bool is_process)
@@ -248,7 +251,7 @@ static bool ask_for_pidfs(void)
 	int fd = open_pidfd(getpid(), true);
 	bool has = fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PIDFS_MAGIC_NUMBER;
 
-	/* No free fd now says nothing of later. */
+	/* A lack of fds now says nothing about later. */
 	if (fd != -EMFILE && fd != -ENFILE)
 		atomic_store_explicit(&has_pidfs, has ? YES : NO, memory_order_relaxed);
 	ipk__os_close(fd);
@@ -299,7 +302,7 @@ static int ask_pidfd(pid_t id, bool is_process, uint32_t *ret_mark)
 	return r;
 }
 
-/* --- birth marks -------------------------------------------------------------------- */
+/* --- incarnation numbers ---------------------------------------------------------------------- */
 
 static uint32_t mark_of_start(const struct stat_line *line)
 {
@@ -348,7 +351,7 @@ static int ask_proc(pid_t id, bool is_process, uint32_t mark)
 	return ask_proc_once(id, is_process, mark);
 }
 
-uint32_t ipk__os_birth(pid_t id)
+uint32_t ipk__os_incarnation(pid_t id)
 {
 	IPK__UNCANCELLED();
 	struct stat_line line;
@@ -362,7 +365,7 @@ uint32_t ipk__os_birth(pid_t id)
 	return read_stat(id, &line) == 0 ? mark_of_start(&line) : 0;
 }
 
-bool ipk__os_is_dead(pid_t id, bool is_process, uint32_t birth)
+bool ipk__os_is_dead(pid_t id, bool is_process, uint32_t incarnation)
 {
 	IPK__UNCANCELLED();
 	uint32_t now = 0;
@@ -372,16 +375,16 @@ bool ipk__os_is_dead(pid_t id, bool is_process, uint32_t birth)
 		r = ask_pidfd(id, is_process, &now);
 		if (r == -ESRCH)
 			return true;
-		if ((birth & KERNELS_NUMBER) && (now & KERNELS_NUMBER))
-			return birth != now;
+		if ((incarnation & KERNELS_NUMBER) && (now & KERNELS_NUMBER))
+			return incarnation != now;
 	}
 	/* Also when it runs: it may be another, of a later start. */
-	if (r < 0 || (birth != 0 && !(birth & KERNELS_NUMBER)))
-		r = ask_proc(id, is_process, birth);
+	if (r < 0 || (incarnation != 0 && !(incarnation & KERNELS_NUMBER)))
+		r = ask_proc(id, is_process, incarnation);
 	return r == -ESRCH;
 }
 
-/* --- what else there is to know ------------------------------------------------------- */
+/* --- what else there is to know --------------------------------------------------------------- */
 
 int ipk__os_pid_exists(pid_t pid)
 {
@@ -413,7 +416,7 @@ int ipk__os_start_time_ns(pid_t pid, int64_t *ret_boot_ns)
 	return 0;
 }
 
-/* Without /proc a new kernel still tells, of ourselves. */
+/* Without /proc a new kernel can still tell about ourselves. */
 static uint64_t pid_namespace_by_pidfd(void)
 {
 	struct stat st = {0};

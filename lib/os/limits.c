@@ -1,9 +1,9 @@
 /*
- * limits.c - what this process may have of files and addresses, asked before it is taken.
+ * limits.c - resource limits on files and address space, checked before the resource is taken.
  *
- * The kernel answers a file that would grow over RLIMIT_FSIZE with a signal, SIGXFSZ, which
- * ends a host that does not know of it; files in memory are files too. So every call that
- * makes one longer asks here first. A limit that another thread lowers in between is not seen.
+ * The kernel answers growth of a file over RLIMIT_FSIZE with SIGXFSZ, which kills a host that does
+ * not handle it; memory files count too. So every call that extends a file checks here first. A
+ * limit that another thread lowers in between is not noticed.
  */
 #include <errno.h>
 #include <sys/resource.h>
@@ -31,7 +31,7 @@ int ipk__os_may_grow_to(int fd, uint64_t end_bytes)
 
 	if (ipk__os_may_write_to(end_bytes) == 0)
 		return 0;
-	/* Within its size it may be filled in: it was made before the limit was. */
+	/* Within its size it may be filled: that was set before the limit. */
 	return fstat(fd, &st) == 0 && end_bytes <= (uint64_t)st.st_size ? 0 : -EFBIG;
 }
 

@@ -1,4 +1,4 @@
-/* loop.c - an epoll set that gives back a word of the caller's, and signals as an fd. */
+/* loop.c - an epoll set that returns a caller's word, and signals as an fd. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/epoll.h>

@@ -1,4 +1,4 @@
-/* mappings.c - which file lies where in another process's memory: /proc/PID/maps. */
+/* mappings.c - which file is mapped where in another process: /proc/PID/maps. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 /*
- * memory.c - memory that processes share: files in memory, their pages and mappings.
+ * memory.c - memory shared by processes: memory files, their pages and mappings.
  *
- * Pages are allocated before they are mapped (posix_fallocate), so that a full /dev/shm
- * is an error of the call that asked for memory and never a SIGBUS later.
+ * Pages are allocated before they are mapped (posix_fallocate), so a full /dev/shm is an error of
+ * the call that asked for memory and never a SIGBUS later.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,9 @@
 #include "os/uncancelled.h"
 
 #define TMPFS_MAGIC_NUMBER 0x01021994 /* linux/magic.h */
+#ifndef F_SEAL_FUTURE_WRITE           /* Linux 5.1; older C libraries do not name it */
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
 #define ALLOCATE_STEP_BYTES ((uint64_t)1 << 20)
 
 void *ipk__os_malloc(size_t n_bytes)
@@ -55,7 +58,10 @@ int ipk__os_memfd(const char *name, int *ret_fd)
 	}
 	if (r < 0)
 		return r;
-	/* It begins as 0777: whoever got it, if only to read, could open it again to write. */
+	/*
+	 * Its initial mode is 0777: any process that got it, if only to read, could reopen it to
+	 * write.
+	 */
 	if (fchmod(fd, 0600) < 0) {
 		r = -errno;
 		close(fd);
@@ -70,7 +76,9 @@ int ipk__os_make_read_only(int fd)
 	return fchmod(fd, 0400) < 0 ? -errno : 0;
 }
 
-/* Who gets the file will ask for its seals, perhaps where nobody hears that this is refused. */
+/*
+ * A process that gets the file will check its seals, perhaps where this error would go unnoticed.
+ */
 static int others_can_tell(int fd)
 {
 	static _Atomic bool are_asked;
@@ -149,7 +157,8 @@ int ipk__os_allocate(int fd, uint64_t offset, uint64_t n_bytes)
 			n_bytes -= step;
 		}
 	}
-	return r;
+	/* Ours are on a tmpfs, which can: names where none is mounted (ramfs). */
+	return r == -EOPNOTSUPP ? ipk__refused(IPK__CALL_SHM) : r;
 }
 
 int ipk__os_deallocate(int fd, uint64_t offset, uint64_t n_bytes)
@@ -193,9 +202,9 @@ int ipk__os_map_sparse(int fd, size_t n_bytes, bool writable, void **ret_addr)
 		return map_error();
 	/*
 	 * In a host that has called mlockall(MCL_FUTURE) all its holes would be filled at once:
-	 * what may not be touched is not, and is unlocked before it may be.
+	 * untouchable pages are not, and are unlocked before they may be touched.
 	 */
-	(void)munlock(addr, n_bytes); /* a filter may refuse it: almost nobody locks */
+	(void)munlock(addr, n_bytes); /* a filter may refuse it: hardly any program locks */
 	if (mprotect(addr, n_bytes, prot) < 0)
 		r = -errno;
 	if (r < 0)
@@ -341,8 +350,8 @@ void ipk__os_fill_stat(const struct stat *st, struct ipk__os_stat *ret_stat)
 }
 
 /*
- * Files of huge pages can be sealed, too. But whoever has one can give a page of it back and use up
- * all that there are: the next touch is SIGBUS then, which small pages are not short of.
+ * Files of huge pages can be sealed, too. But any process that has one can give a page of it back
+ * and use up all that there are: the next touch is SIGBUS then, which small pages are not short of.
  */
 static int is_on_tmpfs(int fd)
 {
@@ -363,6 +372,17 @@ int ipk__os_is_sealed(int fd)
 		return ipk__call_error(IPK__CALL_SEALS) == -ENOSYS ? -ENOSYS : 0;
 	r = is_on_tmpfs(fd);
 	return r == 1 ? (seals & F_SEAL_SHRINK) != 0 || may_be_unsealed(fd) : r;
+}
+
+bool ipk__os_is_writable(int fd)
+{
+	IPK__UNCANCELLED();
+	int flags = fcntl(fd, F_GETFL);
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	/* Where a filter does not let us ask, the file shows when it is mapped. */
+	return (flags < 0 || ((flags & O_ACCMODE) == O_RDWR && !(flags & O_PATH))) &&
+	       (seals < 0 || !(seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)));
 }
 
 bool ipk__os_mode_is_file(uint32_t mode)

@@ -1,7 +1,7 @@
 /*
- * mq.c - POSIX message queues (librt). Waiting is done by poll() with a monotonic deadline,
- * since mq_timedsend() and mq_timedreceive() follow the wall clock. They are called with a time
- * that has passed: O_NONBLOCK belongs to all who share the fd, who may clear it.
+ * mq.c - POSIX message queues (librt). Waiting uses poll() with a monotonic deadline, since
+ * mq_timedsend() and mq_timedreceive() follow the wall clock. They are called with a time in the
+ * past: O_NONBLOCK is shared by all users of the fd, who may clear it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -24,11 +25,11 @@ static int create_error(int err)
 
 	if (err == EINVAL)
 		return -ENOSPC;
-	if (err == EMFILE && ipk__os_bell_open(&fd) == 0) {
+	if (err == EMFILE && ipk__os_doorbell_open(&fd) == 0) {
 		ipk__os_close(fd);
 		return -ENOSPC;
 	}
-	return -err;
+	return ipk__call_result(IPK__CALL_MQ, -err);
 }
 
 int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes, int *ret_fd)
@@ -65,7 +66,7 @@ int ipk__os_mq_open(const char *name, int *ret_fd)
 	int r = ipk__os_take_fd((int)mq_open(name, O_RDWR | O_NONBLOCK | O_CLOEXEC), &fd);
 
 	if (r < 0)
-		return r;
+		return ipk__call_result(IPK__CALL_MQ, r);
 	if (fstat(fd, &st) < 0)
 		r = -errno;
 	else if (st.st_uid != geteuid() || (st.st_mode & 077) != 0)

@@ -1,9 +1,8 @@
 /*
- * oom.c - how often the kernel has ended a process of this one's control group because its
- * memory ran out.
+ * oom.c - the number of OOM kills in this process's control group.
  *
- * cgroups(7): memory.events of v2 and memory.oom_control of v1 each have a line "oom_kill N".
- * Where the group's directory is is found once; without one nothing is known.
+ * cgroups(7): memory.events of v2 and memory.oom_control of v1 each have a line "oom_kill N". The
+ * group's directory is looked up once; without one the number is unknown.
  */
 #include <errno.h>
 #include <fcntl.h>

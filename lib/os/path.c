@@ -1,10 +1,10 @@
 /*
- * path.c - names of files that last longer than the call that got them.
+ * path.c - file names that outlive the call that passed them.
  *
- * A program may change its working directory, and somebody else may put another file under a
- * name: so names are made absolute when they are given, and a file that is ours to remove is
- * known by what it is. Between the look and the removal a name can change nevertheless; who
- * may do that in its directory may remove anything there.
+ * A program may change its working directory, and another file may be put under a name: so names
+ * are made absolute when they are passed, and a file that we may remove is identified by device and
+ * inode. The name can still change between the check and the removal; but a user with the right to
+ * do that in the directory may remove anything there.
  */
 #include <errno.h>
 #include <fcntl.h>

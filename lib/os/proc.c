@@ -1,10 +1,10 @@
 /*
- * proc.c - processes: who this one is, fork and pidfds. Whether another still is: life.c.
+ * proc.c - processes: our own ids, fork and pidfds. Liveness of others: life.c.
  *
- * This process's ids are cached, because every blocked call and every lock writes them
- * down. Invariant: a cached id is right or 0. The child of any fork() clears them in an
- * atfork handler, which runs in the one thread it has; where that handler could not be
- * registered nothing is cached. (Children of vfork() and bare clone() may not use ipk.)
+ * This process's ids are cached, because every blocking call and every lock stores them. Invariant:
+ * a cached id is right or 0. The child of any fork() clears them in an atfork handler, which runs
+ * in its only thread; if that handler could not be registered nothing is cached. (Children of
+ * vfork() and bare clone() may not use ipk.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -58,7 +58,7 @@ IPK__AT_FORK_CODE static void count_changes(void)
 {
 	uint32_t n = atomic_load(&n_ended);
 
-	/* One that is under way makes it a number that the child will not find. */
+	/* A fork in progress makes it a number that the child will not find. */
 	ipk__os_self.n_changes = atomic_load(&n_begun) == n ? n : n - 1;
 }
 
@@ -239,7 +239,7 @@ bool ipk__os_is_parent(pid_t pid)
 {
 	pid_t parent = getppid();
 
-	/* 0 is a parent in an outer pid namespace, which nobody can tell from here. */
+	/* 0 is a parent in an outer pid namespace, which cannot be identified from here. */
 	return parent == pid || parent == 0;
 }
 
@@ -250,7 +250,7 @@ _Noreturn void ipk__os_die(void)
 	_exit(128 + SIGKILL);
 }
 
-/* When its other end is closed, the kernel tells whoever asked to be told, by any signal. */
+/* When its other end is closed, the kernel sends the signal that was asked for. */
 static int be_told(int fd, pid_t pid, int sig, int flags)
 {
 	if (fcntl(fd, F_SETOWN, pid) < 0 || fcntl(fd, F_SETSIG, sig) < 0 ||
@@ -259,12 +259,12 @@ static int be_told(int fd, pid_t pid, int sig, int flags)
 	return 0;
 }
 
-static int put_on_leash(int fd)
+static int attach_lifeline(int fd)
 {
 	return be_told(fd, getpid(), SIGKILL, O_RDONLY | O_ASYNC | O_NONBLOCK);
 }
 
-int ipk__os_leash(int *ret_childs_fd, int *ret_parents_fd)
+int ipk__os_lifeline(int *ret_childs_fd, int *ret_parents_fd)
 {
 	IPK__UNCANCELLED();
 	int fds[2];
@@ -295,14 +295,14 @@ int ipk__os_die_with_parent_check(void)
 		       : 0;
 }
 
-int ipk__os_die_with_parent(pid_t parent, int leash_fd)
+int ipk__os_die_with_parent(pid_t parent, int lifeline_fd)
 {
 	IPK__UNCANCELLED();
-	int r = leash_fd >= 0 ? put_on_leash(leash_fd) : 0;
+	int r = lifeline_fd >= 0 ? attach_lifeline(lifeline_fd) : 0;
 
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		r = ipk__call_error(IPK__CALL_PRCTL);
-	/* Only now: a parent that dies after this look sends the signal. */
+	/* Only now: a parent that dies after this check sends the signal. */
 	if (r == 0 && !ipk__os_is_parent(parent))
 		r = -ESRCH;
 	return r;

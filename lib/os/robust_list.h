@@ -1,4 +1,4 @@
-/* robust_list.h - the kernel's list of the mutexes that a thread holds, and their words. */
+/* robust_list.h - the kernel's list of a thread's held robust mutexes, and their words. */
 #ifndef IPK_OS_ROBUST_LIST_H
 #define IPK_OS_ROBUST_LIST_H
 

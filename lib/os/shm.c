@@ -1,8 +1,8 @@
 /*
  * shm.c - names in /dev/shm (librt).
  *
- * A file is made nameless (O_TMPFILE), filled, and only then linked under its name: nobody
- * ever sees half of one, and a maker that is killed leaves nothing behind.
+ * A file is created nameless (O_TMPFILE), filled, and only then linked under its name: no process
+ * sees a partial one, and a creator that is killed leaves nothing behind.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +30,9 @@ int ipk__os_shm_temp(int *ret_fd)
 	int r = ipk__os_take_fd(open(SHM_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), &fd);
 
 	if (r < 0)
-		return r == -ENOENT || r == -ENOTDIR ? ipk__refused(IPK__CALL_SHM)
-						     : ipk__call_result(IPK__CALL_TMPFILE, r);
+		return r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -EOPNOTSUPP
+			       ? ipk__refused(IPK__CALL_SHM)
+			       : ipk__call_result(IPK__CALL_TMPFILE, r);
 	/* The umask may have taken from that. */
 	if (fchmod(fd, 0600) < 0) {
 		r = -errno;
@@ -53,14 +54,15 @@ int ipk__os_shm_link(int fd, const char *name)
 		return 0;
 	if (errno != ENOENT)
 		return ipk__call_error(IPK__CALL_LINK);
-	/* No /proc: newer kernels do it without for whoever opened it, older ones for root. */
+	/* No /proc: newer kernels do it without for the process that opened it, older ones for
+	 * root. */
 	if (linkat(fd, "", AT_FDCWD, to, AT_EMPTY_PATH) == 0)
 		return 0;
 	return errno == ENOENT ? ipk__refused(IPK__CALL_PROC) : -errno;
 }
 
 /*
- * Whether what has a name may be opened by it. A second name was made by somebody who wanted
+ * Whether what has a name may be opened by it. A second name was made by a process that wanted
  * a file of ours to be taken for another one; a file without a name has just lost it.
  */
 static int judge(const struct stat *st)

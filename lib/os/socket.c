@@ -1,10 +1,10 @@
 /*
- * socket.c - Unix SOCK_SEQPACKET sockets: packets stay whole, carry fds, and tell when the
- * other side is gone.
+ * socket.c - Unix SOCK_SEQPACKET sockets: they keep packet boundaries, carry fds, and report the
+ * hangup of the peer.
  *
  * Nothing here blocks; waiting is done by ipk__os_poll1(). No abstract names: those have no
- * permissions. The buffer for passed fds is always sized for the maximum, and what comes
- * beyond that is closed by the kernel or here, never kept by accident.
+ * permissions. The buffer for received fds is always sized for the maximum, and any fds beyond it
+ * are closed by the kernel or here, never leaked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/base_internal.h"
 #include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
@@ -165,7 +166,7 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 	if (ret_fds && (msg.msg_flags & MSG_CTRUNC)) {
 		for (size_t i = 0; i < n_fds; i++)
 			close(ret_fds[i]);
-		/* More than anybody of us sends, or more than there are numbers for. */
+		/* More than ipk sends, or more than there are numbers for. */
 		return n_fds == IPK__OS_FDS_MAX ? -EPROTO : -EMFILE;
 	}
 	*ret_bytes = (size_t)n;
@@ -179,7 +180,7 @@ int ipk__os_unix_address(const char *path, struct sockaddr_un *ret_address)
 	size_t n = path ? strlen(path) : 0;
 
 	if (n == 0 || n >= sizeof ret_address->sun_path)
-		return -EINVAL;
+		return ipk__invalid("path: 1 to 107 bytes");
 	memset(ret_address, 0, sizeof *ret_address);
 	ret_address->sun_family = AF_UNIX;
 	memcpy(ret_address->sun_path, path, n);
@@ -195,7 +196,7 @@ static int new_socket(int *ret_fd)
 }
 
 /*
- * A socket's file gets the mode of the socket, less the umask; so nobody else can connect
+ * A socket's file gets the mode of the socket, less the umask; so no other user can connect
  * between bind() and a chmod() that would come too late. A umask that takes from the user
  * itself is set right after it.
  */
@@ -213,7 +214,7 @@ static int bind_privately(int fd, const struct sockaddr_un *address)
 	return r;
 }
 
-/* While nobody can have called yet: whether the kernel will let us accept and ask who it is. */
+/* Before the first client: whether the kernel lets us accept and ask who it is. */
 static int try_what_follows(int fd)
 {
 	struct ucred cred;

@@ -1,10 +1,10 @@
 /*
- * spawn.c - other programs as children, and the environment they find.
+ * spawn.c - other programs as children, and their environment.
  *
- * posix_spawn() shares the caller's memory until the exec, so it costs the same however
- * large that is, and it tells here why a program could not be run. It cannot ask for a
- * signal at the parent's death: a child that wants one is forked, and a pipe which the exec
- * closes brings back why that failed.
+ * posix_spawn() shares the caller's memory until the exec, so its cost does not depend on the size
+ * of that memory, and it reports here why a program could not be run. It cannot request a signal at
+ * the parent's death: a child that wants one is forked, and a pipe that the exec closes reports why
+ * that failed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,7 @@ static int spawn_quick(const struct ipk__os_spawn *s, pid_t *ret_pid)
 
 static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 {
-	int r = s->dies_with_parent ? ipk__os_die_with_parent(parent, s->leash_fd) : 0;
+	int r = s->dies_with_parent ? ipk__os_die_with_parent(parent, s->lifeline_fd) : 0;
 
 	for (int i = 0; r == 0 && i < 3; i++) {
 		if (s->stdio_fds[i] >= 0)
@@ -69,8 +69,8 @@ static int set_up(const struct ipk__os_spawn *s, pid_t parent)
 		r = ipk__os_stdin_from_nowhere();
 	if (r == 0 && s->kept_fd >= 0)
 		r = ipk__os_put_fd(s->kept_fd, s->kept_fd);
-	if (r == 0 && s->leash_fd >= 0)
-		r = ipk__os_put_fd(s->leash_fd, s->leash_fd);
+	if (r == 0 && s->lifeline_fd >= 0)
+		r = ipk__os_put_fd(s->lifeline_fd, s->lifeline_fd);
 	return r;
 }
 

@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/base_internal.h"
 #include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
@@ -67,7 +68,7 @@ int ipk__os_stream_connect(const char *path, int *ret_fd)
 	return 0;
 }
 
-/* --- TCP --- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 static int look_up(const char *host, const char *port, int flags, struct addrinfo **ret_list)
 {
@@ -80,7 +81,9 @@ static int look_up(const char *host, const char *port, int flags, struct addrinf
 		return 0;
 	if (r == EAI_SYSTEM)
 		return -errno;
-	return r == EAI_MEMORY ? -ENOMEM : r == EAI_SERVICE ? -EINVAL : -EHOSTUNREACH;
+	return r == EAI_MEMORY    ? -ENOMEM
+	       : r == EAI_SERVICE ? ipk__invalid("address: no such port")
+				  : -EHOSTUNREACH;
 }
 
 static void tune(int fd)
@@ -243,7 +246,7 @@ void ipk__os_stream_peer_name(int fd, char *buf, size_t buf_bytes)
 	}
 }
 
-/* --- bytes and fds --- */
+/* --- bytes and fds ---------------------------------------------------------------------------- */
 
 static int gone_or(int error)
 {

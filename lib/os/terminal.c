@@ -1,4 +1,4 @@
-/* terminal.c - lines for people: writing them, and how wide the terminal is if there is one. */
+/* terminal.c - lines on a terminal: writing them, and the terminal's width. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@ int ipk__os_terminal_columns(void *file)
 
 	if (!isatty(fd))
 		return -ENOTTY;
-	/* A serial line, and a pseudo-terminal that nobody told, do not know. */
+	/* A serial line, and a pseudo-terminal whose size was never set, do not know. */
 	if (ioctl(fd, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
 		return COLUMNS_USUAL;
 	return size.ws_col;

@@ -1,20 +1,20 @@
 /*
- * thread.c - threads that the library starts in its host, and forks that do not mind them.
+ * thread.c - threads that the library starts in its host, and forks that are safe despite them.
  *
- * A thread inherits the mask of its maker, so signals are blocked before it begins to run:
- * there is no moment at which one could be delivered to it.
+ * A thread inherits the signal mask of its creator, so signals are blocked before it starts: there
+ * is no moment at which one could be delivered to it.
  *
- * A fork copies one thread, and every lock that another one holds at that moment stays
- * locked in the child for ever. A quiet thread is one that holds none whenever a fork may
- * happen: it waits without the guard, a read-write lock, and has the read side while it
- * does anything else. Who forks has the write side. What a host's callback does is not known,
- * so while a thread runs one it counts as the host's.
+ * A fork copies one thread, and every lock that another one holds at that moment stays locked in
+ * the child. A quiet thread holds none whenever a fork may happen: it waits without the guard, a
+ * read-write lock, and holds the read side while it does anything else. The forking thread holds
+ * the write side. What a host's callback does is unknown, so while a thread runs one it counts as
+ * the host's.
  *
- * The thread sanitizer has threads of its own, which it takes care of at a fork. Under it, and
- * only there, a thread that has all signals blocked and is not ours is taken for one.
+ * The thread sanitizer has threads of its own, which it handles at a fork. Under it, and only
+ * there, a thread that has all signals blocked and is not ours is taken for one.
  *
- * Invariant: @n_quiet is the number of running threads that wait quietly or hold the read
- * side, as seen by who has the write side.
+ * Invariant: @n_quiet is the number of running threads that wait quietly or hold the read side, as
+ * seen by the holder of the write side.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -40,7 +40,8 @@
 #include "os/uncancelled.h"
 
 #define GUARD_NS 1000000000
-#define IS_EXITING 0x4 /* PF_EXITING: it runs nothing any more */
+#define ENDING_NS 50000000 /* a thread whose function has returned is usually gone in 0.1 ms */
+#define IS_EXITING 0x4     /* PF_EXITING: it runs nothing any more */
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -58,6 +59,7 @@ enum state { NOT_OURS, OURS, QUIET, BUSY, LOUD };
 IPK__AT_FORK_DATA static pthread_rwlock_t guard = IPK__OS_RWLOCK_INIT;
 IPK__AT_FORK_DATA static _Atomic int n_quiet;
 IPK__AT_FORK_DATA static _Atomic int n_ours; /* quiet or not; matters to IS_WATCHED alone */
+IPK__AT_FORK_DATA static _Atomic int64_t last_end_ns; /* when a function of our threads returned */
 static _Thread_local enum state state;
 
 IPK__AT_FORK_CODE static void forget_threads(void)
@@ -80,7 +82,7 @@ struct beginning {
 	enum state state;
 };
 
-static void *begin(void *arg)
+static void *thread_main(void *arg)
 {
 	struct beginning b = *(struct beginning *)arg;
 	void *result;
@@ -90,8 +92,9 @@ static void *begin(void *arg)
 		ipk__os_thread_busy();
 	free(arg);
 	result = b.fn(b.arg);
+	atomic_store(&last_end_ns, ipk__os_now_ns());
 	if (state != OURS)
-		ipk__os_thread_loud(); /* the C library's way out is not ours */
+		ipk__os_thread_loud(); /* the C library's exit path is not ours */
 	if (state != NOT_OURS)         /* in a fork it may have made */
 		atomic_fetch_sub(&n_ours, 1);
 	return result;
@@ -110,7 +113,7 @@ static int start(void *(*fn)(void *arg), void *arg, enum state as, pthread_t *re
 	atomic_fetch_add(&n_ours, 1);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = pthread_create(&thread, NULL, begin, b);
+	r = pthread_create(&thread, NULL, thread_main, b);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r == 0) {
 		*ret_thread = thread;
@@ -236,7 +239,7 @@ static bool is_alone(void)
 	return false;
 }
 
-/* All of them; 0 when that cannot be told. */
+/* All of them; 0 when unknown. */
 static int count_threads(void)
 {
 	DIR *tasks;
@@ -270,7 +273,7 @@ int ipk__os_n_threads(void)
 	return n;
 }
 
-/* How many threads there are cannot be told. */
+/* The number of threads is unknown. */
 static int why_unknown(void)
 {
 	DIR *tasks = ipk__os_opendir(AT_FDCWD, "/proc/self/task");
@@ -282,14 +285,12 @@ static int why_unknown(void)
 	return ipk__refused(IPK__CALL_PROC);
 }
 
-IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
+IPK__AT_FORK_CODE static int fork_if_alone(pid_t *ret_pid)
 {
 	pid_t pid = -1;
 	int r = -EDEADLK;
 	int n;
 
-	if (state != NOT_OURS)
-		return -EDEADLK;
 	/* What a quiet thread does is short; if not, it is the same as with any other thread. */
 	if (ipk__os_rwlock_write_lock_until(&guard, ipk__os_now_ns() + GUARD_NS) != 0)
 		return -EDEADLK;
@@ -304,6 +305,26 @@ IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
 		pthread_rwlock_unlock(&guard);
 	if (r == 0)
 		*ret_pid = pid;
+	return r;
+}
+
+/* Whether one of our own threads may be on its way out: the host sees none and has to do nothing. */
+static bool one_is_ending(void)
+{
+	return ipk__os_now_ns() - atomic_load(&last_end_ns) < ENDING_NS;
+}
+
+IPK__AT_FORK_CODE int ipk__os_fork_alone(pid_t *ret_pid)
+{
+	const struct timespec moment = {.tv_nsec = 100000};
+	int64_t until_ns = ipk__os_now_ns() + ENDING_NS; /* though others may end meanwhile */
+	int r;
+
+	if (state != NOT_OURS)
+		return -EDEADLK;
+	while ((r = fork_if_alone(ret_pid)) == -EDEADLK && one_is_ending() &&
+	       ipk__os_now_ns() < until_ns)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &moment, NULL);
 	return r;
 }
 

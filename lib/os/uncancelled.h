@@ -1,9 +1,9 @@
 /*
  * uncancelled.h - calls of ipk are no cancellation points.
  *
- * A thread that pthread_cancel() ended in the middle of a call would leave behind what that call
- * holds: locks of this process, memory, fds, half a message. So whatever asks the kernel for
- * something that the C library makes a cancellation point begins with IPK__UNCANCELLED().
+ * A thread cancelled by pthread_cancel() in the middle of a call would leave behind what that call
+ * holds: locks of this process, memory, fds, half a message. So every function that uses a
+ * cancellation point of the C library begins with IPK__UNCANCELLED().
  */
 #ifndef IPK_OS_UNCANCELLED_H
 #define IPK_OS_UNCANCELLED_H

@@ -1,11 +1,10 @@
 /*
- * listener.c - pipes between processes that are not related.
+ * listener.c - pipes between unrelated processes.
  *
- * They meet at a Unix socket in a directory that only their user can enter; the kernel
- * tells each who the other is. The caller says hello, the listener makes the pipe's parts
- * and sends the caller's share with its welcome; the connection itself becomes the side
- * socket of the pipe. Everything is checked before it is used, and what does not speak
- * like that is turned away.
+ * They meet at a Unix socket in a directory that only their user can enter; the kernel gives each
+ * the other's credentials. The caller sends a hello, the listener creates the pipe's parts and
+ * sends the caller's share with its welcome; the connection itself becomes the side socket of the
+ * pipe. Everything is validated before use, and a peer that violates the protocol is rejected.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,12 +14,12 @@
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
 
-/* A caller says hello at once; one that does not is stopped, or no caller of ours. */
+/* A caller sends its hello at once; one that does not is stopped, or not an ipk caller. */
 #define HELLO_NS ((int64_t)1000000000)
 /*
- * So long one caller is listened to before the next is taken: hellos may be a moment late. The more
- * have said nothing yet the less, so that many who are mute take little of the time of those behind
- * them; each has been listened to for about as long when it is its turn to go.
+ * How long one caller is read before the next is accepted: hellos may be a moment late. The more
+ * callers are silent the shorter, so that many silent ones take little time of those behind them;
+ * each has been read for about as long when it is evicted.
  */
 #define GRACE_NS ((int64_t)50000000)
 /* Listeners that are just starting in the same directory are done within microseconds. */
@@ -38,7 +37,7 @@ struct ipk_listener {
 	struct ipk__os_stat made;      /* what is there is removed only if it is this */
 };
 
-/* --- listening --- */
+/* --- listening -------------------------------------------------------------------------------- */
 
 static int directory_of(const char *path, char *dir, size_t dir_bytes)
 {
@@ -46,7 +45,7 @@ static int directory_of(const char *path, char *dir, size_t dir_bytes)
 	size_t n = slash ? (size_t)(slash - path) : 0;
 
 	if (strlen(path) >= dir_bytes)
-		return -EINVAL;
+		return ipk__invalid("path: 1 to 107 bytes");
 	if (!slash) {
 		memcpy(dir, ".", 2);
 	} else {
@@ -118,10 +117,12 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 {
 	ipk_pipe_opts o;
 	ipk_listener *l;
-	int r = path && path[0] && ret_listener ? 0 : -EINVAL;
+	int r = path && path[0] && ret_listener
+			? 0
+			: ipk__invalid("path or ret_listener is NULL, or path empty");
 
 	if (r == 0)
-		r = ipk__pipe_opts(opts, &o);
+		r = ipk__pipe_resolve_opts(opts, &o);
 	if (r < 0)
 		return r;
 	l = ipk__os_calloc(1, sizeof *l);
@@ -142,10 +143,10 @@ int ipk_listener_create(const char *path, const ipk_pipe_opts *opts, ipk_listene
 	return 0;
 }
 
-int ipk_listener_fd(ipk_listener *l, int *ret_fd)
+int ipk_listener_fd(const ipk_listener *l, int *ret_fd)
 {
 	if (!l || !ret_fd)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_fd is NULL") : -EBADF;
 	*ret_fd = l->fd;
 	return 0;
 }
@@ -161,7 +162,7 @@ ipk_listener *ipk_listener_close(ipk_listener *l)
 	return NULL;
 }
 
-/* --- meeting --- */
+/* --- meeting ---------------------------------------------------------------------------------- */
 
 static int check_peer(int fd)
 {
@@ -204,7 +205,7 @@ static int recv_hello(int fd, ipk_deadline deadline)
 /* The fds that end 1 needs, in the order open_parts() takes them. */
 static int send_welcome(int fd, const struct ipk__pipe_parts *parts, ipk_deadline deadline)
 {
-	int ring_fds[3] = {parts->segment_fd, parts->bell_fds[0], parts->bell_fds[1]};
+	int ring_fds[3] = {parts->segment_fd, parts->doorbell_fds[0], parts->doorbell_fds[1]};
 	bool is_socket = parts->flags & IPK_PIPE_SOCKET;
 	struct ipk__side_packet welcome;
 
@@ -230,8 +231,8 @@ static int open_parts(const struct ipk__side_packet *welcome, const int *fds, si
 		parts->data_fds[1] = fds[0];
 	} else {
 		parts->segment_fd = fds[0];
-		parts->bell_fds[0] = fds[1];
-		parts->bell_fds[1] = fds[2];
+		parts->doorbell_fds[0] = fds[1];
+		parts->doorbell_fds[1] = fds[2];
 	}
 	return 0;
 }
@@ -252,8 +253,8 @@ static int welcome_caller(ipk_listener *l, int fd, ipk_deadline deadline, ipk_pi
 }
 
 /*
- * Who has called during one accept and has yet to say hello, the oldest first. They wait
- * beside each other, so that those who say nothing are in nobody's way.
+ * Callers accepted during one accept that have yet to send their hello, the oldest first. They wait
+ * side by side, so that silent ones delay no other.
  */
 struct callers {
 	size_t n;
@@ -276,14 +277,14 @@ static int take_out(struct callers *c, size_t at)
 
 static void add_caller(struct callers *c, int fd)
 {
-	/* When all places are taken it is the oldest who goes; it may call again. */
+	/* When all slots are taken the oldest is evicted; it may call again. */
 	if (c->n == CALLERS_MAX)
 		ipk__os_close(take_out(c, 0));
 	c->fds[c->n] = fd;
 	c->until_ns[c->n++] = ipk__os_now_ns() + HELLO_NS;
 }
 
-/* The first who has said hello becomes a pipe: 0, or -EAGAIN when nobody has, or an error. */
+/* The first caller with a hello becomes a pipe: 0, or -EAGAIN when there is none, or an error. */
 static int hear_callers(ipk_listener *l, struct callers *c, ipk_deadline deadline,
 			ipk_pipe **ret_pipe)
 {
@@ -299,20 +300,20 @@ static int hear_callers(ipk_listener *l, struct callers *c, ipk_deadline deadlin
 		if (r == 0)
 			return welcome_caller(l, take_out(c, i), deadline, ret_pipe);
 		ipk__os_close(take_out(c, i));
-		/* It only looked whether we are here, or says nothing: on to the next. */
+		/* It only probed the socket, or is silent: on to the next. */
 		if (r != -EPIPE && r != -ETIMEDOUT)
 			return r;
 	}
 	return -EAGAIN;
 }
 
-/* Until when nobody else is taken; in the past, or 0, when it is time to. */
+/* Until when no other is accepted; in the past, or 0, when it is time to. */
 static int64_t grace_until_ns(const struct callers *c)
 {
 	return c->n > 0 ? c->until_ns[c->n - 1] - HELLO_NS + GRACE_NS / (int64_t)c->n : 0;
 }
 
-/* Sleep until somebody calls, or says something, or has said nothing for too long. */
+/* Sleeps until there is a caller, or a hello, or one has been silent for too long. */
 static int wait_for_callers(ipk_listener *l, const struct callers *c, ipk_deadline deadline)
 {
 	bool in_grace = grace_until_ns(c) > ipk__os_now_ns();
@@ -360,14 +361,14 @@ int ipk_listener_accept(ipk_listener *l, ipk_deadline deadline, ipk_pipe **ret_p
 	int r;
 
 	if (!l || !ret_pipe)
-		return l ? -EINVAL : -EBADF;
+		return l ? ipk__invalid("ret_pipe is NULL") : -EBADF;
 	r = accept_one(l, &callers, deadline, ret_pipe);
-	/* They hear that we hung up, and call again. */
+	/* They see the hangup, and call again. */
 	close_all(callers.fds, callers.n);
 	return r;
 }
 
-/* --- calling --- */
+/* --- calling ---------------------------------------------------------------------------------- */
 
 /* Connect; a listener whose backlog is full is asked again every millisecond. */
 static int call(const char *path, ipk_deadline deadline, int *ret_fd)
@@ -426,7 +427,7 @@ int ipk_pipe_connect(const char *path, ipk_deadline deadline, ipk_pipe **ret_pip
 	int r;
 
 	if (!path || !ret_pipe)
-		return -EINVAL;
+		return ipk__invalid("path or ret_pipe is NULL");
 	r = call_once(path, deadline, ret_pipe);
 	/* A listener that has another caller, or may not wait, hangs up when our hello is late. */
 	for (int i = 0; r == -EPIPE && i < CALLS_AGAIN; i++)

@@ -1,8 +1,8 @@
 /*
- * pipe.c - making and closing pipes, and the public calls in front of both transports.
+ * pipe.c - creating and closing pipes, and the public calls in front of both transports.
  *
- * A pipe is made from parts (fds), and each end from its own copies of them: the same way
- * serves both ends in one process, and two processes that met at a listener.
+ * A pipe is built from parts (fds), and each end from its own copies of them: the same code serves
+ * both ends in one process, and two processes that met at a listener.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -16,9 +16,9 @@
 #define LEAVE_NAP_NS 100000
 #define WHOLE_MAX_SHARE 4 /* a message up to this share of the ring is one record */
 
-/* --- options and parts --- */
+/* --- options and parts ------------------------------------------------------------------------ */
 
-int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts)
+int ipk__pipe_resolve_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts)
 {
 	ipk_pipe_opts o;
 	int r = ipk__opts_copy(&o, sizeof o, opts);
@@ -31,11 +31,13 @@ int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts)
 		o.ring_bytes = RING_DEFAULT_BYTES;
 	if (o.max_message_bytes == 0)
 		o.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
-	if (ipk__name_check(o.label) < 0 ||
-	    (o.flags & ~(unsigned)(IPK_PIPE_SOCKET | IPK_PIPE_ONE_WAY)) ||
-	    o.ring_bytes < IPK__SEGMENT_RING_MIN || o.ring_bytes > IPK__SEGMENT_RING_MAX ||
-	    o.max_message_bytes > IPK_MESSAGE_MAX_BYTES)
-		return -EINVAL;
+	IPK__REQUIRE(ipk__name_check(o.label) == 0, "IPK_PIPE(.label): " IPK__NAME_RULE);
+	IPK__REQUIRE(!(o.flags & ~(unsigned)(IPK_PIPE_SOCKET | IPK_PIPE_ONE_WAY)),
+		     "IPK_PIPE(.flags): IPK_PIPE_SOCKET and IPK_PIPE_ONE_WAY, or-ed");
+	IPK__REQUIRE(o.ring_bytes >= IPK__SEGMENT_RING_MIN && o.ring_bytes <= IPK__SEGMENT_RING_MAX,
+		     "IPK_PIPE(.ring_bytes): 4 KiB to 1 GiB");
+	IPK__REQUIRE(o.max_message_bytes <= IPK_MESSAGE_MAX_BYTES,
+		     "IPK_PIPE(.max_message_bytes): IPK_MESSAGE_MAX_BYTES at most");
 	o.ring_bytes = ipk__round_up_pow2(IPK__MAX(o.ring_bytes, ipk__os_page_bytes()));
 	*ret_opts = o;
 	return 0;
@@ -45,7 +47,7 @@ void ipk__pipe_parts_close(struct ipk__pipe_parts *parts)
 {
 	ipk__os_close(parts->segment_fd);
 	for (int i = 0; i < 2; i++) {
-		ipk__os_close(parts->bell_fds[i]);
+		ipk__os_close(parts->doorbell_fds[i]);
 		ipk__os_close(parts->data_fds[i]);
 	}
 	*parts = IPK__PIPE_NO_PARTS;
@@ -82,9 +84,9 @@ static int fill_parts(const ipk_pipe_opts *o, struct ipk__pipe_parts *parts)
 		return ipk__os_socketpair(parts->data_fds);
 	r = make_segment(o, &parts->segment_fd);
 	if (r == 0)
-		r = ipk__os_bell_open(&parts->bell_fds[0]);
+		r = ipk__os_doorbell_open(&parts->doorbell_fds[0]);
 	if (r == 0)
-		r = ipk__os_bell_open(&parts->bell_fds[1]);
+		r = ipk__os_doorbell_open(&parts->doorbell_fds[1]);
 	return r;
 }
 
@@ -109,18 +111,18 @@ int ipk__pipe_parts_check(const struct ipk__pipe_parts *parts, int side_fd)
 	int r = ipk__os_check_packet_socket(side_fd);
 
 	for (int i = 0; r == 0 && i < 2; i++) {
-		if (parts->bell_fds[i] >= 0)
-			r = ipk__os_bell_check(parts->bell_fds[i]);
+		if (parts->doorbell_fds[i] >= 0)
+			r = ipk__os_doorbell_check(parts->doorbell_fds[i]);
 		if (r == 0 && parts->data_fds[i] >= 0)
 			r = ipk__os_check_packet_socket(parts->data_fds[i]);
 	}
 	return r;
 }
 
-/* --- ends --- */
+/* --- ends ------------------------------------------------------------------------------------- */
 
-/* Each end reads one lane and writes the other; in a one-way pipe there is only lane 1. */
-static void open_lanes(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
+/* Each end reads one channel and writes the other; in a one-way pipe there is only channel 1. */
+static void open_channels(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
 {
 	struct ipk__shm_pipe *shm = (struct ipk__shm_pipe *)p->segment.header;
 	uint64_t ring_bytes = p->segment.checked.ring_bytes;
@@ -128,11 +130,11 @@ static void open_lanes(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
 	char *rx_bytes = ipk__segment_ring(&p->segment, which == 0 ? last : 0);
 	char *tx_bytes = ipk__segment_ring(&p->segment, which == 0 ? 0 : last);
 
-	ipk__lane_init(&p->rx, &shm->lanes[!which], &shm->waiters, rx_bytes, ring_bytes,
-		       parts->bell_fds[!which]);
-	ipk__lane_init(&p->tx, &shm->lanes[which], &shm->waiters, tx_bytes, ring_bytes,
-		       parts->bell_fds[which]);
-	parts->bell_fds[0] = parts->bell_fds[1] = -1;
+	ipk__channel_init(&p->rx, &shm->channels[!which], &shm->waiters, rx_bytes, ring_bytes,
+			  parts->doorbell_fds[!which]);
+	ipk__channel_init(&p->tx, &shm->channels[which], &shm->waiters, tx_bytes, ring_bytes,
+			  parts->doorbell_fds[which]);
+	parts->doorbell_fds[0] = parts->doorbell_fds[1] = -1;
 	p->whole_max_bytes = ring_bytes / WHOLE_MAX_SHARE - sizeof(struct ipk__record);
 }
 
@@ -163,7 +165,7 @@ static int open_transport(ipk_pipe *p, struct ipk__pipe_parts *parts, int which)
 		return -EBADMSG;
 	p->flags = p->segment.checked.flags;
 	p->transport = &ipk__transport_ring;
-	open_lanes(p, parts, which);
+	open_channels(p, parts, which);
 	return 0;
 }
 
@@ -177,7 +179,7 @@ int ipk__pipe_end(struct ipk__pipe_parts *parts, int which, int side_fd, ipk_pip
 	} else {
 		p->side_fd = side_fd;
 		p->data_fd = -1;
-		p->segment.fd = p->rx.bell_fd = p->tx.bell_fd = -1;
+		p->segment.fd = p->rx.doorbell_fd = p->tx.doorbell_fd = -1;
 		p->pollset = IPK__POLLSET_NONE;
 		p->flags = parts->flags;
 		p->max_message_bytes = parts->max_message_bytes;
@@ -205,12 +207,12 @@ static int copy_parts(struct ipk__pipe_parts *from, struct ipk__pipe_parts *to)
 	int r;
 
 	*to = *from;
-	to->segment_fd = to->bell_fds[0] = to->bell_fds[1] = -1;
+	to->segment_fd = to->doorbell_fds[0] = to->doorbell_fds[1] = -1;
 	to->data_fds[0] = -1;
 	from->data_fds[1] = -1;
 	r = copy_fd(from->segment_fd, &to->segment_fd);
 	for (int i = 0; r == 0 && i < 2; i++)
-		r = copy_fd(from->bell_fds[i], &to->bell_fds[i]);
+		r = copy_fd(from->doorbell_fds[i], &to->doorbell_fds[i]);
 	return r;
 }
 
@@ -247,8 +249,8 @@ int ipk_pipe_create(const ipk_pipe_opts *opts, ipk_pipe **ret_a, ipk_pipe **ret_
 	int r;
 
 	if (!ret_a || !ret_b)
-		return -EINVAL;
-	r = ipk__pipe_opts(opts, &o);
+		return ipk__invalid("ret_a or ret_b is NULL");
+	r = ipk__pipe_resolve_opts(opts, &o);
 	if (r == 0)
 		r = ipk__pipe_parts_make(&o, &parts);
 	return r < 0 ? r : make_ends(&parts, ret_a, ret_b);
@@ -272,14 +274,14 @@ static bool send_away(ipk_pipe *p)
 		return true;
 	deadline = ipk_in_ns(LEAVE_NS);
 	while (is_slept_in(p) && ipk_deadline_left_ns(deadline) > 0) {
-		ipk__lane_wake_readers(&p->rx, IPK__WAITERS_MAX);
-		ipk__lane_wake_writers(&p->tx, IPK__WAITERS_MAX);
+		ipk__channel_wake_readers(&p->rx, IPK__WAITERS_MAX);
+		ipk__channel_wake_writers(&p->tx, IPK__WAITERS_MAX);
 		ipk__os_nap(LEAVE_NAP_NS);
 	}
 	return !is_slept_in(p);
 }
 
-/* A call is over: the last that it does with the end. */
+/* At the end of a call: its last access to the end. */
 static int leave(_Atomic uint32_t *slept_pid, int r)
 {
 	/* Pairs with the loads of who closes: all we did comes before. */
@@ -290,30 +292,30 @@ static int leave(_Atomic uint32_t *slept_pid, int r)
 
 ipk_pipe *ipk_pipe_close(ipk_pipe *p)
 {
-	/* Somebody in it who does not leave, stopped by a debugger say, keeps it. */
+	/* A thread in it that does not return, stopped by a debugger say, keeps it. */
 	if (!p || (p->segment.header && !send_away(p)))
 		return NULL;
 	if (p->transport && p->transport->close)
 		p->transport->close(p);
-	/* Hang up first, so that whom we wake then sees the end. */
+	/* Hang up first, so that the threads that we wake then see the end. */
 	ipk__os_close(p->side_fd);
 	ipk__os_close(p->data_fd);
 	if (p->segment.header) {
 		if (p->can_send)
-			ipk__lane_wake_readers(&p->tx, IPK__WAITERS_MAX);
+			ipk__channel_wake_readers(&p->tx, IPK__WAITERS_MAX);
 		if (p->can_recv)
-			ipk__lane_wake_writers(&p->rx, IPK__WAITERS_MAX);
+			ipk__channel_wake_writers(&p->rx, IPK__WAITERS_MAX);
 	}
-	ipk__os_close(p->rx.bell_fd);
-	ipk__os_close(p->tx.bell_fd);
+	ipk__os_close(p->rx.doorbell_fd);
+	ipk__os_close(p->tx.doorbell_fd);
 	ipk__pollset_close(&p->pollset);
 	ipk__segment_detach(&p->segment);
-	ipk__stash_close(&p->stash);
+	ipk__reassembly_close(&p->reassembly);
 	free(p);
 	return NULL;
 }
 
-/* --- the calls --- */
+/* --- the calls -------------------------------------------------------------------------------- */
 
 static int check_send(const ipk_pipe *p, const void *data, size_t len_bytes)
 {
@@ -322,8 +324,10 @@ static int check_send(const ipk_pipe *p, const void *data, size_t len_bytes)
 	if (!p->can_send)
 		return -EOPNOTSUPP;
 	if (!data && len_bytes > 0)
-		return -EINVAL;
-	return len_bytes > p->max_message_bytes ? -EMSGSIZE : 0;
+		return ipk__invalid("data is NULL, and len_bytes is not 0");
+	return len_bytes > p->max_message_bytes
+		       ? ipk__detail(-EMSGSIZE, "len_bytes: max_message_bytes of the pipe at most")
+		       : 0;
 }
 
 static int check_recv(ipk_pipe *p)
@@ -349,7 +353,7 @@ int ipk_pipe_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadlin
 	int r = check_recv(p);
 
 	if (r == 0 && !buf && buf_bytes > 0)
-		r = -EINVAL;
+		r = ipk__invalid("buf is NULL, and buf_bytes is not 0");
 	if (r == 0)
 		r = leave(&p->receiver_pid,
 			  p->transport->recv(p, buf, buf_bytes, deadline, ret_len_bytes));
@@ -364,16 +368,16 @@ int ipk_pipe_recv_alloc(ipk_pipe *p, ipk_deadline deadline, void **ret_data, siz
 	int r = check_recv(p);
 
 	if (r == 0 && (!ret_data || !ret_len_bytes))
-		r = -EINVAL;
+		r = ipk__invalid("ret_data or ret_len_bytes is NULL");
 	if (r == 0)
 		r = leave(&p->receiver_pid, p->transport->next(p, deadline, &data, &len_bytes));
 	if (r < 0)
 		return r;
-	if (data == p->stash.bytes) {
+	if (data == p->reassembly.bytes) {
 		/* Put together in memory of its own already: give that away. */
-		copy = p->stash.bytes;
-		p->stash.bytes = NULL;
-		p->stash.room_bytes = 0;
+		copy = p->reassembly.bytes;
+		p->reassembly.bytes = NULL;
+		p->reassembly.room_bytes = 0;
 	} else {
 		copy = ipk__os_malloc(len_bytes);
 		if (!copy)
@@ -391,7 +395,7 @@ int ipk_pipe_peek(ipk_pipe *p, ipk_deadline deadline, const void **ret_data, siz
 	int r = check_recv(p);
 
 	if (r == 0 && (!ret_data || !ret_len_bytes))
-		r = -EINVAL;
+		r = ipk__invalid("ret_data or ret_len_bytes is NULL");
 	if (r == 0)
 		r = leave(&p->receiver_pid,
 			  p->transport->next(p, deadline, ret_data, ret_len_bytes));
@@ -405,7 +409,7 @@ int ipk_pipe_release(ipk_pipe *p)
 	if (!p)
 		return -EBADF;
 	if (!p->is_peeked)
-		return -EINVAL;
+		return ipk__invalid("no message was peeked");
 	p->is_peeked = false;
 	p->transport->take(p);
 	return 0;
@@ -423,6 +427,6 @@ int ipk_pipe_fd(ipk_pipe *p, int *ret_fd)
 	if (!p)
 		return -EBADF;
 	if (!ret_fd)
-		return -EINVAL;
+		return ipk__invalid("ret_fd is NULL");
 	return p->can_recv ? p->transport->fd(p, ret_fd) : -EOPNOTSUPP;
 }

@@ -1,37 +1,37 @@
 /*
- * pipe_internal.h - what the files of this room share.
+ * pipe_internal.h - declarations shared by lib/pipe.
  *
- * pipe.c       the public calls, one set for both transports
- * pipe_ring.c  the ring transport      pipe_socket.c  the socket transport
+ * pipe.c         the public calls, one set for all transports
+ * pipe_ring.c    the ring transport      pipe_socket.c  the socket transport
  * pipe_stream.c  messages over a stream socket, which may lead to another machine
- * pipe_move.c  an end goes over to another process
- * pipe_side.c  the socket beside every pipe (-1 beside a stream): fds, and the end of file
+ * pipe_move.c    moves an end to another process
+ * pipe_side.c    the socket beside every pipe (-1 beside a stream): fds, and the end of file
  */
 #ifndef IPK_PIPE_INTERNAL_H
 #define IPK_PIPE_INTERNAL_H
 
 #include "ipk/pipe.h"
-#include "pipe/lane.h"
-#include "shm/pollset.h"
-#include "shm/segment.h"
+#include "pipe/channel.h"
+#include "shared/pollset.h"
+#include "shared/segment.h"
 
 #pragma GCC visibility push(default) /* for libipk-manager */
 
-/* In shared memory, at the start of a pipe's segment. Lane 0 goes from end 0 to end 1. */
+/* In shared memory, at the start of a pipe's segment. Channel 0 goes from end 0 to end 1. */
 struct ipk__shm_pipe {
 	struct ipk__shm_header header;
 	uint64_t max_message_bytes;
-	alignas(IPK__CACHE_LINE) struct ipk__shm_lane lanes[2];
+	alignas(IPK__CACHE_LINE) struct ipk__shm_channel channels[2];
 	struct ipk__waiters waiters;
 };
 
-/* A message that is put together from pieces, in memory of the handle. */
-struct ipk__stash {
+/* A message being reassembled from pieces, in memory of the handle. */
+struct ipk__reassembly {
 	char *bytes;
 	size_t room_bytes;
 	size_t total_bytes;
 	size_t got_bytes;
-	bool is_used; /* total and got mean something */
+	bool is_used; /* total and got are valid */
 };
 
 struct ipk__transport {
@@ -45,7 +45,7 @@ struct ipk__transport {
 	int (*poll)(ipk_pipe *p, ipk_deadline deadline);
 	int (*fd)(ipk_pipe *p, int *ret_fd);
 	void (*arm)(ipk_pipe *p);   /* before sleeping on fd */
-	void (*close)(ipk_pipe *p); /* what is the transport's own; may be NULL */
+	void (*close)(ipk_pipe *p); /* the transport's own resources; may be NULL */
 };
 
 extern const struct ipk__transport ipk__transport_ring;
@@ -60,17 +60,17 @@ struct ipk_pipe {
 	bool is_peeked;
 	size_t max_message_bytes;
 	int side_fd;
-	struct ipk__stash stash;
+	struct ipk__reassembly reassembly;
 
 	/* ring transport */
 	struct ipk__segment segment;
-	struct ipk__lane tx;
-	struct ipk__lane rx;
-	size_t whole_max_bytes; /* longer messages go in pieces */
+	struct ipk__channel tx;
+	struct ipk__channel rx;
+	size_t whole_max_bytes; /* longer messages are sent in pieces */
 	struct ipk__pollset pollset;
 	/*
-	 * One that sleeps in a call while another thread closes the end is sent away first. The
-	 * process whose thread has slept in the call that it is in; 0: none has.
+	 * A thread that sleeps in a call while another thread closes the end is first made to
+	 * return. The process whose thread slept in its current call; 0: none.
 	 */
 	_Atomic bool is_closing;
 	_Atomic uint32_t sender_pid;
@@ -81,43 +81,43 @@ struct ipk_pipe {
 	struct ipk__stream *stream;
 };
 
-/* What both ends of a pipe are made from; each fd belongs to it until an end takes it. */
+/* The parts from which both ends of a pipe are created; it owns each fd until an end takes it. */
 struct ipk__pipe_parts {
 	unsigned flags;
 	size_t max_message_bytes;
 	int segment_fd;
-	int bell_fds[2]; /* rung for the reader of lane 0, 1 */
+	int doorbell_fds[2]; /* rung for the reader of channel 0, 1 */
 	int data_fds[2];
 };
 
 #define IPK__PIPE_NO_PARTS \
-	((struct ipk__pipe_parts){.segment_fd = -1, .bell_fds = {-1, -1}, .data_fds = {-1, -1}})
+	((struct ipk__pipe_parts){.segment_fd = -1, .doorbell_fds = {-1, -1}, .data_fds = {-1, -1}})
 
 /* pipe.c */
 int ipk__pipe_parts_make(const ipk_pipe_opts *opts, struct ipk__pipe_parts *ret_parts);
 void ipk__pipe_parts_close(struct ipk__pipe_parts *parts);
-/* Of parts that came from another process: whether each is what it should be, or -EPROTO. */
+/* Validates parts from another process: 0 or -EPROTO. */
 int ipk__pipe_parts_check(const struct ipk__pipe_parts *parts, int side_fd);
-/* End @which (0 or 1) of a pipe. Takes the fds over, also when it fails. */
+/* Creates end @which (0 or 1) of a pipe. Takes the fds over, also when it fails. */
 int ipk__pipe_end(struct ipk__pipe_parts *parts, int which, int side_fd, ipk_pipe **ret_end);
-int ipk__pipe_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts);
+int ipk__pipe_resolve_opts(const ipk_pipe_opts *opts, ipk_pipe_opts *ret_opts);
 
-/* pipe_stream.c: over the connected SOCK_STREAM @fd, which is taken over also on failure. */
+/* pipe_stream.c: over the connected SOCK_STREAM @fd, taken over also on failure. */
 int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe);
 
 /*
- * listener.c: listen at @path with @listen (ipk__os_listen() or another), in a directory that
- * is this user's alone, in place of a socket nobody listens at any more. *ret_made is what
- * then is there.
+ * listener.c: listens at @path with @listen (ipk__os_listen() or another), in a private directory
+ * of this user, replacing a socket on which no process listens any more. *ret_made identifies the
+ * new socket file.
  */
 int ipk__pipe_listen_at(const char *path, int (*listen)(const char *path, int *ret_fd), int *ret_fd,
 			struct ipk__os_stat *ret_made);
 
 /* pipe_ring.c */
 /*
- * A message of any length, without ever waiting: as much of it as there is room for. *progress
- * begins as {0} and is kept, with the same bytes (at perhaps another address), until it is 0:
- * all is in the ring. -EAGAIN: call again; -EPIPE. Ring transport only.
+ * Sends a message of any length without blocking: as much of it as there is room for. *progress
+ * starts as {0} and is passed again, with the same bytes (perhaps at another address), until it
+ * returns 0: all is in the ring. -EAGAIN: call again; -EPIPE. Ring transport only.
  */
 struct ipk__send_progress {
 	size_t n_bytes; /* in the ring */
@@ -126,14 +126,14 @@ struct ipk__send_progress {
 int ipk__pipe_send_some(ipk_pipe *p, const void *data, size_t len_bytes,
 			struct ipk__send_progress *progress);
 
-/* stash.c */
-int ipk__stash_room(struct ipk__stash *stash, size_t n_bytes); /* -ENOMEM */
-void ipk__stash_begin(struct ipk__stash *stash, size_t total_bytes);
-void ipk__stash_end(struct ipk__stash *stash);
-void ipk__stash_close(struct ipk__stash *stash);
-static inline bool ipk__stash_is_whole(const struct ipk__stash *stash)
+/* reassembly.c */
+int ipk__reassembly_reserve(struct ipk__reassembly *reassembly, size_t n_bytes); /* -ENOMEM */
+void ipk__reassembly_begin(struct ipk__reassembly *reassembly, size_t total_bytes);
+void ipk__reassembly_end(struct ipk__reassembly *reassembly);
+void ipk__reassembly_close(struct ipk__reassembly *reassembly);
+static inline bool ipk__reassembly_is_whole(const struct ipk__reassembly *reassembly)
 {
-	return stash->is_used && stash->got_bytes == stash->total_bytes;
+	return reassembly->is_used && reassembly->got_bytes == reassembly->total_bytes;
 }
 
 /* pipe_side.c */
@@ -143,7 +143,7 @@ enum {
 	IPK__SIDE_HELLO = 3,
 	IPK__SIDE_WELCOME = 4,
 	IPK__SIDE_OBJECT = 5, /* in an arena: its fd and the object's offset */
-	IPK__SIDE_END = 6,    /* of a pipe: all it is made of; its offset is which */
+	IPK__SIDE_END = 6,    /* of a pipe: all its parts; its offset is which */
 };
 
 struct ipk__side_packet {
@@ -155,23 +155,23 @@ struct ipk__side_packet {
 	uint64_t offset; /* with IPK__SIDE_OBJECT */
 };
 
-/* Whole packets over the side socket; a packet of another type stays and is -EPROTO. */
+/* Whole packets over the side socket; a packet of another type stays queued and is -EPROTO. */
 int ipk__side_send(int side_fd, const struct ipk__side_packet *packet, const int *fds, size_t n_fds,
 		   ipk_deadline deadline);
 int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 		   struct ipk__side_packet *ret_packet, int *ret_fds, size_t *ret_n_fds);
 void ipk__side_packet_init(struct ipk__side_packet *packet, uint32_t type);
-/* Pass @fds as @type over @p, or take such from it: for the rooms to the right. */
+/* Sends or receives @fds as @type over @p: for objects that travel over pipes. */
 int ipk__pipe_pass(ipk_pipe *p, uint32_t type, const int *fds, size_t n_fds, ipk_deadline deadline);
 int ipk__pipe_take(ipk_pipe *p, uint32_t type, ipk_deadline deadline, int *ret_fds,
 		   size_t *ret_n_fds);
-/* The same with one fd and where in it something lies. */
+/* The same with one fd and an offset in it. */
 int ipk__pipe_pass_object(ipk_pipe *p, int fd, uint64_t offset, ipk_deadline deadline);
 int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint64_t *ret_offset);
 
 /*
- * pipe_move.c: all that the end @p is made of, over a socket; @p stays as it is, to be closed
- * when the other side has it. -EBUSY a message of @p is begun or on loan; -EOPNOTSUPP.
+ * pipe_move.c: sends all parts of the end @p over a socket; @p is unchanged, to be closed when the
+ * peer has it. -EBUSY a message of @p is peeked or partly received; -EOPNOTSUPP.
  */
 int ipk__pipe_send_end(ipk_pipe *p, int socket_fd, ipk_deadline deadline);
 int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end);

@@ -1,21 +1,21 @@
 /*
- * pipe_move.c - an end of a pipe goes over to another process, with all its fds in a packet.
+ * pipe_move.c - moves an end of a pipe to another process, with all its fds in one packet.
  *
- * An end has one owner. Whoever sends it closes it afterwards, once the other side is sure
- * to get it: until then nothing is lost, for the fds travel as copies.
+ * An end has one owner. The sender closes it afterwards, once the peer is certain to get it: until
+ * then nothing is lost, since the fds are sent as copies.
  */
 #include <errno.h>
 
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
 
-/* Which end @p is: open_lanes() in pipe.c. */
+/* Which end @p is: open_channels() in pipe.c. */
 static int which_end(const ipk_pipe *p)
 {
 	const struct ipk__shm_pipe *shm = (const struct ipk__shm_pipe *)p->segment.header;
 
 	if (shm)
-		return p->tx.shared == &shm->lanes[1];
+		return p->tx.shared == &shm->channels[1];
 	return p->can_send && !p->can_recv;
 }
 
@@ -28,7 +28,7 @@ int ipk__pipe_send_end(ipk_pipe *p, int socket_fd, ipk_deadline deadline)
 	if (p->transport == &ipk__transport_stream)
 		return -EOPNOTSUPP;
 	/* What is in the handle alone would be lost. */
-	if (p->is_peeked || p->stash.is_used)
+	if (p->is_peeked || p->reassembly.is_used)
 		return -EBUSY;
 	ipk__side_packet_init(&packet, IPK__SIDE_END);
 	packet.flags = p->flags;
@@ -37,8 +37,8 @@ int ipk__pipe_send_end(ipk_pipe *p, int socket_fd, ipk_deadline deadline)
 	if (p->flags & IPK_PIPE_SOCKET)
 		return ipk__side_send(socket_fd, &packet, fds, 2, deadline);
 	fds[1] = p->segment.fd;
-	fds[2 + which] = p->tx.bell_fd;
-	fds[2 + !which] = p->rx.bell_fd;
+	fds[2 + which] = p->tx.doorbell_fd;
+	fds[2 + !which] = p->rx.doorbell_fd;
 	return ipk__side_send(socket_fd, &packet, fds, 4, deadline);
 }
 
@@ -55,6 +55,7 @@ int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end)
 		return r;
 	is_socket = packet.flags & IPK_PIPE_SOCKET;
 	if (n_fds != (is_socket ? 2 : 4) || packet.offset > 1 || packet.max_message_bytes == 0 ||
+	    (packet.flags & ~(uint32_t)(IPK_PIPE_SOCKET | IPK_PIPE_ONE_WAY)) ||
 	    packet.max_message_bytes > IPK_MESSAGE_MAX_BYTES) {
 		while (n_fds > 0)
 			ipk__os_close(fds[--n_fds]);
@@ -66,8 +67,8 @@ int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end)
 		parts.data_fds[packet.offset] = fds[1];
 	} else {
 		parts.segment_fd = fds[1];
-		parts.bell_fds[0] = fds[2];
-		parts.bell_fds[1] = fds[3];
+		parts.doorbell_fds[0] = fds[2];
+		parts.doorbell_fds[1] = fds[3];
 	}
 	r = ipk__pipe_parts_check(&parts, fds[0]);
 	if (r < 0) {
@@ -76,4 +77,35 @@ int ipk__pipe_recv_end(int socket_fd, ipk_deadline deadline, ipk_pipe **ret_end)
 		return r;
 	}
 	return ipk__pipe_end(&parts, (int)packet.offset, fds[0], ret_end);
+}
+
+/* --- over a pipe ------------------------------------------------------------------------------ */
+
+int ipk_pipe_send_pipe(ipk_pipe *p, ipk_pipe **end, ipk_deadline deadline)
+{
+	int r;
+
+	if (!p)
+		return -EBADF;
+	if (!end || *end == p)
+		return ipk__invalid("end is NULL, or is p itself");
+	if (!*end)
+		return -EBADF;
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
+	r = ipk__pipe_send_end(*end, p->side_fd, deadline);
+	if (r == 0)
+		*end = ipk_pipe_close(*end);
+	return r;
+}
+
+int ipk_pipe_recv_pipe(ipk_pipe *p, ipk_deadline deadline, ipk_pipe **ret_end)
+{
+	if (!p)
+		return -EBADF;
+	if (!ret_end)
+		return ipk__invalid("ret_end is NULL");
+	if (p->side_fd < 0)
+		return -EOPNOTSUPP;
+	return ipk__pipe_recv_end(p->side_fd, deadline, ret_end);
 }

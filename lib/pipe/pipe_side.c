@@ -1,9 +1,9 @@
 /*
- * pipe_side.c - the socket beside every pipe.
+ * pipe_side.c - the side socket of every pipe.
  *
- * It carries file descriptors (and through them, whole queues), the hand-shake of a
- * listener, and, by hanging up when the last copy of the other end is closed, the end of
- * file: the kernel's word that the other side is gone.
+ * It carries file descriptors (and through them, whole queues), the handshake of a listener, and
+ * the end of file: it hangs up when the last copy of the other end is closed, the kernel's proof
+ * that the peer is gone.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -156,5 +156,8 @@ int ipk__pipe_take_object(ipk_pipe *p, ipk_deadline deadline, int *ret_fd, uint6
 
 int ipk_pipe_recv_fd(ipk_pipe *p, ipk_deadline deadline, int *ret_fd)
 {
+	if (!p)
+		return -EBADF;
+	IPK__REQUIRE(ret_fd, "ret_fd is NULL");
 	return take_one_fd(p, IPK__SIDE_FD, deadline, NULL, ret_fd);
 }

@@ -1,10 +1,9 @@
 /*
  * pipe_socket.c - messages through the kernel (IPK_PIPE_SOCKET).
  *
- * One packet a message, so the kernel keeps messages whole. A body longer than a packet
- * goes in a memory file of its own whose fd the packet carries: if anybody dies, the
- * kernel drops packet and file together. Waiting is poll(), so the end of file comes at
- * once.
+ * One packet per message, so the kernel keeps messages whole. A body longer than a packet is sent
+ * as a memory file whose fd the packet carries: if a process dies, the kernel drops packet and file
+ * together. Waiting is poll(), so the end of file is reported at once.
  */
 #include <errno.h>
 #include <string.h>
@@ -75,7 +74,7 @@ static int socket_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_dead
 }
 
 /* The head of the next packet, left where it is. */
-static int look(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
+static int peek_packet(ipk_pipe *p, ipk_deadline deadline, struct packet *head)
 {
 	struct iovec part = {head, sizeof *head};
 	uint32_t n_rounds = 0;
@@ -137,7 +136,7 @@ static int peek_body(ipk_pipe *p, void *buf, size_t len_bytes)
 	return r;
 }
 
-/* Take the packet that look() saw; its body goes to @buf, which has room for it. */
+/* Take the packet that peek_packet() saw; its body goes to @buf, which has room for it. */
 static int take_packet(ipk_pipe *p, void *buf, size_t len_bytes)
 {
 	struct packet head;
@@ -159,41 +158,41 @@ static int socket_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data
 	struct packet head;
 	int r;
 
-	if (!p->stash.is_used) {
-		r = look(p, deadline, &head);
+	if (!p->reassembly.is_used) {
+		r = peek_packet(p, deadline, &head);
 		if (r == 0)
-			r = ipk__stash_room(&p->stash, head.len_bytes);
+			r = ipk__reassembly_reserve(&p->reassembly, head.len_bytes);
 		if (r == 0)
-			r = take_packet(p, p->stash.bytes, head.len_bytes);
+			r = take_packet(p, p->reassembly.bytes, head.len_bytes);
 		if (r < 0)
 			return r;
-		ipk__stash_begin(&p->stash, head.len_bytes);
-		p->stash.got_bytes = head.len_bytes;
+		ipk__reassembly_begin(&p->reassembly, head.len_bytes);
+		p->reassembly.got_bytes = head.len_bytes;
 	}
-	*ret_data = p->stash.bytes;
-	*ret_len_bytes = p->stash.total_bytes;
+	*ret_data = p->reassembly.bytes;
+	*ret_len_bytes = p->reassembly.total_bytes;
 	return 0;
 }
 
 static void socket_take(ipk_pipe *p)
 {
-	ipk__stash_end(&p->stash);
+	ipk__reassembly_end(&p->reassembly);
 }
 
 static int socket_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		       size_t *ret_len_bytes)
 {
-	struct packet head = {0, p->stash.total_bytes};
+	struct packet head = {0, p->reassembly.total_bytes};
 	int r = 0;
 
-	if (!p->stash.is_used)
-		r = look(p, deadline, &head);
+	if (!p->reassembly.is_used)
+		r = peek_packet(p, deadline, &head);
 	if (r == 0 && head.len_bytes > buf_bytes)
-		r = -EMSGSIZE;
-	if (r == 0 && p->stash.is_used) {
+		r = ipk__detail(-EMSGSIZE, IPK__OVER_BUF);
+	if (r == 0 && p->reassembly.is_used) {
 		if (head.len_bytes > 0)
-			memcpy(buf, p->stash.bytes, head.len_bytes);
-		ipk__stash_end(&p->stash);
+			memcpy(buf, p->reassembly.bytes, head.len_bytes);
+		ipk__reassembly_end(&p->reassembly);
 	} else if (r == 0) {
 		r = take_packet(p, buf, head.len_bytes);
 	}
@@ -206,7 +205,7 @@ static int socket_poll(ipk_pipe *p, ipk_deadline deadline)
 {
 	struct packet head;
 
-	return p->stash.is_used ? 0 : look(p, deadline, &head);
+	return p->reassembly.is_used ? 0 : peek_packet(p, deadline, &head);
 }
 
 static int socket_fd(ipk_pipe *p, int *ret_fd)

@@ -1,18 +1,18 @@
 /*
  * pipe_stream.c - messages over a connected stream socket, also to another machine.
  *
- * Framed as Python's multiprocessing.connection does: a signed 32-bit big-endian length, then
- * the bytes; for more than that can say, -1 and an unsigned 64-bit length.
+ * Framed as Python's multiprocessing.connection does: a signed 32-bit big-endian length, then the
+ * bytes; for longer messages -1 and an unsigned 64-bit length.
  *
- * Invariant, receiving: in[from .. to) begins with a frame. One that fits in there is shown
- * where it lies; a longer one is put together in the stash, whose room grows with what has
- * come and not with what was announced. What a dead sender left unfinished is never shown.
+ * Invariant, receiving: in[from .. to) begins with a frame. One that fits in there is returned in
+ * place; a longer one is collected in the reassembly buffer, which grows with the bytes received,
+ * not with the length announced. A frame that a dead sender left incomplete is never returned.
  *
- * Invariant, sending: the bytes of a frame go out in one piece. When the deadline passes
- * between them, the message counts as sent: the handle keeps the rest, and every later call
- * that waits or sends, and at last the close, moves it on before anything else. Otherwise
- * ipk_now() could never send what is longer than the kernel's buffer, and a pipe would break
- * by being slow. Only when there is no memory for the rest is the sending side given up.
+ * Invariant, sending: the bytes of a frame are sent contiguously. If the deadline passes between
+ * them, the message counts as sent: the handle keeps the rest, and every later call that waits or
+ * sends, and finally the close, continues it before anything else. Otherwise ipk_now() could never
+ * send a message longer than the kernel's buffer, and slowness would break a pipe. Only when there
+ * is no memory for the rest is the sending side abandoned.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -22,11 +22,11 @@
 
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
-#include "shm/wait.h"
+#include "shared/wait.h"
 
 #define IN_BYTES ((size_t)64 << 10)
-#define STASH_FIRST_BYTES ((size_t)256 << 10)
-/* For the rest of a message that counts as sent: without a byte of it going out, and in all. */
+#define REASSEMBLY_FIRST_BYTES ((size_t)256 << 10)
+/* Time limits for the rest of a message that counts as sent: without progress, and in total. */
 #define CLOSE_NS ((int64_t)1000000000)
 #define CLOSE_ALL_NS (10 * CLOSE_NS)
 #define HEAD_BYTES 4
@@ -39,7 +39,7 @@ struct ipk__stream {
 	size_t to;
 	int in_error; /* 0, or what receiving ends with */
 
-	/* The sender's, and the receiver's when it can be had at once. */
+	/* The sender's, and the receiver's if it is free. */
 	_Atomic pid_t out_pid; /* of the process one of whose threads has it, 0 none */
 	char *rest;            /* NULL: none */
 	size_t rest_from;
@@ -48,7 +48,7 @@ struct ipk__stream {
 	int out_error;
 };
 
-/* --- frames --- */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 static uint64_t read_big_endian(const char *p, int n_bytes)
 {
@@ -84,7 +84,7 @@ static int read_head(const ipk_pipe *p, size_t *ret_head_bytes, size_t *ret_len_
 	return 1;
 }
 
-/* --- sending --- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 /*
  * Not a mutex: a thread may have the sending side when another one forks, and then the child
@@ -112,7 +112,8 @@ static void give_out_back(struct ipk__stream *s)
 	atomic_store_explicit(&s->out_pid, 0, memory_order_release);
 }
 
-/* Half a message is out and the other half is lost: so that nobody waits for it. */
+/* Half a message was sent and the other half is lost: shut down, so that the peer does not wait for
+ * it. */
 static int give_up_sending(ipk_pipe *p, int error)
 {
 	p->stream->out_error = -EPIPE;
@@ -159,7 +160,7 @@ static int finish_rest(ipk_pipe *p, ipk_deadline deadline)
 	return r;
 }
 
-/* For the receiver: whether it should wake to go on with the rest. */
+/* For the receiver: whether it should wake to continue sending the rest. */
 static bool has_rest_after_trying(ipk_pipe *p)
 {
 	bool has_rest;
@@ -230,9 +231,9 @@ static int stream_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_dead
 	for (int i = 0; i < HEAD_BYTES; i++)
 		head[i] = (unsigned char)(len_bytes >> (8 * (HEAD_BYTES - 1 - i)));
 	if (!data)
-		parts[1].iov_base = head; /* of no bytes; memcpy() wants a place */
+		parts[1].iov_base = head; /* of no bytes; memcpy() needs a valid pointer */
 	while (!try_to_have_out(p->stream))
-		ipk__os_yield(); /* the receiver is trying the rest, which never waits */
+		ipk__os_yield(); /* the receiver is sending the rest, which never blocks */
 	r = finish_rest(p, deadline);
 	if (r == 0)
 		r = send_parts(p, parts, deadline);
@@ -240,53 +241,55 @@ static int stream_send(ipk_pipe *p, const void *data, size_t len_bytes, ipk_dead
 	return r;
 }
 
-/* --- receiving --- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
-static int grow_stash(struct ipk__stash *stash)
+static int grow_reassembly(struct ipk__reassembly *reassembly)
 {
-	size_t n = IPK__MIN(stash->total_bytes, IPK__MAX(2 * stash->got_bytes, STASH_FIRST_BYTES));
+	size_t n = IPK__MIN(reassembly->total_bytes,
+			    IPK__MAX(2 * reassembly->got_bytes, REASSEMBLY_FIRST_BYTES));
 	char *bytes;
 
-	if (stash->bytes && stash->room_bytes > stash->got_bytes)
+	if (reassembly->bytes && reassembly->room_bytes > reassembly->got_bytes)
 		return 0;
-	bytes = ipk__os_realloc(stash->bytes, n);
+	bytes = ipk__os_realloc(reassembly->bytes, n);
 	if (!bytes)
 		return -ENOMEM;
-	stash->bytes = bytes;
-	stash->room_bytes = n;
+	reassembly->bytes = bytes;
+	reassembly->room_bytes = n;
 	return 0;
 }
 
-/* A frame that is longer than the buffer: what is there of it moves to the stash. */
-static int begin_stash(ipk_pipe *p, size_t head_bytes, size_t len_bytes)
+/* A frame longer than the buffer: its received part moves to the reassembly buffer. */
+static int begin_reassembly(ipk_pipe *p, size_t head_bytes, size_t len_bytes)
 {
 	struct ipk__stream *s = p->stream;
 	size_t n = s->to - s->from - head_bytes;
 	int r;
 
-	ipk__stash_begin(&p->stash, len_bytes);
-	r = grow_stash(&p->stash); /* to more than what the buffer holds */
+	ipk__reassembly_begin(&p->reassembly, len_bytes);
+	r = grow_reassembly(&p->reassembly); /* to more than what the buffer holds */
 	if (r < 0) {
-		ipk__stash_end(&p->stash);
+		ipk__reassembly_end(&p->reassembly);
 		return r;
 	}
-	memcpy(p->stash.bytes, s->in + s->from + head_bytes, n);
-	p->stash.got_bytes = n;
+	memcpy(p->reassembly.bytes, s->in + s->from + head_bytes, n);
+	p->reassembly.got_bytes = n;
 	s->from = s->to = 0;
 	return 0;
 }
 
-static int read_into_stash(ipk_pipe *p)
+static int read_piece(ipk_pipe *p)
 {
-	struct ipk__stash *stash = &p->stash;
+	struct ipk__reassembly *reassembly = &p->reassembly;
 	size_t n = 0;
-	int r = grow_stash(stash);
+	int r = grow_reassembly(reassembly);
 
 	if (r == 0)
-		r = ipk__os_stream_read(
-			p->data_fd, stash->bytes + stash->got_bytes,
-			IPK__MIN(stash->room_bytes, stash->total_bytes) - stash->got_bytes, &n);
-	stash->got_bytes += n;
+		r = ipk__os_stream_read(p->data_fd, reassembly->bytes + reassembly->got_bytes,
+					IPK__MIN(reassembly->room_bytes, reassembly->total_bytes) -
+						reassembly->got_bytes,
+					&n);
+	reassembly->got_bytes += n;
 	return r;
 }
 
@@ -311,13 +314,13 @@ static int read_into_buffer(ipk_pipe *p)
 }
 
 /* The message in front: 1 it is whole; 0 more must come; -EPROTO; -ENOMEM. */
-static int look(ipk_pipe *p, const void **ret_data, size_t *ret_len_bytes)
+static int peek_frame(ipk_pipe *p, const void **ret_data, size_t *ret_len_bytes)
 {
 	struct ipk__stream *s = p->stream;
 	size_t head_bytes, len_bytes;
 	int r;
 
-	if (!p->stash.is_used) {
+	if (!p->reassembly.is_used) {
 		r = read_head(p, &head_bytes, &len_bytes);
 		if (r <= 0)
 			return r;
@@ -326,13 +329,13 @@ static int look(ipk_pipe *p, const void **ret_data, size_t *ret_len_bytes)
 			*ret_len_bytes = len_bytes;
 			return s->to - s->from >= head_bytes + len_bytes;
 		}
-		r = begin_stash(p, head_bytes, len_bytes);
+		r = begin_reassembly(p, head_bytes, len_bytes);
 		if (r < 0)
 			return r;
 	}
-	*ret_data = p->stash.bytes;
-	*ret_len_bytes = p->stash.total_bytes;
-	return ipk__stash_is_whole(&p->stash);
+	*ret_data = p->reassembly.bytes;
+	*ret_len_bytes = p->reassembly.total_bytes;
+	return ipk__reassembly_is_whole(&p->reassembly);
 }
 
 static int wait_for_more(ipk_pipe *p, ipk_deadline deadline)
@@ -356,7 +359,7 @@ static int stream_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data
 	size_t len_bytes;
 
 	while (s->in_error == 0) {
-		int r = look(p, &data, &len_bytes);
+		int r = peek_frame(p, &data, &len_bytes);
 
 		if (r == 1) {
 			*ret_data = data;
@@ -364,7 +367,7 @@ static int stream_next(ipk_pipe *p, ipk_deadline deadline, const void **ret_data
 			return 0;
 		}
 		if (r == 0)
-			r = p->stash.is_used ? read_into_stash(p) : read_into_buffer(p);
+			r = p->reassembly.is_used ? read_piece(p) : read_into_buffer(p);
 		if (r == -EAGAIN)
 			r = wait_for_more(p, deadline);
 		if (r == -ETIMEDOUT || r == -ENOMEM)
@@ -378,8 +381,8 @@ static void stream_take(ipk_pipe *p)
 {
 	size_t head_bytes, len_bytes;
 
-	if (p->stash.is_used)
-		ipk__stash_end(&p->stash);
+	if (p->reassembly.is_used)
+		ipk__reassembly_end(&p->reassembly);
 	else if (read_head(p, &head_bytes, &len_bytes) == 1)
 		p->stream->from += head_bytes + len_bytes;
 }
@@ -392,7 +395,7 @@ static int stream_recv(ipk_pipe *p, void *buf, size_t buf_bytes, ipk_deadline de
 	int r = stream_next(p, deadline, &data, &len_bytes);
 
 	if (r == 0 && len_bytes > buf_bytes)
-		r = -EMSGSIZE;
+		r = ipk__detail(-EMSGSIZE, IPK__OVER_BUF);
 	if (r < 0)
 		return r;
 	if (len_bytes > 0)
@@ -422,7 +425,7 @@ static void stream_arm(ipk_pipe *p)
 	(void)p; /* the kernel's fd is always armed */
 }
 
-/* --- making and closing --- */
+/* --- making and closing ----------------------------------------------------------------------- */
 
 /* Who does not read by then, loses it. */
 static void send_last_rest(ipk_pipe *p)
@@ -475,7 +478,7 @@ static int make(int fd, const ipk_pipe_opts *o, ipk_pipe **ret_pipe)
 	p->transport = &ipk__transport_stream;
 	p->stream = s;
 	p->data_fd = fd;
-	p->side_fd = p->segment.fd = p->rx.bell_fd = p->tx.bell_fd = -1;
+	p->side_fd = p->segment.fd = p->rx.doorbell_fd = p->tx.doorbell_fd = -1;
 	p->pollset = IPK__POLLSET_NONE;
 	p->max_message_bytes = o->max_message_bytes;
 	p->can_send = p->can_recv = true;
@@ -486,10 +489,10 @@ static int make(int fd, const ipk_pipe_opts *o, ipk_pipe **ret_pipe)
 int ipk__pipe_from_stream(int fd, const ipk_pipe_opts *opts, ipk_pipe **ret_pipe)
 {
 	ipk_pipe_opts o;
-	int r = ipk__pipe_opts(opts, &o);
+	int r = ipk__pipe_resolve_opts(opts, &o);
 
 	if (r == 0 && o.flags != 0)
-		r = -EINVAL;
+		r = ipk__invalid("IPK_PIPE(.flags): must be 0 for a stream");
 	if (r == 0)
 		r = make(fd, &o, ret_pipe);
 	if (r < 0)

@@ -2,8 +2,8 @@
  * pipe_wait.c - waiting for any of several ends and foreign fds (Python:
  * multiprocessing.connection.wait).
  *
- * Each end's own pollable fd does the work: arm, look once more, sleep in poll(). Slices
- * as in every other wait, so that no lost ring is for ever.
+ * It uses each end's pollable fd: arm, check once more, sleep in poll(). Slices as in every other
+ * wait, so a lost doorbell delays but never blocks.
  */
 #include <errno.h>
 #include <poll.h>
@@ -100,9 +100,10 @@ int ipk_pipe_wait_any(ipk_pipe *const ends[], size_t n_ends, const int fds[], si
 	struct set s = {.ends = ends, .n_ends = n_ends, .n_fds = n_ends + n_fds};
 	int r;
 
-	if ((n_ends > 0 && !ends) || (n_fds > 0 && !fds) || !ret_index || n_ends > N_MAX ||
-	    n_fds > N_MAX || s.n_fds == 0 || s.n_fds > N_MAX)
-		return -EINVAL;
+	if ((n_ends > 0 && !ends) || (n_fds > 0 && !fds) || !ret_index)
+		return ipk__invalid("ends, fds or ret_index is NULL");
+	if (n_ends > N_MAX || n_fds > N_MAX || s.n_fds == 0 || s.n_fds > N_MAX)
+		return ipk__invalid("n_ends and n_fds: 1 to 4096 together");
 	s.fds = ipk__os_calloc(s.n_fds, sizeof *s.fds);
 	r = s.fds ? open_set(&s, fds) : -ENOMEM;
 	if (r == 0)

@@ -1,13 +1,13 @@
 /*
- * future.c - what will come of a task: kept, waited for, told.
+ * future.c - the result of a task: stored, waited for, reported.
  *
- * A future is over by one store of its state, made under the pool's mutex after all else is in
- * place; whoever has seen it reads the outcome without the mutex. So a result that is there
- * costs its reader no lock, and it outlives the pool. Futures are used again, since a
- * hundred thousand may come and go in a moment: what is given back in any thread goes on a
- * stack that only the pool takes from, and only whole.
+ * A future completes by one store of its state, made under the pool's mutex after everything else
+ * is in place; a thread that has seen it reads the outcome without the mutex. So reading an
+ * available result takes no lock, and the result outlives the pool. Futures are recycled, since a
+ * hundred thousand may come and go in a moment: any thread pushes freed ones on a stack from which
+ * only the pool takes, and only all at once.
  *
- * Who waits does what there is to do himself: he collects for all, and tells the others.
+ * A waiter does the pending work itself: it collects for all, and wakes the others.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 
 #define KEPT_MAX 16384u /* futures for the next tasks */
 
-/* --- making and giving back --- */
+/* --- making and giving back ------------------------------------------------------------------- */
 
 static ipk_future *spare_one(ipk_pool *pool)
 {
@@ -82,7 +82,7 @@ void ipk__future_unref(ipk_future *f)
 {
 	ipk_pool *pool = f->pool;
 
-	/* The last holder needs no atomic change: nobody else is there to see it. */
+	/* The last holder needs no atomic change: no other thread can see it. */
 	if (atomic_load_explicit(&f->n_refs, memory_order_acquire) != 1 &&
 	    atomic_fetch_sub_explicit(&f->n_refs, 1, memory_order_acq_rel) != 1)
 		return;
@@ -108,13 +108,13 @@ void ipk__futures_end(ipk_pool *pool)
 		free(f);
 }
 
-/* --- failures --- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 static const char *const words[] = {
 	[IPK_FAILURE_NONE] = "",
 	[IPK_FAILURE_TASK] = "the task failed",
 	[IPK_FAILURE_DIED] = "the worker ended while it ran the task",
-	[IPK_FAILURE_TIMEOUT] = "the task ran longer than it may",
+	[IPK_FAILURE_TIMEOUT] = "the task exceeded its time limit",
 	[IPK_FAILURE_CANCELLED] = "cancelled",
 	[IPK_FAILURE_QUARANTINED] = "quarantined: the task kept ending its workers",
 	[IPK_FAILURE_TOO_LARGE] = "the result is larger than it may be",
@@ -148,7 +148,7 @@ void ipk__failure_init(ipk_failure *failure, ipk_failure_cause cause, const ipk_
 	snprintf(failure->text, sizeof failure->text, "%s", words[cause]);
 }
 
-void ipk__future_failure(const ipk_future *f, ipk_failure *ret_failure)
+void ipk__future_copy_failure(const ipk_future *f, ipk_failure *ret_failure)
 {
 	if (f->failure) {
 		*ret_failure = *f->failure;
@@ -158,7 +158,7 @@ void ipk__future_failure(const ipk_future *f, ipk_failure *ret_failure)
 	ret_failure->code = f->code;
 }
 
-/* --- over --- */
+/* --- over ------------------------------------------------------------------------------------- */
 
 static void call_later(ipk_future *f)
 {
@@ -171,7 +171,7 @@ static void call_later(ipk_future *f)
 	ipk__supervisor_call(pool);
 }
 
-/* In any thread's pool_wait(); whoever found it out is not among the sleepers. */
+/* In any thread's pool_wait(); the thread that found it out is not among the sleepers. */
 static void wake_who_waits(ipk_future *f)
 {
 	ipk_pool *pool = f->pool;
@@ -179,8 +179,9 @@ static void wake_who_waits(ipk_future *f)
 	if (f->n_waiters == 0 && pool->n_any_waiting == 0)
 		return;
 	ipk__os_fence_light();
-	if (ipk__event_has_sleepers(&pool->shared->finished))
-		ipk__event_wake(&pool->shared->finished, &pool->shared->waiters, IPK__WAITERS_MAX);
+	if (ipk__wait_queue_has_sleepers(&pool->shared->finished))
+		ipk__wait_queue_wake(&pool->shared->finished, &pool->shared->waiters,
+				     IPK__WAITERS_MAX);
 }
 
 static void end(ipk_future *f, ipk_future_state state)
@@ -190,11 +191,11 @@ static void end(ipk_future *f, ipk_future_state state)
 	if (f->callbacks || f->fd >= 0)
 		f->pool->n_heard--;
 	if (f->fd >= 0)
-		ipk__os_bell(f->fd);
+		ipk__os_doorbell(f->fd);
 	if (f->callbacks)
 		call_later(f);
 	if (f->watches)
-		ipk__watches_tell(f);
+		ipk__future_watches_notify(f);
 	wake_who_waits(f);
 	if (f->group && f->kind == IPK__FUTURE_TASK)
 		ipk__group_member_over(f->group, f);
@@ -210,7 +211,7 @@ void ipk__future_failed(ipk_future *f, const ipk_failure *failure)
 {
 	f->cause = failure->cause;
 	f->code = failure->code;
-	/* Of one that was cancelled before it began there is no more to tell. */
+	/* For one cancelled before it started there are no more details. */
 	if (failure->cause != IPK_FAILURE_CANCELLED || failure->n_attempts > 0)
 		f->failure = ipk__os_malloc(sizeof *f->failure);
 	if (f->failure)
@@ -218,7 +219,7 @@ void ipk__future_failed(ipk_future *f, const ipk_failure *failure)
 	end(f, failure->cause == IPK_FAILURE_CANCELLED ? IPK_FUTURE_CANCELLED : IPK_FUTURE_FAILED);
 }
 
-/* --- callbacks --- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 /* Without the mutex. */
 static void call(ipk_future *f, struct ipk__callback *callbacks)
@@ -257,7 +258,7 @@ void ipk__futures_call(ipk_pool *pool)
 		pthread_cond_broadcast(&pool->changed);
 }
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct waiting {
 	ipk_pool *pool;
@@ -266,15 +267,15 @@ struct waiting {
 	void *arg;
 };
 
-/* Without the mutex, before anything is disturbed by a closer look. */
+/* Without the mutex, a cheap check before the exact one. */
 static bool is_quiet(const struct waiting *w)
 {
 	return w->f && atomic_load_explicit(&w->f->state, memory_order_relaxed) < IPK_FUTURE_DONE &&
 	       atomic_load_explicit(&w->pool->shared->done, memory_order_relaxed) == 0;
 }
 
-/* How many tasks were done if it is over, and 1 at least. */
-static int look(void *arg, bool slowly)
+/* How many tasks were done if it is complete, and 1 at least. */
+static int is_future_over(void *arg, bool slowly)
 {
 	struct waiting *w = arg;
 	int r = 0;
@@ -283,7 +284,7 @@ static int look(void *arg, bool slowly)
 	if (!slowly && is_quiet(w))
 		return 0;
 	if (slowly && ipk__supervisor_is_me(w->pool))
-		ipk__supervisor_look(w->pool);
+		ipk__supervisor_run(w->pool);
 	ipk__pool_lock(w->pool);
 	n = ipk__tasks_collect(w->pool);
 	if (!w->f)
@@ -316,11 +317,11 @@ static void want(const struct waiting *w, ipk_future *f, int by)
 static int wait_awake(struct waiting *w, ipk_deadline deadline)
 {
 	const struct ipk__wait wait = {
-		.event = &w->pool->shared->finished,
+		.queue = &w->pool->shared->finished,
 		.waiters = &w->pool->shared->waiters,
 		.what = IPK__WAIT_RESULT,
-		.patience = &w->pool->patience,
-		.ready = look,
+		.spin = &w->pool->spin,
+		.ready = is_future_over,
 		.arg = w,
 	};
 
@@ -350,9 +351,9 @@ int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), vo
 	return r;
 }
 
-/* --- asking --- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
-static int check(const ipk_future *f)
+static int check_future(const ipk_future *f)
 {
 	if (!f)
 		return -EBADF;
@@ -371,7 +372,7 @@ static bool future_has_ended(void *arg)
 
 int ipk_future_wait(ipk_future *f, ipk_deadline deadline)
 {
-	int r = check(f);
+	int r = check_future(f);
 
 	if (r < 0 || has_ended(f))
 		return r;
@@ -388,14 +389,15 @@ static int wait_for_result(ipk_future *f, ipk_deadline deadline)
 int ipk_future_get(ipk_future *f, void *buf, size_t buf_bytes, ipk_deadline deadline,
 		   size_t *ret_len_bytes)
 {
-	int r = buf_bytes > 0 && !buf ? -EINVAL : wait_for_result(f, deadline);
+	int r = buf_bytes > 0 && !buf ? ipk__invalid("buf is NULL, and buf_bytes is not 0")
+				      : wait_for_result(f, deadline);
 
 	/* A map of which some items failed has the results of the others. */
 	if (r < 0 &&
 	    !(f && f->kind == IPK__FUTURE_MAP && has_ended(f) && r == ipk__failure_errno(f->cause)))
 		return r;
 	if (buf_bytes > 0 && buf_bytes < f->result_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_BUF);
 	if (buf_bytes > 0 && f->result_bytes > 0)
 		memcpy(buf, f->result, f->result_bytes);
 	if (ret_len_bytes)
@@ -406,7 +408,7 @@ int ipk_future_get(ipk_future *f, void *buf, size_t buf_bytes, ipk_deadline dead
 int ipk_future_get_alloc(ipk_future *f, ipk_deadline deadline, void **ret_data,
 			 size_t *ret_len_bytes)
 {
-	int r = ret_data ? wait_for_result(f, deadline) : -EINVAL;
+	int r = ret_data ? wait_for_result(f, deadline) : ipk__invalid("ret_data is NULL");
 	void *data;
 
 	if (r < 0)
@@ -428,13 +430,13 @@ ipk_future_state ipk_future_state_of(ipk_future *f)
 
 	if (!f)
 		return state;
-	if (has_ended(f) || check(f) < 0)
+	if (has_ended(f) || check_future(f) < 0)
 		return (ipk_future_state)atomic_load_explicit(&f->state, memory_order_acquire);
 	ipk__pool_lock(f->pool);
 	if (!f->pool->is_closed) {
 		ipk__tasks_collect(f->pool);
 		if (f->kind == IPK__FUTURE_TASK)
-			ipk__tasks_look_at(f);
+			ipk__tasks_collect_one(f);
 		else
 			ipk__maps_collect(f->pool);
 	}
@@ -447,15 +449,15 @@ ipk_future_state ipk_future_state_of(ipk_future *f)
 
 int ipk_future_failure(ipk_future *f, ipk_failure *ret_failure)
 {
-	int r = check(f);
+	int r = check_future(f);
 
 	if (r < 0)
 		return r;
 	if (!ret_failure)
-		return -EINVAL;
+		return ipk__invalid("ret_failure is NULL");
 	if (ipk_future_state_of(f) < IPK_FUTURE_DONE)
 		return -EAGAIN;
-	ipk__future_failure(f, ret_failure);
+	ipk__future_copy_failure(f, ret_failure);
 	return 0;
 }
 
@@ -471,7 +473,7 @@ ipk_future *ipk_future_close(ipk_future *f)
 	return NULL;
 }
 
-/* --- being told --- */
+/* --- callbacks and fds ------------------------------------------------------------------------ */
 
 /* With the mutex held, of one that is not over. */
 static void hear_of(ipk_future *f)
@@ -484,13 +486,13 @@ static void hear_of(ipk_future *f)
 
 int ipk_future_on_done(ipk_future *f, ipk_future_fn fn, void *arg)
 {
-	int r = check(f);
+	int r = check_future(f);
 	struct ipk__callback *c, **end;
 
 	if (r < 0)
 		return r;
 	if (!fn)
-		return -EINVAL;
+		return ipk__invalid("fn is NULL");
 	c = ipk__os_malloc(sizeof *c);
 	if (!c)
 		return -ENOMEM;
@@ -512,19 +514,19 @@ int ipk_future_on_done(ipk_future *f, ipk_future_fn fn, void *arg)
 
 int ipk_future_fd(ipk_future *f, int *ret_fd)
 {
-	int r = check(f);
+	int r = check_future(f);
 	int fd;
 
 	if (r < 0)
 		return r;
 	if (!ret_fd)
-		return -EINVAL;
+		return ipk__invalid("ret_fd is NULL");
 	ipk__pool_lock(f->pool);
 	if (f->fd < 0)
-		r = ipk__os_bell_open(&fd);
+		r = ipk__os_doorbell_open(&fd);
 	if (r == 0 && f->fd < 0) {
 		if (has_ended(f))
-			ipk__os_bell(fd);
+			ipk__os_doorbell(fd);
 		else
 			hear_of(f);
 		f->fd = fd;

@@ -1,14 +1,14 @@
 /*
  * futures.c - waiting for several futures, of one pool or of several.
  *
- * Who waits sets a watch on each future; whoever finds one over writes down its number in
- * the order in which they end. So each costs the same however many there are, and
- * nothing is searched. Futures of different pools end under different mutexes: hence the order is
- * a row of places, each claimed by adding to a counter and then filled.
+ * A waiter sets a watch on each future; the thread that completes one writes down its number, in
+ * the order in which they complete. So the cost per future does not depend on how many there are,
+ * and nothing is searched. Futures of different pools complete under different mutexes: hence the
+ * order is an array of entries, each claimed by adding to a counter and then filled.
  *
- * For one pool the waiter collects results itself, as it does for a single future. For several
- * it cannot sleep in all of them at once: it has their supervisors collect, and sleeps on a
- * futex of its own.
+ * For one pool the waiter collects results itself, as it does for a single future. For several it
+ * cannot sleep in all of them at once: it lets their supervisors collect, and sleeps on a futex of
+ * its own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,10 +18,10 @@
 #define LOOK_MS 5
 
 struct watcher {
-	struct ipk__watch watch; /* first: the watch is the watcher */
+	struct ipk__future_watch watch; /* first: the watch is the watcher */
 	struct ipk_as_completed *all;
 	ipk_future *future;  /* a reference, until it was given */
-	_Atomic size_t over; /* which watcher was the n-th to be over, + 1; n is this one's place */
+	_Atomic size_t over; /* index of the n-th to complete, + 1; n is this entry's index */
 };
 
 struct ipk_as_completed {
@@ -30,30 +30,30 @@ struct ipk_as_completed {
 	ipk_pool *own; /* the one whose thread waits here, in a callback; usually NULL */
 	size_t n, n_given;
 	_Atomic size_t n_over, n_failed;
-	_Atomic uint32_t news; /* changes with each that is over: a futex */
+	_Atomic uint32_t news; /* changes with each that completes: a futex */
 	struct watcher watchers[];
 };
 
-static void one_over(struct ipk__watch *watch, ipk_future *f)
+static void one_over(struct ipk__future_watch *watch, ipk_future *f)
 {
 	struct watcher *w = (struct watcher *)watch;
 	struct ipk_as_completed *all = w->all;
-	size_t place;
+	size_t i;
 
 	if (f->state == IPK_FUTURE_FAILED)
 		atomic_fetch_add(&all->n_failed, 1);
-	place = atomic_fetch_add(&all->n_over, 1);
-	atomic_store_explicit(&all->watchers[place].over, (size_t)(w - all->watchers) + 1,
+	i = atomic_fetch_add(&all->n_over, 1);
+	atomic_store_explicit(&all->watchers[i].over, (size_t)(w - all->watchers) + 1,
 			      memory_order_release);
 	atomic_fetch_add(&all->news, 1);
 	if (all->has_several_pools)
 		ipk__os_futex_wake(&all->news, 1);
 }
 
-void ipk__watches_tell(ipk_future *f)
+void ipk__future_watches_notify(ipk_future *f)
 {
 	while (f->watches) {
-		struct ipk__watch *watch = f->watches;
+		struct ipk__future_watch *watch = f->watches;
 
 		f->watches = watch->next;
 		if (watch->next)
@@ -63,7 +63,7 @@ void ipk__watches_tell(ipk_future *f)
 	}
 }
 
-static void watch_set(struct ipk__watch *watch, ipk_future *f)
+static void watch_set(struct ipk__future_watch *watch, ipk_future *f)
 {
 	ipk__pool_lock(f->pool);
 	ipk__future_ref(f);
@@ -80,7 +80,7 @@ static void watch_set(struct ipk__watch *watch, ipk_future *f)
 	ipk__pool_unlock(f->pool);
 }
 
-static void watch_end(struct ipk__watch *watch, ipk_future *f)
+static void watch_end(struct ipk__future_watch *watch, ipk_future *f)
 {
 	ipk__pool_lock(f->pool);
 	if (watch->link) {
@@ -100,13 +100,14 @@ static void listen_to(ipk_pool *pool, bool is_on)
 	ipk__pool_unlock(pool);
 }
 
-/* --- as they are completed --------------------------------------------------------------- */
+/* --- as they are completed -------------------------------------------------------------------- */
 
-static int check(ipk_future *const *futures, size_t n, bool *ret_has_several_pools)
+static int check_futures(ipk_future *const *futures, size_t n, bool *ret_has_several_pools)
 {
 	*ret_has_several_pools = false;
 	for (size_t i = 0; i < n; i++) {
-		int r = futures[i] ? ipk__pool_check(futures[i]->pool) : -EINVAL;
+		int r = futures[i] ? ipk__pool_check(futures[i]->pool)
+				   : ipk__invalid("futures: an entry is NULL");
 
 		if (r < 0)
 			return r;
@@ -123,8 +124,8 @@ int ipk_as_completed_open(ipk_future *const *futures, size_t n, ipk_as_completed
 	int r;
 
 	if (!ret_iter || (n && !futures))
-		return -EINVAL;
-	r = check(futures, n, &has_several_pools);
+		return ipk__invalid("futures or ret_iter is NULL");
+	r = check_futures(futures, n, &has_several_pools);
 	if (r < 0)
 		return r;
 	if (n > (SIZE_MAX - sizeof *all) / sizeof all->watchers[0])
@@ -171,13 +172,13 @@ static bool goal_is_reached(void *arg)
 	return goal->is_reached(goal->all);
 }
 
-/* The thread that would collect is this one: so it has to look itself, between naps. */
-static int wait_and_look(ipk_as_completed *all, uint32_t news, ipk_deadline deadline)
+/* The collecting thread would be this one: so it has to check itself, between naps. */
+static int wait_and_check(ipk_as_completed *all, uint32_t news, ipk_deadline deadline)
 {
 	ipk_deadline nap = ipk_in_ms(LOOK_MS);
 	int r = ipk__os_futex_wait(&all->news, news, nap.at_ns < deadline.at_ns ? nap : deadline);
 
-	ipk__supervisor_look(all->own);
+	ipk__supervisor_run(all->own);
 	return r == -ETIMEDOUT && nap.at_ns < deadline.at_ns ? 0 : r;
 }
 
@@ -194,7 +195,7 @@ static int wait_for_goal(ipk_as_completed *all, bool (*is_reached)(const ipk_as_
 
 		if (is_reached(all))
 			return 0;
-		r = all->own ? wait_and_look(all, news, deadline)
+		r = all->own ? wait_and_check(all, news, deadline)
 			     : ipk__os_futex_wait(&all->news, news, deadline);
 	}
 	return is_reached(all) ? 0 : r;
@@ -211,7 +212,7 @@ int ipk_as_completed_next(ipk_as_completed *all, ipk_deadline deadline, size_t *
 	int r;
 
 	if (!all || !ret_index)
-		return all ? -EINVAL : -EBADF;
+		return all ? ipk__invalid("ret_index is NULL") : -EBADF;
 	if (all->n_given == all->n)
 		return -ENOENT;
 	r = wait_for_goal(all, has_next, deadline);
@@ -238,7 +239,7 @@ ipk_as_completed *ipk_as_completed_close(ipk_as_completed *all)
 	return NULL;
 }
 
-/* --- until some of them are over ------------------------------------------------------------- */
+/* --- until some of them are over -------------------------------------------------------------- */
 
 static bool has_first(const ipk_as_completed *all)
 {
@@ -263,8 +264,8 @@ static int wait_for_all(ipk_future *const *futures, size_t n, ipk_deadline deadl
 }
 
 /* Whether it is so already. *ret_n_open: the futures of which it depends, to @ret_open. */
-static bool look(ipk_future *const *futures, size_t n, ipk_wait_for wait_for, size_t *ret_n_open,
-		 ipk_future **ret_open)
+static bool count_over(ipk_future *const *futures, size_t n, ipk_wait_for wait_for,
+		       size_t *ret_n_open, ipk_future **ret_open)
 {
 	size_t n_open = 0;
 
@@ -290,8 +291,8 @@ int ipk_futures_wait(ipk_future *const *futures, size_t n, ipk_wait_for wait_for
 	size_t n_open;
 	int r = 0;
 
-	if ((n && !futures) || (unsigned)wait_for > IPK_WAIT_FIRST_ERROR)
-		return -EINVAL;
+	IPK__REQUIRE(futures || n == 0, "futures is NULL, and n is not 0");
+	IPK__REQUIRE((unsigned)wait_for <= IPK_WAIT_FIRST_ERROR, "wait_for: one of ipk_wait_for");
 	for (size_t i = 0; i < n && r == 0; i++)
 		r = futures[i] ? ipk__pool_check(futures[i]->pool) : 0;
 	if (r < 0 || n == 0)
@@ -301,7 +302,7 @@ int ipk_futures_wait(ipk_future *const *futures, size_t n, ipk_wait_for wait_for
 	open = ipk__os_calloc(n, sizeof(ipk_future *));
 	if (!open)
 		return -ENOMEM;
-	if (!look(futures, n, wait_for, &n_open, open)) {
+	if (!count_over(futures, n, wait_for, &n_open, open)) {
 		r = ipk_as_completed_open(open, n_open, &all);
 		if (r == 0) {
 			r = wait_for_goal(all,

@@ -1,17 +1,17 @@
 /*
  * group.c - several tasks under one future, and one task in one call.
  *
- * A starmap's members are tasks like any others, each with its own future; the group's
- * future ends when the last of them does. Its count begins one too high, for the submitting,
- * so that it cannot end before all are submitted. It reports what its members
- * report: the failed one with the smallest index speaks for all.
+ * The members of a starmap are ordinary tasks, each with its own future; the group's future
+ * completes with the last of them. Its count starts one too high, for the submission itself, so it
+ * cannot complete before all are submitted. It reports the failure of the failed member with the
+ * smallest index.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "pool/group.h"
 
-/* --- any group ----------------------------------------------------------------------------- */
+/* --- any group -------------------------------------------------------------------------------- */
 
 void ipk__group_init(struct ipk__group *group, ipk_pool *pool,
 		     void (*over)(struct ipk__group *group, ipk_future *member),
@@ -76,7 +76,7 @@ static size_t cancel_in_slots(struct ipk__group *group, bool only_ready)
 	return n;
 }
 
-/* What would take the place of others goes before them: in slots, and in workers. */
+/* A task that would replace others goes before them: in slots, and in workers. */
 size_t ipk__group_cancel_members(struct ipk__group *group)
 {
 	ipk_pool *pool = group->pool;
@@ -90,7 +90,7 @@ size_t ipk__group_cancel_members(struct ipk__group *group)
 	return n + cancel_in_slots(group, false);
 }
 
-/* --- starmap --------------------------------------------------------------------------------- */
+/* --- starmap ---------------------------------------------------------------------------------- */
 
 struct starmap {
 	struct ipk__group group;
@@ -100,7 +100,7 @@ struct starmap {
 	bool is_cancelled;
 };
 
-static void finish(struct starmap *s)
+static void finish_starmap(struct starmap *s)
 {
 	ipk_failure failure;
 
@@ -111,7 +111,7 @@ static void finish(struct starmap *s)
 	}
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->members[i]->cause != IPK_FAILURE_NONE) {
-			ipk__future_failure(s->members[i], &failure);
+			ipk__future_copy_failure(s->members[i], &failure);
 			ipk__future_failed(s->future, &failure);
 			return;
 		}
@@ -122,7 +122,7 @@ static void finish(struct starmap *s)
 static void one_less(struct starmap *s)
 {
 	if (--s->n_left == 0)
-		finish(s);
+		finish_starmap(s);
 }
 
 static void starmap_over(struct ipk__group *group, ipk_future *member)
@@ -141,7 +141,7 @@ static void starmap_free(struct ipk__group *group)
 	free(s);
 }
 
-/* Nothing is under way yet. NULL: no memory. */
+/* Nothing is in flight yet. NULL: out of memory. */
 static struct starmap *starmap_new(ipk_pool *pool, size_t n)
 {
 	struct starmap *s = ipk__os_calloc(1, sizeof *s);
@@ -176,7 +176,7 @@ int ipk_pool_starmap(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *args, size
 	if (r < 0)
 		return r;
 	if (!fn || !ret_future || (n && !args))
-		return -EINVAL;
+		return ipk__invalid("fn, args or ret_future is NULL");
 	s = starmap_new(pool, n);
 	if (!s)
 		return -ENOMEM;
@@ -250,7 +250,7 @@ int ipk__group_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, si
 		if (s->members[i]->cause == IPK_FAILURE_NONE)
 			continue;
 		if (n_failed < max)
-			ipk__future_failure(s->members[i], &ret_failures[n_failed]);
+			ipk__future_copy_failure(s->members[i], &ret_failures[n_failed]);
 		n_failed++;
 	}
 	*ret_n = n_failed;
@@ -271,7 +271,7 @@ int ipk_future_item(ipk_future *f, size_t index, ipk_future **ret_item)
 		return -EOPNOTSUPP;
 	s = (struct starmap *)f->group;
 	if (!ret_item)
-		return -EINVAL;
+		return ipk__invalid("ret_item is NULL");
 	if (index >= s->n)
 		return -ERANGE;
 	ipk__pool_lock(f->pool);
@@ -281,7 +281,7 @@ int ipk_future_item(ipk_future *f, size_t index, ipk_future **ret_item)
 	return 0;
 }
 
-/* --- one task, in one call --------------------------------------------------------------- */
+/* --- one task, in one call -------------------------------------------------------------------- */
 
 int ipk_pool_apply(ipk_pool *pool, ipk_task_fn fn, const void *arg, size_t arg_bytes, void *buf,
 		   size_t buf_bytes, ipk_deadline deadline, size_t *ret_len_bytes)

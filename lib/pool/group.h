@@ -1,10 +1,10 @@
 /*
- * group.h - tasks that belong together, as those who make them up see it: starmaps
- * (group.c), imaps (imap.c), map-reduces (reduce.c).
+ * group.h - groups of tasks, as their creators use them: starmaps (group.c), imaps (imap.c),
+ * map-reduces (reduce.c).
  *
- * A group is part of its owner's memory, which must last until the last member is over,
- * also when the owner is no longer interested. So it is counted: one for the owner, one for
- * each member that is not over.
+ * A group is part of its owner's memory, which must last until the last member completes, even when
+ * the owner is no longer interested. So it is reference-counted: one for the owner, one for each
+ * incomplete member.
  */
 #ifndef IPK_POOL_GROUP_H
 #define IPK_POOL_GROUP_H
@@ -12,12 +12,12 @@
 #include "pool/pool_internal.h"
 
 struct ipk__group {
-	ipk_pool *pool; /* the owner sees to it that it lasts while it uses the group */
+	ipk_pool *pool; /* kept alive by the owner while it uses the group */
 	_Atomic unsigned n_refs;
-	/* A member is over; with the mutex held. NULL: nobody wants to know. */
+	/* A member completed; with the mutex held. NULL: not needed. */
 	void (*over)(struct ipk__group *group, ipk_future *member);
-	void (*free)(
-		struct ipk__group *group); /* the last one is gone; with the mutex or without */
+	/* the last reference is dropped; with the mutex or without */
+	void (*free)(struct ipk__group *group);
 };
 
 /* With the owner's reference. */
@@ -28,7 +28,7 @@ void ipk__group_unref(struct ipk__group *group);
 /* ipk__tasks_submit() of a member. */
 int ipk__group_submit(struct ipk__group *group, ipk_task_fn fn, const ipk_bytes *arg,
 		      const ipk_task_opts *opts, size_t index, ipk_future **ret_future);
-/* Cancel what is not over; with the mutex held. How many were cancelled. */
+/* Cancels incomplete members; with the mutex held. Returns how many. */
 size_t ipk__group_cancel_members(struct ipk__group *group);
 
 static inline bool ipk__future_is_over(ipk_future *f)

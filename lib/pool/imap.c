@@ -1,15 +1,15 @@
 /*
  * imap.c - a map whose input is read only as fast as its results are taken.
  *
- * Under way are the items that were taken from the input and not given yet: never more than
- * the window. Each has a place in a ring as large as the window. In the order of the input
- * the place follows from the item's number and holds the future from the beginning; in the
- * order of the results it is the next place free, and is filled when the future is over.
- * Either way the next one to give is at the place of how many were given.
+ * In flight are the items taken from the input and not returned yet: never more than the window.
+ * Each has an entry in a ring as large as the window. In the order of the input the entry follows
+ * from the item's number and holds the future from the beginning; in the order of the results it is
+ * the next free entry, and is filled when the future completes. Either way the next one to return
+ * is in the entry given by the number of returned ones.
  *
- * An error of the input, or of submitting, waits until everything before it was given. An
- * item that could not be submitted is kept (the input's memory is good until it is asked
- * again), so that nothing is lost when the caller goes on.
+ * An error of the input, or of submitting, is held back until everything before it was returned. An
+ * item that could not be submitted is kept (the input's memory is valid until it is asked again),
+ * so nothing is lost when the caller continues.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,12 +28,12 @@ struct ipk_imap {
 	ipk_task_opts task;
 	ipk_bytes item; /* taken and not submitted */
 	bool has_item, is_at_end;
-	int error; /* to be given when nothing is under way any more */
+	int error; /* to be returned when nothing is in flight any more */
 	uint64_t n_taken, n_given, n_over;
 	ipk_future *ring[];
 };
 
-static ipk_future **place(ipk_imap *m, uint64_t i)
+static ipk_future **slot_of(ipk_imap *m, uint64_t i)
 {
 	return &m->ring[i % m->opts.window];
 }
@@ -42,7 +42,7 @@ static void unordered_over(struct ipk__group *group, ipk_future *member)
 {
 	ipk_imap *m = (ipk_imap *)group;
 
-	*place(m, m->n_over++) = member;
+	*slot_of(m, m->n_over++) = member;
 }
 
 static void imap_free(struct ipk__group *group)
@@ -79,7 +79,7 @@ int ipk_pool_imap(ipk_pool *pool, ipk_task_fn fn, ipk_next_fn next, void *next_a
 	int r = ipk__pool_check(pool);
 
 	if (r == 0 && (!fn || !next || !ret_imap))
-		r = -EINVAL;
+		r = ipk__invalid("fn, next or ret_imap is NULL");
 	if (r < 0)
 		return r;
 	ipk__pool_lock(pool);
@@ -101,7 +101,7 @@ int ipk_pool_imap(ipk_pool *pool, ipk_task_fn fn, ipk_next_fn next, void *next_a
 	return 0;
 }
 
-/* 1: one more is under way; 0: the input is at its end. */
+/* 1: one more is in flight; 0: the input has ended. */
 static int take_one(ipk_imap *m)
 {
 	ipk_future *f;
@@ -119,9 +119,9 @@ static int take_one(ipk_imap *m)
 	if (r < 0)
 		return r;
 	m->has_item = false;
-	/* In the other order the handle just made is found again when the task is over. */
+	/* In the other order the handle just created is found again when the task completes. */
 	if (!m->opts.is_unordered)
-		*place(m, m->n_taken) = f;
+		*slot_of(m, m->n_taken) = f;
 	m->n_taken++;
 	return 1;
 }
@@ -153,7 +153,7 @@ int ipk_imap_next(ipk_imap *m, ipk_deadline deadline, ipk_future **ret_future)
 	if (!m)
 		return -EBADF;
 	if (!ret_future)
-		return -EINVAL;
+		return ipk__invalid("ret_future is NULL");
 	r = ipk__pool_check(m->group.pool);
 	if (r < 0)
 		return r;
@@ -163,7 +163,7 @@ int ipk_imap_next(ipk_imap *m, ipk_deadline deadline, ipk_future **ret_future)
 		m->error = 0;
 		return r;
 	}
-	next = place(m, m->n_given);
+	next = slot_of(m, m->n_given);
 	if (m->opts.is_unordered)
 		r = ipk__pool_wait(m->group.pool, NULL, has_one_over, m, deadline);
 	else
@@ -176,16 +176,16 @@ int ipk_imap_next(ipk_imap *m, ipk_deadline deadline, ipk_future **ret_future)
 	return 0;
 }
 
-/* The handles of what is under way: in the order of the results, of what is over only. */
+/* The handles of tasks in flight: in the order of the results, of completed ones only. */
 static void close_rest(ipk_imap *m)
 {
 	uint64_t end = m->opts.is_unordered ? m->n_over : m->n_taken;
 
 	for (uint64_t i = m->n_given; i < end; i++)
-		ipk__future_unref(*place(m, i));
+		ipk__future_unref(*slot_of(m, i));
 }
 
-/* Of what is under way and not over nobody has kept the handle: it goes when that is over. */
+/* Incomplete tasks in flight have no handle any more: they are freed when they complete. */
 static void forget(struct ipk__group *group, ipk_future *member)
 {
 	(void)group;

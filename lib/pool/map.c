@@ -1,13 +1,13 @@
 /*
- * map.c - maps over items of one size: asked for, begun, collected, ended.
+ * map.c - maps over items of one size: submitted, published, collected, completed.
  *
- * A map is a job here, from when it is asked for until nobody can be looking at its memory any
- * more. At most IPK__POOL_MAPS are in the table that workers see, the others wait, by age. A map
- * is over when the workers' counts say so; once one of them has died they may be short for ever,
- * and then the words of the chunks are gone through instead, from where the last look came to a
- * chunk that was not over.
+ * A map is a job here, from its submission until no thread can access its memory any more. At most
+ * IPK__POOL_MAPS are in the table that workers see, the others wait, oldest first. A map is
+ * complete when the workers' counts say so; once one of them has died the counts may stay short,
+ * and then the words of the chunks are scanned instead, from where the last scan met an incomplete
+ * chunk.
  *
- * Items are copied in, and results out, without the pool's mutex where that can be.
+ * Items are copied in, and results out, without the pool's mutex where possible.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,46 +18,46 @@
 #define CHUNKS_PER_WORKER 32u
 #define CHUNKS_MAX ((uint64_t)1 << 31)
 
-/* --- the books --- */
+/* --- the state -------------------------------------------------------------------------------- */
 
 int ipk__maps_init(ipk_pool *pool)
 {
-	struct ipk__map_books *books = ipk__os_calloc(1, sizeof *books);
+	struct ipk__map_state *state = ipk__os_calloc(1, sizeof *state);
 
-	if (!books)
+	if (!state)
 		return -ENOMEM;
-	books->end = &books->first;
-	pool->map_books = books;
+	state->end = &state->first;
+	pool->map_state = state;
 	return 0;
 }
 
-static void unlink_job(struct ipk__map_books *books, struct ipk__pool_map_job *job)
+static void unlink_job(struct ipk__map_state *state, struct ipk__map_job *job)
 {
-	struct ipk__pool_map_job **at = &books->first;
+	struct ipk__map_job **at = &state->first;
 
 	while (*at != job)
 		at = &(*at)->next;
 	*at = job->next;
 	if (!*at)
-		books->end = at;
+		state->end = at;
 }
 
 void ipk__maps_end(ipk_pool *pool)
 {
-	struct ipk__map_books *books = pool->map_books;
-	struct ipk__pool_map_job *job;
+	struct ipk__map_state *state = pool->map_state;
+	struct ipk__map_job *job;
 
-	if (!books)
+	if (!state)
 		return;
-	while ((job = books->first)) {
-		unlink_job(books, job);
+	while ((job = state->first)) {
+		unlink_job(state, job);
 		ipk__map_unref(job);
 	}
-	free(books);
-	pool->map_books = NULL;
+	free(state);
+	pool->map_state = NULL;
 }
 
-static void free_resting(struct ipk__pool_map_job *job)
+static void free_resting(struct ipk__map_job *job)
 {
 	struct ipk__map_rest *rest;
 
@@ -67,7 +67,7 @@ static void free_resting(struct ipk__pool_map_job *job)
 	}
 }
 
-void ipk__map_unref(struct ipk__pool_map_job *job)
+void ipk__map_unref(struct ipk__map_job *job)
 {
 	if (atomic_fetch_sub(&job->n_refs, 1) != 1)
 		return;
@@ -78,7 +78,7 @@ void ipk__map_unref(struct ipk__pool_map_job *job)
 	free(job);
 }
 
-/* --- beginning --- */
+/* --- beginning -------------------------------------------------------------------------------- */
 
 static uint64_t choose_chunk(const ipk_pool *pool, const struct ipk__map_request *request)
 {
@@ -93,7 +93,7 @@ static uint64_t choose_chunk(const ipk_pool *pool, const struct ipk__map_request
 }
 
 static void make_plan(const ipk_pool *pool, const struct ipk__map_request *request,
-		      struct ipk__pool_map *plan)
+		      struct ipk__shm_map *plan)
 {
 	bool is_timed = request->opts->timeout_ns > 0 || request->opts->soft_timeout_ns > 0;
 	unsigned n_regions = IPK__MIN(IPK__MAX(pool->n_workers, 1u), IPK__MAP_REGIONS);
@@ -111,10 +111,9 @@ static void make_plan(const ipk_pool *pool, const struct ipk__map_request *reque
 	plan->stretch = request->stretch;
 }
 
-static struct ipk__pool_map_job *new_job(const ipk_pool *pool,
-					 const struct ipk__map_request *request)
+static struct ipk__map_job *new_job(const ipk_pool *pool, const struct ipk__map_request *request)
 {
-	struct ipk__pool_map_job *job = ipk__os_calloc(1, sizeof *job);
+	struct ipk__map_job *job = ipk__os_calloc(1, sizeof *job);
 	size_t result_bytes = request->n * request->result_bytes;
 
 	if (!job)
@@ -134,7 +133,7 @@ static struct ipk__pool_map_job *new_job(const ipk_pool *pool,
 }
 
 /* Its memory as workers are to find it; without the mutex, for it takes time. */
-static void fill_block(const ipk_pool *pool, struct ipk__pool_map_job *job,
+static void fill_block(const ipk_pool *pool, struct ipk__map_job *job,
 		       const struct ipk__map_request *request)
 {
 	char *base = (char *)pool->shared;
@@ -150,10 +149,10 @@ static void fill_block(const ipk_pool *pool, struct ipk__pool_map_job *job,
 		       request->n * request->item_bytes);
 }
 
-/* Items that are known to end their workers are not begun. */
-static void skip_quarantined(ipk_pool *pool, struct ipk__pool_map_job *job)
+/* Items that are known to kill their workers are not started. */
+static void skip_quarantined(ipk_pool *pool, struct ipk__map_job *job)
 {
-	const struct ipk__pool_map *plan = &job->plan;
+	const struct ipk__shm_map *plan = &job->plan;
 	const char *items = (char *)pool->shared + plan->items_offset;
 	ipk_failure failure;
 
@@ -170,7 +169,7 @@ static void skip_quarantined(ipk_pool *pool, struct ipk__pool_map_job *job)
 		ipk__map_lose(job, i, 1, &failure, true);
 		job->codes[i] = 1;
 		job->plan.flags |= IPK__MAP_HAS_SKIPS;
-		job->is_dirty = true;
+		job->has_codes = true;
 	}
 }
 
@@ -179,7 +178,7 @@ static void wake_workers(ipk_pool *pool, uint32_t n)
 	ipk__pool_wake_workers(pool, IPK__MIN(n, IPK__WAITERS_MAX));
 }
 
-void ipk__map_news(ipk_pool *pool, struct ipk__pool_map_job *job)
+void ipk__map_news(ipk_pool *pool, struct ipk__map_job *job)
 {
 	/* Pairs with a worker that finds nothing left: it takes the bit out, then looks for news.
 	 */
@@ -188,11 +187,11 @@ void ipk__map_news(ipk_pool *pool, struct ipk__pool_map_job *job)
 	wake_workers(pool, 1);
 }
 
-static void publish(struct ipk__pool_map *map, const struct ipk__pool_map *plan)
+static void publish(struct ipk__shm_map *map, const struct ipk__shm_map *plan)
 {
 	uint32_t news = atomic_load(&map->n_news) + 1;
-	size_t from = offsetof(struct ipk__pool_map, kind);
-	size_t to = offsetof(struct ipk__pool_map, regions);
+	size_t from = offsetof(struct ipk__shm_map, kind);
+	size_t to = offsetof(struct ipk__shm_map, regions);
 
 	atomic_store(&map->n_done, 0);
 	atomic_store(&map->n_failed, 0);
@@ -214,11 +213,11 @@ static void publish(struct ipk__pool_map *map, const struct ipk__pool_map *plan)
 	atomic_store(&map->is_open, 1);
 }
 
-static void begin(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t number)
+static void begin_map(ipk_pool *pool, struct ipk__map_job *job, uint32_t number)
 {
-	struct ipk__map_books *books = pool->map_books;
+	struct ipk__map_state *state = pool->map_state;
 
-	books->by_number[number] = job;
+	state->by_number[number] = job;
 	job->number = number;
 	job->map = &pool->maps[number];
 	job->phase = IPK__MAP_RUNS;
@@ -232,25 +231,25 @@ static void begin(ipk_pool *pool, struct ipk__pool_map_job *job, uint32_t number
 
 static void begin_waiting(ipk_pool *pool)
 {
-	struct ipk__map_books *books = pool->map_books;
-	struct ipk__pool_map_job *job = books->first;
+	struct ipk__map_state *state = pool->map_state;
+	struct ipk__map_job *job = state->first;
 
 	for (uint32_t number = 0; number < IPK__POOL_MAPS; number++) {
-		if (books->by_number[number])
+		if (state->by_number[number])
 			continue;
 		while (job && job->phase != IPK__MAP_WAITS)
 			job = job->next;
 		if (!job)
 			return;
-		begin(pool, job, number);
+		begin_map(pool, job, number);
 	}
 }
 
-/* --- ending --- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
-bool ipk__map_is_looked_at(const ipk_pool *pool, const struct ipk__pool_map_job *job)
+bool ipk__map_is_in_use(const ipk_pool *pool, const struct ipk__map_job *job)
 {
-	if (!job->map || pool->map_books->by_number[job->number] != job)
+	if (!job->map || pool->map_state->by_number[job->number] != job)
 		return false;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
 		if (ipk__map_has_worker(pool, i) &&
@@ -259,23 +258,23 @@ bool ipk__map_is_looked_at(const ipk_pool *pool, const struct ipk__pool_map_job 
 	return false;
 }
 
-/* Give up its memory and place, when no worker can be looking at it. */
-static void release(ipk_pool *pool, struct ipk__pool_map_job *job)
+/* Frees its memory and entry, when no worker can be accessing it. */
+static void release(ipk_pool *pool, struct ipk__map_job *job)
 {
-	struct ipk__map_books *books = pool->map_books;
+	struct ipk__map_state *state = pool->map_state;
 
-	if (ipk__map_is_looked_at(pool, job))
+	if (ipk__map_is_in_use(pool, job))
 		return;
 	if (job->map)
-		books->by_number[job->number] = NULL;
+		state->by_number[job->number] = NULL;
 	ipk__map_give_block(pool, job);
-	unlink_job(books, job);
+	unlink_job(state, job);
 	ipk__map_unref(job);
 }
 
 static void release_lingering(ipk_pool *pool)
 {
-	struct ipk__pool_map_job *job = pool->map_books->first, *next;
+	struct ipk__map_job *job = pool->map_state->first, *next;
 
 	for (; job; job = next) {
 		next = job->next;
@@ -284,7 +283,7 @@ static void release_lingering(ipk_pool *pool)
 	}
 }
 
-static void close_map(ipk_pool *pool, struct ipk__pool_map_job *job)
+static void close_map(ipk_pool *pool, struct ipk__map_job *job)
 {
 	atomic_store(&job->map->is_open, 0);
 	atomic_fetch_and(&pool->shared->maps_active, ~((uint32_t)1 << job->number));
@@ -292,8 +291,7 @@ static void close_map(ipk_pool *pool, struct ipk__pool_map_job *job)
 }
 
 /* Results [@from, @to) to where they are wanted. */
-static void copy_results(const ipk_pool *pool, struct ipk__pool_map_job *job, uint64_t from,
-			 uint64_t to)
+static void copy_results(const ipk_pool *pool, struct ipk__map_job *job, uint64_t from, uint64_t to)
 {
 	const char *results = (char *)pool->shared + job->plan.results_offset;
 	size_t n = job->plan.result_bytes;
@@ -304,7 +302,7 @@ static void copy_results(const ipk_pool *pool, struct ipk__pool_map_job *job, ui
 }
 
 /* There was no memory to list those that failed. */
-static void give_results_one_by_one(const ipk_pool *pool, struct ipk__pool_map_job *job)
+static void give_results_one_by_one(const ipk_pool *pool, struct ipk__map_job *job)
 {
 	size_t n = job->plan.result_bytes;
 
@@ -316,7 +314,7 @@ static void give_results_one_by_one(const ipk_pool *pool, struct ipk__pool_map_j
 	}
 }
 
-static void give_results(const ipk_pool *pool, struct ipk__pool_map_job *job)
+static void give_results(const ipk_pool *pool, struct ipk__map_job *job)
 {
 	size_t n = job->plan.result_bytes;
 	uint64_t at = 0;
@@ -338,7 +336,7 @@ static void give_results(const ipk_pool *pool, struct ipk__pool_map_job *job)
 	copy_results(pool, job, at, job->plan.n_items);
 }
 
-static void count(const ipk_pool *pool, const struct ipk__pool_map_job *job)
+static void count(const ipk_pool *pool, const struct ipk__map_job *job)
 {
 	struct ipk__pool_counts *counts = &pool->shared->counts;
 	_Atomic uint64_t *const by_cause[] = {
@@ -360,7 +358,7 @@ static void count(const ipk_pool *pool, const struct ipk__pool_map_job *job)
 	}
 }
 
-static void tell_future(struct ipk__pool_map_job *job)
+static void tell_future(struct ipk__map_job *job)
 {
 	ipk_future *f = job->future;
 	ipk_failure failure;
@@ -379,15 +377,15 @@ static void tell_future(struct ipk__pool_map_job *job)
 	ipk__future_failed(f, &failure);
 }
 
-void ipk__map_end(ipk_pool *pool, struct ipk__pool_map_job *job)
+void ipk__map_end(ipk_pool *pool, struct ipk__map_job *job)
 {
 	ipk__map_gather(pool, job);
 	give_results(pool, job);
-	ipk__counts_turn(pool);
+	ipk__counts_seq_advance(pool);
 	count(pool, job);
 	if (job->map)
 		close_map(pool, job);
-	ipk__counts_turn(pool);
+	ipk__counts_seq_advance(pool);
 	free_resting(job);
 	job->phase = IPK__MAP_LINGERS;
 	tell_future(job);
@@ -396,9 +394,9 @@ void ipk__map_end(ipk_pool *pool, struct ipk__pool_map_job *job)
 		ipk__supervisor_call(pool);
 }
 
-/* --- collecting --- */
+/* --- collecting ------------------------------------------------------------------------------- */
 
-static bool words_are_over(struct ipk__pool_map_job *job)
+static bool words_are_over(struct ipk__map_job *job)
 {
 	while (job->scanned < job->plan.n_chunks) {
 		/* Pairs with the worker's swap: results and codes before it. */
@@ -412,14 +410,14 @@ static bool words_are_over(struct ipk__pool_map_job *job)
 	return true;
 }
 
-static bool is_over(struct ipk__pool_map_job *job)
+static bool is_over(struct ipk__map_job *job)
 {
 	if (job->has_deaths)
 		return words_are_over(job);
 	return atomic_load_explicit(&job->map->n_done, memory_order_acquire) >= job->plan.n_items;
 }
 
-void ipk__map_see(ipk_pool *pool, struct ipk__pool_map_job *job)
+void ipk__map_see(ipk_pool *pool, struct ipk__map_job *job)
 {
 	if (job->phase == IPK__MAP_RUNS && is_over(job))
 		ipk__map_end(pool, job);
@@ -427,7 +425,7 @@ void ipk__map_see(ipk_pool *pool, struct ipk__pool_map_job *job)
 
 void ipk__maps_collect(ipk_pool *pool)
 {
-	struct ipk__pool_map_job *job = pool->map_books->first;
+	struct ipk__map_job *job = pool->map_state->first;
 
 	if (!job)
 		return;
@@ -442,7 +440,7 @@ void ipk__maps_collect(ipk_pool *pool)
 
 bool ipk__maps_have_waiting(const ipk_pool *pool)
 {
-	const struct ipk__pool_map_job *job = pool->map_books->first;
+	const struct ipk__map_job *job = pool->map_state->first;
 
 	while (job && job->phase != IPK__MAP_WAITS)
 		job = job->next;
@@ -451,7 +449,7 @@ bool ipk__maps_have_waiting(const ipk_pool *pool)
 
 bool ipk__maps_are_over(const ipk_pool *pool)
 {
-	const struct ipk__pool_map_job *job = pool->map_books ? pool->map_books->first : NULL;
+	const struct ipk__map_job *job = pool->map_state ? pool->map_state->first : NULL;
 
 	for (; job; job = job->next)
 		if (job->phase != IPK__MAP_LINGERS)
@@ -459,11 +457,11 @@ bool ipk__maps_are_over(const ipk_pool *pool)
 	return true;
 }
 
-/* --- asking for one --- */
+/* --- asking for one --------------------------------------------------------------------------- */
 
-static int join(ipk_pool *pool, struct ipk__pool_map_job *job, ipk_future **ret_f)
+static int join(ipk_pool *pool, struct ipk__map_job *job, ipk_future **ret_f)
 {
-	struct ipk__map_books *books = pool->map_books;
+	struct ipk__map_state *state = pool->map_state;
 	ipk_future *f =
 		pool->phase == IPK__POOL_RUNS ? ipk__future_new(pool, IPK__FUTURE_MAP) : NULL;
 
@@ -473,9 +471,9 @@ static int join(ipk_pool *pool, struct ipk__pool_map_job *job, ipk_future **ret_
 	job->n_refs = 2;
 	f->map = job;
 	job->future = f;
-	atomic_store(&job->plan.sequence, ++books->sequence);
-	*books->end = job;
-	books->end = &job->next;
+	atomic_store(&job->plan.sequence, ++state->sequence);
+	*state->end = job;
+	state->end = &job->next;
 	ipk__count(&pool->shared->counts.n_submitted, job->plan.n_items);
 	if (job->plan.n_items == 0)
 		ipk__map_end(pool, job);
@@ -486,7 +484,7 @@ static int join(ipk_pool *pool, struct ipk__pool_map_job *job, ipk_future **ret_
 
 int ipk__map_submit(ipk_pool *pool, const struct ipk__map_request *request, ipk_future **ret_f)
 {
-	struct ipk__pool_map_job *job = new_job(pool, request);
+	struct ipk__map_job *job = new_job(pool, request);
 	int r = job ? 0 : -ENOMEM;
 
 	if (r < 0)
@@ -513,7 +511,7 @@ int ipk__map_submit(ipk_pool *pool, const struct ipk__map_request *request, ipk_
 	return r;
 }
 
-/* The caller waits no longer: his array is no place for results any more. */
+/* The caller has stopped waiting: results must not be stored in its array any more. */
 static int give_up(ipk_pool *pool, ipk_future *f, int why)
 {
 	ipk__pool_lock(pool);
@@ -536,9 +534,10 @@ int ipk__map_wait(ipk_future *f, ipk_deadline deadline)
 
 int ipk__map_check_opts(const ipk_task_opts *opts)
 {
-	return opts->timeout_ns < 0 || opts->soft_timeout_ns < 0 || opts->retry_delay_ns < 0
-		       ? -EINVAL
-		       : 0;
+	IPK__REQUIRE(opts->timeout_ns >= 0, "IPK_TASK(.timeout_ns): 0 or more");
+	IPK__REQUIRE(opts->soft_timeout_ns >= 0, "IPK_TASK(.soft_timeout_ns): 0 or more");
+	IPK__REQUIRE(opts->retry_delay_ns >= 0, "IPK_TASK(.retry_delay_ns): 0 or more");
+	return 0;
 }
 
 static int check_request(const ipk_pool *pool, const struct ipk__map_request *request)
@@ -548,12 +547,13 @@ static int check_request(const ipk_pool *pool, const struct ipk__map_request *re
 
 	if (r < 0)
 		return r;
-	if (!request->fn || request->item_bytes == 0 || (request->n > 0 && !request->items))
-		return -EINVAL;
+	IPK__REQUIRE(request->fn, "fn is NULL");
+	IPK__REQUIRE(request->item_bytes > 0, "item_bytes: 1 or more");
+	IPK__REQUIRE(request->items || request->n == 0, "items is NULL, and n is not 0");
 	if (__builtin_add_overflow(request->item_bytes, request->result_bytes, &n_bytes) ||
 	    __builtin_mul_overflow(n_bytes, request->n, &n_bytes) ||
 	    n_bytes > IPK__POOL_HEAP_BYTES || request->n > IPK__POOL_HEAP_BYTES)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, "n: exceeds the capacity of a pool");
 	return ipk__map_check_opts(request->opts);
 }
 
@@ -569,7 +569,7 @@ int ipk_pool_map_async(ipk_pool *pool, ipk_map_fn fn, const void *items, size_t 
 	request.opts = &copy;
 	request.chunk = copy.chunk;
 	if (r == 0)
-		r = ret_future ? check_request(pool, &request) : -EINVAL;
+		r = ret_future ? check_request(pool, &request) : ipk__invalid("ret_future is NULL");
 	return r < 0 ? r : ipk__map_submit(pool, &request, ret_future);
 }
 
@@ -589,7 +589,7 @@ int ipk_pool_map_items(ipk_pool *pool, ipk_map_fn fn, const void *items, size_t 
 	if (r == 0)
 		r = check_request(pool, &request);
 	if (r == 0 && !results && result_bytes > 0 && n > 0)
-		r = -EINVAL;
+		r = ipk__invalid("results is NULL, and result_bytes is not 0");
 	if (r == 0)
 		r = ipk__map_submit(pool, &request, &f);
 	if (!f)

@@ -1,11 +1,11 @@
 /*
- * map_array.c - maps over shared arrays, where they lie.
+ * map_array.c - maps over shared arrays, in place.
  *
- * The array is cut into stretches, and each is an item of an ordinary map. Thread workers use the
- * creator's addresses. Worker processes are sent the file that an array lies in, once for each
- * worker; the creator keeps a table of the files it has sent, of which theirs are copies, and
- * gives the place of the one not used for longest to another. A worker that did not get its
- * message (its socket was full) waits for it, and it is sent again at the next look.
+ * The array is cut into ranges, and each is an item of an ordinary map. Thread workers use the
+ * creator's addresses. Worker processes are sent the file that holds the array, once per worker;
+ * the creator keeps a table of the files it has sent, which theirs mirror, and reuses the least
+ * recently used slot. A worker that did not get its message (its socket was full) waits for it, and
+ * it is sent again at the next check.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -16,45 +16,45 @@
 #define STRETCH_BYTES ((size_t)256 << 10)
 #define STRETCHES_PER_WORKER 4u
 
-/* --- files --- */
+/* --- files ------------------------------------------------------------------------------------ */
 
-static uint64_t key_of(const struct ipk__map_books *books, uint32_t place)
+static uint64_t key_of(const struct ipk__map_state *state, uint32_t slot)
 {
-	return books->files[place].generation * IPK__ARRAY_PLACES + place;
+	return state->files[slot].generation * IPK__ARRAY_SLOTS + slot;
 }
 
-static bool has_key(const struct ipk__pool_map_job *job, uint64_t key)
+static bool has_key(const struct ipk__map_job *job, uint64_t key)
 {
 	return job->plan.kind == IPK__MAP_ARRAY &&
 	       (job->plan.arrays[0] == key || job->plan.arrays[1] == key);
 }
 
-static bool is_in_use(const struct ipk__map_books *books, uint32_t place)
+static bool is_in_use(const struct ipk__map_state *state, uint32_t slot)
 {
-	const struct ipk__pool_map_job *job = books->first;
+	const struct ipk__map_job *job = state->first;
 
 	for (; job; job = job->next)
-		if (has_key(job, key_of(books, place)))
+		if (has_key(job, key_of(state, slot)))
 			return true;
 	return false;
 }
 
 /* -EBUSY: all are in use. */
-static int find_place(const struct ipk__map_books *books, const struct ipk__arena *arena,
-		      uint32_t *ret_place)
+static int find_slot(const struct ipk__map_state *state, const struct ipk__arena *arena,
+		     uint32_t *ret_place)
 {
 	uint32_t best = UINT32_MAX;
 
-	for (uint32_t i = 0; i < IPK__ARRAY_PLACES; i++) {
-		const struct ipk__array_file *file = &books->files[i];
+	for (uint32_t i = 0; i < IPK__ARRAY_SLOTS; i++) {
+		const struct ipk__array_file *file = &state->files[i];
 
 		if (file->generation > 0 && file->device == arena->device &&
 		    file->inode == arena->inode) {
 			*ret_place = i;
 			return 0;
 		}
-		if (!is_in_use(books, i) &&
-		    (best == UINT32_MAX || file->used_at < books->files[best].used_at))
+		if (!is_in_use(state, i) &&
+		    (best == UINT32_MAX || file->used_at < state->files[best].used_at))
 			best = i;
 	}
 	if (best == UINT32_MAX)
@@ -63,21 +63,20 @@ static int find_place(const struct ipk__map_books *books, const struct ipk__aren
 	return 0;
 }
 
-static void send_file(ipk_pool *pool, const struct ipk__pool_map_job *job, int which,
-		      unsigned worker)
+static void send_file(ipk_pool *pool, const struct ipk__map_job *job, int which, unsigned worker)
 {
 	const struct ipk__arena *arena = job->arenas[which];
 	struct ipk__array_file *file =
-		&pool->map_books->files[job->plan.arrays[which] % IPK__ARRAY_PLACES];
+		&pool->map_state->files[job->plan.arrays[which] % IPK__ARRAY_SLOTS];
 	struct ipk__array_message message = {job->plan.arrays[which], arena->segment.mapped_bytes};
 	const struct iovec part = {&message, sizeof message};
 
-	if (pool->members[worker].is_there && !file->was_sent[worker])
-		file->was_sent[worker] = ipk__os_send(pool->members[worker].control_fd, &part, 1,
+	if (pool->handles[worker].is_there && !file->was_sent[worker])
+		file->was_sent[worker] = ipk__os_send(pool->handles[worker].control_fd, &part, 1,
 						      &arena->segment.fd, 1) == 0;
 }
 
-void ipk__map_send_files(ipk_pool *pool, const struct ipk__pool_map_job *job)
+void ipk__map_send_files(ipk_pool *pool, const struct ipk__map_job *job)
 {
 	if (!pool->zygote || job->plan.kind != IPK__MAP_ARRAY)
 		return;
@@ -88,43 +87,43 @@ void ipk__map_send_files(ipk_pool *pool, const struct ipk__pool_map_job *job)
 
 void ipk__maps_greet(ipk_pool *pool, unsigned worker)
 {
-	struct ipk__map_books *books = pool->map_books;
-	const struct ipk__pool_map_job *job = books ? books->first : NULL;
+	struct ipk__map_state *state = pool->map_state;
+	const struct ipk__map_job *job = state ? state->first : NULL;
 
-	for (uint32_t i = 0; books && i < IPK__ARRAY_PLACES; i++)
-		books->files[i].was_sent[worker] = false;
+	for (uint32_t i = 0; state && i < IPK__ARRAY_SLOTS; i++)
+		state->files[i].was_sent[worker] = false;
 	for (; job; job = job->next)
 		if (job->phase != IPK__MAP_LINGERS)
 			ipk__map_send_files(pool, job);
 }
 
-/* --- a map's arrays --- */
+/* --- a map's arrays --------------------------------------------------------------------------- */
 
-static int take_file(ipk_pool *pool, struct ipk__pool_map_job *job, int which, ipk_array *a)
+static int take_file(ipk_pool *pool, struct ipk__map_job *job, int which, ipk_array *a)
 {
-	struct ipk__map_books *books = pool->map_books;
+	struct ipk__map_state *state = pool->map_state;
 	const struct ipk__arena *arena = a->ref.arena;
 	struct ipk__array_file *file;
-	uint32_t place;
-	int r = find_place(books, arena, &place);
+	uint32_t slot;
+	int r = find_slot(state, arena, &slot);
 
 	if (r < 0)
 		return r;
-	file = &books->files[place];
+	file = &state->files[slot];
 	if (file->generation == 0 || file->device != arena->device || file->inode != arena->inode)
 		*file = (struct ipk__array_file){
 			.generation = file->generation + 1,
 			.device = arena->device,
 			.inode = arena->inode,
 		};
-	file->used_at = books->sequence + 1;
+	file->used_at = state->sequence + 1;
 	job->arenas[which] = arena;
-	job->plan.arrays[which] = key_of(books, place);
+	job->plan.arrays[which] = key_of(state, slot);
 	job->plan.array_offsets[which] = (uint64_t)(a->data - (char *)arena->shared);
 	return 0;
 }
 
-int ipk__map_take_arrays(ipk_pool *pool, struct ipk__pool_map_job *job,
+int ipk__map_take_arrays(ipk_pool *pool, struct ipk__map_job *job,
 			 const struct ipk__map_request *request)
 {
 	int r = 0;
@@ -147,7 +146,7 @@ int ipk__map_take_arrays(ipk_pool *pool, struct ipk__pool_map_job *job,
 	return r;
 }
 
-/* --- asking for one --- */
+/* --- asking for one --------------------------------------------------------------------------- */
 
 static size_t choose_stretch(const ipk_pool *pool, const ipk_array *items, const ipk_array *results,
 			     size_t chunk)
@@ -166,7 +165,7 @@ static bool is_left_alone(void *arg)
 {
 	const ipk_future *f = arg;
 
-	return !ipk__map_is_looked_at(f->pool, f->map);
+	return !ipk__map_is_in_use(f->pool, f->map);
 }
 
 /* A thread may be at a stretch yet: the arrays must stay until it is not. */
@@ -207,8 +206,9 @@ int ipk_pool_map_array(ipk_pool *pool, ipk_slice_fn fn, ipk_array *items, ipk_ar
 		r = ipk__map_check_opts(&copy);
 	if (r < 0)
 		return r;
-	if (!fn || (results && results->n_items != items->n_items))
-		return -EINVAL;
+	IPK__REQUIRE(fn, "fn is NULL");
+	IPK__REQUIRE(!results || results->n_items == items->n_items,
+		     "results: must have as many items as items");
 	request.stretch = choose_stretch(pool, items, results, copy.chunk);
 	request.n = (items->n_items + request.stretch - 1) / request.stretch;
 	return run(pool, &request, deadline);

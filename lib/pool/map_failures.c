@@ -1,9 +1,9 @@
 /*
- * map_failures.c - which items of a map did not become results, and why.
+ * map_failures.c - which items of a map have no result, and why.
  *
- * What the function gave is in the codes, one for each item; whatever else went wrong is noted
- * here when it happens. When the map is over both are put together, by index. Runs of items with
- * the same end (a map that was cancelled) are one note.
+ * The function's return values are in the codes, one for each item; all other failures are noted
+ * here when they happen. When the map completes both are merged, by index. Runs of items with the
+ * same outcome (a cancelled map) are one note.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "pool/map_internal.h"
 
-/* --- noting --- */
+/* --- noting ----------------------------------------------------------------------------------- */
 
 static int grow(void **list, size_t n, size_t *n_max, size_t item_bytes)
 {
@@ -73,15 +73,15 @@ static struct ipk__map_loss *add_loss(struct ipk__map_losses *losses)
 }
 
 /* Without memory: as if the function had given this. */
-static void lose_in_codes(struct ipk__pool_map_job *job, uint64_t first, uint64_t n, int code)
+static void lose_in_codes(struct ipk__map_job *job, uint64_t first, uint64_t n, int code)
 {
 	job->losses.is_in_codes = true;
 	for (uint64_t i = first; i < first + n; i++)
 		job->codes[i] = code;
 }
 
-void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
-		   const ipk_failure *failure, bool has_detail)
+void ipk__map_lose(struct ipk__map_job *job, uint64_t first, uint64_t n, const ipk_failure *failure,
+		   bool has_detail)
 {
 	struct ipk__map_losses *losses = &job->losses;
 	struct ipk__map_loss *loss;
@@ -109,7 +109,7 @@ void ipk__map_lose(struct ipk__pool_map_job *job, uint64_t first, uint64_t n,
 	};
 }
 
-/* --- at the end --- */
+/* --- at the end ------------------------------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {
@@ -139,7 +139,7 @@ static void add_code(struct ipk__map_losses *losses, uint64_t i, int code)
 }
 
 /* Items whose function failed, among those that were not lost otherwise. */
-static void add_codes(struct ipk__pool_map_job *job)
+static void add_codes(struct ipk__map_job *job)
 {
 	struct ipk__map_losses *losses = &job->losses;
 	size_t n_noted = losses->n, at = 0;
@@ -170,7 +170,7 @@ static struct ipk__map_loss *loss_of(const struct ipk__map_losses *losses, uint6
 	return NULL;
 }
 
-static void add_texts(ipk_pool *pool, struct ipk__pool_map_job *job)
+static void add_texts(ipk_pool *pool, struct ipk__map_job *job)
 {
 	const struct ipk__map_text *texts =
 		(const void *)((char *)pool->shared + job->plan.texts_offset);
@@ -189,7 +189,7 @@ static void add_texts(ipk_pool *pool, struct ipk__pool_map_job *job)
 	}
 }
 
-void ipk__map_gather(ipk_pool *pool, struct ipk__pool_map_job *job)
+void ipk__map_gather(ipk_pool *pool, struct ipk__map_job *job)
 {
 	bool has_codes = job->losses.is_in_codes ||
 			 (job->map && (job->has_deaths || atomic_load(&job->map->n_failed) > 0));
@@ -197,16 +197,16 @@ void ipk__map_gather(ipk_pool *pool, struct ipk__pool_map_job *job)
 	sort(&job->losses);
 	if (!has_codes)
 		return;
-	job->is_dirty = true;
+	job->has_codes = true;
 	add_codes(job);
 	sort(&job->losses);
 	if (job->map)
 		add_texts(pool, job);
 }
 
-/* --- asking --- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
-void ipk__map_loss_failure(const struct ipk__pool_map_job *job, const struct ipk__map_loss *loss,
+void ipk__map_loss_failure(const struct ipk__map_job *job, const struct ipk__map_loss *loss,
 			   uint64_t index, ipk_failure *ret_failure)
 {
 	const ipk_failure *detail = loss->detail ? &job->losses.details[loss->detail - 1] : NULL;
@@ -222,12 +222,12 @@ void ipk__map_loss_failure(const struct ipk__pool_map_job *job, const struct ipk
 	ret_failure->index = index;
 }
 
-bool ipk__map_is_lost(const struct ipk__pool_map_job *job, uint64_t index)
+bool ipk__map_is_lost(const struct ipk__map_job *job, uint64_t index)
 {
 	return job->codes[index] != 0 || loss_of(&job->losses, index);
 }
 
-void ipk__map_first_failure(const struct ipk__pool_map_job *job, ipk_failure *ret_failure)
+void ipk__map_first_failure(const struct ipk__map_job *job, ipk_failure *ret_failure)
 {
 	const struct ipk__map_losses *losses = &job->losses;
 	const struct ipk__map_loss *first = losses->n > 0 ? losses->list : &losses->unlisted;
@@ -237,7 +237,7 @@ void ipk__map_first_failure(const struct ipk__pool_map_job *job, ipk_failure *re
 	ipk__map_loss_failure(job, first, first->first, ret_failure);
 }
 
-static int list_failures(const struct ipk__pool_map_job *job, ipk_failure *ret_failures, size_t max,
+static int list_failures(const struct ipk__map_job *job, ipk_failure *ret_failures, size_t max,
 			 size_t *ret_n)
 {
 	const struct ipk__map_losses *losses = &job->losses;
@@ -259,8 +259,9 @@ int ipk_future_failures(ipk_future *f, ipk_failure *ret_failures, size_t max, si
 		return -EBADF;
 	if (f->pool->creator_pid != ipk__os_pid())
 		return -EPERM;
-	if (!ret_n || (max > 0 && !ret_failures) || f->kind == IPK__FUTURE_TASK)
-		return -EINVAL;
+	IPK__REQUIRE(ret_n && (max == 0 || ret_failures),
+		     "ret_n, or ret_failures with max over 0, is NULL");
+	IPK__REQUIRE(f->kind != IPK__FUTURE_TASK, "f: a task has no items");
 	if (f->kind == IPK__FUTURE_GROUP)
 		return ipk__group_failures(f, ret_failures, max, ret_n);
 	if (ipk_future_state_of(f) < IPK_FUTURE_DONE)

@@ -1,10 +1,9 @@
 /*
- * map_memory.c - where a map's words, codes, items and results lie: a block of the heap.
+ * map_memory.c - the memory of a map's words, codes, items and results: a block of the heap.
  *
- * The blocks of maps that are over are kept for the next ones, up to a limit: memory that the
- * kernel has filled in and every worker has mapped is worth more than all else about a small
- * map. Codes come first in a block, so that they are zeros already when no item of the last map
- * failed.
+ * The blocks of completed maps are kept for the next ones, up to a limit: memory that the kernel
+ * has faulted in and every worker has mapped matters more than anything else about a small map.
+ * Codes come first in a block, so they are zero already if no item of the last map failed.
  */
 #include <errno.h>
 
@@ -12,22 +11,22 @@
 
 #define KEPT_BYTES ((uint64_t)64 << 20)
 
-/* --- the kept ones --- */
+/* --- the kept ones ---------------------------------------------------------------------------- */
 
 static void drop(ipk_pool *pool, struct ipk__map_block *block)
 {
 	if (block->n_bytes > 0)
-		ipk__room_give(&pool->room, block->offset, block->n_bytes);
+		ipk__pool_heap_free(&pool->heap, block->offset, block->n_bytes);
 	*block = (struct ipk__map_block){0};
 }
 
 /* The smallest that is large enough, but no giant for a dwarf. */
-static struct ipk__map_block *find_kept(struct ipk__map_books *books, uint64_t n_bytes)
+static struct ipk__map_block *find_kept(struct ipk__map_state *state, uint64_t n_bytes)
 {
 	struct ipk__map_block *best = NULL;
 
 	for (unsigned i = 0; i < IPK__MAP_BLOCKS; i++) {
-		struct ipk__map_block *block = &books->kept[i];
+		struct ipk__map_block *block = &state->kept[i];
 
 		if (block->n_bytes >= n_bytes && block->n_bytes / 8 <= n_bytes &&
 		    (!best || block->n_bytes < best->n_bytes))
@@ -38,8 +37,8 @@ static struct ipk__map_block *find_kept(struct ipk__map_books *books, uint64_t n
 
 static int take(ipk_pool *pool, uint64_t n_bytes, struct ipk__map_block *ret_block)
 {
-	struct ipk__map_books *books = pool->map_books;
-	struct ipk__map_block *kept = find_kept(books, n_bytes);
+	struct ipk__map_state *state = pool->map_state;
+	struct ipk__map_block *kept = find_kept(state, n_bytes);
 	struct ipk__map_block block = {.n_bytes = n_bytes};
 	int r;
 
@@ -48,47 +47,47 @@ static int take(ipk_pool *pool, uint64_t n_bytes, struct ipk__map_block *ret_blo
 		*kept = (struct ipk__map_block){0};
 		return 0;
 	}
-	r = ipk__room_take(&pool->room, n_bytes, &block.offset);
+	r = ipk__pool_heap_alloc(&pool->heap, n_bytes, &block.offset);
 	for (unsigned i = 0; r == -ENOSPC && i < IPK__MAP_BLOCKS; i++) {
-		drop(pool, &books->kept[i]);
-		r = ipk__room_take(&pool->room, n_bytes, &block.offset);
+		drop(pool, &state->kept[i]);
+		r = ipk__pool_heap_alloc(&pool->heap, n_bytes, &block.offset);
 	}
 	if (r == 0)
 		*ret_block = block;
 	return r;
 }
 
-static uint64_t kept_bytes(const struct ipk__map_books *books)
+static uint64_t kept_bytes(const struct ipk__map_state *state)
 {
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < IPK__MAP_BLOCKS; i++)
-		n += books->kept[i].n_bytes;
+		n += state->kept[i].n_bytes;
 	return n;
 }
 
 static void keep(ipk_pool *pool, struct ipk__map_block *block)
 {
-	struct ipk__map_books *books = pool->map_books;
+	struct ipk__map_state *state = pool->map_state;
 
 	if (block->n_bytes > KEPT_BYTES) {
 		drop(pool, block);
 		return;
 	}
-	/* The last place is that of the one kept longest. */
-	drop(pool, &books->kept[IPK__MAP_BLOCKS - 1]);
+	/* The last entry is that of the one kept longest. */
+	drop(pool, &state->kept[IPK__MAP_BLOCKS - 1]);
 	for (unsigned i = IPK__MAP_BLOCKS - 1; i > 0; i--) {
-		books->kept[i] = books->kept[i - 1];
-		books->kept[i - 1] = (struct ipk__map_block){0};
+		state->kept[i] = state->kept[i - 1];
+		state->kept[i - 1] = (struct ipk__map_block){0};
 	}
-	books->kept[0] = *block;
-	for (unsigned i = IPK__MAP_BLOCKS - 1; kept_bytes(books) > KEPT_BYTES; i--)
-		drop(pool, &books->kept[i]);
+	state->kept[0] = *block;
+	for (unsigned i = IPK__MAP_BLOCKS - 1; kept_bytes(state) > KEPT_BYTES; i--)
+		drop(pool, &state->kept[i]);
 }
 
-/* --- a map's --- */
+/* --- a map's ---------------------------------------------------------------------------------- */
 
-static uint64_t place(uint64_t *end, uint64_t n_bytes)
+static uint64_t carve(uint64_t *end, uint64_t n_bytes)
 {
 	uint64_t at = *end;
 
@@ -96,18 +95,18 @@ static uint64_t place(uint64_t *end, uint64_t n_bytes)
 	return at;
 }
 
-int ipk__map_take_block(ipk_pool *pool, struct ipk__pool_map_job *job)
+int ipk__map_take_block(ipk_pool *pool, struct ipk__map_job *job)
 {
-	struct ipk__pool_map *plan = &job->plan;
+	struct ipk__shm_map *plan = &job->plan;
 	uint64_t end = 0, at[5];
 	bool has_items = plan->kind == IPK__MAP_ITEMS;
 	int r;
 
-	at[0] = place(&end, plan->n_items * sizeof(int32_t));
-	at[1] = place(&end, plan->n_chunks * sizeof(uint64_t));
-	at[2] = place(&end, IPK__MAP_TEXTS * sizeof(struct ipk__map_text));
-	at[3] = place(&end, has_items ? plan->n_items * plan->item_bytes : 0);
-	at[4] = place(&end, has_items ? plan->n_items * plan->result_bytes : 0);
+	at[0] = carve(&end, plan->n_items * sizeof(int32_t));
+	at[1] = carve(&end, plan->n_chunks * sizeof(uint64_t));
+	at[2] = carve(&end, IPK__MAP_TEXTS * sizeof(struct ipk__map_text));
+	at[3] = carve(&end, has_items ? plan->n_items * plan->item_bytes : 0);
+	at[4] = carve(&end, has_items ? plan->n_items * plan->result_bytes : 0);
 	r = take(pool, end, &job->block);
 	if (r < 0)
 		return r;
@@ -121,11 +120,11 @@ int ipk__map_take_block(ipk_pool *pool, struct ipk__pool_map_job *job)
 	return 0;
 }
 
-void ipk__map_give_block(ipk_pool *pool, struct ipk__pool_map_job *job)
+void ipk__map_give_block(ipk_pool *pool, struct ipk__map_job *job)
 {
 	if (job->block.n_bytes == 0)
 		return;
-	job->block.zero_bytes = job->is_dirty ? 0 : job->plan.n_items * sizeof(int32_t);
+	job->block.zero_bytes = job->has_codes ? 0 : job->plan.n_items * sizeof(int32_t);
 	keep(pool, &job->block);
 	job->block = (struct ipk__map_block){0};
 }

@@ -1,22 +1,22 @@
 /*
  * map_shared.h - maps: one function over many items, as workers see it.
  *
- * A map is cut into chunks, each with a word that says whose it is: a worker claims a chunk
- * by compare-and-swap of that word, and nobody else writes it until the worker is done or
- * dead. Each worker begins in a region of its own and helps in others' when that is
- * exhausted, so that two workers are rarely after the same word or the same memory.
+ * A map is cut into chunks, each with a word that names its owner: a worker claims a chunk by
+ * compare-and-swap of that word, and no other process writes it until the worker is done or dead.
+ * Each worker begins in a region of its own and helps in others' when that is exhausted, so two
+ * workers rarely compete for the same word or the same memory.
  *
- * A worker's place (pool_shared.h) names the chunk it is after, stored before it claims it, and
- * the item it is at, stored before the item is begun. When it dies, the items of its chunk
- * before that one are done, that one is the one that killed it, and the rest goes back: the
- * word becomes READY again, from there on. How many items are done is only counted now and
- * then, and not at all when a worker dies in between: after a death the words alone tell.
+ * A worker's record (pool_shared.h) names the chunk, stored before it is claimed, and the current
+ * item, stored before the item is started. When the worker dies, the items of its chunk before that
+ * one are done, that one killed it, and the rest is requeued: the word becomes READY again, from
+ * there on. The number of done items is only updated now and then, and not if a worker dies in
+ * between: after a death only the words are reliable.
  *
- * A worker announces in its place that it looks at a map, then sees whether the map is open; the
- * creator closes it, then sees whether anybody has announced that. One of the two sees the other,
- * so a map's memory and its place in the table are used again only when nobody looks at it.
- * maps_active is but a hint: a worker that finds nothing left takes the bit out, and puts it back
- * when there were news meanwhile.
+ * A worker announces in its record that it accesses a map, then checks whether the map is open; the
+ * creator closes it, then checks for announcements. One of the two sees the other, so a map's
+ * memory and its entry in the table are reused only when no worker accesses it. maps_active is only
+ * a hint: a worker that finds nothing left clears the bit, and sets it again if there were news
+ * meanwhile.
  */
 #ifndef IPK_POOL_MAP_SHARED_H
 #define IPK_POOL_MAP_SHARED_H
@@ -37,13 +37,13 @@ enum {
 	IPK__CHUNK_TAKEN = 2,
 	IPK__CHUNK_DONE = 3,
 	IPK__CHUNK_CONDEMNED =
-		4, /* the creator has seen to all its items; a worker may be at one yet */
-	IPK__CHUNK_RESTING = 5, /* READY again before long */
+		4, /* the creator has dealt with its items; a worker may still be at one */
+	IPK__CHUNK_RESTING = 5, /* will be READY again soon */
 };
 
 /*
- * First item to do within the chunk (32 bits), how often that was begun (16, no more are
- * counted), worker (8), state (8).
+ * First item to process within the chunk (32 bits), number of attempts at it (16, saturating),
+ * worker (8), state (8).
  */
 static inline uint64_t ipk__chunk_word(uint64_t from, uint32_t n_begun, uint32_t worker,
 				       uint32_t state)
@@ -79,51 +79,50 @@ static inline uint64_t ipk__chunk_in_state(uint64_t word, uint32_t worker, uint3
 
 enum {
 	IPK__MAP_ITEMS = 0, /* fn is an ipk_map_fn */
-	IPK__MAP_ARRAY = 1, /* fn is an ipk_slice_fn: an item is a stretch of the array */
+	IPK__MAP_ARRAY = 1, /* fn is an ipk_slice_fn: an item is a range of the array */
 };
 
 enum {
-	/* Items have a time limit: since_ns is stored for each, exactly, and chunks are of one
-	   item. */
+	/* Items have a time limit: since_ns is exact for each, and a chunk is one item. */
 	IPK__MAP_IS_TIMED = 1u << 0,
-	/* Items whose code is not 0 beforehand are not to be done. */
+	/* Items with a nonzero code are skipped. */
 	IPK__MAP_HAS_SKIPS = 1u << 1,
 };
 
 struct ipk__map_region {
 	alignas(64) _Atomic uint32_t next; /* a hint: chunks before it are claimed */
-	_Atomic uint32_t last;             /* a hint for helpers, who come from the end */
-	_Atomic uint32_t helper;           /* a hint who is there, as worker + 1: help elsewhere */
+	_Atomic uint32_t last;             /* a hint for helpers, which come from the end */
+	_Atomic uint32_t helper;           /* a hint: the helper here, as worker + 1 */
 };
 
-struct ipk__pool_map {
-	alignas(IPK__CACHE_LINE) _Atomic uint64_t n_done; /* items, told by workers now and then */
+struct ipk__shm_map {
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t n_done; /* items, added by workers now and then */
 	_Atomic uint64_t n_failed;
-	alignas(IPK__CACHE_LINE) _Atomic uint32_t is_open; /* what follows is good */
-	_Atomic uint32_t n_news; /* publications and chunks that went back, of all maps here ever */
-	_Atomic uint32_t stop;   /* what ipk_task_should_stop() says to all its items */
-	_Atomic uint32_t
-		tells; /* n_done is not exact: whoever finds nothing left tells the creator */
+	alignas(IPK__CACHE_LINE) _Atomic uint32_t is_open; /* what follows is valid */
+	_Atomic uint32_t n_news; /* publications and requeued chunks of this entry, in total */
+	_Atomic uint32_t stop;   /* the result of ipk_task_should_stop() for its items */
+	/* n_done is not exact: a worker that finds nothing left notifies the creator */
+	_Atomic uint32_t tells;
 	_Atomic uint32_t n_texts;
 	uint32_t first_news; /* n_news at its publication */
 	uint32_t kind;       /* IPK__MAP_ITEMS, IPK__MAP_ARRAY */
 	uint32_t flags;
-	_Atomic uint64_t sequence; /* the lowest is done first */
+	_Atomic uint64_t sequence; /* the lowest is processed first */
 	uint64_t fn;
 	uint64_t n_items;
-	uint64_t chunk; /* items in each, but for the last */
+	uint64_t chunk; /* items in each, except the last */
 	uint32_t n_chunks;
 	uint32_t n_regions;
 	int64_t soft_timeout_ns; /* 0: none */
 	uint64_t words_offset;   /* of the chunks; offsets are in the pool's segment */
-	uint64_t codes_offset;   /* int32_t each: what the function gave, zeroed before */
+	uint64_t codes_offset;   /* int32_t each: the function's return value, zeroed before */
 	uint64_t texts_offset;   /* IPK__MAP_TEXTS of struct ipk__map_text */
 	/* IPK__MAP_ITEMS: */
 	uint64_t items_offset;
 	uint64_t results_offset;
 	uint64_t item_bytes, result_bytes;
 	/* IPK__MAP_ARRAY: */
-	uint64_t arrays[2];        /* keys of the files they lie in: see worker_array.h; 0 none */
+	uint64_t arrays[2];        /* keys of their files: see worker_array.h; 0 none */
 	uint64_t array_offsets[2]; /* in those; thread workers: addresses */
 	uint64_t array_items;
 	uint64_t stretch; /* how many of them make an item here */
@@ -132,11 +131,11 @@ struct ipk__pool_map {
 };
 
 struct ipk__map_text {
-	_Atomic uint64_t index; /* of the item, + 1; 0: not whole yet */
+	_Atomic uint64_t index; /* of the item, + 1; 0: not complete yet */
 	char text[120];
 };
 
-/* The chunks of region @i are from this one on, up to that of the next. */
+/* First chunk of region @i; it extends to that of the next. */
 static inline uint32_t ipk__map_region_first(uint32_t i, uint32_t n_regions, uint32_t n_chunks)
 {
 	return (uint32_t)((uint64_t)n_chunks * i / n_regions);

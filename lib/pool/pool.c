@@ -1,10 +1,10 @@
 /*
- * pool.c - a pool is made, shut down and taken down.
+ * pool.c - a pool is created, shut down and destroyed.
  *
- * Made in this order, and taken down the other way round: the books; the segment and the fds;
- * the workers (a zygote first, by a fork, so before the pool's own thread is there); that thread.
- * The struct outlives the handle for as long as there are futures: they keep their results and
- * need its mutex, but no more than that.
+ * Created in this order, and destroyed in reverse: the private bookkeeping; the segment and the
+ * fds; the workers (a zygote first, by a fork, so before the pool's own thread exists); that
+ * thread. The struct outlives the handle as long as there are futures: they keep their results and
+ * need its mutex, but nothing else.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include "os/uncancelled.h"
 #include "pool/pool_internal.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
 #define KICK_NS 50000 /* between two calls of those who still wait in a pool that goes */
 
@@ -24,7 +24,7 @@ int ipk__pool_check(const ipk_pool *pool)
 	return pool->creator_pid == ipk__os_pid() ? 0 : -EPERM;
 }
 
-/* --- what may be asked for --- */
+/* --- what may be asked for -------------------------------------------------------------------- */
 
 static int check_opts(const ipk_pool_opts *opts, ipk_pool_opts *ret_opts)
 {
@@ -37,15 +37,25 @@ static int check_opts(const ipk_pool_opts *opts, ipk_pool_opts *ret_opts)
 		o.label = "pool";
 	if (o.n_workers == 0)
 		o.n_workers = IPK__MIN(ipk_cpu_count(), (unsigned)IPK_POOL_WORKERS_MAX);
-	if ((unsigned)o.kind > IPK_POOL_THREADS || o.n_workers > IPK_POOL_WORKERS_MAX ||
-	    ipk__name_check(o.label) < 0 || o.timeout_ns < 0 ||
-	    (o.kind == IPK_POOL_THREADS && o.worker_memory_bytes > 0))
-		return -EINVAL;
+	IPK__REQUIRE((unsigned)o.kind <= IPK_POOL_THREADS, "IPK_POOL(.kind): an ipk_pool_kind");
+	IPK__REQUIRE(o.n_workers <= IPK_POOL_WORKERS_MAX,
+		     "IPK_POOL(.n_workers): 0 to IPK_POOL_WORKERS_MAX");
+	IPK__REQUIRE(ipk__name_check(o.label) == 0, "IPK_POOL(.label): " IPK__NAME_RULE);
+	IPK__REQUIRE(o.timeout_ns >= 0, "IPK_POOL(.timeout_ns): 0 or more");
+	IPK__REQUIRE((unsigned)o.start_method < IPK_START_EXEC,
+		     "IPK_POOL(.start_method): IPK_START_DEFAULT, IPK_START_FORK or "
+		     "IPK_START_ZYGOTE");
+	IPK__REQUIRE(o.kind == IPK_POOL_PROCESSES || o.start_method == IPK_START_DEFAULT,
+		     "IPK_POOL(.start_method): not with IPK_POOL_THREADS");
+	IPK__REQUIRE(o.start_method != IPK_START_ZYGOTE || !o.initializer_arg,
+		     "IPK_POOL(.initializer_arg): must be NULL with IPK_START_ZYGOTE");
+	IPK__REQUIRE(o.kind == IPK_POOL_PROCESSES || o.worker_memory_bytes == 0,
+		     "IPK_POOL(.worker_memory_bytes): not with IPK_POOL_THREADS");
 	*ret_opts = o;
 	return 0;
 }
 
-/* --- the segment --- */
+/* --- the segment ------------------------------------------------------------------------------ */
 
 struct places {
 	uint64_t slots, cells, maps, heap;
@@ -58,7 +68,7 @@ static struct places lay_out(void)
 	at.slots = ipk__round_up(sizeof(struct ipk__shm_pool), IPK__CACHE_LINE);
 	at.cells = at.slots + IPK__POOL_SLOTS * sizeof(struct ipk__pool_slot);
 	at.maps = at.cells + IPK__POOL_SLOTS * sizeof(uint64_t);
-	at.heap = ipk__round_up(at.maps + IPK__POOL_MAPS * sizeof(struct ipk__pool_map),
+	at.heap = ipk__round_up(at.maps + IPK__POOL_MAPS * sizeof(struct ipk__shm_map),
 				ipk__os_page_bytes());
 	return at;
 }
@@ -77,7 +87,7 @@ static void fill(ipk_pool *pool, const struct places *at)
 	s->creator = ipk__owner_of(ipk__os_pid());
 	pool->slots = (struct ipk__pool_slot *)(base + at->slots);
 	pool->cells = (_Atomic uint64_t *)(base + at->cells);
-	pool->maps = (struct ipk__pool_map *)(base + at->maps);
+	pool->maps = (struct ipk__shm_map *)(base + at->maps);
 }
 
 static int make_segment(ipk_pool *pool)
@@ -96,8 +106,8 @@ static int make_segment(ipk_pool *pool)
 		return r;
 	pool->shared = (struct ipk__shm_pool *)pool->segment.header;
 	fill(pool, &at);
-	ipk__room_init(&pool->room, pool->segment.fd, pool->shared, at.heap,
-		       pool->segment.mapped_bytes);
+	ipk__pool_heap_init(&pool->heap, pool->segment.fd, pool->shared, at.heap,
+			    pool->segment.mapped_bytes);
 	return ipk__segment_publish(&pool->segment, NULL);
 }
 
@@ -107,23 +117,23 @@ static int make_fds(ipk_pool *pool)
 	int r = ipk__os_epoll(&pool->epoll_fd);
 
 	if (r == 0)
-		r = ipk__os_bell_open(&pool->call_fd);
+		r = ipk__os_doorbell_open(&pool->call_fd);
 	if (r == 0)
 		r = ipk__os_stat(pool->call_fd, &call);
 	if (r == 0)
-		r = ipk__os_bell_open(&pool->bell_fd);
+		r = ipk__os_doorbell_open(&pool->doorbell_fd);
 	pool->call_inode = call.inode;
 	return r;
 }
 
-/* --- the books --- */
+/* --- the state -------------------------------------------------------------------------------- */
 
 static int init_locks(ipk_pool *pool)
 {
 	pthread_mutexattr_t mutex_kind;
 	pthread_condattr_t clock;
 
-	/* Held for less than a sleep and a wake take: look for a while first. */
+	/* Held for less time than a sleep and a wake take: spin first. */
 	pthread_mutexattr_init(&mutex_kind);
 	pthread_mutexattr_settype(&mutex_kind, IPK__OS_MUTEX_LOOKS);
 	pthread_mutex_init(&pool->mutex, &mutex_kind);
@@ -145,10 +155,10 @@ static ipk_pool *new_pool(const ipk_pool_opts *opts)
 	strcpy(pool->label, opts->label);
 	pool->opts.label = pool->label;
 	pool->creator_pid = ipk__os_pid();
-	pool->segment.fd = pool->epoll_fd = pool->call_fd = pool->bell_fd = -1;
+	pool->segment.fd = pool->epoll_fd = pool->call_fd = pool->doorbell_fd = -1;
 	pool->called_end = &pool->called;
 	atomic_store(&pool->n_refs, 1);
-	ipk__patience_init(&pool->patience);
+	ipk__spin_policy_init(&pool->spin);
 	init_locks(pool);
 	return pool;
 }
@@ -172,16 +182,16 @@ void ipk__pool_drop(ipk_pool *pool)
 	if (pool->slots)
 		ipk__tasks_end(pool);
 	ipk__quarantine_end(pool);
-	ipk__room_end(&pool->room);
+	ipk__pool_heap_close(&pool->heap);
 	if (pool->shared)
 		ipk__segment_detach(&pool->segment);
 	ipk__os_close(pool->epoll_fd);
 	ipk__os_close(pool->call_fd);
-	ipk__os_close(pool->bell_fd);
+	ipk__os_close(pool->doorbell_fd);
 	ipk__pool_unref(pool);
 }
 
-/* --- create --- */
+/* --- create ----------------------------------------------------------------------------------- */
 
 /* All but the workers and the thread. */
 static int build(ipk_pool *pool)
@@ -203,7 +213,7 @@ int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 {
 	ipk_pool_opts o;
 	ipk_pool *pool;
-	int r = ret_pool ? check_opts(opts, &o) : -EINVAL;
+	int r = ret_pool ? check_opts(opts, &o) : ipk__invalid("ret_pool is NULL");
 
 	if (r < 0)
 		return r;
@@ -222,21 +232,21 @@ int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 static int staff(ipk_pool *pool)
 {
 	int64_t timeout_ns = pool->opts.timeout_ns;
-	int r = ipk__crew_start(pool, pool->opts.n_workers,
-				timeout_ns ? ipk_in_ns(timeout_ns) : ipk_forever());
+	int r = ipk__workers_start(pool, pool->opts.n_workers,
+				   timeout_ns ? ipk_in_ns(timeout_ns) : ipk_forever());
 
 	if (r < 0)
 		return r;
 	r = ipk__supervisor_start(pool);
 	if (r < 0)
-		ipk__crew_end(pool);
+		ipk__workers_end(pool);
 	return r;
 }
 
 int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 {
 	ipk_pool *pool;
-	int r = ret_pool ? ipk__pool_build(opts, &pool) : -EINVAL;
+	int r = ret_pool ? ipk__pool_build(opts, &pool) : ipk__invalid("ret_pool is NULL");
 
 	if (r < 0)
 		return r;
@@ -248,21 +258,21 @@ int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool)
 	return r;
 }
 
-/* --- the end --- */
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void terminate(ipk_pool *pool)
 {
 	if (pool->phase >= IPK__POOL_TERMINATED)
 		return;
-	(void)ipk__crew_has_lost_fds(pool); /* before one is used to kill */
+	(void)ipk__workers_have_lost_fds(pool); /* before one is used to kill */
 	pool->phase = IPK__POOL_TERMINATED;
 	ipk__tasks_collect(pool);
 	ipk__maps_collect(pool);
 	ipk__tasks_cancel_all(pool);
 	ipk__maps_cancel_all(pool, true);
-	/* Processes end at once, threads after their present task. */
-	ipk__crew_order(pool, IPK__ORDER_RETIRE);
-	ipk__crew_kill_all(pool);
+	/* Processes exit at once, threads after their current task. */
+	ipk__workers_order(pool, IPK__ORDER_RETIRE);
+	ipk__workers_kill_all(pool);
 	ipk__supervisor_call(pool);
 }
 
@@ -285,7 +295,7 @@ int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode)
 	if (r < 0)
 		return r;
 	if (mode != IPK_DRAIN && mode != IPK_DISCARD)
-		return -EINVAL;
+		return ipk__invalid("mode: IPK_DRAIN or IPK_DISCARD");
 	ipk__pool_lock(pool);
 	if (pool->phase == IPK__POOL_RUNS)
 		pool->phase = IPK__POOL_DRAINS;
@@ -293,7 +303,7 @@ int ipk_pool_shutdown(ipk_pool *pool, ipk_shutdown mode)
 		ipk__tasks_cancel_queued(pool);
 		ipk__maps_cancel_all(pool, false);
 	}
-	(void)ipk__crew_has_lost_fds(pool);
+	(void)ipk__workers_have_lost_fds(pool);
 	ipk__supervisor_call(pool);
 	ipk__pool_unlock(pool);
 	return 0;
@@ -340,7 +350,8 @@ static void send_away(ipk_pool *pool)
 	ipk__pool_lock(pool);
 	pool->is_closed = true;
 	while (pool->n_waiting > 0) {
-		ipk__event_wake(&pool->shared->finished, &pool->shared->waiters, IPK__WAITERS_MAX);
+		ipk__wait_queue_wake(&pool->shared->finished, &pool->shared->waiters,
+				     IPK__WAITERS_MAX);
 		ipk__pool_unlock(pool);
 		ipk__os_nap(KICK_NS);
 		ipk__pool_lock(pool);
@@ -349,30 +360,30 @@ static void send_away(ipk_pool *pool)
 }
 
 /*
- * In a fork child: none of the workers are this process's, and the locks may be held for good.
- * The numbers of their files may not be right, if the supervisor was changing them: those files
- * are then left open.
+ * In a fork child: none of the workers are this process's, and the locks may be held permanently.
+ * The numbers of their files may be wrong, if the supervisor was changing them: those files are
+ * then left open.
  */
 static void forget(ipk_pool *pool)
 {
 	unsigned n = ipk__os_fds_came_along() ? IPK_POOL_WORKERS_MAX : 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct ipk__member *m = &pool->members[i];
+		struct ipk__worker_handle *m = &pool->handles[i];
 
 		if (m->is_there && pool->opts.kind == IPK_POOL_PROCESSES) {
-			ipk__born_close(&m->born);
+			ipk__zygote_child_close(&m->child);
 			ipk__os_close(m->control_fd);
 			ipk__os_close(m->spill_fd);
 		} else if (m->is_there) {
-			ipk__os_close(m->born.pidfd);
+			ipk__os_close(m->child.pidfd);
 		}
 	}
 	ipk__zygote_close(pool->zygote);
 	ipk__segment_detach(&pool->segment);
 	ipk__os_close(pool->epoll_fd);
 	ipk__os_close(pool->call_fd);
-	ipk__os_close(pool->bell_fd);
+	ipk__os_close(pool->doorbell_fd);
 	pool->is_closed = true;
 	ipk__pool_unref(pool);
 }
@@ -391,7 +402,7 @@ ipk_pool *ipk_pool_close(ipk_pool *pool)
 	ipk__pool_unlock(pool);
 	ipk__supervisor_stop(pool);
 	send_away(pool);
-	ipk__crew_end(pool);
+	ipk__workers_end(pool);
 	ipk__pool_drop(pool);
 	return NULL;
 }

@@ -1,25 +1,24 @@
 /*
- * pool_shared.h - what a pool and its workers have in common: the layout of its segment.
+ * pool_shared.h - shared by a pool and its workers: the layout of its segment.
  *
- * The creator alone schedules. It keeps its books (futures, free slots, what waits for a
- * slot) in private memory, so only a worker's death can leave anything half done here, and
- * then the creator puts it right.
+ * Only the creator schedules. Its bookkeeping (futures, free slots, the backlog) is in private
+ * memory, so only a worker's death can leave anything inconsistent here, and then the creator
+ * repairs it.
  *
- *   slot      one task that workers can see: function, argument, result. Its word says what
- *             it is and whose it is, in one: claiming a task and saying who claimed it are the same
- *             compare-and-swap, so no death comes in between.
- *   ring      the order of the slots that are ready: each cell names a slot and its generation.
- *             Workers take no lock: whoever finds the first cell's slot not ready (it was claimed
- *             or cancelled) moves the head on, also for a worker that died before it could.
- *   done      a stack of slots that are done: pushed by workers, taken whole by the creator.
- *             A worker that dies before its push has left a slot that says DONE: found at
- *             its death.
- *   workers   who is there, what it does and since when: for the creator and for inspection.
+ *   slot      one task that workers can see: function, argument, result. Its word holds state and
+ *             owner: claiming a task and recording the claimer are the same compare-and-swap, so
+ *             no death comes in between.
+ *   ring      the order of the ready slots: each cell names a slot and its generation. Workers
+ *             take no lock: one that finds the first cell's slot not ready (it was claimed or
+ *             cancelled) advances the head, also on behalf of a worker that died before it could.
+ *   done      a stack of done slots: pushed by workers, taken whole by the creator. A worker that
+ *             dies before its push has left a slot that says DONE: found at its death.
+ *   workers   which workers exist, what they do and since when: for the creator and inspection.
  *   maps      see map_shared.h.
  *   heap      the rest of the file, sparse: arguments that do not fit a slot, items and results
- *             of maps. Only the creator gives room and takes it back (room.c).
+ *             of maps. Only the creator allocates and frees there (pool_heap.c).
  *
- * Order of a slot's life, and who does it (CAS where two could; W is the worker's number):
+ * Life cycle of a slot, and who changes it (CAS where two could; W is the worker's number):
  *
  *   FREE --creator--> READY --worker, CAS--> TAKEN W --worker, CAS--> DONE W --creator--> FREE
  *                       |                      |
@@ -30,8 +29,8 @@
  *                       |
  *                       `--creator, CAS--> FREE (cancelled)
  *
- * A slot that becomes READY or FREE gets a new generation, so that what a stopped worker
- * remembers of it fits no more.
+ * A slot that becomes READY or FREE gets a new generation, so the reference of a stopped worker
+ * is recognized as stale.
  */
 #ifndef IPK_POOL_SHARED_H
 #define IPK_POOL_SHARED_H
@@ -42,15 +41,15 @@
 #include <stdint.h>
 
 #include "ipk/pool.h"
-#include "pool/doze.h"
+#include "pool/parking.h"
 #include "pool/map_shared.h"
-#include "shm/segment.h"
-#include "shm/wait.h"
+#include "shared/segment.h"
+#include "shared/wait.h"
 
 #define IPK__POOL_SLOTS 4096u /* a power of two: tasks that workers can see at a time */
 #define IPK__POOL_ARG_INLINE 96u
 #define IPK__POOL_RESULT_INLINE IPK_FAILURE_TEXT_BYTES
-/* Of addresses, less under RLIMIT_AS and RLIMIT_FSIZE; memory is filled in as needed. */
+/* Of address space, less under RLIMIT_AS and RLIMIT_FSIZE; pages are allocated as needed. */
 #define IPK__POOL_HEAP_BYTES ((uint64_t)64 << 30)
 #define IPK__POOL_HEAP_MIN ((uint64_t)1 << 20)
 
@@ -87,7 +86,7 @@ enum {
 	IPK__SLOT_IS_TIMED = 1u << 0, /* has a time limit: since_ns is exact */
 };
 
-/* What the result is; the worker's. */
+/* The kind of result; written by the worker. */
 enum {
 	IPK__RESULT_INLINE = 0,
 	IPK__RESULT_SPILLED = 1, /* @result_offset of the worker's spill file: see worker.c */
@@ -99,8 +98,8 @@ enum {
 
 struct ipk__pool_slot {
 	alignas(64) _Atomic uint64_t word;
-	_Atomic uint32_t next;   /* in the stack of those done: a slot's number + 1 */
-	_Atomic uint32_t wanted; /* somebody sleeps until it is done: wake him */
+	_Atomic uint32_t next;   /* in the stack of done slots: a slot's number + 1 */
+	_Atomic uint32_t wanted; /* a thread sleeps until it is done: wake it */
 	uint64_t fn;             /* an ipk_task_fn: workers are forks, so it is the same in them */
 	uint64_t arg_offset;     /* in the segment; 0: it is inline */
 	uint64_t arg_bytes;
@@ -108,8 +107,8 @@ struct ipk__pool_slot {
 	uint64_t index;
 	uint32_t flags;        /* IPK__SLOT_IS_* */
 	uint32_t attempt;      /* from 1 */
-	_Atomic uint32_t stop; /* what ipk_task_should_stop() says */
-	uint32_t result_kind;  /* the worker's from here on: IPK__RESULT_* */
+	_Atomic uint32_t stop; /* the result of ipk_task_should_stop() */
+	uint32_t result_kind;  /* written by the worker from here on: IPK__RESULT_* */
 	int32_t code;
 	uint32_t reserved;
 	uint64_t result_offset;
@@ -119,51 +118,51 @@ struct ipk__pool_slot {
 };
 _Static_assert(sizeof(struct ipk__pool_slot) == 320, "layout");
 
-enum ipk__worker_state {
+enum ipk__worker_phase {
 	IPK__WORKER_NONE = 0,
 	IPK__WORKER_STARTING = 1, /* runs the initializer */
-	IPK__WORKER_FAILED = 2,   /* the initializer gave init_code */
+	IPK__WORKER_FAILED = 2,   /* the initializer returned init_code */
 	IPK__WORKER_IDLE = 3,
 	IPK__WORKER_BUSY = 4,
-	IPK__WORKER_RETIRED = 5, /* ended as it should: an order, or max_tasks_per_worker */
+	IPK__WORKER_RETIRED = 5, /* regular exit: an order, or max_tasks_per_worker */
 };
 
 enum ipk__worker_order {
 	IPK__ORDER_WORK = 0,
-	IPK__ORDER_RETIRE = 1, /* end after the present task */
-	IPK__ORDER_DRAIN = 2,  /* end when there is nothing left to do */
+	IPK__ORDER_RETIRE = 1, /* exit after the current task */
+	IPK__ORDER_DRAIN = 2,  /* exit when nothing is left to do */
 };
 
-#define IPK__UNSAID_MOVES ((uint64_t)1 << 63) /* in n_unsaid: they go over to n_done */
+#define IPK__UNSAID_MOVES ((uint64_t)1 << 63) /* in n_unsaid: they are being added to n_done */
 
-/* A worker's place. The worker writes it; order is the creator's. */
+/* A worker's record. The worker writes it; order is written by the creator. */
 struct ipk__pool_worker {
-	alignas(IPK__CACHE_LINE) _Atomic uint64_t
-		owner; /* shm/owner.h, of its process; 0: thread, none */
+	/* shared/owner.h, of its process; 0: thread, none */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t owner;
 	_Atomic uint32_t state;
 	_Atomic uint32_t slot; /* the task it runs, as slot + 1 */
-	_Atomic uint32_t map;  /* the map it looks at, as number + 1: its memory may not go */
+	_Atomic uint32_t map;  /* the map it accesses, as number + 1: its memory must stay */
 	int32_t init_code;
-	_Atomic uint64_t chunk;    /* of the map: what it is after, + 1; see map_shared.h */
-	_Atomic uint64_t item;     /* of the map: the item it is at, + 1; 0: none yet */
-	_Atomic uint64_t n_unsaid; /* of the map: items it did that n_done does not count yet */
-	_Atomic int64_t since_ns;  /* CLOCK_MONOTONIC: when it began with what it does, about */
+	_Atomic uint64_t chunk;    /* of the map: the chunk, + 1; see map_shared.h */
+	_Atomic uint64_t item;     /* of the map: the current item, + 1; 0: none yet */
+	_Atomic uint64_t n_unsaid; /* of the map: completed items not yet counted in n_done */
+	_Atomic int64_t since_ns;  /* CLOCK_MONOTONIC: start of its current activity, approximate */
 	_Atomic uint64_t fn;       /* what it runs, for inspection */
-	_Atomic uint64_t n_done;   /* tasks and items this worker did, failed ones too */
+	_Atomic uint64_t n_done;   /* tasks and items completed by this worker, failed ones too */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t order;
-	_Atomic uint32_t n_started; /* how many workers there were in this place */
+	_Atomic uint32_t n_started; /* how many workers this record has had */
 	_Atomic int64_t started_boot_ns;
 };
 _Static_assert(sizeof(struct ipk__pool_worker) == 2 * IPK__CACHE_LINE, "layout");
 
-/* Written by the creator, read by anybody: see ipk_progress. */
+/* Written by the creator, read by any process: see ipk_progress. */
 struct ipk__pool_counts {
 	_Atomic uint64_t n_submitted, n_done, n_failed, n_task_errors, n_died, n_timeouts,
 		n_quarantined, n_too_large, n_cancelled, n_retried;
 	_Atomic uint32_t n_workers, n_replaced;
 	_Atomic uint32_t n_backlog; /* tasks that wait for a slot */
 	_Atomic uint32_t is_shut;   /* an ipk_shutdown */
-	_Atomic uint32_t n_turns;   /* odd while the items of a map go over to these */
+	_Atomic uint32_t seq;       /* odd while the items of a map are moved to these */
 };
 
 struct ipk__shm_pool {
@@ -172,30 +171,30 @@ struct ipk__shm_pool {
 	uint32_t reserved;
 	uint64_t max_tasks_per_worker;
 	uint64_t slots_offset, cells_offset, maps_offset, heap_offset;
-	uint64_t creator; /* shm/owner.h */
+	uint64_t creator; /* shared/owner.h */
 	struct ipk__pool_counts counts;
 	/* The ring of ready slots, IPK__POOL_SLOTS cells: generation << 32 | slot. */
-	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail; /* the creator's */
-	_Atomic uint32_t maps_active; /* a bit for each map that has work to give */
-	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* all workers' */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t tail; /* written by the creator */
+	_Atomic uint32_t maps_active;                   /* one bit for each map that has work */
+	alignas(IPK__CACHE_LINE) _Atomic uint64_t head; /* written by all workers */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t done; /* the stack: slot + 1 */
-	_Atomic uint32_t any_wanted;                    /* somebody sleeps until anything is done */
-	struct ipk__doze work;      /* workers sleep until there is something to do */
-	struct ipk__event finished; /* the creator's threads sleep until something is done */
+	_Atomic uint32_t any_wanted;                    /* a thread sleeps until anything is done */
+	struct ipk__parking work;                       /* workers sleep until there is work */
+	struct ipk__wait_queue finished; /* the creator's threads sleep until something is done */
 	struct ipk__waiters waiters;
 	struct ipk__pool_worker workers[IPK_POOL_WORKERS_MAX];
 };
-_Static_assert(IPK_POOL_WORKERS_MAX <= 64 * IPK__DOZE_WORDS, "a bit for each");
+_Static_assert(IPK_POOL_WORKERS_MAX <= 64 * IPK__PARKING_WORDS, "a bit for each");
 
 /* Busy, and not just between two tasks. */
-static inline bool ipk__worker_is_at_work(const struct ipk__pool_worker *place)
+static inline bool ipk__worker_is_at_work(const struct ipk__pool_worker *record)
 {
-	return atomic_load_explicit(&place->state, memory_order_acquire) == IPK__WORKER_BUSY &&
-	       (atomic_load_explicit(&place->slot, memory_order_relaxed) != 0 ||
-		atomic_load_explicit(&place->map, memory_order_relaxed) != 0);
+	return atomic_load_explicit(&record->state, memory_order_acquire) == IPK__WORKER_BUSY &&
+	       (atomic_load_explicit(&record->slot, memory_order_relaxed) != 0 ||
+		atomic_load_explicit(&record->map, memory_order_relaxed) != 0);
 }
 
-/* Whether something lies there for a worker to take; @shared is a struct ipk__shm_pool. */
+/* Whether there is work for a worker; @shared is a struct ipk__shm_pool. */
 static inline bool ipk__shm_pool_has_work(void *shared)
 {
 	struct ipk__shm_pool *s = shared;

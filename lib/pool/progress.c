@@ -1,12 +1,12 @@
 /*
- * progress.c - how far a pool is with its work, read from what it shares.
+ * progress.c - the progress of a pool, read from its shared memory.
  *
- * The creator counts in shared memory what is over, and workers say there what they do, so
- * whoever has the segment mapped can tell, without a lock and without asking anybody: a fork
- * child as well as the creator. The numbers are read one after the other while others write
- * them. So they are made to agree here: what is over, running and queued together is always
- * exactly what was submitted. Only the end of a map moves many at a time, from its own counts
- * to those of the pool: a look that met that is taken again.
+ * The creator counts completed work in shared memory, and workers publish there what they do, so
+ * any process that has the segment mapped can compute the progress, without a lock or a request: a
+ * fork child as well as the creator. The numbers are read one after the other while others write
+ * them. So they are reconciled here: completed, running and queued always add up to exactly what
+ * was submitted. Only the end of a map moves many at a time, from its own counts to those of the
+ * pool: a read that coincides with it is repeated.
  */
 #include <errno.h>
 
@@ -16,7 +16,7 @@
 #define NS_PER_MS 1000000
 #define INTERVAL_MS 200
 #define MAP_MAX (UINT64_MAX / 8192) /* more is nonsense; so few that they never sum up to 2^64 */
-#define TURNS_MAX 1000 /* looks, for one between two turns; its creator may have died in one */
+#define TRIES_MAX 1000 /* looks, for one between two turns; its creator may have died in one */
 
 static uint64_t load(const _Atomic uint64_t *n)
 {
@@ -39,15 +39,17 @@ static void read_counts(const struct ipk__pool_counts *counts, ipk_progress *p)
 	p->n_replaced = atomic_load_explicit(&counts->n_replaced, memory_order_relaxed);
 }
 
-/* What workers did of a map and have not said yet; false: one of them says it right now. */
+/*
+ * Items of a map that a worker has completed but not added yet; false: it is adding them right now.
+ */
 static bool count_unsaid(const struct ipk__shm_pool *shared, uint32_t map, uint64_t *ret_n)
 {
 	*ret_n = 0;
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++) {
-		const struct ipk__pool_worker *place = &shared->workers[i];
-		uint64_t n = load(&place->n_unsaid);
+		const struct ipk__pool_worker *record = &shared->workers[i];
+		uint64_t n = load(&record->n_unsaid);
 
-		if (atomic_load_explicit(&place->map, memory_order_relaxed) != map + 1)
+		if (atomic_load_explicit(&record->map, memory_order_relaxed) != map + 1)
 			continue;
 		if (n & IPK__UNSAID_MOVES)
 			return false;
@@ -56,8 +58,8 @@ static bool count_unsaid(const struct ipk__shm_pool *shared, uint32_t map, uint6
 	return true;
 }
 
-/* Items of maps that run: the creator counts them when their map is over. Whether it is exact. */
-static bool add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+/* Items of running maps: the creator counts them when their map completes. Whether it is exact. */
+static bool add_maps(const struct ipk__shm_pool *shared, const struct ipk__shm_map *maps,
 		     ipk_progress *p)
 {
 	bool is_exact = true;
@@ -65,7 +67,7 @@ static bool add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_
 	for (unsigned i = 0; i < IPK__POOL_MAPS; i++) {
 		uint64_t n_said, n_unsaid, n_over, n_failed;
 
-		/* First: what a place has that is not open is of a map that is over. */
+		/* First: what a record has that is not open is of a map that is over. */
 		if (!atomic_load_explicit(&maps[i].is_open, memory_order_acquire))
 			continue;
 		n_said = load(&maps[i].n_done);
@@ -80,22 +82,22 @@ static bool add_maps(const struct ipk__shm_pool *shared, const struct ipk__pool_
 	return is_exact;
 }
 
-static void read_what_is_over(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+static void read_what_is_over(const struct ipk__shm_pool *shared, const struct ipk__shm_map *maps,
 			      ipk_progress *p)
 {
 	const struct ipk__pool_counts *counts = &shared->counts;
 
-	for (int n = 0; n < TURNS_MAX; n++) {
-		uint32_t turn = atomic_load_explicit(&counts->n_turns, memory_order_acquire);
+	for (int n = 0; n < TRIES_MAX; n++) {
+		uint32_t seq = atomic_load_explicit(&counts->seq, memory_order_acquire);
 		bool is_exact;
 
 		*p = (ipk_progress){0};
 		read_counts(counts, p);
 		is_exact = add_maps(shared, maps, p);
-		/* Pairs with the fences of ipk__counts_turn(). */
+		/* Pairs with the fences of ipk__counts_seq_advance(). */
 		atomic_thread_fence(memory_order_seq_cst);
-		if (is_exact && turn % 2 == 0 &&
-		    turn == atomic_load_explicit(&counts->n_turns, memory_order_relaxed))
+		if (is_exact && seq % 2 == 0 &&
+		    seq == atomic_load_explicit(&counts->seq, memory_order_relaxed))
 			break;
 		ipk__os_pause();
 	}
@@ -117,7 +119,7 @@ static void take(uint64_t *n, uint64_t *left)
 	*left -= *n;
 }
 
-void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__pool_map *maps,
+void ipk__progress_read(const struct ipk__shm_pool *shared, const struct ipk__shm_map *maps,
 			ipk_progress *ret_progress)
 {
 	ipk_progress p;
@@ -142,12 +144,12 @@ int ipk_pool_progress(const ipk_pool *pool, ipk_progress *ret_progress)
 	if (!pool || !pool->shared)
 		return -EBADF;
 	if (!ret_progress)
-		return -EINVAL;
+		return ipk__invalid("ret_progress is NULL");
 	ipk__progress_read(pool->shared, pool->maps, ret_progress);
 	return 0;
 }
 
-/* --- on_progress --- */
+/* --- on_progress ------------------------------------------------------------------------------ */
 
 static int64_t interval_ns(const ipk_pool *pool)
 {
@@ -157,7 +159,7 @@ static int64_t interval_ns(const ipk_pool *pool)
 }
 
 /*
- * Looked at also while there is nothing to do: nobody has to tell when work comes, and work
+ * Looked at also while there is nothing to do: no notification is needed when work comes, and work
  * that comes and goes between two looks is seen by what is over after it.
  */
 int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)

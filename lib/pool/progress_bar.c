@@ -1,16 +1,15 @@
 /*
- * progress_bar.c - progress as a line of text: drawn over on a terminal, told now and then
+ * progress_bar.c - progress as a line of text: redrawn on a terminal, printed now and then
  * elsewhere.
  *
  *   [==============>              ]  45%  450/1000  123/s  0:04 left  2 failed
  *
- * A call gets nothing but the counters, so what is drawn before has to be remembered here: by
- * each thread for itself, for a few pools and files at a time. That takes no lock that a fork
- * could leave locked, and the thread that draws for a pool is always the same. It lies on the
- * heap, under a key of the thread: thread-local variables of a library that is loaded late
- * share what little room the C library keeps for them all. The line is
- * made anew for each call, never longer than the terminal is at that moment; what is
- * worth least is left out first.
+ * A call gets nothing but the counters, so the previous state is remembered here: by each thread
+ * for itself, for a few pools and files at a time. That takes no lock that a fork could leave
+ * locked, and the thread that draws for a pool is always the same. It is on the heap, under a
+ * thread-specific key: the thread-local variables of a library loaded late share a small area of
+ * the C library. The line is formatted anew for each call, never longer than the current width of
+ * the terminal; the least important parts are dropped first.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -47,7 +46,7 @@ struct drawing {
 	bool is_working;
 	/* When the work began: what had been submitted, and was over, by then. */
 	ipk_progress base;
-	int64_t begun_ns;                 /* -1: before the first look at it */
+	int64_t begun_ns;                 /* -1: not known yet */
 	unsigned tenths;                  /* lines that were printed */
 	int n_drawn;                      /* columns */
 	struct sample samples[N_SAMPLES]; /* a ring */
@@ -67,7 +66,7 @@ __attribute__((constructor)) static void make_key(void)
 	has_key = pthread_key_create(&key, free) == 0;
 }
 
-/* --- what is remembered --- */
+/* --- what is remembered ----------------------------------------------------------------------- */
 
 /* Of this thread; NULL: no memory, or no key left. */
 static struct drawings *mine(void)
@@ -89,7 +88,7 @@ static uint64_t over(const ipk_progress *p)
 	return p->n_done + p->n_failed + p->n_cancelled;
 }
 
-static void begin(struct drawing *d, const ipk_progress *base, int64_t begun_ns)
+static void begin_drawing(struct drawing *d, const ipk_progress *base, int64_t begun_ns)
 {
 	d->base = *base;
 	d->begun_ns = begun_ns;
@@ -110,7 +109,7 @@ static struct drawing *find(struct drawings *drawings, void *file, int64_t pool_
 			d = other;
 	}
 	*d = (struct drawing){.file = file, .pool_since_ns = pool_since_ns};
-	begin(d, &(ipk_progress){0}, -1);
+	begin_drawing(d, &(ipk_progress){0}, -1);
 	return d;
 }
 
@@ -146,7 +145,7 @@ static double rate(const struct drawing *d)
 	       ((double)(last->at_ns - from->at_ns) / NS_PER_S);
 }
 
-/* --- the parts of the line --- */
+/* --- the parts of the line -------------------------------------------------------------------- */
 
 static void print_count(double n, char *buf)
 {
@@ -174,7 +173,7 @@ static void print_time(double seconds, char *buf)
 		snprintf(buf, PART_BYTES, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
 }
 
-/* What there is to say, in the order of the line; "" is nothing. */
+/* The parts of the line, in order; "" is none. */
 enum { SHARE, COUNT, RATE, TIME, FAILURES, N_PARTS };
 
 struct line {
@@ -226,7 +225,7 @@ static void write_line(const struct drawing *d, const ipk_progress *p, struct li
 
 	*line = (struct line){.is_over = !d->is_working};
 	line->share = n_all == 0 ? 1 : (double)n / (double)n_all;
-	/* Rounded down: 100% is said only when all is over. */
+	/* Rounded down: 100% is printed only when all is complete. */
 	snprintf(line->parts[SHARE], PART_BYTES, "%3u%%", (unsigned)(line->share * 100));
 	snprintf(line->parts[COUNT], PART_BYTES, "%" PRIu64 "/%" PRIu64, n, n_all);
 	write_rate_and_time(d, p->now_boot_ns, n, minus(n_all, n), line);
@@ -234,9 +233,9 @@ static void write_line(const struct drawing *d, const ipk_progress *p, struct li
 		       minus(p->n_cancelled, d->base.n_cancelled), line->parts[FAILURES]);
 }
 
-/* --- on a terminal --- */
+/* --- on a terminal ---------------------------------------------------------------------------- */
 
-/* Which parts fit, the worthiest first; the rest of them become "". How long they are. */
+/* Which parts fit, the most important first; the others become "". Returns their length. */
 static int choose_parts(struct line *line, int room)
 {
 	static const int by_worth[] = {SHARE, FAILURES, TIME, RATE, COUNT};
@@ -306,7 +305,7 @@ static void draw(struct drawing *d, struct line *line, int n_columns, void *file
 	ipk__os_print(file, text);
 }
 
-/* --- elsewhere --- */
+/* --- elsewhere -------------------------------------------------------------------------------- */
 
 static void print_tenth(struct drawing *d, const struct line *line, void *file)
 {
@@ -322,7 +321,7 @@ static void print_tenth(struct drawing *d, const struct line *line, void *file)
 	d->tenths = tenths;
 }
 
-/* --- all --- */
+/* --- all -------------------------------------------------------------------------------------- */
 
 void ipk_progress_bar(const ipk_progress *progress, void *file)
 {
@@ -339,7 +338,7 @@ void ipk_progress_bar(const ipk_progress *progress, void *file)
 	    over(progress) == over(&d->base))
 		return;
 	if (!d->is_working && over(progress) < progress->n_submitted) {
-		begin(d, &d->base, progress->now_boot_ns);
+		begin_drawing(d, &d->base, progress->now_boot_ns);
 		d->is_working = true;
 	} else {
 		d->is_working = over(progress) < progress->n_submitted;
@@ -352,5 +351,5 @@ void ipk_progress_bar(const ipk_progress *progress, void *file)
 	else
 		print_tenth(d, &line, file);
 	if (!d->is_working)
-		begin(d, progress, -1);
+		begin_drawing(d, progress, -1);
 }

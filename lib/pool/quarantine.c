@@ -1,15 +1,14 @@
 /*
- * quarantine.c - tasks that kill their workers, again and again.
+ * quarantine.c - tasks that repeatedly kill their workers.
  *
- * A task is known by its function and a hash of its argument, since the same work is often
- * submitted anew by whoever did not get a result. What has killed as many workers as it may
- * is not begun any more, so that it cannot keep a pool busy with replacing its workers.
+ * A task is identified by its function and a hash of its argument, since a caller that got no
+ * result often submits the same work again. A task that has killed its limit of workers is not
+ * started any more, so it cannot keep a pool busy with replacing workers.
  *
- * The table is bounded: when it is full, the task that killed the fewest, and among those
- * the one whose last death is longest ago, is forgotten; so what does harm now is known.
- * Nothing is allocated before the first death, and then looking up costs a hash of the
- * argument only where function and length fit. Two arguments with the same hash of 64 bits
- * would be taken for one another: by accident that does not happen.
+ * The table is bounded: when it is full, the task that killed the fewest is evicted, and among
+ * those the one with the oldest death; so currently harmful tasks stay known. Nothing is allocated
+ * before the first death; later a lookup hashes the argument only if function and length match. Two
+ * arguments with the same 64-bit hash would be confused: by accident that does not happen.
  */
 #include <errno.h>
 #include <limits.h>
@@ -72,8 +71,8 @@ static struct entry *find(const ipk_pool *pool, const void *fn, const void *arg,
 	return NULL;
 }
 
-/* A place for one more: a new one, or that of the one to forget. */
-static struct entry *place(struct ipk__quarantine *q)
+/* An entry for one more: a new one, or the evicted one. */
+static struct entry *new_entry(struct ipk__quarantine *q)
 {
 	struct entry *worst = &q->entries[0];
 
@@ -101,7 +100,7 @@ bool ipk__quarantine_note(ipk_pool *pool, const void *fn, const void *arg, size_
 		return false; /* it is noted at its next death */
 	e = find(pool, fn, arg, arg_bytes);
 	if (!e) {
-		e = place(pool->quarantine);
+		e = new_entry(pool->quarantine);
 		*e = (struct entry){
 			.fn = fn, .arg_bytes = arg_bytes, .hash = ipk__checksum(arg, arg_bytes)};
 	}

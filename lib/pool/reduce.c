@@ -1,10 +1,10 @@
 /*
- * reduce.c - map-reduce: results are combined by the workers, two by two, as they come.
+ * reduce.c - map-reduce: the workers combine results pairwise, as they arrive.
  *
- * Only so many tasks are under way at a time (the window), and what can be combined goes before
- * what is still to be mapped; so combining begins with the first two results, and no more
- * results are held than the window is wide, however many arguments there are. Which two
- * are combined depends on who is done when: a tree that grows as it will.
+ * The number of tasks in flight is limited (the window), and combining takes precedence over
+ * mapping; so combining begins with the first two results, and no more results are held than the
+ * window is wide, however many arguments there are. Which two are combined depends on timing: the
+ * shape of the tree is not defined.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static void task_over(struct ipk__group *group, ipk_future *member)
 		ipk__future_unref(member);
 }
 
-/* Afterwards: nobody has kept the handle. */
+/* Afterwards: no caller has kept the handle. */
 static void forget(struct ipk__group *group, ipk_future *member)
 {
 	(void)group;
@@ -72,7 +72,7 @@ static void reduce_free(struct ipk__group *group)
 	free(group);
 }
 
-/* The count goes before the task, which may be over at once; and back when there is none. */
+/* The count is raised before the task, which may complete at once; and lowered if there is none. */
 static int submit(struct reduce *m, ipk_task_fn fn, const ipk_bytes *arg, size_t index)
 {
 	ipk_future *f; /* task_over() finds it again */
@@ -233,7 +233,7 @@ int ipk_pool_map_reduce(ipk_pool *pool, ipk_task_fn map, ipk_combine_fn combine,
 	if (r < 0)
 		return r;
 	if (!map || !combine || !args || n == 0 || !ret_data)
-		return -EINVAL;
+		return ipk__invalid("map, combine, args or ret_data is NULL, or n is 0");
 	m = reduce_new(pool, n);
 	if (!m)
 		return -ENOMEM;
@@ -242,7 +242,7 @@ int ipk_pool_map_reduce(ipk_pool *pool, ipk_task_fn map, ipk_combine_fn combine,
 	m->args = args;
 	m->opts = opts;
 	r = run(m, deadline);
-	/* Both give what the one task gave that says it all. */
+	/* The result is that of the failed task, or of the last one. */
 	if (r == 0)
 		r = ipk_future_get_alloc(m->failed ? m->failed : m->ready[0], ipk_now(), ret_data,
 					 ret_len_bytes);

@@ -1,35 +1,35 @@
 /*
- * supervisor.c - the pool's own thread: what must happen although nobody waits.
+ * supervisor.c - the pool's own thread: work that must be done even if no caller waits.
  *
- * It sees workers end and has them replaced, keeps time limits, calls callbacks, and gives
- * slots to the backlog when no other thread collects. It sleeps while there is none of this, a
- * second at a time. So that workers do not ring for each of a flood of tasks, it asks for the
- * bell only for a reason, and looks less and less often when there is always something.
+ * It detects worker exits and has workers replaced, enforces time limits, calls callbacks, and
+ * moves the backlog to slots when no other thread collects. Otherwise it sleeps, a second at a
+ * time. So that workers do not ring for each of a flood of tasks, it requests the doorbell only for
+ * a reason, and checks less and less often while it always finds something.
  *
  * It is one of the library's quiet threads: it holds the guard (os/thread.c) while it does
- * anything, and so a fork never finds it with a lock in hand.
+ * anything, so a fork never finds it with a lock held.
  */
 #include <errno.h>
 
 #include "pool/pool_internal.h"
 
 #define READY_MAX 32
-#define QUICK_NS 200000  /* a look so soon after the last one is quick */
+#define QUICK_NS 200000  /* a check this soon after the last one is quick */
 #define QUICK_IN_A_ROW 8 /* then it waits a while before the next, so that more gathers */
 #define SLEEP_NS ((int64_t)1000000000) /* at most: see has_lost_fds() */
 #define LOST_NS ((int64_t)20000000)    /* between two looks without fds */
 #define BACKLOG_NS 1000000             /* workers have enough in their slots for so long */
 
-static const uint64_t call_word = UINT64_MAX, bell_word = UINT64_MAX - 1;
+static const uint64_t call_word = UINT64_MAX, doorbell_word = UINT64_MAX - 1;
 
-/* --- what it is told --- */
+/* --- requests to it --------------------------------------------------------------------------- */
 
 void ipk__supervisor_call(ipk_pool *pool)
 {
 	if (pool->is_called)
 		return;
 	pool->is_called = true;
-	ipk__os_bell(pool->call_fd);
+	ipk__os_doorbell(pool->call_fd);
 }
 
 void ipk__supervisor_listen(ipk_pool *pool)
@@ -42,22 +42,22 @@ bool ipk__supervisor_is_me(const ipk_pool *pool)
 	return pool->has_supervisor && pthread_equal(pool->supervisor, pthread_self());
 }
 
-/* --- one look --- */
+/* --- one check -------------------------------------------------------------------------------- */
 
-/* Shut down, with nothing left to do and nobody left to do it. */
+/* Shut down, with nothing left to do and no worker left to do it. */
 static void wind_up(ipk_pool *pool)
 {
 	if (pool->phase == IPK__POOL_RUNS)
 		return;
 	if (pool->phase == IPK__POOL_ENDED || pool->called || ipk__pool_has_work(pool) ||
-	    ipk__crew_n_alive(pool) > 0)
+	    ipk__workers_n_alive(pool) > 0)
 		return;
 	pool->phase = IPK__POOL_ENDED;
 	pthread_cond_broadcast(&pool->changed);
 }
 
-/* With the mutex. When to look again. */
-static int64_t look(ipk_pool *pool)
+/* With the mutex. Returns when to check again. */
+static int64_t run_due(ipk_pool *pool)
 {
 	int64_t now_ns = ipk__os_now_ns();
 	int64_t next_ns;
@@ -67,7 +67,7 @@ static int64_t look(ipk_pool *pool)
 	ipk__maps_collect(pool);
 	next_ns = ipk__tasks_tick(pool, now_ns);
 	next_ns = ipk__sooner_ns(next_ns, ipk__maps_tick(pool, now_ns));
-	next_ns = ipk__sooner_ns(next_ns, ipk__crew_tend(pool, now_ns));
+	next_ns = ipk__sooner_ns(next_ns, ipk__workers_maintain(pool, now_ns));
 	wind_up(pool);
 	return next_ns;
 }
@@ -84,15 +84,15 @@ static size_t sleep_until(ipk_pool *pool, int64_t until_ns, struct ipk__os_ready
 		ipk__os_nap(IPK__MIN(left_ns, LOST_NS));
 	} else if (ipk__os_loop_wait(pool->epoll_fd, ret_ready, READY_MAX, left_ns, &n) < 0) {
 		ipk__os_nap(BACKLOG_NS);
-		pool->fds_seen_ns = 0; /* look at once */
+		pool->fds_seen_ns = 0; /* check at once */
 	}
 	ipk__os_thread_busy();
 	return n;
 }
 
 /*
- * With the mutex. Nobody wakes us when the host has closed our fds; so it is looked at now and
- * then, and before it is believed of a worker that it has ended.
+ * With the mutex. Nothing wakes us when the host has closed our fds; so that is checked now and
+ * then, and before a worker is believed to have exited.
  */
 static bool has_lost_fds(ipk_pool *pool, const struct ipk__os_ready *ready, size_t n)
 {
@@ -100,10 +100,10 @@ static bool has_lost_fds(ipk_pool *pool, const struct ipk__os_ready *ready, size
 	bool is_due = now_ns - pool->fds_seen_ns >= SLEEP_NS;
 
 	for (size_t i = 0; i < n; i++)
-		is_due |= ready[i].word != call_word && ready[i].word != bell_word;
+		is_due |= ready[i].word != call_word && ready[i].word != doorbell_word;
 	if (is_due) {
 		pool->fds_seen_ns = now_ns;
-		(void)ipk__crew_has_lost_fds(pool);
+		(void)ipk__workers_have_lost_fds(pool);
 	}
 	return pool->call_fd < 0;
 }
@@ -116,57 +116,57 @@ static void attend(ipk_pool *pool, int64_t until_ns)
 
 	ipk__pool_lock(pool);
 	if (has_lost_fds(pool, ready, n)) {
-		pool->epoll_fd = -1; /* here: nobody waits for it now */
-		ipk__crew_look_for_ends(pool);
+		pool->epoll_fd = -1; /* here: no thread waits for it now */
+		ipk__workers_check_ended(pool);
 		n = 0;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (ready[i].word == call_word)
-			ipk__os_bell_drain(pool->call_fd);
-		else if (ready[i].word == bell_word)
-			ipk__os_bell_drain(pool->bell_fd);
+			ipk__os_doorbell_drain(pool->call_fd);
+		else if (ready[i].word == doorbell_word)
+			ipk__os_doorbell_drain(pool->doorbell_fd);
 		else if (ready[i].word < IPK_POOL_WORKERS_MAX)
-			ipk__crew_ended(pool, (unsigned)ready[i].word);
+			ipk__workers_on_fd(pool, (unsigned)ready[i].word);
 	}
 	ipk__pool_unlock(pool);
 }
 
-void ipk__supervisor_look(ipk_pool *pool)
+void ipk__supervisor_run(ipk_pool *pool)
 {
 	attend(pool, 0);
 	ipk__pool_lock(pool);
-	look(pool);
+	run_due(pool);
 	ipk__pool_unlock(pool);
 }
 
-/* --- the loop --- */
+/* --- the loop --------------------------------------------------------------------------------- */
 
 struct rhythm {
-	uint64_t n_collected; /* by anybody, at the last look */
+	uint64_t n_collected; /* by any thread, at the last check */
 	int64_t looked_ns;
 	unsigned n_quick; /* quick looks in a row */
 };
 
 /*
- * With the mutex: whether to sleep now, until *next_ns at most; if not, there is something to do
- * already. A backlog for which somebody else collects needs no bell.
+ * With the mutex: whether to sleep now, until *next_ns at most; if not, there is work already. A
+ * backlog for which another thread collects needs no doorbell.
  */
 static bool may_sleep(ipk_pool *pool, struct rhythm *rhythm, int64_t *next_ns)
 {
 	bool others_collect = pool->n_collected != rhythm->n_collected;
-	bool wants_bell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS ||
-			  ipk__maps_have_waiting(pool);
+	bool wants_doorbell = pool->n_heard > 0 || pool->phase == IPK__POOL_DRAINS ||
+			      ipk__maps_have_waiting(pool);
 
 	if (pool->backlog.n > 0 && others_collect)
 		*next_ns = ipk__sooner_ns(*next_ns, ipk__os_now_ns() + BACKLOG_NS);
 	else if (pool->backlog.n > 0)
-		wants_bell = true;
+		wants_doorbell = true;
 	rhythm->n_collected = pool->n_collected;
 	pool->next_look_ns = *next_ns;
-	if (!wants_bell)
+	if (!wants_doorbell)
 		return true;
 	/* Again also when it is armed: a worker may have rung and not noted it yet. */
-	ipk__event_arm(&pool->shared->finished);
+	ipk__wait_queue_arm(&pool->shared->finished);
 	ipk__maps_collect(pool);
 	return ipk__tasks_collect(pool) == 0 && !pool->called;
 }
@@ -208,7 +208,7 @@ static void *supervise(void *arg)
 		pace(&rhythm);
 		progress_ns = call_user(pool, ipk__os_now_ns());
 		ipk__pool_lock(pool);
-		next_ns = ipk__sooner_ns(look(pool), progress_ns);
+		next_ns = ipk__sooner_ns(run_due(pool), progress_ns);
 		sleeps = may_sleep(pool, &rhythm, &next_ns);
 		ipk__pool_unlock(pool);
 		attend(pool, sleeps ? next_ns : 0);
@@ -222,7 +222,7 @@ int ipk__supervisor_start(ipk_pool *pool)
 	int r = ipk__os_loop_add(pool->epoll_fd, pool->call_fd, IPK__OS_IN, call_word);
 
 	if (r == 0)
-		r = ipk__os_loop_add(pool->epoll_fd, pool->bell_fd, IPK__OS_IN, bell_word);
+		r = ipk__os_loop_add(pool->epoll_fd, pool->doorbell_fd, IPK__OS_IN, doorbell_word);
 	if (r == 0)
 		r = ipk__os_thread_start_quiet(supervise, pool, &pool->supervisor);
 	pool->has_supervisor = r == 0;
@@ -234,7 +234,7 @@ void ipk__supervisor_stop(ipk_pool *pool)
 	if (!pool->has_supervisor)
 		return;
 	atomic_store(&pool->supervisor_stops, true);
-	ipk__os_bell(pool->call_fd);
+	ipk__os_doorbell(pool->call_fd);
 	ipk__os_thread_join(pool->supervisor);
 	pool->has_supervisor = false;
 }

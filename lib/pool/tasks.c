@@ -1,16 +1,16 @@
 /*
- * tasks.c - single tasks, as their creator sees them: put where workers find them, collected,
- * cancelled, begun again.
+ * tasks.c - single tasks, on the creator's side: published to workers, collected, cancelled,
+ * retried.
  *
- * Invariant: a task that is not over is in one place: the backlog, among those that rest
- * before they are begun again, or in a slot (f->slot, by_slot). It is over when it leaves
- * that place; only this file decides so, and all of it under the pool's mutex.
+ * Invariant: an incomplete task is in exactly one place: the backlog, the list of tasks waiting for
+ * their retry, or a slot (f->slot, by_slot). It completes when it leaves that place; only this file
+ * decides that, always under the pool's mutex.
  *
- * What a worker has in hand can be taken from it in one step (condemn()), so a task ends at
- * that moment and not when its worker is seen to be dead. The slot stays out of use until then.
- * A slot that is DONE is used again only after it was found in the stack of those done, for
- * its worker, if it was stopped in between, would push it once more; so what is known to be
- * done before that is taken early, and the slot waits alone.
+ * A task can be taken from its worker in one step (condemn()), so it ends at that moment and not
+ * when its worker is found dead. The slot stays out of use until then. A DONE slot is reused only
+ * after it was found in the stack of done slots, because its worker, if it was stopped in between,
+ * would push it once more; so if it is known to be done earlier, its result is taken early, and the
+ * slot alone waits.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,16 +18,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pool/map_internal.h"
 #include "pool/pool_internal.h"
 
 #define ARG_MAX_BYTES ((size_t)1 << 30)
 #define RESULT_MAX_BYTES ((uint64_t)1 << 30)
 #define COLLECT_EVERY 64u   /* tasks that join the backlog */
-#define SWEEP_NS 250000000  /* between two looks at all slots for time limits */
+#define SWEEP_NS 250000000  /* between two checks of all slots for time limits */
 #define TICK_MIN_NS 1000000 /* a time limit is kept to about this */
 #define DELAY_MAX_NS ((int64_t)3600 * 1000000000)
 
-/* --- lists --- */
+/* --- lists ------------------------------------------------------------------------------------ */
 
 static void list_put(struct ipk__future_list *list, ipk_future *f, bool at_front)
 {
@@ -60,11 +61,11 @@ static void count_backlog(ipk_pool *pool)
 			      memory_order_relaxed);
 }
 
-/* --- slots --- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
 static uint64_t word_of(const struct ipk__pool_slot *slot)
 {
-	/* Pairs with the worker's release: what it says of the result is there. */
+	/* Pairs with the worker's release: its stores to the result are visible. */
 	return atomic_load_explicit(&slot->word, memory_order_acquire);
 }
 
@@ -83,7 +84,7 @@ static void free_slot(ipk_pool *pool, uint32_t i)
 	struct ipk__pool_slot *slot = &pool->slots[i];
 
 	if (slot->arg_offset != 0)
-		ipk__room_give(&pool->room, slot->arg_offset, slot->arg_bytes);
+		ipk__pool_heap_free(&pool->heap, slot->arg_offset, slot->arg_bytes);
 	slot->arg_offset = 0;
 	atomic_store_explicit(
 		&slot->word,
@@ -172,7 +173,7 @@ static void feed(ipk_pool *pool)
 	ipk__pool_wake_workers(pool, n);
 }
 
-/* --- over --- */
+/* --- over ------------------------------------------------------------------------------------- */
 
 static bool is_timed(const ipk_future *f)
 {
@@ -209,7 +210,7 @@ static void count_over(ipk_pool *pool, const ipk_failure *failure)
 	}
 }
 
-/* It leaves its place. @failure NULL: the result is in the future. */
+/* It leaves its slot or list. @failure NULL: the result is in the future. */
 static void task_over(ipk_future *f, const ipk_failure *failure)
 {
 	ipk_pool *pool = f->pool;
@@ -219,7 +220,7 @@ static void task_over(ipk_future *f, const ipk_failure *failure)
 		pool->by_slot[f->slot] = NULL;
 	f->slot = -1;
 	if (f->arg_offset != 0)
-		ipk__room_give(&pool->room, f->arg_offset, f->arg_bytes);
+		ipk__pool_heap_free(&pool->heap, f->arg_offset, f->arg_bytes);
 	f->arg_offset = 0;
 	pool->n_unfinished--;
 	if (is_timed(f) && --pool->n_timed == 0)
@@ -245,10 +246,10 @@ static pid_t pid_of(const ipk_pool *pool, unsigned worker)
 {
 	return pool->opts.kind == IPK_POOL_THREADS || worker >= IPK_POOL_WORKERS_MAX
 		       ? 0
-		       : pool->members[worker].born.pid;
+		       : pool->handles[worker].child.pid;
 }
 
-/* --- what is done --- */
+/* --- what is done ----------------------------------------------------------------------------- */
 
 static int copy_inline(ipk_future *f, const struct ipk__pool_slot *slot)
 {
@@ -272,7 +273,7 @@ static int copy_result(ipk_future *f, const struct ipk__pool_slot *slot)
 		return copy_inline(f, slot);
 	case IPK__RESULT_SPILLED:
 	case IPK__RESULT_HEAP:
-		r = ipk__crew_take_result(f->pool, slot, &f->result);
+		r = ipk__workers_take_result(f->pool, slot, &f->result);
 		if (r == 0)
 			f->result_bytes = slot->result_bytes;
 		return r;
@@ -318,7 +319,7 @@ static void fail_for_want_of(ipk_future *f, int error, unsigned worker)
 	task_over(f, &failure);
 }
 
-/* A slot that is DONE: its task is over. */
+/* A slot that is DONE: its task is complete. */
 static void deliver(struct ipk__pool_slot *slot, ipk_future *f)
 {
 	unsigned worker = ipk__slot_worker(word_of(slot));
@@ -339,7 +340,7 @@ static void deliver(struct ipk__pool_slot *slot, ipk_future *f)
 }
 
 /* Its worker has pushed it, or will never do so. */
-static void finish(ipk_pool *pool, uint32_t i)
+static void collect_result(ipk_pool *pool, uint32_t i)
 {
 	struct ipk__pool_slot *slot = &pool->slots[i];
 	uint32_t state = ipk__slot_state(word_of(slot));
@@ -383,7 +384,7 @@ unsigned ipk__tasks_collect(ipk_pool *pool)
 		uint32_t next =
 			atomic_load_explicit(&pool->slots[at - 1].next, memory_order_relaxed);
 
-		finish(pool, at - 1);
+		collect_result(pool, at - 1);
 		at = next;
 	}
 	pool->n_collected += n;
@@ -405,7 +406,7 @@ void ipk__tasks_take_early(ipk_future *f)
 		deliver(slot, f);
 }
 
-void ipk__tasks_look_at(ipk_future *f)
+void ipk__tasks_collect_one(ipk_future *f)
 {
 	uint32_t state;
 
@@ -426,10 +427,10 @@ void ipk__tasks_want(ipk_future *f)
 		atomic_store(&f->pool->slots[f->slot].wanted, f->n_waiters > 0);
 }
 
-/* --- submitting --- */
+/* --- submitting ------------------------------------------------------------------------------- */
 
-static int check(ipk_task_fn fn, const ipk_bytes *arg, const ipk_task_opts *opts,
-		 ipk_task_opts *ret_opts)
+static int check_task(ipk_task_fn fn, const ipk_bytes *arg, const ipk_task_opts *opts,
+		      ipk_task_opts *ret_opts)
 {
 	int r = 0;
 
@@ -441,11 +442,13 @@ static int check(ipk_task_fn fn, const ipk_bytes *arg, const ipk_task_opts *opts
 		return r;
 	if (ret_opts->max_result_bytes == 0)
 		ret_opts->max_result_bytes = RESULT_MAX_BYTES;
-	if (!fn || (arg->len_bytes > 0 && !arg->data) || ret_opts->timeout_ns < 0 ||
-	    ret_opts->soft_timeout_ns < 0 || ret_opts->retry_delay_ns < 0 ||
-	    ret_opts->max_result_bytes > RESULT_MAX_BYTES)
-		return -EINVAL;
-	return arg->len_bytes > ARG_MAX_BYTES ? -EMSGSIZE : 0;
+	IPK__REQUIRE(fn, "fn is NULL");
+	IPK__REQUIRE(arg->data || arg->len_bytes == 0, "arg is NULL, and arg_bytes is not 0");
+	IPK__REQUIRE(ret_opts->max_result_bytes <= RESULT_MAX_BYTES,
+		     "IPK_TASK(.max_result_bytes): 1 GiB at most");
+	if (arg->len_bytes > ARG_MAX_BYTES)
+		return ipk__detail(-EMSGSIZE, "arg_bytes: 1 GiB at most");
+	return ipk__map_check_opts(ret_opts);
 }
 
 /* Without the mutex before and after: a long argument is copied while others go on. */
@@ -454,8 +457,9 @@ static int copy_long_arg(ipk_pool *pool, const ipk_bytes *arg, uint64_t *ret_off
 	int r;
 
 	ipk__pool_lock(pool);
-	r = pool->phase == IPK__POOL_RUNS ? ipk__room_take(&pool->room, arg->len_bytes, ret_offset)
-					  : -ESHUTDOWN;
+	r = pool->phase == IPK__POOL_RUNS
+		    ? ipk__pool_heap_alloc(&pool->heap, arg->len_bytes, ret_offset)
+		    : -ESHUTDOWN;
 	ipk__pool_unlock(pool);
 	if (r == 0)
 		memcpy((char *)pool->shared + *ret_offset, arg->data, arg->len_bytes);
@@ -468,7 +472,7 @@ static int keep_arg(ipk_pool *pool, ipk_future *f, const void *arg)
 	int r = 0;
 
 	if (f->arg_offset == 0 && f->arg_bytes > sizeof f->small) {
-		r = ipk__room_take(&pool->room, f->arg_bytes, &f->arg_offset);
+		r = ipk__pool_heap_alloc(&pool->heap, f->arg_bytes, &f->arg_offset);
 		if (r == 0)
 			memcpy((char *)pool->shared + f->arg_offset, arg, f->arg_bytes);
 	} else if (f->arg_offset == 0 && f->arg_bytes > 0) {
@@ -488,7 +492,7 @@ static void watch_limits(ipk_pool *pool, const ipk_future *f)
 		limit_ns = soft_ns;
 	pool->n_timed++;
 	pool->shortest_ns = IPK__MIN(pool->shortest_ns, IPK__MAX(limit_ns, TICK_MIN_NS));
-	/* No task that begins from now on is over its limit before then. */
+	/* No task that starts from now on exceeds its limit before then. */
 	if (pool->next_look_ns == INT64_MAX ||
 	    pool->next_look_ns - ipk__os_now_ns() > pool->shortest_ns)
 		ipk__supervisor_call(pool);
@@ -522,7 +526,7 @@ static int enter(ipk_pool *pool, ipk_future *f, const void *arg, bool *ret_is_pu
 	return 0;
 }
 
-/* It is over before it has begun. */
+/* It completes before it has started. */
 static void refuse(ipk_pool *pool, ipk_future *f, const ipk_bytes *arg)
 {
 	ipk_failure failure;
@@ -581,7 +585,7 @@ int ipk__tasks_submit(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *arg,
 {
 	ipk_future like;
 	bool is_published = false;
-	int r = check(fn, arg, opts, &like.opts);
+	int r = check_task(fn, arg, opts, &like.opts);
 
 	if (r < 0)
 		return r;
@@ -596,7 +600,7 @@ int ipk__tasks_submit(ipk_pool *pool, ipk_task_fn fn, const ipk_bytes *arg,
 	ipk__pool_lock(pool);
 	r = submit(pool, &like, arg, ret_future, &is_published);
 	if (r < 0 && like.arg_offset != 0)
-		ipk__room_give(&pool->room, like.arg_offset, arg->len_bytes);
+		ipk__pool_heap_free(&pool->heap, like.arg_offset, arg->len_bytes);
 	ipk__pool_unlock(pool);
 	if (is_published)
 		ipk__pool_wake_workers(pool, 1);
@@ -612,9 +616,9 @@ int ipk_pool_submit(ipk_pool *pool, ipk_task_fn fn, const void *arg, size_t arg_
 	return r < 0 ? r : ipk__tasks_submit(pool, fn, &bytes, opts, 0, NULL, ret_future);
 }
 
-/* --- taking back --- */
+/* --- taking back ------------------------------------------------------------------------------ */
 
-/* No worker has begun with it, and now none will. */
+/* No worker has started it, and now none will. */
 static bool take_ready(ipk_pool *pool, uint32_t i)
 {
 	struct ipk__pool_slot *slot = &pool->slots[i];
@@ -647,7 +651,7 @@ static bool condemn(ipk_pool *pool, uint32_t i, uint64_t word, ipk_failure_cause
 	failure.pid = pid_of(pool, worker);
 	if (text)
 		snprintf(failure.text, sizeof failure.text, "%s", text);
-	ipk__crew_kill(pool, worker);
+	ipk__workers_kill(pool, worker);
 	task_over(f, &failure);
 	return true;
 }
@@ -760,7 +764,7 @@ void ipk__tasks_fail_all(ipk_pool *pool, const char *text)
 	stop_all(pool, IPK_FAILURE_DIED, text);
 }
 
-/* --- a worker's death --- */
+/* --- a worker's death ------------------------------------------------------------------------- */
 
 static void describe(const struct ipk__death *death, ipk_failure *failure)
 {
@@ -811,7 +815,7 @@ static int64_t delay_of(const ipk_future *f)
 	return IPK__MIN(delay_ns, DELAY_MAX_NS);
 }
 
-/* It is to be begun again. */
+/* It is retried. */
 static void rest(ipk_pool *pool, ipk_future *f)
 {
 	ipk__count(&pool->shared->counts.n_retried, 1);
@@ -858,7 +862,7 @@ void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death)
 				died(pool, pool->by_slot[i], death);
 			free_slot(pool, i);
 		} else {
-			finish(pool, i);
+			collect_result(pool, i);
 		}
 	}
 	feed(pool);
@@ -866,9 +870,12 @@ void ipk__tasks_orphaned(ipk_pool *pool, const struct ipk__death *death)
 		ipk__supervisor_call(pool);
 }
 
-/* --- time --- */
+/* --- time ------------------------------------------------------------------------------------- */
 
-/* The nearest limit of a task that began at @since_ns, which is told or stopped when it is due. */
+/*
+ * The nearest limit of a task started at @since_ns, which is asked to stop or killed when it is
+ * due.
+ */
 static int64_t keep_limits(ipk_pool *pool, uint32_t i, uint64_t word, int64_t since_ns,
 			   int64_t now_ns)
 {
@@ -890,23 +897,23 @@ static int64_t keep_limits(ipk_pool *pool, uint32_t i, uint64_t word, int64_t si
 	return next_ns;
 }
 
-/* What a worker says that it runs, and since when: of one task, or nothing. */
-static bool read_place(const ipk_pool *pool, unsigned worker, uint32_t *ret_slot,
-		       uint64_t *ret_word, int64_t *ret_since_ns)
+/* What a worker claims to run, and since when: a consistent pair, or nothing. */
+static bool read_record(const ipk_pool *pool, unsigned worker, uint32_t *ret_slot,
+			uint64_t *ret_word, int64_t *ret_since_ns)
 {
-	const struct ipk__pool_worker *place = &pool->shared->workers[worker];
+	const struct ipk__pool_worker *record = &pool->shared->workers[worker];
 	/* Pairs with the worker's release: since_ns is of this task, or of a later one. */
-	uint32_t slot = atomic_load_explicit(&place->slot, memory_order_acquire);
+	uint32_t slot = atomic_load_explicit(&record->slot, memory_order_acquire);
 
 	if (slot == 0 || slot > IPK__POOL_SLOTS || !pool->by_slot[slot - 1])
 		return false;
 	*ret_slot = slot - 1;
 	*ret_word = word_of(&pool->slots[slot - 1]);
-	*ret_since_ns = atomic_load_explicit(&place->since_ns, memory_order_acquire);
+	*ret_since_ns = atomic_load_explicit(&record->since_ns, memory_order_acquire);
 	return ipk__slot_state(*ret_word) == IPK__SLOT_TAKEN &&
 	       ipk__slot_worker(*ret_word) == worker &&
 	       word_of(&pool->slots[slot - 1]) == *ret_word &&
-	       atomic_load_explicit(&place->slot, memory_order_acquire) == slot;
+	       atomic_load_explicit(&record->slot, memory_order_acquire) == slot;
 }
 
 static int64_t keep_limits_of_workers(ipk_pool *pool, int64_t now_ns)
@@ -917,15 +924,15 @@ static int64_t keep_limits_of_workers(ipk_pool *pool, int64_t now_ns)
 	int64_t since_ns;
 
 	for (unsigned worker = 0; worker < IPK_POOL_WORKERS_MAX; worker++) {
-		if (pool->members[worker].is_there &&
-		    read_place(pool, worker, &i, &word, &since_ns) && is_timed(pool->by_slot[i]))
+		if (pool->handles[worker].is_there &&
+		    read_record(pool, worker, &i, &word, &since_ns) && is_timed(pool->by_slot[i]))
 			next_ns = ipk__sooner_ns(next_ns,
 						 keep_limits(pool, i, word, since_ns, now_ns));
 	}
 	return next_ns;
 }
 
-/* Also of a worker that was stopped before it could say what it took. */
+/* Also for a worker that was stopped before it could publish what it took. */
 static void keep_limits_of_slots(ipk_pool *pool, int64_t now_ns)
 {
 	if (now_ns - pool->swept_ns < SWEEP_NS)
@@ -968,14 +975,14 @@ int64_t ipk__tasks_tick(ipk_pool *pool, int64_t now_ns)
 		next_ns = ipk__sooner_ns(next_ns, keep_limits_of_workers(pool, now_ns));
 		keep_limits_of_slots(pool, now_ns);
 	}
-	/* What begins after this look is not due before then. */
+	/* What starts after this check is not due before then. */
 	if (pool->n_timed > 0)
 		next_ns = ipk__sooner_ns(next_ns, now_ns + IPK__MIN(pool->shortest_ns, SWEEP_NS));
 	feed(pool);
 	return next_ns;
 }
 
-/* --- beginning and end --- */
+/* --- beginning and end ------------------------------------------------------------------------ */
 
 int ipk__tasks_init(ipk_pool *pool)
 {
@@ -989,12 +996,12 @@ int ipk__tasks_init(ipk_pool *pool)
 
 void ipk__tasks_end(ipk_pool *pool)
 {
-	/* Its tasks are over; a thread's result that nobody took goes here. */
+	/* Its tasks are complete; an uncollected result of a thread is freed here. */
 	for (uint32_t i = 0; i < IPK__POOL_SLOTS; i++) {
 		struct ipk__pool_slot *slot = &pool->slots[i];
 
 		if (ipk__slot_state(word_of(slot)) == IPK__SLOT_DONE &&
 		    slot->result_kind == IPK__RESULT_HEAP)
-			ipk__crew_drop_result(pool, slot);
+			ipk__workers_drop_result(pool, slot);
 	}
 }

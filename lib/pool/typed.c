@@ -1,27 +1,17 @@
 /* typed.c - typed values as arguments and results of tasks. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "ipk/pack.h"
 #include "pool/pool_internal.h"
 #include "pool/worker.h"
+#include "wire/typed.h"
 
 int ipk_pool_submitf(ipk_pool *pool, ipk_task_fn fn, ipk_future **ret_future, const char *format,
 		     ...)
 {
-	size_t len_bytes;
-	va_list args;
-	void *data;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &len_bytes, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_pool_submit(pool, fn, data, len_bytes, NULL, ret_future);
-	free(data);
-	return r;
+	return ipk_pool_submit(pool, fn, data, len_bytes, NULL, ret_future);
 }
 
 int ipk_future_getf(ipk_future *f, ipk_deadline deadline, const char *format, ...)
@@ -31,7 +21,7 @@ int ipk_future_getf(ipk_future *f, ipk_deadline deadline, const char *format, ..
 
 	if (r < 0)
 		return r;
-	/* It is over, so nobody writes the result any more: what points into it stays good. */
+	/* It is complete, so the result does not change any more: pointers into it stay valid. */
 	va_start(args, format);
 	r = ipk_vunpack(f->result, f->result_bytes, format, args);
 	va_end(args);
@@ -40,19 +30,9 @@ int ipk_future_getf(ipk_future *f, ipk_deadline deadline, const char *format, ..
 
 int ipk_task_returnf(ipk_task *task, const char *format, ...)
 {
-	size_t len_bytes;
-	va_list args;
-	void *data;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &len_bytes, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_task_return(task, data, len_bytes);
-	free(data);
-	return r;
+	return ipk_task_return(task, data, len_bytes);
 }
 
 int ipk_task_argf(ipk_task *task, const char *format, ...)
@@ -61,7 +41,7 @@ int ipk_task_argf(ipk_task *task, const char *format, ...)
 	int r;
 
 	if (!task)
-		return -EINVAL;
+		return ipk__invalid("task is NULL");
 	va_start(args, format);
 	r = ipk_vunpack(task->arg, task->arg_bytes, format, args);
 	va_end(args);

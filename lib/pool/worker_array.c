@@ -1,9 +1,9 @@
 /*
  * worker_array.c - see worker_array.h.
  *
- * The creator sends an array's file before it publishes the map, so that it is in the socket when
- * a worker finds that it lacks it. A file stays mapped until another takes its place: a
- * worker that looks at a map takes no messages but those it still needs.
+ * The creator sends an array's file before it publishes the map, so the message is in the socket
+ * when a worker finds that it lacks the file. A file stays mapped until its slot is reused: a
+ * worker that reads a map's entry receives only the messages it still needs.
  */
 #include <errno.h>
 #include <sys/uio.h>
@@ -20,7 +20,7 @@ static struct file {
 	void *base; /* NULL: there was no room for it yet */
 	size_t mapped_bytes;
 	int fd; /* while that is so */
-} files[IPK__ARRAY_PLACES];
+} files[IPK__ARRAY_SLOTS];
 
 static void forget(struct file *file)
 {
@@ -44,7 +44,7 @@ static bool has_mapped(struct file *file)
 
 static void take(const struct ipk__array_message *message, int fd)
 {
-	struct file *file = &files[message->key % IPK__ARRAY_PLACES];
+	struct file *file = &files[message->key % IPK__ARRAY_SLOTS];
 
 	forget(file);
 	*file = (struct file){.key = message->key, .mapped_bytes = message->mapped_bytes, .fd = fd};
@@ -74,7 +74,7 @@ static int take_next(int control_fd)
 
 static bool find(struct ipk__worker *w, uint64_t key, uint64_t offset, char **ret_data)
 {
-	struct file *file = &files[key % IPK__ARRAY_PLACES];
+	struct file *file = &files[key % IPK__ARRAY_SLOTS];
 
 	while (file->key != key)
 		if (take_next(w->control_fd) < 0)
@@ -87,7 +87,7 @@ static bool find(struct ipk__worker *w, uint64_t key, uint64_t offset, char **re
 	return true;
 }
 
-bool ipk__worker_views(struct ipk__worker *w, const struct ipk__pool_map *map,
+bool ipk__worker_views(struct ipk__worker *w, const struct ipk__shm_map *map,
 		       struct ipk__array_view ret_views[2])
 {
 	for (int i = 0; i < 2; i++) {

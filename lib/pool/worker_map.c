@@ -1,12 +1,12 @@
 /*
- * worker_map.c - the worker's side of maps: taking chunks and doing their items.
+ * worker_map.c - the worker's side of maps: claiming chunks and processing their items.
  *
- * Invariant: a worker does an item only within a chunk whose word says TAKEN and its number,
- * and the same compare-and-swap that ends the chunk finds out whether that still holds. What
- * it stores in its place before each step (which chunk, which item) is all the creator
- * needs when it dies: see map_shared.h. It takes its own region from the front and others'
- * from the end, so owner and helper meet once. The hints where to look never pass a chunk that
- * nobody took; those that went back lie anywhere, so then all words are looked at.
+ * Invariant: a worker processes an item only within a chunk whose word says TAKEN and its number,
+ * and the same compare-and-swap that ends the chunk checks whether that still holds. What it stores
+ * in its record before each step (which chunk, which item) is all the creator needs when it dies:
+ * see map_shared.h. It claims its own region from the front and others' from the end, so owner and
+ * helper meet once. The hints where to look never pass an unclaimed chunk; requeued ones may be
+ * anywhere, so then all words are scanned.
  */
 #include <string.h>
 
@@ -16,24 +16,24 @@
 
 #define CHUNKS_PER_FLUSH 64u
 #define FLUSH_NS 50000
-#define TURN_NS 1000000 /* then single tasks and orders have their turn */
+#define SLICE_NS 1000000 /* then single tasks and orders have their turn */
 #define NONE UINT32_MAX
 
-/* One look at a map. */
+/* One pass over a map. */
 struct look {
 	struct ipk__worker *w;
-	struct ipk__pool_map *map;
+	struct ipk__shm_map *map;
 	_Atomic uint64_t *words;
 	int32_t *codes;
 	const char *items;
 	char *results;
 	uint32_t region;  /* its own */
 	uint32_t helping; /* how many regions it has got to: this one first, */
-	uint32_t step;    /* then in an order of its own, twice: first where nobody helps */
-	uint32_t n_news;  /* when it began to look, and at which it looked everywhere: */
+	uint32_t step;   /* then in an order of its own, twice: first where no other worker helps */
+	uint32_t n_news; /* when it began to look, and at which it looked everywhere: */
 	uint32_t searched_news;
 	uint32_t search; /* how far */
-	/* Not told yet: */
+	/* Not published yet: */
 	uint64_t n_done, n_failed;
 	uint32_t n_chunks;
 	uint32_t per_flush;
@@ -42,18 +42,18 @@ struct look {
 	struct ipk__array_view arrays[2];
 };
 
-/* --- claiming --- */
+/* --- claiming --------------------------------------------------------------------------------- */
 
 static bool claim(struct look *l, uint32_t c, uint64_t *ret_word)
 {
-	struct ipk__pool_worker *place = l->w->place;
+	struct ipk__pool_worker *record = l->w->record;
 	uint64_t word = atomic_load_explicit(&l->words[c], memory_order_relaxed), taken;
 
 	if (ipk__chunk_state(word) != IPK__CHUNK_READY)
 		return false;
 	if (l->map->flags & IPK__MAP_IS_TIMED)
-		atomic_store_explicit(&place->since_ns, ipk__os_now_ns(), memory_order_relaxed);
-	atomic_store_explicit(&place->chunk, (uint64_t)c + 1, memory_order_relaxed);
+		atomic_store_explicit(&record->since_ns, ipk__os_now_ns(), memory_order_relaxed);
+	atomic_store_explicit(&record->chunk, (uint64_t)c + 1, memory_order_relaxed);
 	taken = ipk__chunk_in_state(word, l->w->number, IPK__CHUNK_TAKEN);
 	/* Orders the stores before it, and pairs with the creator's when it made the chunk READY.
 	 */
@@ -80,7 +80,7 @@ static uint32_t claim_own(struct look *l, uint64_t *ret_word)
 	return NONE;
 }
 
-/* From the end of another's. Two that help in one place are after the same words all the time. */
+/* From the end of another's region. Two helpers in one region compete for the same words. */
 static uint32_t claim_others(struct look *l, uint32_t i, uint64_t *ret_word)
 {
 	struct ipk__map_region *region = &l->map->regions[i];
@@ -102,7 +102,7 @@ static uint32_t claim_others(struct look *l, uint32_t i, uint64_t *ret_word)
 	return NONE;
 }
 
-/* Among all, when any went back since this worker last looked at all. */
+/* Among all, if any was requeued since this worker last scanned all. */
 static uint32_t claim_any(struct look *l, uint64_t *ret_word)
 {
 	if (l->searched_news != l->n_news) {
@@ -130,27 +130,30 @@ static uint32_t claim_next(struct look *l, uint64_t *ret_word)
 	return c != NONE ? c : claim_any(l, ret_word);
 }
 
-/* --- telling --- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static void flush(struct look *l)
 {
-	struct ipk__pool_worker *place = l->w->place;
+	struct ipk__pool_worker *record = l->w->record;
 	uint64_t before;
 
 	if (l->n_done == 0)
 		return;
-	atomic_store_explicit(&place->n_done,
-			      atomic_load_explicit(&place->n_done, memory_order_relaxed) +
+	atomic_store_explicit(&record->n_done,
+			      atomic_load_explicit(&record->n_done, memory_order_relaxed) +
 				      l->n_done,
 			      memory_order_relaxed);
 	if (l->n_failed > 0)
 		atomic_fetch_add_explicit(&l->map->n_failed, l->n_failed, memory_order_relaxed);
 	/* A reader of progress that sees this looks again. */
-	atomic_store_explicit(&place->n_unsaid, l->n_done | IPK__UNSAID_MOVES,
+	atomic_store_explicit(&record->n_unsaid, l->n_done | IPK__UNSAID_MOVES,
 			      memory_order_relaxed);
-	/* Pairs with the creator's look: who sees the count sees results, codes and n_failed. */
+	/*
+	 * Pairs with the creator's check: a thread that sees the count sees results, codes and
+	 * n_failed.
+	 */
 	before = atomic_fetch_add_explicit(&l->map->n_done, l->n_done, memory_order_acq_rel);
-	atomic_store_explicit(&place->n_unsaid, 0, memory_order_relaxed);
+	atomic_store_explicit(&record->n_unsaid, 0, memory_order_relaxed);
 	l->is_last = before + l->n_done == l->map->n_items;
 	l->n_done = l->n_failed = 0;
 }
@@ -171,8 +174,8 @@ static bool flush_sometimes(struct look *l)
 	l->flushed_ns = now_ns;
 	l->n_chunks = 0;
 	if (!(l->map->flags & IPK__MAP_IS_TIMED))
-		atomic_store_explicit(&l->w->place->since_ns, now_ns, memory_order_relaxed);
-	return now_ns - l->began_ns > TURN_NS;
+		atomic_store_explicit(&l->w->record->since_ns, now_ns, memory_order_relaxed);
+	return now_ns - l->began_ns > SLICE_NS;
 }
 
 static void save_text(struct look *l, uint64_t i)
@@ -192,11 +195,11 @@ static void save_text(struct look *l, uint64_t i)
 	text[0] = '\0';
 }
 
-/* --- doing --- */
+/* --- doing ------------------------------------------------------------------------------------ */
 
 static int call_item(struct look *l, uint64_t i)
 {
-	const struct ipk__pool_map *map = l->map;
+	const struct ipk__shm_map *map = l->map;
 	ipk_map_fn fn = (ipk_map_fn)(uintptr_t)map->fn; /* workers are forks: it is the same here */
 
 	return fn(l->items + i * map->item_bytes, l->results + i * map->result_bytes);
@@ -204,7 +207,7 @@ static int call_item(struct look *l, uint64_t i)
 
 static int call_stretch(struct look *l, uint64_t i)
 {
-	const struct ipk__pool_map *map = l->map;
+	const struct ipk__shm_map *map = l->map;
 	ipk_slice_fn fn = (ipk_slice_fn)(uintptr_t)map->fn;
 	uint64_t first = i * map->stretch;
 	char *at[2];
@@ -221,7 +224,7 @@ static void do_item(struct look *l, uint64_t i, uint32_t attempt)
 	int r;
 
 	/* Only this thread's order matters: the kernel tells the creator of its end later. */
-	atomic_store_explicit(&l->w->place->item, i + 1, memory_order_relaxed);
+	atomic_store_explicit(&l->w->record->item, i + 1, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	if ((l->map->flags & IPK__MAP_HAS_SKIPS) && l->codes[i] != 0)
 		return;
@@ -237,7 +240,7 @@ static void do_item(struct look *l, uint64_t i, uint32_t attempt)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Let others have the rest of a chunk, or do it later. */
+/* Leaves the rest of a chunk to others, or for later. */
 static void announce_news(struct look *l)
 {
 	uint32_t bit = (uint32_t)1 << (l->map - l->w->maps);
@@ -250,13 +253,14 @@ static void announce_news(struct look *l)
 static bool is_to_stop(const struct look *l)
 {
 	return atomic_load_explicit(&l->map->stop, memory_order_relaxed) ||
-	       atomic_load_explicit(&l->w->place->order, memory_order_relaxed) == IPK__ORDER_RETIRE;
+	       atomic_load_explicit(&l->w->record->order, memory_order_relaxed) ==
+		       IPK__ORDER_RETIRE;
 }
 
 /* The items of a chunk, as many as this worker may do; false: the creator has given it up. */
 static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 {
-	const struct ipk__pool_map *map = l->map;
+	const struct ipk__shm_map *map = l->map;
 	uint64_t base = c * map->chunk, first = base + ipk__chunk_from(word), i = first;
 	uint64_t end = IPK__MIN(base + map->chunk, map->n_items);
 	uint64_t stop = end - i > l->w->n_left ? i + l->w->n_left : end, ended;
@@ -279,7 +283,7 @@ static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 		return false;
 	}
 	l->n_done += i - first;
-	atomic_store_explicit(&l->w->place->n_unsaid, l->n_done, memory_order_relaxed);
+	atomic_store_explicit(&l->w->record->n_unsaid, l->n_done, memory_order_relaxed);
 	if (l->n_failed > 0)
 		flush(l); /* failures are known at once, and never counted as results */
 	if (i != end)
@@ -287,15 +291,15 @@ static bool do_chunk(struct look *l, uint32_t c, uint64_t word)
 	return true;
 }
 
-/* --- a look --- */
+/* --- one pass --------------------------------------------------------------------------------- */
 
 static bool may_go_on(const struct ipk__worker *w)
 {
 	return w->n_left > 0 &&
-	       atomic_load_explicit(&w->place->order, memory_order_relaxed) != IPK__ORDER_RETIRE;
+	       atomic_load_explicit(&w->record->order, memory_order_relaxed) != IPK__ORDER_RETIRE;
 }
 
-/* Nothing is left here: have nobody look again, unless there were news meanwhile. */
+/* Nothing is left here: no worker need look again, unless something changed meanwhile. */
 static bool leave_for_good(struct look *l)
 {
 	uint32_t bit = (uint32_t)1 << (l->map - l->w->maps);
@@ -308,12 +312,12 @@ static bool leave_for_good(struct look *l)
 	return false;
 }
 
-/* Until nothing is left or its turn is over; whether it did anything. */
+/* Until nothing is left or its turn ends; whether it did anything. */
 static bool work(struct look *l)
 {
-	bool did = false, is_turn_over = false;
+	bool did = false, is_slice_over = false;
 
-	while (!is_turn_over && may_go_on(l->w)) {
+	while (!is_slice_over && may_go_on(l->w)) {
 		uint64_t word;
 		uint32_t c = claim_next(l, &word);
 
@@ -327,7 +331,7 @@ static bool work(struct look *l)
 			flush(l);
 			ipk__worker_condemned(l->w);
 		}
-		is_turn_over = flush_sometimes(l);
+		is_slice_over = flush_sometimes(l);
 	}
 	return did;
 }
@@ -356,7 +360,7 @@ static uint32_t step_of(const struct ipk__worker *w, uint32_t n_regions)
 	return step;
 }
 
-static void look_init(struct look *l, struct ipk__worker *w, struct ipk__pool_map *map)
+static void look_init(struct look *l, struct ipk__worker *w, struct ipk__shm_map *map)
 {
 	char *base = (char *)w->shared;
 
@@ -376,12 +380,12 @@ static void look_init(struct look *l, struct ipk__worker *w, struct ipk__pool_ma
 	};
 	l->flushed_ns = l->began_ns;
 	w->task = (struct ipk_task){.worker = w, .map = map};
-	atomic_store_explicit(&w->place->fn, map->fn, memory_order_relaxed);
-	atomic_store_explicit(&w->place->since_ns, l->began_ns, memory_order_relaxed);
-	atomic_store_explicit(&w->place->state, IPK__WORKER_BUSY, memory_order_relaxed);
+	atomic_store_explicit(&w->record->fn, map->fn, memory_order_relaxed);
+	atomic_store_explicit(&w->record->since_ns, l->began_ns, memory_order_relaxed);
+	atomic_store_explicit(&w->record->state, IPK__WORKER_BUSY, memory_order_relaxed);
 }
 
-static bool look_at(struct ipk__worker *w, struct ipk__pool_map *map, bool *ret_tell)
+static bool look_at(struct ipk__worker *w, struct ipk__shm_map *map, bool *ret_tell)
 {
 	struct look l;
 	bool did;
@@ -394,7 +398,7 @@ static bool look_at(struct ipk__worker *w, struct ipk__pool_map *map, bool *ret_
 	flush(&l);
 	ipk__task_set_current(NULL);
 	w->task.map = NULL;
-	/* Pairs with the creator, which sets it and then looks at the words. */
+	/* Pairs with the creator, which sets it and then checks the words. */
 	*ret_tell = l.is_last || atomic_load(&map->tells);
 	return did;
 }
@@ -402,15 +406,15 @@ static bool look_at(struct ipk__worker *w, struct ipk__pool_map *map, bool *ret_
 /* Announce it, then see whether it is open: see map_shared.h. */
 static bool enter(struct ipk__worker *w, uint32_t m)
 {
-	struct ipk__pool_map *map = &w->maps[m];
-	struct ipk__pool_worker *place = w->place;
+	struct ipk__shm_map *map = &w->maps[m];
+	struct ipk__pool_worker *record = w->record;
 	bool did = false, tell = false;
 	uint32_t n_news;
 
-	atomic_store_explicit(&place->chunk, 0, memory_order_relaxed);
-	atomic_store_explicit(&place->item, 0, memory_order_relaxed);
-	atomic_store_explicit(&place->n_unsaid, 0, memory_order_relaxed);
-	atomic_store(&place->map, m + 1);
+	atomic_store_explicit(&record->chunk, 0, memory_order_relaxed);
+	atomic_store_explicit(&record->item, 0, memory_order_relaxed);
+	atomic_store_explicit(&record->n_unsaid, 0, memory_order_relaxed);
+	atomic_store(&record->map, m + 1);
 	atomic_thread_fence(memory_order_seq_cst);
 	n_news = atomic_load(&map->n_news);
 	if (atomic_load(&map->is_open)) {
@@ -420,8 +424,8 @@ static bool enter(struct ipk__worker *w, uint32_t m)
 
 		leave_for_good(&l);
 	}
-	atomic_store_explicit(&place->state, IPK__WORKER_IDLE, memory_order_relaxed);
-	atomic_store_explicit(&place->map, 0, memory_order_release);
+	atomic_store_explicit(&record->state, IPK__WORKER_IDLE, memory_order_relaxed);
+	atomic_store_explicit(&record->map, 0, memory_order_release);
 	if (tell)
 		ipk__worker_tell(w, true);
 	return did;
@@ -432,7 +436,7 @@ static uint64_t sequence_of(const struct ipk__worker *w, uint32_t m)
 	return atomic_load_explicit(&w->maps[m].sequence, memory_order_relaxed);
 }
 
-/* The one of @active that was begun first. */
+/* The one of @active that was submitted first. */
 static uint32_t oldest(const struct ipk__worker *w, uint32_t active)
 {
 	uint32_t best = (uint32_t)__builtin_ctz(active);
@@ -458,7 +462,7 @@ bool ipk__worker_do_maps(struct ipk__worker *w)
 
 bool ipk__map_should_stop(const struct ipk_task *task)
 {
-	const struct ipk__pool_map *map = task->map;
+	const struct ipk__shm_map *map = task->map;
 	uint64_t word;
 	int64_t since_ns;
 
@@ -472,6 +476,6 @@ bool ipk__map_should_stop(const struct ipk_task *task)
 		return true;
 	if (map->soft_timeout_ns == 0)
 		return false;
-	since_ns = atomic_load_explicit(&task->worker->place->since_ns, memory_order_relaxed);
+	since_ns = atomic_load_explicit(&task->worker->record->since_ns, memory_order_relaxed);
 	return ipk__os_now_ns() - since_ns > map->soft_timeout_ns;
 }

@@ -1,12 +1,12 @@
 /*
- * worker_task.c - what a task may ask for, and how its result gets to the creator.
+ * worker_task.c - the calls that a task may make, and the path of its result to the creator.
  *
- * A short result goes into the task's slot at once. A longer one is kept here until the
- * function has returned, for the last one counts and only if it returned 0. Then a process
- * writes it to a file of its own, which the creator gets the first time and reads from where
- * the slot says; the worker writes behind what is there, or, where it may write no longer a file
- * (RLIMIT_FSIZE), into a hole: the creator gives the pages that it has read back to the kernel,
- * and nobody else makes holes. A thread hands over the memory itself.
+ * A short result goes into the task's slot at once. A longer one is kept here until the function
+ * has returned, since the last one counts and only if it returned 0. Then a process writes it to
+ * its own file, which the creator gets the first time and reads at the offset in the slot; the
+ * worker appends, or, where it may not extend a file (RLIMIT_FSIZE), writes into a hole: the
+ * creator returns the pages that it has read to the kernel, and no other process makes holes. A
+ * thread passes the memory itself.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -29,7 +29,7 @@ ipk_task *ipk_task_current(void)
 	return current;
 }
 
-/* --- its result --- */
+/* --- its result ------------------------------------------------------------------------------- */
 
 static void forget_result(struct ipk_task *task)
 {
@@ -44,7 +44,7 @@ int ipk_task_return(ipk_task *task, const void *data, size_t n_bytes)
 	void *copy = NULL;
 
 	if (!task || !task->slot || (n_bytes > 0 && !data))
-		return -EINVAL;
+		return ipk__invalid("task or data is NULL, or the task has returned");
 	/* The slot may be another task's by the time a fork of this one's writes to it. */
 	if (ipk__worker_is_fork(task->worker))
 		return -EPERM;
@@ -159,7 +159,7 @@ void ipk__task_hand_over(struct ipk_task *task, int code)
 	slot->result_kind = task->result_kind;
 }
 
-/* --- what it may ask --- */
+/* --- what it may ask -------------------------------------------------------------------------- */
 
 bool ipk_task_should_stop(const ipk_task *task)
 {

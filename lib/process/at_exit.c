@@ -1,10 +1,9 @@
 /*
- * at_exit.c - what a process does when it ends in good order.
+ * at_exit.c - the calls and terminations at a regular exit of a process.
  *
- * The order is Python's: calls of priority 0 and above, daemons, the other children, the
- * remaining calls. It is run by exit() of a program and after the function of a child of
- * ours. exit() in a fork has the parent's entries in its memory: each knows whose it is,
- * and runs only there.
+ * The order is Python's: calls of priority 0 and above, daemons, the other children, the remaining
+ * calls. It runs in exit() of a program and after the function of a child of ours. A fork has its
+ * parent's entries in its memory: each entry knows its process, and runs only there.
  */
 #include <errno.h>
 #include <limits.h>
@@ -21,7 +20,7 @@ struct entry {
 	pid_t pid;
 };
 
-/* Guarded by ipk__family_lock(). */
+/* Guarded by ipk__child_table_lock(). */
 IPK__AT_FORK_DATA static struct entry *entries;
 IPK__AT_FORK_DATA static bool is_hooked; /* in forks too */
 
@@ -29,19 +28,19 @@ int ipk__at_exit_hook(void)
 {
 	int r = 0;
 
-	ipk__family_lock();
+	ipk__child_table_lock();
 	if (!is_hooked) {
 		r = ipk__os_at_exit(ipk__at_exit_run);
 		is_hooked = r == 0;
 	}
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return r;
 }
 
 int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority)
 {
 	struct entry *e;
-	int r = fn ? ipk__at_exit_hook() : -EINVAL;
+	int r = fn ? ipk__at_exit_hook() : ipk__invalid("fn is NULL");
 
 	if (r < 0)
 		return r;
@@ -49,10 +48,10 @@ int ipk_at_exit(ipk_exit_fn fn, void *arg, int priority)
 	if (!e)
 		return -ENOMEM;
 	*e = (struct entry){.fn = fn, .arg = arg, .priority = priority, .pid = ipk__os_pid()};
-	ipk__family_lock();
+	ipk__child_table_lock();
 	e->next = entries;
 	entries = e;
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return 0;
 }
 
@@ -62,7 +61,7 @@ IPK__AT_FORK_CODE static struct entry *take(int at_least)
 	struct entry **best = NULL;
 	struct entry *e = NULL;
 
-	ipk__family_lock();
+	ipk__child_table_lock();
 	for (struct entry **at = &entries; *at; at = &(*at)->next) {
 		if ((*at)->pid == ipk__os_pid() && (*at)->priority >= at_least &&
 		    (!best || (*at)->priority > (*best)->priority))
@@ -72,7 +71,7 @@ IPK__AT_FORK_CODE static struct entry *take(int at_least)
 		e = *best;
 		*best = e->next;
 	}
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return e;
 }
 
@@ -90,9 +89,9 @@ IPK__AT_FORK_CODE static void run(int at_least)
 IPK__AT_FORK_CODE void ipk__at_exit_run(void)
 {
 	run(0);
-	if (!ipk__family_is_empty()) {
-		ipk__family_end_daemons();
-		ipk__family_join_all();
+	if (!ipk__child_table_is_empty()) {
+		ipk__child_table_end_daemons();
+		ipk__child_table_join_all();
 	}
 	run(INT_MIN);
 }

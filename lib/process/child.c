@@ -1,12 +1,12 @@
 /*
- * child.c - what happens in a child around its function.
+ * child.c - what a child does before and after its function.
  *
- * Invariant: the function runs only in a child that has become all that was asked for, or
- * not at all: the exit code is then 255.
+ * Invariant: the function runs only in a child that is set up completely, or not at all: the exit
+ * code is then 255.
  *
- * The kernel ends a process with the thread that started it, not with that one's process.
- * So a daemon relies on it only where the main thread started it; otherwise a thread of its
- * own waits for the parent's death.
+ * The kernel's parent-death signal follows the thread that started the child, not its process. So a
+ * daemon relies on it only if the main thread started it; otherwise a thread of its own waits for
+ * the parent's death.
  */
 #include <errno.h>
 
@@ -60,13 +60,13 @@ IPK__AT_FORK_CODE static int become(const struct ipk__child *child)
 
 	ipk__self_set(child);
 	if (child->flags & IPK_PROCESS_DIE_WITH_PARENT)
-		r = ipk__os_die_with_parent(child->parent_pid, child->leash_fd);
+		r = ipk__os_die_with_parent(child->parent_pid, child->lifeline_fd);
 	if (r == 0 && child->watches_parent)
 		r = watch_parent();
 	if (r == 0)
 		r = set_stdio(child);
-	if (r == 0 && child->channel_fd >= 0)
-		r = ipk__inherit_take(child->channel_fd);
+	if (r == 0 && child->inherit_fd >= 0)
+		r = ipk__inherit_take(child->inherit_fd);
 	if (child->name)
 		ipk__os_set_thread_name(child->name);
 	return r;

@@ -1,14 +1,14 @@
 /*
  * inherited.c - handles that a child finds under the names its parent gave them.
  *
- * After a fork they are in memory already: the parent's table is the child's. For any other
- * child the parent puts them all into a socket before the child is there, each behind a
- * packet with its noun and name, and the child takes them out: a zygote's when it is born,
- * another program when it first asks. Of one that has a name among all processes only that
- * goes over, for the child to open. The first packet has a number that the environment
- * variable is to be told apart by; what does not begin with it is somebody else's fd.
+ * After a fork they are in memory already: the parent's table is the child's. For any other child
+ * the parent puts them all into a socket before the child exists, each after a packet with its noun
+ * and name, and the child takes them out: a zygote's child when it is spawned, another program at
+ * its first lookup. Of a handle with a global name only that name is sent, for the child to open.
+ * The first packet contains a number that the environment variable repeats; a socket that does not
+ * begin with it is some other fd.
  *
- * Each handle is given out once, so it has one owner who closes it.
+ * Each handle is returned once, so it has one owner who closes it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -35,7 +35,7 @@
 #include "queue/queue_internal.h"
 #include "value/shm_memory.h"
 
-#define HELLO_MAGIC 0x6e726f62006b7069u /* "ipk\0born" */
+#define HELLO_MAGIC 0x6e726f62006b7069u /* "ipk\0spwn" */
 #define ENTRY_MAGIC 0x6d616e006b7069u   /* "ipk\0nam" */
 #define SEND_BUFFER_BYTES (1 << 20)
 
@@ -52,7 +52,7 @@ struct entry {
 	uint32_t open_flags;
 };
 
-/* --- the nouns --- */
+/* --- the nouns -------------------------------------------------------------------------------- */
 
 /* What a handle is opened by, and how to know that this still leads to it. */
 struct title {
@@ -197,12 +197,12 @@ static bool is_fd(const ipk_inherit *e)
 	return strcmp(e->noun, "fd") == 0;
 }
 
-/* --- the parent --- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 static int check_entry(const ipk_inherit *e)
 {
-	if (!find_noun(e->noun) || ipk__name_check(e->name) < 0)
-		return -EINVAL;
+	IPK__REQUIRE(find_noun(e->noun), "IPK_INHERIT: not a noun that a child can inherit");
+	IPK__REQUIRE(ipk__name_check(e->name) == 0, "IPK_INHERIT: name: " IPK__NAME_RULE);
 	if (is_fd(e))
 		return ipk__os_fd_check(e->fd);
 	return e->handle ? 0 : -EBADF;
@@ -210,13 +210,15 @@ static int check_entry(const ipk_inherit *e)
 
 int ipk__inherit_check(const ipk_inherit *inherit, size_t n)
 {
-	int r = n > IPK_INHERIT_MAX || (n > 0 && !inherit) ? -EINVAL : 0;
+	int r = 0;
 
+	IPK__REQUIRE(n <= IPK_INHERIT_MAX, "IPK_PROCESS(.n_inherit): 0 to IPK_INHERIT_MAX");
+	IPK__REQUIRE(inherit || n == 0, "IPK_PROCESS(.inherit): NULL, and .n_inherit is not 0");
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		r = check_entry(&inherit[i]);
 		for (size_t k = 0; r == 0 && k < i; k++) {
 			if (strcmp(inherit[i].name, inherit[k].name) == 0)
-				r = -EINVAL;
+				r = ipk__invalid("IPK_INHERIT: duplicate name");
 		}
 	}
 	return r;
@@ -260,7 +262,7 @@ static int pack_one(const ipk_inherit *e, ipk_pipe *via)
 		r = check_title(&title);
 		if ((size_t)snprintf(entry.opened_by, sizeof entry.opened_by, "%s", title.name) >=
 		    sizeof entry.opened_by)
-			r = -EINVAL;
+			r = ipk__invalid("IPK_INHERIT: the name of the object is too long");
 		entry.open_flags = title.flags;
 	}
 	if (r == 0)
@@ -312,21 +314,21 @@ void ipk__inherit_done(const ipk_inherit *inherit, size_t n)
 	}
 }
 
-/* --- the child --- */
+/* --- the child -------------------------------------------------------------------------------- */
 
 IPK__AT_FORK_DATA static struct {
 	const ipk_inherit *table;
 	size_t n;
 	_Atomic uint64_t given[(IPK_INHERIT_MAX + 63) / 64];
-	int channel_fd; /* another program's, before it first asks */
+	int inherit_fd; /* another program's, before it first asks */
 	pthread_once_t once;
-} here = {.channel_fd = -1, .once = PTHREAD_ONCE_INIT};
+} here = {.inherit_fd = -1, .once = PTHREAD_ONCE_INIT};
 
-IPK__AT_FORK_CODE void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int channel_fd)
+IPK__AT_FORK_CODE void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int inherit_fd)
 {
 	here.table = inherit;
 	here.n = n;
-	here.channel_fd = channel_fd;
+	here.inherit_fd = inherit_fd;
 	for (size_t i = 0; i < IPK__N_OF(here.given); i++)
 		atomic_store_explicit(&here.given[i], 0, memory_order_relaxed);
 }
@@ -393,31 +395,31 @@ static int take_all(int fd, size_t n)
 	return r;
 }
 
-static bool is_channel(int fd, struct hello *hello)
+static bool is_inherit_socket(int fd, struct hello *hello)
 {
 	return fd > 2 && recv_packet(fd, hello, sizeof *hello, true) == 0 &&
 	       hello->magic == HELLO_MAGIC && hello->n > 0 && hello->n <= IPK_INHERIT_MAX;
 }
 
-int ipk__inherit_take(int channel_fd)
+int ipk__inherit_take(int inherit_fd)
 {
 	struct hello hello = {0};
 	int r;
 
-	here.channel_fd = -1;
-	if (!is_channel(channel_fd, &hello))
+	here.inherit_fd = -1;
+	if (!is_inherit_socket(inherit_fd, &hello))
 		return -EPROTO;
-	r = recv_packet(channel_fd, &hello, sizeof hello, false);
+	r = recv_packet(inherit_fd, &hello, sizeof hello, false);
 	if (r == 0)
-		r = take_all(channel_fd, hello.n);
-	ipk__os_close(channel_fd);
+		r = take_all(inherit_fd, hello.n);
+	ipk__os_close(inherit_fd);
 	return r;
 }
 
 static void take_once(void)
 {
-	if (here.channel_fd >= 0)
-		(void)ipk__inherit_take(here.channel_fd);
+	if (here.inherit_fd >= 0)
+		(void)ipk__inherit_take(here.inherit_fd);
 }
 
 static const ipk_inherit *find(const char *noun, const char *name)
@@ -450,7 +452,7 @@ int ipk_inherited_fd(const char *name, int *ret_fd)
 	const ipk_inherit *e;
 
 	if (!ret_fd)
-		return -EINVAL;
+		return ipk__invalid("ret_fd is NULL");
 	e = find("fd", name);
 	if (!e)
 		return -ENOENT;

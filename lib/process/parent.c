@@ -1,11 +1,11 @@
 /*
- * parent.c - what a process knows of itself: its name, and the process that started it.
+ * parent.c - the identity of a process: its name, and the process that started it.
  *
- * Invariant: the parent is named by a pidfd that was checked to be the parent's, so nobody
- * who got its pid later is taken for it; where it is gone before there could be one, an fd
- * that is always readable stands in. Another program learns of its parent, like of its
- * handles, by an environment variable; it is taken out before main(), while there is one
- * thread, so that no grandchild takes it for its own.
+ * Invariant: the parent is identified by a pidfd that was verified to be the parent's, so a process
+ * that got its pid later is not taken for it; if it exited before a pidfd could be made, an fd that
+ * is always readable stands in. Another program finds its parent, like its handles, by an
+ * environment variable; it is removed before main(), while there is one thread, so that no
+ * grandchild takes it for its own.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,12 +15,12 @@
 
 #include "os/os.h"
 #include "process/process_internal.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
-#define BORN_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
+#define SPAWN_INFO_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
 
 IPK__AT_FORK_DATA static struct ipk__child self = {
-	.parent_fd = -1, .channel_fd = -1, .leash_fd = -1};
+	.parent_fd = -1, .inherit_fd = -1, .lifeline_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
 
 /* A fork has another pid, so the word tells whether it is still right. */
@@ -36,24 +36,26 @@ uint64_t ipk__self_owner(void)
 	return owner;
 }
 
-void ipk__born_format(const ipk_process_opts *opts, int channel_fd, char buf[IPK__BORN_BYTES])
+void ipk__spawn_info_format(const ipk_process_opts *opts, int inherit_fd,
+			    char buf[IPK__SPAWN_INFO_BYTES])
 {
 	pid_t pid = ipk__os_pid();
 
-	snprintf(buf, IPK__BORN_BYTES, IPK__BORN_VARIABLE "=" BORN_FORMAT, (int)pid,
-		 ipk__self_owner(), opts->flags, channel_fd, opts->name ? opts->name : "");
+	snprintf(buf, IPK__SPAWN_INFO_BYTES, IPK__SPAWN_INFO_VARIABLE "=" SPAWN_INFO_FORMAT,
+		 (int)pid, ipk__self_owner(), opts->flags, inherit_fd,
+		 opts->name ? opts->name : "");
 }
 
 /* A stranger's value is no harm: a pid is checked before it is used, and so is the fd. */
 __attribute__((constructor)) static void look_at_environment(void)
 {
-	char text[IPK__BORN_BYTES], name[IPK__NAME_MAX + 2] = "";
+	char text[IPK__SPAWN_INFO_BYTES], name[IPK__NAME_MAX + 2] = "";
 	unsigned flags;
 	uint64_t owner;
-	int pid, channel_fd;
+	int pid, inherit_fd;
 
-	if (!ipk__os_take_environment(IPK__BORN_VARIABLE, text, sizeof text) ||
-	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &channel_fd, name) <
+	if (!ipk__os_take_environment(IPK__SPAWN_INFO_VARIABLE, text, sizeof text) ||
+	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &inherit_fd, name) <
 		    4 ||
 	    pid <= 0 || ipk__owner_id(owner) != (uint32_t)pid)
 		return;
@@ -64,12 +66,12 @@ __attribute__((constructor)) static void look_at_environment(void)
 		memcpy(own_name, name, strlen(name) + 1);
 		self.name = own_name;
 	}
-	ipk__inherit_set(NULL, 0, channel_fd);
+	ipk__inherit_set(NULL, 0, inherit_fd);
 }
 
 IPK__AT_FORK_CODE void ipk__self_set(const struct ipk__child *child)
 {
-	/* The parent's own parent, and what it has not looked at yet. */
+	/* The parent's own parent, and handles that it has not looked up yet. */
 	ipk__os_close(self.parent_fd);
 	self = *child;
 	ipk__inherit_set(child->inherit, child->n_inherit, -1);
@@ -95,13 +97,13 @@ const char *ipk_process_current_name(void)
 {
 	const char *name;
 
-	ipk__family_lock();
+	ipk__child_table_lock();
 	name = ipk__self_name();
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return name;
 }
 
-/* --- the parent --- */
+/* --- the parent ------------------------------------------------------------------------------- */
 
 static bool is_parent_still(void)
 {
@@ -120,9 +122,9 @@ static int open_parent(int *ret_fd)
 	}
 	if (r != -ESRCH)
 		return r;
-	r = ipk__os_bell_open(ret_fd);
+	r = ipk__os_doorbell_open(ret_fd);
 	if (r == 0)
-		ipk__os_bell(*ret_fd);
+		ipk__os_doorbell(*ret_fd);
 	return r;
 }
 
@@ -136,15 +138,15 @@ int ipk_parent_fd(int *ret_fd)
 	int r = 0;
 
 	if (!ret_fd)
-		return -EINVAL;
+		return ipk__invalid("ret_fd is NULL");
 	if (self.parent_pid == 0)
 		return -ESRCH;
-	ipk__family_lock();
+	ipk__child_table_lock();
 	if (self.parent_fd < 0)
 		r = open_parent(&self.parent_fd);
 	if (r == 0)
 		*ret_fd = self.parent_fd;
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return r;
 }
 

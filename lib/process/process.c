@@ -1,11 +1,9 @@
 /*
- * process.c - the handle of a child process, which is named by a pidfd.
+ * process.c - the handle of a child process, identified by a pidfd.
  *
- * Invariant: a child is reaped at most once, under the handle's mutex, and what came of it
- * is remembered; everybody who joins is told the same. Once started, the pid is only ever
- * shown: the pidfd is the child, so no signal and no wait can hit a stranger that got the
- * pid later.
- *
+ * Invariant: a child is reaped at most once, under the handle's mutex, and its status is
+ * remembered; every join returns the same. Once started, the pid is only displayed: the pidfd is
+ * the child, so no signal and no wait can reach another process that got the pid later.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,11 +17,11 @@ static int reap(ipk_process *p, ipk_process_status *ret_status)
 {
 	int r;
 
-	ipk__family_lock();
-	r = ipk__family_reap(p);
+	ipk__child_table_lock();
+	r = ipk__child_table_reap(p);
 	if (r == 0 && ret_status)
 		*ret_status = p->status;
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return r;
 }
 
@@ -31,9 +29,9 @@ static bool is_known(const ipk_process *p)
 {
 	bool is_known;
 
-	ipk__family_lock();
+	ipk__child_table_lock();
 	is_known = p->is_over;
-	ipk__family_unlock();
+	ipk__child_table_unlock();
 	return is_known;
 }
 
@@ -44,9 +42,9 @@ ipk_process *ipk_process_close(ipk_process *p)
 	if (!p)
 		return NULL;
 	if (p->starter_pid == ipk__os_pid()) {
-		ipk__family_lock();
-		may_free = ipk__family_close(p);
-		ipk__family_unlock();
+		ipk__child_table_lock();
+		may_free = ipk__child_table_close(p);
+		ipk__child_table_unlock();
 	}
 	if (may_free) {
 		ipk__os_close(p->fd);
@@ -57,8 +55,8 @@ ipk_process *ipk_process_close(ipk_process *p)
 }
 
 /*
- * A child that is traced (a debugger, strace) has ended for its pidfd before it can be
- * reaped: its tracer goes first, and nothing tells when. So look again every so often.
+ * A traced child (a debugger, strace) has exited for its pidfd before it can be reaped: its tracer
+ * goes first, and nothing reports when. So check again periodically.
  */
 static int wait_for_tracer(ipk_deadline deadline)
 {
@@ -81,7 +79,7 @@ int ipk_process_join(ipk_process *p, ipk_deadline deadline, ipk_process_status *
 		return -ECHILD;
 	if (is_known(p))
 		return reap(p, ret_status);
-	/* A zygote tells how its child ended a moment after it has, unless it is dead. */
+	/* A zygote reports a child's status a moment after its exit, unless it is dead. */
 	r = p->status_fd < 0 ? 0 : ipk__os_poll1(p->status_fd, IPK__OS_IN, deadline, NULL);
 	if (r == 0)
 		r = ipk__os_poll1(p->fd, IPK__OS_IN, deadline, NULL);
@@ -95,7 +93,7 @@ int ipk_process_join(ipk_process *p, ipk_deadline deadline, ipk_process_status *
 	return r;
 }
 
-bool ipk_process_is_alive(ipk_process *p)
+bool ipk_process_is_alive(const ipk_process *p)
 {
 	/* Only the kernel's word counts as death, so any other trouble is not one. */
 	return p && ipk__os_poll1(p->fd, IPK__OS_IN, ipk_now(), NULL) != 0;
@@ -132,9 +130,9 @@ int ipk_process_kill(ipk_process *p)
 {
 	if (check_own(p) == 0) {
 		/* First, so that who learns of the death knows whose doing it was. */
-		ipk__family_lock();
+		ipk__child_table_lock();
 		p->is_killed = true;
-		ipk__family_unlock();
+		ipk__child_table_unlock();
 	}
 	return send_signal(p, SIGKILL);
 }
@@ -153,11 +151,12 @@ int ipk_process_fd(const ipk_process *p, int *ret_fd)
 {
 	if (!p)
 		return -EBADF;
+	IPK__REQUIRE(ret_fd, "ret_fd is NULL");
 	*ret_fd = p->fd;
 	return 0;
 }
 
-/* --- several --- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 /* The handles that are there, as what poll() takes; -1 entries are skipped by it. */
 static int fill_polls(ipk_process *const procs[], size_t n, struct pollfd *polls)
@@ -184,7 +183,7 @@ int ipk_process_wait_any(ipk_process *const procs[], size_t n, ipk_deadline dead
 	int r;
 
 	if (!ret_index || (!procs && n > 0))
-		return -EINVAL;
+		return ipk__invalid("procs or ret_index is NULL");
 	if (n > IPK__N_OF(few))
 		polls = ipk__os_malloc(n * sizeof *polls);
 	if (!polls)

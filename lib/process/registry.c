@@ -1,17 +1,17 @@
 /*
- * registry.c - writes what registry_shared.h lays out, for the eyes of others.
+ * registry.c - writes the registry of registry_shared.h, for inspection by other processes.
  *
- * Invariant: nothing depends on it. Where the memory cannot be had, the children run as
- * well; nobody sees them. All calls are made under the lock of family.c.
+ * Invariant: nothing depends on it. Without the memory the children run as well, but are not
+ * visible. All calls are made under the lock of child_table.c.
  */
 #include <string.h>
 
 #include "os/os.h"
 #include "process/process_internal.h"
 #include "process/registry_shared.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
-#define OWNER_STEP_NS 10000000 /* as in shm/owner.c */
+#define OWNER_STEP_NS 10000000 /* as in shared/owner.c */
 
 IPK__AT_FORK_DATA static struct {
 	struct ipk__segment segment;
@@ -88,7 +88,7 @@ static void begin_change(struct ipk__shm_child *c)
 	uint32_t n = atomic_load_explicit(&c->n_changes, memory_order_relaxed);
 
 	atomic_store_explicit(&c->n_changes, n + 1, memory_order_relaxed);
-	/* Pairs with the fence of a reader before it looks at the count again. */
+	/* Pairs with the fence of a reader before it reads the count again. */
 	atomic_thread_fence(memory_order_release);
 }
 

@@ -1,16 +1,15 @@
 /*
- * start.c - how a child comes to be, as its starter sees it.
+ * start.c - the start of a child, on the parent's side.
  *
- * A start that has failed must not have run anything, but the pidfd can only be made after
- * the fork. So with no fd free, or the calls for pidfds refused, nothing is forked. (The
- * alternative that gives both at once, clone3 with CLONE_PIDFD, goes around the C library, whose
- * locks and thread ids would be stale in the child.) A child may be gone before it could be named,
- * where the host ignores SIGCHLD or waits for just any child: a bell then stands in for its
- * pidfd.
+ * A start that failed must not have run anything, but the pidfd can only be made after the fork. So
+ * if no fd is free, or the calls for pidfds are refused, nothing is forked. (The alternative that
+ * does both at once, clone3 with CLONE_PIDFD, bypasses the C library, whose locks and thread ids
+ * would be stale in the child.) A child may be reaped before its pidfd could be made, if the host
+ * ignores SIGCHLD or waits for any child: a doorbell then stands in for its pidfd.
  *
- * Pages cost more than system calls here: each page that the child writes to, or whose code
- * it runs first, and each that the parent writes to while the child shares it, is a fault.
- * So the handle is filled in after the fork, and the child leaves its copy of it alone.
+ * Page faults cost more than system calls here: each page that the child writes to, or whose code
+ * it runs first, and each that the parent writes to while the child shares it, is a fault. So the
+ * handle is filled in after the fork, and the child does not touch its copy.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,14 +18,14 @@
 #include "os/os.h"
 #include "process/process_internal.h"
 
-/* An fd for a child that nobody can name any more: it is over, and somebody else knows how. */
+/* An fd for a child that cannot be named any more: it has been reaped elsewhere. */
 static int stand_in(ipk_process *p)
 {
-	int r = ipk__os_bell_open(&p->fd);
+	int r = ipk__os_doorbell_open(&p->fd);
 
 	if (r < 0)
 		return r;
-	ipk__os_bell(p->fd);
+	ipk__os_doorbell(p->fd);
 	p->is_lost = p->is_over = true;
 	p->result = -ECHILD;
 	return 0;
@@ -46,13 +45,13 @@ static int name_child(ipk_process *p)
 }
 
 /* There is no such child, or one of another method is tried. */
-static void unleash(ipk_process *p)
+static void drop_lifeline(ipk_process *p)
 {
-	ipk__family_unleash(p->leash);
-	p->leash = NULL;
+	ipk__child_table_drop_lifeline(p->lifeline);
+	p->lifeline = NULL;
 }
 
-/* --- by fork --- */
+/* --- by fork ---------------------------------------------------------------------------------- */
 
 static struct ipk__child describe(const ipk_process_opts *o)
 {
@@ -95,18 +94,18 @@ IPK__AT_FORK_CODE static int start_by_fork(ipk_process *p, ipk_process_fn fn, vo
 
 	r = check_calls(child.flags);
 	if (r == 0 && (child.flags & IPK_PROCESS_DIE_WITH_PARENT))
-		r = ipk__family_leash(&p->leash, &child.leash_fd);
+		r = ipk__child_table_lifeline(&p->lifeline, &child.lifeline_fd);
 	if (r < 0)
 		return r;
 	r = do_fork(&pid);
 	if (r == 0 && pid == 0)
 		ipk__os_exit(ipk__child_run(&child, fn, arg));
-	ipk__os_close(child.leash_fd);
+	ipk__os_close(child.lifeline_fd);
 	p->pid = pid;
 	if (r == 0)
 		r = name_child(p);
 	if (r < 0)
-		unleash(p);
+		drop_lifeline(p);
 	return r;
 }
 
@@ -120,13 +119,13 @@ static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 	if (r == 0)
 		r = name_child(p);
 	if (r < 0)
-		unleash(p);
+		drop_lifeline(p);
 	return r;
 }
 
-/* --- by any method --- */
+/* --- by any method ---------------------------------------------------------------------------- */
 
-/* A fork of a process with threads may find the locks of the C library taken for good. */
+/* A fork of a process with threads may find the C library's locks held forever. */
 static int start_by_default(ipk_process *p, ipk_process_fn fn, void *arg,
 			    const ipk_process_opts *opts)
 {
@@ -156,7 +155,7 @@ static int start(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process
 	}
 }
 
-/* --- what may be asked for --- */
+/* --- what may be asked for -------------------------------------------------------------------- */
 
 #define KNOWN_FLAGS                                                                  \
 	(IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON | IPK_PROCESS_KEEP_STDIN | \
@@ -174,18 +173,26 @@ static int check_stdio(const ipk_process_opts *o)
 	return r;
 }
 
-static int check(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
+static int check_start(ipk_process_fn fn, const void *arg, const ipk_process_opts *o)
 {
 	bool is_exec = o->start_method == IPK_START_EXEC;
 	int r;
 
-	if ((o->flags & ~(unsigned)KNOWN_FLAGS) || o->start_method < 0 ||
-	    o->start_method > IPK_START_EXEC || (o->arg_bytes > 0 && !arg))
-		return -EINVAL;
-	if (is_exec ? fn || arg : !fn || o->program || o->argv || o->env)
-		return -EINVAL;
-	if ((o->name && ipk__name_check(o->name) < 0) || o->timeout_ns < 0)
-		return -EINVAL;
+	IPK__REQUIRE(!(o->flags & ~(unsigned)KNOWN_FLAGS),
+		     "IPK_PROCESS(.flags): IPK_PROCESS_*, or-ed");
+	IPK__REQUIRE((unsigned)o->start_method <= IPK_START_EXEC,
+		     "IPK_PROCESS(.start_method): an ipk_start_method");
+	IPK__REQUIRE(arg || o->arg_bytes == 0, "IPK_PROCESS(.arg_bytes): not 0, and arg is NULL");
+	IPK__REQUIRE(o->arg_bytes <= PTRDIFF_MAX / 2,
+		     "IPK_PROCESS(.arg_bytes): nothing is so large");
+	IPK__REQUIRE(!is_exec || !(fn || arg), "fn and arg: must be NULL with IPK_START_EXEC");
+	IPK__REQUIRE(is_exec || fn, "fn: NULL only with IPK_START_EXEC");
+	IPK__REQUIRE(is_exec || !o->program, "IPK_PROCESS(.program): only with IPK_START_EXEC");
+	IPK__REQUIRE(is_exec || !o->argv, "IPK_PROCESS(.argv): only with IPK_START_EXEC");
+	IPK__REQUIRE(is_exec || !o->env, "IPK_PROCESS(.env): only with IPK_START_EXEC");
+	IPK__REQUIRE(!o->name || ipk__name_check(o->name) == 0,
+		     "IPK_PROCESS(.name): " IPK__NAME_RULE);
+	IPK__REQUIRE(o->timeout_ns >= 0, "IPK_PROCESS(.timeout_ns): 0 or more");
 	r = ipk__inherit_check(o->inherit, o->n_inherit);
 	if (r == 0)
 		r = check_stdio(o);
@@ -259,9 +266,9 @@ int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts
 	ipk_process *p;
 	int r;
 
-	r = ret_proc ? ipk__opts_copy(&o, sizeof o, opts) : -EINVAL;
+	r = ret_proc ? ipk__opts_copy(&o, sizeof o, opts) : ipk__invalid("ret_proc is NULL");
 	if (r == 0)
-		r = check(fn, arg, &o);
+		r = check_start(fn, arg, &o);
 	if (r < 0)
 		return r;
 	p = ipk__os_calloc(1, sizeof *p);
@@ -281,7 +288,7 @@ int ipk_process_start(ipk_process_fn fn, void *arg, const ipk_process_opts *opts
 		memcpy(p->name, o.name, strlen(o.name) + 1);
 	else
 		name_by_pid(p);
-	ipk__family_add(p, before_ns, ipk__os_boot_ns());
+	ipk__child_table_add(p, before_ns, ipk__os_boot_ns());
 	ipk__inherit_done(o.inherit, o.n_inherit);
 	*ret_proc = p;
 	return 0;

@@ -1,13 +1,13 @@
 /*
- * zygote.c - the requester's side of a fork server: who is asked, and what came of it.
+ * zygote.c - the requester's side of a fork server: which zygote is asked, and with what result.
  *
- * Invariant: a birth is asked of the standby only when it is certain that the zygote's child
- * has not run and never will, see zygote_wire.h; so exactly one runs. Nothing here relies on
- * the end of file of a socket: a process that the host forks at a bad moment may hold a copy
- * of its other side. A zygote is dead when its pidfd says so.
+ * Invariant: the standby is asked to repeat a spawn only when it is certain that the zygote's child
+ * has not run and never will, see zygote_wire.h; so exactly one runs. Nothing here relies on the
+ * end of file of a socket: a process that the host forks at a bad moment may hold a copy of its
+ * other side. A zygote is dead when its pidfd says so.
  *
- * Births of several threads go on at the same time; the mutex guards only who is the zygote
- * and who the standby, each of which lives until the last birth that was asked of it is over.
+ * Several threads can spawn at the same time; the mutex guards only which process is the zygote and
+ * which the standby, each of which is kept until the last spawn asked of it is complete.
  */
 #include <errno.h>
 #include <poll.h>
@@ -23,19 +23,19 @@
 #include "os/os.h"
 #include "process/zygote_internal.h"
 #include "process/zygote_wire.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
 #define CLOSE_MS 1000   /* for a zygote to end by itself */
-#define STANDBY_MS 1000 /* for a standby to be born */
-#define ORPHAN_MS 100   /* for somebody to reap a child whose zygote is dead */
-#define BIRTHS_AGAIN 3  /* of a child that something killed before it was born */
+#define STANDBY_MS 1000 /* for a standby to be spawned */
+#define ORPHAN_MS 100   /* time for another process to reap a child whose zygote is dead */
+#define SPAWN_RETRIES 3 /* of a child that something killed before it was spawned */
 
 /* A zygote as its requester sees it. */
 struct server {
 	_Atomic int n_users;
 	int socket;
-	struct ipk__born born; /* status_fd -1: a child of this process */
-	uint64_t owner;        /* of such a child: shm/owner.h */
+	struct ipk__zygote_child child; /* status_fd -1: a child of this process */
+	uint64_t owner;                 /* of such a child: shared/owner.h */
 };
 
 struct ipk__zygote {
@@ -49,7 +49,7 @@ struct ipk__zygote {
 	bool is_getting_standby;
 };
 
-/* --- zygotes as objects ---------------------------------------------------------------- */
+/* --- zygotes as objects ----------------------------------------------------------------------- */
 
 static struct server *drop(struct server *s)
 {
@@ -57,7 +57,7 @@ static struct server *drop(struct server *s)
 		return NULL;
 	ipk__os_fds_change();
 	ipk__os_close(s->socket);
-	ipk__born_close(&s->born);
+	ipk__zygote_child_close(&s->child);
 	ipk__os_fds_changed();
 	free(s);
 	return NULL;
@@ -65,7 +65,7 @@ static struct server *drop(struct server *s)
 
 static bool is_dead(const struct server *s)
 {
-	return ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_now(), NULL) == 0;
+	return ipk__os_poll1(s->child.pidfd, IPK__OS_IN, ipk_now(), NULL) == 0;
 }
 
 /* Where it is this process's child, directly or because this is where orphans go. */
@@ -73,7 +73,7 @@ static void reap(const struct server *s)
 {
 	ipk_process_status status;
 
-	(void)ipk__os_pidfd_reap(s->born.pidfd, &status);
+	(void)ipk__os_pidfd_reap(s->child.pidfd, &status);
 }
 
 bool ipk__zygote_is_own(const struct ipk__zygote *z)
@@ -108,13 +108,13 @@ static void succeed(struct ipk__zygote *z, struct server *dead)
 	if (is_first) {
 		/* Its socket may have gone a moment before itself; unreaped it would stay a zombie.
 		 */
-		(void)ipk__os_poll1(dead->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
+		(void)ipk__os_poll1(dead->child.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
 		reap(dead);
 		drop(dead);
 	}
 }
 
-/* --- one birth ------------------------------------------------------------------------- */
+/* --- one spawn -------------------------------------------------------------------------------- */
 
 int ipk__zygote_recv_note(int socket, struct ipk__zygote_note *ret_note, int *ret_pidfd)
 {
@@ -139,13 +139,13 @@ int ipk__zygote_recv_note(int socket, struct ipk__zygote_note *ret_note, int *re
 }
 
 /* An argument that no packet carries; -1 when one does. */
-static int make_arg_file(const struct ipk__birth *b, int *ret_fd)
+static int make_arg_file(const struct ipk__spawn_request *b, int *ret_fd)
 {
 	int fd = -1;
 	int r = 0;
 
 	if (b->arg_bytes > IPK__ZYGOTE_PACKET_BYTES - sizeof(struct ipk__zygote_request)) {
-		r = ipk__os_memfd("ipk-birth", &fd);
+		r = ipk__os_memfd("ipk-spawn", &fd);
 		if (r == 0)
 			r = ipk__os_pwrite(fd, b->arg, b->arg_bytes, 0);
 	}
@@ -165,7 +165,7 @@ static int send_request(const struct server *s, const struct iovec *parts, size_
 	while ((r = ipk__os_send(s->socket, parts, n_parts, fds, n_fds)) == -EAGAIN) {
 		struct pollfd wait[] = {
 			{.fd = s->socket, .events = POLLOUT},
-			{.fd = s->born.pidfd, .events = POLLIN},
+			{.fd = s->child.pidfd, .events = POLLIN},
 		};
 
 		r = ipk__os_poll(wait, IPK__N_OF(wait), deadline);
@@ -177,15 +177,15 @@ static int send_request(const struct server *s, const struct iovec *parts, size_
 	return r;
 }
 
-static int send_birth(const struct server *s, const struct ipk__birth *b, int channel,
-		      ipk_deadline deadline)
+static int send_spawn_request(const struct server *s, const struct ipk__spawn_request *b,
+			      int note_fd, ipk_deadline deadline)
 {
 	struct ipk__zygote_request request = {.fn = b->fn,
 					      .arg_bytes = b->arg_bytes,
 					      .flags = b->flags,
 					      .n_fds = (uint32_t)b->n_fds};
 	struct iovec parts[] = {{&request, sizeof request}, {(void *)b->arg, b->arg_bytes}};
-	int fds[IPK__OS_FDS_MAX] = {channel};
+	int fds[IPK__OS_FDS_MAX] = {note_fd};
 	size_t n_fds = 1;
 	int file = -1;
 	int r = make_arg_file(b, &file);
@@ -193,7 +193,7 @@ static int send_birth(const struct server *s, const struct ipk__birth *b, int ch
 	if (r < 0)
 		return r;
 	if (file >= 0) {
-		request.flags |= IPK__BIRTH_ARG_IN_FILE;
+		request.flags |= IPK__SPAWN_ARG_IN_FILE;
 		fds[n_fds++] = file;
 	}
 	for (size_t i = 0; i < b->n_fds; i++)
@@ -206,8 +206,8 @@ static int send_birth(const struct server *s, const struct ipk__birth *b, int ch
 }
 
 /*
- * The channel is at its end though nobody was born. Either the zygote is dead or it could not
- * receive the request, of which it then says so.
+ * The note socket ended without a child's message. Either the zygote is dead or it could not
+ * receive the request, which it then reports.
  */
 static int why_lost(const struct server *s, ipk_deadline deadline)
 {
@@ -216,7 +216,7 @@ static int why_lost(const struct server *s, ipk_deadline deadline)
 
 	do {
 		struct pollfd wait[] = {
-			{.fd = s->born.pidfd, .events = POLLIN},
+			{.fd = s->child.pidfd, .events = POLLIN},
 			{.fd = s->socket, .events = POLLIN},
 		};
 
@@ -242,59 +242,59 @@ static int error_of(int said, uint32_t refused)
 
 /*
  * Its word could not be received; @note has it if only the pidfd found no place (another
- * thread took the last one, since there was one). If it is born it is not to run.
+ * thread took the last one, since there was one). If it is spawned it is not to run.
  */
-static int undo_birth(int channel, struct ipk__zygote_note *note, int why)
+static int undo_spawn(int note_fd, struct ipk__zygote_note *note, int why)
 {
 	int pidfd = -1;
 
-	ipk__os_stop_receiving(channel);
+	ipk__os_stop_receiving(note_fd);
 	if (note->kind == 0)
-		(void)ipk__zygote_recv_note(channel, note, &pidfd);
-	if (note->kind == IPK__ZYGOTE_BORN && pidfd >= 0)
+		(void)ipk__zygote_recv_note(note_fd, note, &pidfd);
+	if (note->kind == IPK__ZYGOTE_SPAWNED && pidfd >= 0)
 		(void)ipk__os_pidfd_signal(pidfd, SIGKILL);
-	else if (note->kind == IPK__ZYGOTE_BORN)
+	else if (note->kind == IPK__ZYGOTE_SPAWNED)
 		ipk__os_kill_child(note->pid);
 	ipk__os_close(pidfd);
 	return why;
 }
 
-/* What came of it. -EAGAIN nothing yet; -EPIPE the end of the channel. */
-static int read_birth(int channel, struct ipk__born *ret_born)
+/* The result. -EAGAIN none yet; -EPIPE the note socket ended. */
+static int read_spawn_note(int note_fd, struct ipk__zygote_child *ret_child)
 {
 	struct ipk__zygote_note note = {0};
 	int pidfd = -1;
-	int r = ipk__zygote_recv_note(channel, &note, &pidfd);
+	int r = ipk__zygote_recv_note(note_fd, &note, &pidfd);
 
 	if (r == -EAGAIN || r == -EPIPE)
 		return r;
 	if (r < 0)
-		return undo_birth(channel, &note, r);
-	if (note.kind == IPK__ZYGOTE_BORN && pidfd >= 0) {
-		*ret_born = (struct ipk__born){note.pid, pidfd, channel};
+		return undo_spawn(note_fd, &note, r);
+	if (note.kind == IPK__ZYGOTE_SPAWNED && pidfd >= 0) {
+		*ret_child = (struct ipk__zygote_child){note.pid, pidfd, note_fd};
 		return 0;
 	}
 	ipk__os_close(pidfd);
 	if (note.kind == IPK__ZYGOTE_FAILED && note.error < 0)
 		return error_of(note.error, note.refused);
-	return -ECHILD; /* killed before it was born */
+	return -ECHILD; /* killed before it was spawned */
 }
 
-static int await_birth(const struct server *s, int channel, ipk_deadline deadline,
-		       struct ipk__born *ret_born)
+static int await_spawned(const struct server *s, int note_fd, ipk_deadline deadline,
+			 struct ipk__zygote_child *ret_child)
 {
 	for (;;) {
 		struct pollfd wait[] = {
-			{.fd = channel, .events = POLLIN},
-			{.fd = s->born.pidfd, .events = POLLIN},
+			{.fd = note_fd, .events = POLLIN},
+			{.fd = s->child.pidfd, .events = POLLIN},
 		};
 		int waited = ipk__os_poll(wait, IPK__N_OF(wait), deadline);
 		bool is_last = waited < 0 || (!wait[0].revents && wait[1].revents);
 		int r;
 
 		if (is_last)
-			ipk__os_stop_receiving(channel);
-		r = read_birth(channel, ret_born);
+			ipk__os_stop_receiving(note_fd);
+		r = read_spawn_note(note_fd, ret_child);
 		if (r == -EAGAIN && !is_last)
 			continue;
 		if (r != -EAGAIN && r != -EPIPE)
@@ -305,25 +305,25 @@ static int await_birth(const struct server *s, int channel, ipk_deadline deadlin
 	}
 }
 
-/* -EPIPE: @s is dead and nothing was run. -ECHILD, -EBUSY: see read_birth(). */
-static int ask(const struct server *s, const struct ipk__birth *b, ipk_deadline deadline,
-	       struct ipk__born *ret_born)
+/* -EPIPE: @s is dead and nothing was run. -ECHILD, -EBUSY: see read_spawn_note(). */
+static int ask(const struct server *s, const struct ipk__spawn_request *b, ipk_deadline deadline,
+	       struct ipk__zygote_child *ret_child)
 {
-	int channel[2];
-	int r = ipk__os_socketpair(channel);
+	int note_fds[2];
+	int r = ipk__os_socketpair(note_fds);
 
 	if (r < 0)
 		return r;
-	r = send_birth(s, b, channel[1], deadline);
-	ipk__os_close(channel[1]);
+	r = send_spawn_request(s, b, note_fds[1], deadline);
+	ipk__os_close(note_fds[1]);
 	if (r == 0)
-		r = await_birth(s, channel[0], deadline, ret_born);
+		r = await_spawned(s, note_fds[0], deadline, ret_child);
 	if (r < 0)
-		ipk__os_close(channel[0]);
+		ipk__os_close(note_fds[0]);
 	return r;
 }
 
-/* --- standbys -------------------------------------------------------------------------- */
+/* --- standbys --------------------------------------------------------------------------------- */
 
 static void fill_seat(const struct ipk__zygote *z, struct ipk__zygote_seat *ret_seat)
 {
@@ -333,13 +333,16 @@ static void fill_seat(const struct ipk__zygote *z, struct ipk__zygote_seat *ret_
 }
 
 /* A zygote that is a child of @by's, or of @mother. */
-static int bear_zygote(struct ipk__zygote *by, const struct server *mother,
-		       const struct ipk__zygote_seat *seat, int self_fd, struct server **ret_server)
+static int spawn_zygote(struct ipk__zygote *by, const struct server *mother,
+			const struct ipk__zygote_seat *seat, int self_fd,
+			struct server **ret_server)
 {
 	struct server *s = ipk__os_calloc(1, sizeof *s);
 	ipk_deadline deadline = ipk_in_ms(STANDBY_MS);
-	struct ipk__birth birth = {
-		.fn = ipk__zygote_serve_born, .arg = seat, .arg_bytes = sizeof *seat, .n_fds = 2};
+	struct ipk__spawn_request request = {.fn = ipk__zygote_serve_spawned,
+					     .arg = seat,
+					     .arg_bytes = sizeof *seat,
+					     .n_fds = 2};
 	int sockets[2], fds[2];
 	int r = s ? ipk__os_socketpair(sockets) : -ENOMEM;
 
@@ -349,10 +352,10 @@ static int bear_zygote(struct ipk__zygote *by, const struct server *mother,
 	}
 	fds[0] = sockets[1];
 	fds[1] = self_fd;
-	birth.fds = fds;
-	birth.flags = IPK__BIRTH_KEEP_STDIN | (by ? 0 : (unsigned)IPK__BIRTH_IS_STANDBY);
-	r = by ? ipk__zygote_bear(by, &birth, deadline, &s->born)
-	       : ask(mother, &birth, deadline, &s->born);
+	request.fds = fds;
+	request.flags = IPK__SPAWN_KEEP_STDIN | (by ? 0 : (unsigned)IPK__SPAWN_IS_STANDBY);
+	r = by ? ipk__zygote_spawn(by, &request, deadline, &s->child)
+	       : ask(mother, &request, deadline, &s->child);
 	ipk__os_close(sockets[1]);
 	if (r < 0) {
 		ipk__os_close(sockets[0]);
@@ -385,7 +388,7 @@ static bool lacks_standby(struct ipk__zygote *z)
 	return lacks;
 }
 
-/* What goes wrong here is tried again at the next birth. */
+/* What goes wrong here is tried again at the next request. */
 static void keep_standby(struct ipk__zygote *z)
 {
 	struct server *mother, *standby = NULL;
@@ -397,7 +400,7 @@ static void keep_standby(struct ipk__zygote *z)
 	fill_seat(z, &seat);
 	ipk__os_fds_change();
 	if (mother)
-		(void)bear_zygote(NULL, mother, &seat, z->self_fd, &standby);
+		(void)spawn_zygote(NULL, mother, &seat, z->self_fd, &standby);
 	pthread_mutex_lock(&z->mutex);
 	z->is_getting_standby = false;
 	/* If its mother is dead by now it is an orphan, and as good as any. */
@@ -411,20 +414,20 @@ static void keep_standby(struct ipk__zygote *z)
 	drop(mother);
 }
 
-int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_deadline deadline,
-		     struct ipk__born *ret_born)
+int ipk__zygote_spawn(struct ipk__zygote *z, const struct ipk__spawn_request *request,
+		      ipk_deadline deadline, struct ipk__zygote_child *ret_child)
 {
-	int n_again = BIRTHS_AGAIN;
+	int n_again = SPAWN_RETRIES;
 	struct server *s;
 	int r;
 
-	if (!birth->fn || birth->n_fds > IPK__BIRTH_FDS_MAX)
-		return -EINVAL;
+	if (!request->fn || request->n_fds > IPK__SPAWN_FDS_MAX)
+		return ipk__invalid("IPK_PROCESS(.inherit): more fds than a zygote can pass");
 	if (!ipk__zygote_is_own(z))
 		return -EPIPE;
 	do {
 		s = take_now(z);
-		r = s ? ask(s, birth, deadline, ret_born) : -EPIPE;
+		r = s ? ask(s, request, deadline, ret_child) : -EPIPE;
 		if (s && r == -EPIPE)
 			succeed(z, s);
 		drop(s);
@@ -435,7 +438,7 @@ int ipk__zygote_bear(struct ipk__zygote *z, const struct ipk__birth *birth, ipk_
 	return r == -ECHILD || r == -EBUSY ? -EAGAIN : r;
 }
 
-/* --- a zygote's beginning and end ------------------------------------------------------ */
+/* --- a zygote's beginning and end ------------------------------------------------------------- */
 
 /* In the fork: what it has of this side of things is not its. */
 static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2], int self_fd)
@@ -447,7 +450,7 @@ static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2]
 	ipk__os_exit(0);
 }
 
-/* What would only fail in the zygote, which could not tell. */
+/* Checks for what would only fail in the zygote, which could not report it. */
 static int check_calls(void)
 {
 	int signal_fd, copy_fd;
@@ -463,7 +466,8 @@ static int check_calls(void)
 	return ipk__os_pidfd_check();
 }
 
-static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server **ret_server)
+static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, bool beside_threads,
+		       struct server **ret_server)
 {
 	struct server *s = ipk__os_calloc(1, sizeof *s);
 	int sockets[2] = {-1, -1};
@@ -473,13 +477,13 @@ static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, struct server
 	if (r == 0)
 		r = check_calls();
 	if (r == 0)
-		r = ipk__os_fork_alone(&pid);
+		r = beside_threads ? ipk__os_fork(&pid) : ipk__os_fork_alone(&pid);
 	if (r == 0 && pid == 0)
 		become(seat, sockets, self_fd);
 	ipk__os_close(sockets[1]);
 	if (r == 0) {
 		*s = (struct server){1, sockets[0], {pid, -1, -1}, ipk__owner_of(pid)};
-		r = ipk__os_pidfd_open(pid, &s->born.pidfd);
+		r = ipk__os_pidfd_open(pid, &s->child.pidfd);
 		if (r < 0)
 			ipk__os_unfork(pid);
 	}
@@ -500,14 +504,14 @@ static void end(struct server *s)
 	if (!s)
 		return;
 	ipk__os_hang_up(s->socket);
-	if (ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL) < 0) {
-		(void)ipk__os_pidfd_signal(s->born.pidfd, SIGKILL);
-		(void)ipk__os_poll1(s->born.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
+	if (ipk__os_poll1(s->child.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL) < 0) {
+		(void)ipk__os_pidfd_signal(s->child.pidfd, SIGKILL);
+		(void)ipk__os_poll1(s->child.pidfd, IPK__OS_IN, ipk_in_ms(CLOSE_MS), NULL);
 	}
 	reap(s);
-	/* A process-wide zygote's: it is gone altogether once that one has said so. */
-	if (s->born.status_fd >= 0)
-		(void)ipk__born_status(&s->born, ipk_in_ms(CLOSE_MS), &status);
+	/* A child of a process-wide zygote: it is reaped once that one has reported so. */
+	if (s->child.status_fd >= 0)
+		(void)ipk__zygote_child_status(&s->child, ipk_in_ms(CLOSE_MS), &status);
 	drop(s);
 }
 
@@ -519,7 +523,7 @@ static int await_preload(const struct server *s)
 	do {
 		struct pollfd wait[] = {
 			{.fd = s->socket, .events = POLLIN},
-			{.fd = s->born.pidfd, .events = POLLIN},
+			{.fd = s->child.pidfd, .events = POLLIN},
 		};
 
 		(void)ipk__os_poll(wait, IPK__N_OF(wait), ipk_forever());
@@ -543,8 +547,9 @@ static struct ipk__zygote *new_zygote(const char *name)
 	return z;
 }
 
-int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload)(void *arg),
-		     void *preload_arg, struct ipk__zygote **ret_zygote)
+/* @beside_threads: fork even if this process has threads of its own. */
+static int make(const char *name, struct ipk__zygote *mother, bool beside_threads,
+		int (*preload)(void *arg), void *preload_arg, struct ipk__zygote **ret_zygote)
 {
 	struct ipk__zygote *z = new_zygote(name);
 	struct ipk__zygote_seat seat;
@@ -558,9 +563,9 @@ int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload
 	seat.preload = preload;
 	seat.preload_arg = preload_arg;
 	if (mother)
-		r = bear_zygote(mother, NULL, &seat, z->self_fd, &z->now);
+		r = spawn_zygote(mother, NULL, &seat, z->self_fd, &z->now);
 	else
-		r = fork_zygote(&seat, z->self_fd, &z->now);
+		r = fork_zygote(&seat, z->self_fd, beside_threads, &z->now);
 	if (r == 0 && preload)
 		r = await_preload(z->now);
 	if (r < 0) {
@@ -572,12 +577,25 @@ int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload
 	return 0;
 }
 
-int ipk__zygote_open(const char *name, struct ipk__zygote **ret_zygote, bool *ret_is_now)
+int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload)(void *arg),
+		     void *preload_arg, struct ipk__zygote **ret_zygote)
+{
+	return make(name, mother, false, preload, preload_arg, ret_zygote);
+}
+
+int ipk__zygote_open(const char *name, ipk_start_method method, struct ipk__zygote **ret_zygote,
+		     bool *ret_is_now)
 {
 	struct ipk__zygote *wide = ipk__zygote_of_process();
-	int r = ipk__zygote_make(name, NULL, NULL, NULL, ret_zygote);
+	int r;
 
+	*ret_is_now = false;
+	if (method == IPK_START_ZYGOTE)
+		return wide ? ipk__zygote_make(name, wide, NULL, NULL, ret_zygote) : -EDEADLK;
+	r = make(name, NULL, method == IPK_START_FORK, NULL, NULL, ret_zygote);
 	*ret_is_now = r == 0;
+	if (method == IPK_START_FORK)
+		return r;
 	if ((r == -EDEADLK || r == -ENOSYS) && wide)
 		r = ipk__zygote_make(name, wide, NULL, NULL, ret_zygote);
 	return r;
@@ -607,7 +625,7 @@ struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z)
 /* A child of this process is there until it is reaped; another's is seen to elsewhere. */
 static void await_by_pid(const struct server *s)
 {
-	pid_t pid = s->born.pid;
+	pid_t pid = s->child.pid;
 
 	for (int i = 0; i < CLOSE_MS; i++) {
 		/* If the host has reaped it the number may be another child's. */
@@ -634,17 +652,17 @@ struct ipk__zygote *ipk__zygote_abandon(struct ipk__zygote *z)
 void ipk__zygote_pids(struct ipk__zygote *z, pid_t *ret_pid, pid_t *ret_standby_pid)
 {
 	pthread_mutex_lock(&z->mutex);
-	*ret_pid = z->now ? z->now->born.pid : 0;
-	*ret_standby_pid = z->standby ? z->standby->born.pid : 0;
+	*ret_pid = z->now ? z->now->child.pid : 0;
+	*ret_standby_pid = z->standby ? z->standby->child.pid : 0;
 	pthread_mutex_unlock(&z->mutex);
 }
 
-/* --- children -------------------------------------------------------------------------- */
+/* --- children --------------------------------------------------------------------------------- */
 
 /*
  * The zygote will not tell: perhaps the child is this process's by now, or the kernel knows,
- * once whoever got the child has reaped it. A zygote that was killed closes its fds a moment
- * before it gives up its children, and nothing tells when.
+ * once the process that got the child has reaped it. A zygote that was killed closes its fds a
+ * moment before it gives up its children, and nothing tells when.
  */
 static int status_by_kernel(int pidfd, ipk_deadline deadline, ipk_process_status *ret_status)
 {
@@ -665,28 +683,28 @@ static int status_by_kernel(int pidfd, ipk_deadline deadline, ipk_process_status
 	return -ECHILD;
 }
 
-int ipk__born_status(const struct ipk__born *born, ipk_deadline deadline,
-		     ipk_process_status *ret_status)
+int ipk__zygote_child_status(const struct ipk__zygote_child *child, ipk_deadline deadline,
+			     ipk_process_status *ret_status)
 {
 	struct ipk__zygote_note note;
 	int r;
 
 	do {
-		r = ipk__os_poll1(born->status_fd, IPK__OS_IN, deadline, NULL);
+		r = ipk__os_poll1(child->status_fd, IPK__OS_IN, deadline, NULL);
 		if (r < 0)
 			return r;
-		r = ipk__zygote_recv_note(born->status_fd, &note, NULL);
+		r = ipk__zygote_recv_note(child->status_fd, &note, NULL);
 	} while (r == -EAGAIN);
 	if (r == -EPIPE)
-		return status_by_kernel(born->pidfd, deadline, ret_status);
+		return status_by_kernel(child->pidfd, deadline, ret_status);
 	if (r == 0)
 		*ret_status = note.status;
 	return r;
 }
 
-void ipk__born_close(struct ipk__born *born)
+void ipk__zygote_child_close(struct ipk__zygote_child *child)
 {
-	ipk__os_close(born->pidfd);
-	ipk__os_close(born->status_fd);
-	born->pidfd = born->status_fd = -1;
+	ipk__os_close(child->pidfd);
+	ipk__os_close(child->status_fd);
+	child->pidfd = child->status_fd = -1;
 }

@@ -1,17 +1,17 @@
-/* zygote_internal.h - the process-wide zygote, and how any zygote is made. */
+/* zygote_internal.h - the process-wide zygote, and the creation of any zygote. */
 #ifndef IPK_PROCESS_ZYGOTE_INTERNAL_H
 #define IPK_PROCESS_ZYGOTE_INTERNAL_H
 
 #include "process/zygote.h"
 
-/* The one of ipk_zygote_start(); NULL: there is none in this process. */
+/* The one of ipk_zygote_start(); NULL: none in this process. */
 struct ipk__zygote *ipk__zygote_of_process(void);
 
-/* Whether this process made it; to others it is none. */
+/* Whether this process created it; others ignore it. */
 bool ipk__zygote_is_own(const struct ipk__zygote *z);
 
 /*
- * A fork of this process now (@mother NULL; -EDEADLK), or of @mother's. @preload, if any, runs
+ * Forks this process now (@mother NULL; -EDEADLK), or spawns from @mother. @preload, if any, runs
  * in it first; its error is the one returned.
  */
 int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload)(void *arg),

@@ -1,12 +1,12 @@
 /*
- * zygote_server.c - the zygote itself: one thread that forks, waits for ends and tells.
+ * zygote_server.c - the zygote itself: one thread that forks, reaps and reports.
  *
- * Invariant: for each child that was forked and is not reaped there is one entry with the
- * channel on which its end is told; an entry without a child never outlives a step of the
- * loop. The zygote has no fds besides but those it was born with, so its children close what
- * they know of: the loop's and the other children's channels.
+ * Invariant: for each child that was forked and is not reaped there is one entry with the socket
+ * to which a note of its exit goes; an entry without a child never outlives a step of the loop. The
+ * zygote has no other fds but those it was spawned with, so its children close those they know of:
+ * the loop's and the other children's note sockets.
  *
- * A child tells of its birth itself, so that it need not wait for anybody: see zygote_wire.h.
+ * A child reports its spawn itself, so the zygote waits for no child: see zygote_wire.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,8 +21,8 @@
 
 struct child {
 	pid_t pid;
-	int channel;
-	int leash; /* our end of it, or -1: see ipk__os_leash() */
+	int note_fd;
+	int lifeline; /* our end of it, or -1: see ipk__os_lifeline() */
 	uint32_t flags;
 };
 
@@ -39,8 +39,8 @@ struct server {
 	size_t n_room;
 
 	/* The request at hand; the child finds its argument here. */
-	int leash;        /* its end of it */
-	int leashs_other; /* ours, which it has to close */
+	int lifeline;       /* its end of it */
+	int lifeline_other; /* ours, which it has to close */
 	size_t packet_bytes;
 	size_t n_fds;
 	int fds[IPK__OS_FDS_MAX];
@@ -56,33 +56,34 @@ int ipk__zygote_send_note(int socket, const struct ipk__zygote_note *note, int p
 	return ipk__os_send(socket, &part, 1, &pidfd, pidfd >= 0);
 }
 
-/* --- in the child ---------------------------------------------------------------------- */
+/* --- in the child ----------------------------------------------------------------------------- */
 
 static void leave_zygote(const struct server *s)
 {
 	ipk__os_close(s->seat.socket);
 	ipk__os_close(s->seat.requester_fd);
 	ipk__os_close(s->signal_fd);
-	ipk__os_close(s->leashs_other);
+	ipk__os_close(s->lifeline_other);
 	for (size_t i = 0; i < s->n_children; i++) {
-		ipk__os_close(s->children[i].channel);
-		ipk__os_close(s->children[i].leash);
+		ipk__os_close(s->children[i].note_fd);
+		ipk__os_close(s->children[i].lifeline);
 	}
 }
 
-static int be_born(const struct server *s, const struct ipk__zygote_request *request, int channel)
+static int run_spawned(const struct server *s, const struct ipk__zygote_request *request,
+		       int note_fd)
 {
-	struct ipk__zygote_note note = {.kind = IPK__ZYGOTE_BORN, .pid = ipk__os_pid()};
+	struct ipk__zygote_note note = {.kind = IPK__ZYGOTE_SPAWNED, .pid = ipk__os_pid()};
 	int pidfd = -1;
 	int r = 0;
 
-	if (request->flags & IPK__BIRTH_DIES_ALONG)
-		r = ipk__os_die_with_parent(s->pid, s->leash);
+	if (request->flags & IPK__SPAWN_DIES_ALONG)
+		r = ipk__os_die_with_parent(s->pid, s->lifeline);
 	if (r == 0)
 		r = ipk__os_pidfd_open(note.pid, &pidfd);
 	if (r < 0)
 		return r;
-	r = ipk__zygote_send_note(channel, &note, pidfd);
+	r = ipk__zygote_send_note(note_fd, &note, pidfd);
 	ipk__os_close(pidfd);
 	return r;
 }
@@ -91,7 +92,7 @@ static int map_arg(const struct ipk__zygote_request *request, int file, void **r
 {
 	int r;
 
-	if (!(request->flags & IPK__BIRTH_ARG_IN_FILE)) {
+	if (!(request->flags & IPK__SPAWN_ARG_IN_FILE)) {
 		*ret_arg = (void *)request->arg;
 		return 0;
 	}
@@ -103,23 +104,23 @@ static int map_arg(const struct ipk__zygote_request *request, int file, void **r
 static _Noreturn void run_child(const struct server *s)
 {
 	const struct ipk__zygote_request *request = (const void *)s->packet;
-	int channel = s->fds[0];
+	int note_fd = s->fds[0];
 	const int *fds = s->fds + s->n_fds - request->n_fds;
 	void *arg;
 	int r = map_arg(request, s->fds[1], &arg);
 
 	if (r == 0)
-		r = be_born(s, request, channel);
+		r = run_spawned(s, request, note_fd);
 	if (r < 0) {
 		struct ipk__zygote_note note = {
 			.kind = IPK__ZYGOTE_FAILED, .error = r, .refused = ipk__refused_last()};
 
-		(void)ipk__zygote_send_note(channel, &note, -1);
+		(void)ipk__zygote_send_note(note_fd, &note, -1);
 		ipk__os_exit(255);
 	}
 	leave_zygote(s);
-	ipk__os_close(channel);
-	if (request->flags & IPK__BIRTH_KEEP_STDIN)
+	ipk__os_close(note_fd);
+	if (request->flags & IPK__SPAWN_KEEP_STDIN)
 		ipk__os_stdin_as_before(s->stdin_fd);
 	ipk__os_close(s->stdin_fd);
 	ipk__os_set_thread_name(request->name[0] ? request->name : s->host_name);
@@ -128,7 +129,7 @@ static _Noreturn void run_child(const struct server *s)
 	ipk__os_exit(r >= 0 && r <= 255 ? r : 255);
 }
 
-/* --- births ---------------------------------------------------------------------------- */
+/* --- spawns ----------------------------------------------------------------------------------- */
 
 static int make_room(struct server *s)
 {
@@ -152,12 +153,12 @@ static bool is_whole(const struct server *s)
 
 	if (s->packet_bytes < sizeof *request || s->packet_bytes > sizeof s->packet)
 		return false;
-	has_file = request->flags & IPK__BIRTH_ARG_IN_FILE;
+	has_file = request->flags & IPK__SPAWN_ARG_IN_FILE;
 	return s->n_fds == 1u + has_file + request->n_fds &&
 	       (has_file || s->packet_bytes == sizeof *request + request->arg_bytes);
 }
 
-static int bear(struct server *s)
+static int spawn(struct server *s)
 {
 	const struct ipk__zygote_request *request = (const void *)s->packet;
 	pid_t pid = -1;
@@ -165,21 +166,21 @@ static int bear(struct server *s)
 
 	if (!is_whole(s))
 		return -EPROTO;
-	s->leash = s->leashs_other = -1;
+	s->lifeline = s->lifeline_other = -1;
 	r = make_room(s);
-	if (r == 0 && (request->flags & IPK__BIRTH_DIES_ALONG))
-		r = ipk__os_leash(&s->leash, &s->leashs_other);
+	if (r == 0 && (request->flags & IPK__SPAWN_DIES_ALONG))
+		r = ipk__os_lifeline(&s->lifeline, &s->lifeline_other);
 	if (r == 0)
 		r = ipk__os_fork(&pid);
 	if (pid == 0)
 		run_child(s);
-	ipk__os_close(s->leash);
+	ipk__os_close(s->lifeline);
 	if (r < 0) {
-		ipk__os_close(s->leashs_other);
+		ipk__os_close(s->lifeline_other);
 		return r;
 	}
 	s->children[s->n_children++] =
-		(struct child){pid, s->fds[0], s->leashs_other, request->flags};
+		(struct child){pid, s->fds[0], s->lifeline_other, request->flags};
 	return 0;
 }
 
@@ -198,7 +199,7 @@ static int take_request(struct server *s)
 		(void)ipk__zygote_send_note(s->seat.socket, &note, -1);
 		return 0;
 	}
-	r = bear(s);
+	r = spawn(s);
 	is_kept = r == 0;
 	if (r < 0 && s->n_fds > 0) {
 		note = (struct ipk__zygote_note){
@@ -210,7 +211,7 @@ static int take_request(struct server *s)
 	return 0;
 }
 
-/* --- ends ------------------------------------------------------------------------------ */
+/* --- ends ------------------------------------------------------------------------------------- */
 
 static void tell_end(struct server *s, pid_t pid, const ipk_process_status *status)
 {
@@ -221,9 +222,9 @@ static void tell_end(struct server *s, pid_t pid, const ipk_process_status *stat
 		i++;
 	if (i == s->n_children)
 		return; /* the preload's, say */
-	(void)ipk__zygote_send_note(s->children[i].channel, &note, -1);
-	ipk__os_close(s->children[i].channel);
-	ipk__os_close(s->children[i].leash);
+	(void)ipk__zygote_send_note(s->children[i].note_fd, &note, -1);
+	ipk__os_close(s->children[i].note_fd);
+	ipk__os_close(s->children[i].lifeline);
 	s->children[i] = s->children[--s->n_children];
 }
 
@@ -236,10 +237,10 @@ static void reap_all(struct server *s)
 		tell_end(s, pid, &status);
 }
 
-/* Those that end with the zygote do so here, while there is somebody to reap them. */
+/* Children that end with the zygote are terminated here, while there is a process to reap them. */
 static void end_children(struct server *s)
 {
-	const uint32_t goes = IPK__BIRTH_DIES_ALONG | IPK__BIRTH_IS_STANDBY;
+	const uint32_t goes = IPK__SPAWN_DIES_ALONG | IPK__SPAWN_IS_STANDBY;
 	size_t n_left;
 
 	for (size_t i = 0; i < s->n_children; i++) {
@@ -258,7 +259,7 @@ static void end_children(struct server *s)
 	} while (n_left > 0);
 }
 
-/* --- its life -------------------------------------------------------------------------- */
+/* --- its life --------------------------------------------------------------------------------- */
 
 static int preload(struct server *s)
 {
@@ -316,7 +317,7 @@ void ipk__zygote_serve(const struct ipk__zygote_seat *seat)
 	end_children(s);
 }
 
-int ipk__zygote_serve_born(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
+int ipk__zygote_serve_spawned(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 {
 	struct ipk__zygote_seat seat;
 

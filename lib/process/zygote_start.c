@@ -1,8 +1,8 @@
 /*
- * zygote_start.c - the process-wide zygote, by which ipk_process_start() starts children.
+ * zygote_start.c - the process-wide zygote, which ipk_process_start() uses to start children.
  *
- * Invariant: the zygote that is remembered was made by the process that remembers it, or it
- * counts as none. So a fork of its requester begins without one and may make its own.
+ * Invariant: the remembered zygote was created by the process that remembers it, or it is ignored.
+ * So a fork of its requester begins without one and may create its own.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #define ANSWER_NS ((int64_t)10 * 1000000000) /* far more than a fork takes anywhere */
 
 static _Atomic(struct ipk__zygote *) of_process;
-/* It is not ended while a thread of the library's own has it bear something. */
+/* It is not ended while a thread of the library's own has it spawn something. */
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER;
 
 struct ipk__zygote *ipk__zygote_of_process(void)
@@ -40,7 +40,7 @@ int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygot
 	return r;
 }
 
-/* In a fork of its requester the mutex may be locked for good, and there is nothing to end. */
+/* In a fork of its requester the mutex may be locked forever, and there is nothing to terminate. */
 static void close_one(struct ipk__zygote *z)
 {
 	bool is_own = z && ipk__zygote_is_own(z);
@@ -75,7 +75,7 @@ int ipk_zygote_start(const ipk_zygote_opts *opts)
 	if (r < 0)
 		return r;
 	if (o.name && ipk__name_check(o.name) < 0)
-		return -EINVAL;
+		return ipk__invalid("IPK_ZYGOTE(.name): " IPK__NAME_RULE);
 	forget_lost();
 	if (atomic_load(&of_process))
 		return -EALREADY;
@@ -93,9 +93,9 @@ void ipk_zygote_stop(void)
 	close_one(atomic_exchange(&of_process, NULL));
 }
 
-/* --- ipk_process_start() ---------------------------------------------------------------- */
+/* --- ipk_process_start() ---------------------------------------------------------------------- */
 
-/* What goes to the child; fds are there by their place among those of the birth, or -1. */
+/* What goes to the child; fds are there by their place among those of the spawn, or -1. */
 struct order {
 	ipk_process_fn fn;
 	struct ipk__child child;
@@ -114,13 +114,13 @@ static int run_order(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 
 		o->child.stdio_fds[i] = place >= 0 && (size_t)place < n_fds ? fds[place] : -1;
 	}
-	if (o->child.channel_fd >= 0)
-		o->child.channel_fd = fds[o->child.channel_fd];
+	if (o->child.inherit_fd >= 0)
+		o->child.inherit_fd = fds[o->child.inherit_fd];
 	o->child.name = o->name[0] ? o->name : NULL;
 	return ipk__child_run(&o->child, o->fn, o->arg_bytes > 0 ? o->arg : NULL);
 }
 
-/* Its place among the fds of a birth; -1 none. */
+/* Its place among the fds of a spawn; -1 none. */
 static int add_fd(int *fds, size_t *n_fds, int fd)
 {
 	if (fd < 0)
@@ -129,48 +129,49 @@ static int add_fd(int *fds, size_t *n_fds, int fd)
 	return (int)(*n_fds)++;
 }
 
-static int bear(struct ipk__zygote *z, struct order *o, const ipk_process_opts *opts,
-		struct ipk__born *ret_born)
+static int spawn(struct ipk__zygote *z, struct order *o, const ipk_process_opts *opts,
+		 struct ipk__zygote_child *ret_child)
 {
-	int fds[IPK__BIRTH_FDS_MAX];
-	struct ipk__birth birth = {
+	int fds[IPK__SPAWN_FDS_MAX];
+	struct ipk__spawn_request request = {
 		.fn = run_order,
 		.arg = o,
 		.arg_bytes = sizeof *o + opts->arg_bytes,
 		.fds = fds,
 		.flags = (opts->flags & (IPK_PROCESS_DIE_WITH_PARENT | IPK_PROCESS_DAEMON)
-				  ? IPK__BIRTH_DIES_ALONG
+				  ? IPK__SPAWN_DIES_ALONG
 				  : 0) |
-			 (opts->flags & IPK_PROCESS_KEEP_STDIN ? IPK__BIRTH_KEEP_STDIN : 0),
+			 (opts->flags & IPK_PROCESS_KEEP_STDIN ? IPK__SPAWN_KEEP_STDIN : 0),
 		.name = opts->name,
 	};
-	int channel_fd;
+	int inherit_fd;
 	int r;
 
-	r = ipk__inherit_pack(opts->inherit, opts->n_inherit, &channel_fd);
+	r = ipk__inherit_pack(opts->inherit, opts->n_inherit, &inherit_fd);
 	if (r < 0)
 		return r;
-	o->child.channel_fd = add_fd(fds, &birth.n_fds, channel_fd);
-	o->child.stdio_fds[0] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stdin_fd));
-	o->child.stdio_fds[1] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stdout_fd));
-	o->child.stdio_fds[2] = add_fd(fds, &birth.n_fds, ipk__fd_or_none(opts->stderr_fd));
-	r = ipk__zygote_bear(z, &birth, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : ANSWER_NS),
-			     ret_born);
-	ipk__os_close(channel_fd);
+	o->child.inherit_fd = add_fd(fds, &request.n_fds, inherit_fd);
+	o->child.stdio_fds[0] = add_fd(fds, &request.n_fds, ipk__fd_or_none(opts->stdin_fd));
+	o->child.stdio_fds[1] = add_fd(fds, &request.n_fds, ipk__fd_or_none(opts->stdout_fd));
+	o->child.stdio_fds[2] = add_fd(fds, &request.n_fds, ipk__fd_or_none(opts->stderr_fd));
+	r = ipk__zygote_spawn(
+		z, &request, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : ANSWER_NS), ret_child);
+	ipk__os_close(inherit_fd);
 	return r;
 }
 
 int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk_process_opts *opts)
 {
 	struct ipk__zygote *z = ipk__zygote_of_process();
-	struct ipk__born born;
+	struct ipk__zygote_child child;
 	struct order *o;
 	int r;
 
 	if (!z)
 		return -EDEADLK;
 	if (arg && opts->arg_bytes == 0)
-		return -EINVAL;
+		return ipk__invalid(
+			"IPK_PROCESS(.arg_bytes): a zygote cannot pass a bare pointer arg");
 	o = ipk__os_calloc(1, sizeof *o + opts->arg_bytes);
 	if (!o)
 		return -ENOMEM;
@@ -186,12 +187,12 @@ int ipk__start_by_zygote(ipk_process *p, ipk_process_fn fn, void *arg, const ipk
 	o->arg_bytes = opts->arg_bytes;
 	if (arg && opts->arg_bytes > 0)
 		memcpy(o->arg, arg, opts->arg_bytes);
-	r = bear(z, o, opts, &born);
+	r = spawn(z, o, opts, &child);
 	free(o);
 	if (r < 0)
 		return r;
-	p->pid = born.pid;
-	p->fd = born.pidfd;
-	p->status_fd = born.status_fd;
+	p->pid = child.pid;
+	p->fd = child.pidfd;
+	p->status_fd = child.status_fd;
 	return 0;
 }

@@ -1,21 +1,21 @@
 /*
- * lease.c - items on loan: they come back unless they are acknowledged.
+ * lease.c - leased items: they return to the queue unless they are acknowledged.
  *
- * A leased item stays on the shelf in a slot whose word names its holder. One from the
- * ring is first copied to the shelf, marked pending; the ring's head then moves on, which
- * is the commit; then the mark goes. Who dies in between leaves either an item in the ring
- * (and a pending slot that a rebuild drops) or a loan of a dead process.
+ * A leased item stays in the item table in a slot whose word names its holder. One from the ring is
+ * first copied to the table, marked pending; advancing the ring's head is the commit; then the mark
+ * is removed. A death in between leaves either an item in the ring (and a pending slot that a
+ * rebuild drops) or a lease of a dead process.
  *
- * Loans of the dead are found by consumers: when they find nothing else, and every 100 ms.
- * A holder is a word of shm/owner.h, so a later process with the same pid is not taken for
- * it, and a stopped one is not taken for dead.
+ * Loans of dead processes are found by consumers: when they find nothing else, and every 100 ms. A
+ * holder is a word of shared/owner.h, so a later process with the same pid is not taken for it, and
+ * a stopped one is not taken for dead.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "os/os.h"
 #include "queue/queue_internal.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
 #define RECLAIM_EVERY_NS 100000000
 
@@ -30,17 +30,17 @@ struct ipk_lease {
 	bool is_over;
 };
 
-static struct ipk__shm_shelf *shelf_of(const ipk_queue *q)
+static struct ipk__shm_item_table *table_of(const ipk_queue *q)
 {
-	return &q->shared->shelf;
+	return &q->shared->item_table;
 }
 
-/* --- taking --- */
+/* --- taking ----------------------------------------------------------------------------------- */
 
 static void sign(ipk_queue *q, struct ipk__slot *slot, uint64_t *ret_id)
 {
 	slot->holder = ipk__owner_of(ipk__os_pid());
-	slot->lease_id = *ret_id = ++shelf_of(q)->next_lease_id;
+	slot->lease_id = *ret_id = ++table_of(q)->next_lease_id;
 }
 
 static uint64_t leased_by_us(uint64_t flags)
@@ -48,7 +48,7 @@ static uint64_t leased_by_us(uint64_t flags)
 	return (uint64_t)ipk__os_pid() << 32 | flags | SLOT_LEASED;
 }
 
-static void lend_from_shelf(ipk_queue *q, uint32_t at, struct ipk_lease *l)
+static void lend_from_table(ipk_queue *q, uint32_t at, struct ipk_lease *l)
 {
 	struct ipk__slot *slot = &q->slots[at];
 	uint64_t flags = atomic_load(&slot->word) & SLOT_REDELIVERED;
@@ -57,27 +57,27 @@ static void lend_from_shelf(ipk_queue *q, uint32_t at, struct ipk_lease *l)
 	l->is_redelivered = flags != 0;
 	l->slot = at;
 	atomic_store(&slot->word, leased_by_us(flags));
-	atomic_fetch_add(&shelf_of(q)->n_leased, 1);
-	ipk__shelf_unlink(q, at);
+	atomic_fetch_add(&table_of(q)->n_leased, 1);
+	ipk__item_table_unlink(q, at);
 }
 
 static int lend_from_ring(ipk_queue *q, const struct ipk__found *f, struct ipk_lease *l)
 {
 	struct ipk__slot *slot;
 	uint32_t at;
-	int r = f->extent.offset ? ipk__shelf_adopt(q, &f->extent, &at)
-				 : ipk__shelf_store(q, f->bytes, f->len_bytes, &at);
+	int r = f->extent.offset ? ipk__item_table_adopt(q, &f->extent, &at)
+				 : ipk__item_table_store(q, f->bytes, f->len_bytes, &at);
 
 	if (r < 0)
 		return r;
 	slot = &q->slots[at];
 	sign(q, slot, &l->id);
 	l->slot = at;
-	slot->seq = ipk__ring_n_read(q->lane.ring.shared);
+	slot->seq = ipk__ring_n_read(q->channel.ring.shared);
 	atomic_store(&slot->word, leased_by_us(SLOT_PENDING));
-	/* Before the commit: while it is 0 nobody who waits looks for loans of the dead. */
-	atomic_fetch_add(&shelf_of(q)->n_leased, 1);
-	ipk__ring_free(&q->lane.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
+	/* Before the commit: while it is 0 no waiter searches for leases of dead holders. */
+	atomic_fetch_add(&table_of(q)->n_leased, 1);
+	ipk__ring_free(&q->channel.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
 	atomic_store(&slot->word, leased_by_us(0));
 	return 0;
 }
@@ -87,7 +87,7 @@ static int lend(ipk_queue *q, const struct ipk__found *f, void *arg)
 	struct ipk_lease *l = arg;
 	int r;
 
-	if (atomic_load(&shelf_of(q)->n_leased) >= IPK__LOANS_MAX)
+	if (atomic_load(&table_of(q)->n_leased) >= IPK__LEASES_MAX)
 		return -ENOSPC;
 	l->data = ipk__os_malloc(f->len_bytes);
 	if (!l->data)
@@ -95,7 +95,7 @@ static int lend(ipk_queue *q, const struct ipk__found *f, void *arg)
 	l->len_bytes = f->len_bytes;
 	r = ipk__found_read(q, f, l->data, f->len_bytes);
 	if (r == 0 && f->slot != IPK__NONE)
-		lend_from_shelf(q, f->slot, l);
+		lend_from_table(q, f->slot, l);
 	else if (r == 0)
 		r = lend_from_ring(q, f, l);
 	if (r == 0)
@@ -111,7 +111,7 @@ int ipk_queue_lease(ipk_queue *q, ipk_deadline deadline, ipk_lease **ret_lease)
 	if (!q)
 		return -EBADF;
 	if (!ret_lease)
-		return -EINVAL;
+		return ipk__invalid("ret_lease is NULL");
 	if (q->kind == IPK_QUEUE_MQ)
 		return -EOPNOTSUPP;
 	l = ipk__os_calloc(1, sizeof *l);
@@ -125,7 +125,7 @@ int ipk_queue_lease(ipk_queue *q, ipk_deadline deadline, ipk_lease **ret_lease)
 		free(l);
 		return r;
 	}
-	ipk__lane_wake_writers(&q->lane, 1);
+	ipk__channel_wake_writers(&q->channel, 1);
 	*ret_lease = l;
 	return 0;
 }
@@ -144,29 +144,29 @@ bool ipk_lease_is_redelivered(const ipk_lease *l)
 	return l && l->is_redelivered;
 }
 
-/* --- ending --- */
+/* --- ending ----------------------------------------------------------------------------------- */
 
 static void acknowledge(ipk_queue *q, uint32_t at)
 {
-	struct ipk__shm_shelf *shelf = shelf_of(q);
+	struct ipk__shm_item_table *table = table_of(q);
 	uint64_t count = atomic_load(&q->shared->n_acked) + 1;
 
 	/* Written down first, so that a death on the way counts it exactly once. */
-	shelf->ack_count = count;
-	*(volatile uint32_t *)&shelf->ack_slot = at + 1;
+	table->ack_count = count;
+	*(volatile uint32_t *)&table->ack_slot = at + 1;
 	atomic_store(&q->slots[at].word, SLOT_FREE);
 	atomic_store(&q->shared->n_acked, count);
-	*(volatile uint32_t *)&shelf->ack_slot = 0;
-	atomic_fetch_sub(&shelf->n_leased, 1);
-	ipk__shelf_free(q, at);
+	*(volatile uint32_t *)&table->ack_slot = 0;
+	atomic_fetch_sub(&table->n_leased, 1);
+	ipk__item_table_free(q, at);
 }
 
 static void give_back(ipk_queue *q, uint32_t at)
 {
 	atomic_store(&q->slots[at].word, SLOT_LIVE | SLOT_REDELIVERED);
 	ipk__count_add(&q->shared->bytes_got, -q->slots[at].len_bytes);
-	ipk__shelf_link(q, at);
-	atomic_fetch_sub(&shelf_of(q)->n_leased, 1);
+	ipk__item_table_link(q, at);
+	atomic_fetch_sub(&table_of(q)->n_leased, 1);
 }
 
 static bool is_ours(const struct ipk_lease *l)
@@ -185,14 +185,14 @@ static int end_loan(ipk_lease *l, void (*how)(ipk_queue *, uint32_t))
 	if (!l)
 		return -EBADF;
 	if (l->is_over || l->holder != ipk__os_pid())
-		return -EINVAL;
+		return ipk__invalid("l: the lease has ended, or belongs to another process");
 	r = ipk__queue_lock_get(l->q, ipk_in_ms(IPK__QUEUE_LOCK_MS));
 	if (r < 0)
 		return r;
 	if (is_ours(l))
 		how(l->q, l->slot);
 	else
-		r = -EINVAL;
+		r = ipk__invalid("l: the lease has ended");
 	ipk__queue_unlock_get(l->q);
 	l->is_over = true;
 	/* What is back, and the end of a drained queue, concern who waits for data. */
@@ -229,7 +229,7 @@ ipk_lease *ipk_lease_close(ipk_lease *l)
 	return NULL;
 }
 
-/* --- loans of the dead --- */
+/* --- leases of dead holders ------------------------------------------------------------------- */
 
 /* Both halves say who it is: the word, which is what counts, and the mark signed before. */
 static uint64_t holder_of(const struct ipk__slot *slot, uint64_t word)
@@ -241,21 +241,23 @@ static uint64_t holder_of(const struct ipk__slot *slot, uint64_t word)
 
 bool ipk__lease_reclaim_is_due(ipk_queue *q)
 {
-	return atomic_load_explicit(&shelf_of(q)->n_leased, memory_order_relaxed) > 0 &&
-	       ipk__is_due(atomic_load_explicit(&shelf_of(q)->reclaimed_ns, memory_order_relaxed),
+	return atomic_load_explicit(&table_of(q)->n_leased, memory_order_relaxed) > 0 &&
+	       ipk__is_due(atomic_load_explicit(&table_of(q)->reclaimed_ns, memory_order_relaxed),
 			   RECLAIM_EVERY_NS);
 }
 
 void ipk__lease_reclaim(ipk_queue *q)
 {
-	struct ipk__shm_shelf *shelf = shelf_of(q);
+	struct ipk__shm_item_table *table = table_of(q);
 	uint64_t seen_alive = 0;
 	unsigned n_asked = 0;
 	unsigned n = 0;
 
-	atomic_store(&shelf->reclaimed_ns, ipk__os_now_ns());
-	/* There are no more loans than that, whatever the words say: each asks the kernel. */
-	for (uint32_t i = 0; i < q->n_slots && n_asked < IPK__LOANS_MAX; i++) {
+	atomic_store(&table->reclaimed_ns, ipk__os_now_ns());
+	/*
+	 * There are no more leases than that, whatever the words say: each check is a system call.
+	 */
+	for (uint32_t i = 0; i < q->n_slots && n_asked < IPK__LEASES_MAX; i++) {
 		uint64_t word = atomic_load(&q->slots[i].word);
 		uint64_t holder = holder_of(&q->slots[i], word);
 

@@ -1,9 +1,9 @@
 /*
- * queue_get.c - the way out.
+ * queue_get.c - the get side.
  *
- * Under the get lock the next item is found (on the shelf, where what came back from a
- * loan has precedence, else at the head of the ring), its bytes are copied out, and one
- * store takes it. Nobody waits holding the lock.
+ * Under the get lock the next item is found (in the item table, where items returned from a lease
+ * have precedence, else at the head of the ring), its bytes are copied out, and one store removes
+ * it. Nobody blocks while holding the lock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "os/os.h"
 #include "queue/queue_internal.h"
 
-/* --- finding --- */
+/* --- finding ---------------------------------------------------------------------------------- */
 
 static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 {
@@ -22,8 +22,8 @@ static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 	int r;
 
 	f->slot = IPK__NONE;
-	f->head = ipk__ring_head(&q->lane.ring);
-	r = ipk__ring_front(&q->lane.ring, f->head, &record, &len_bytes, &type);
+	f->head = ipk__ring_head(&q->channel.ring);
+	r = ipk__ring_front(&q->channel.ring, f->head, &record, &len_bytes, &type);
 	if (r <= 0)
 		return r < 0 ? r : -EAGAIN;
 	f->record_bytes = len_bytes;
@@ -40,9 +40,9 @@ static int find_in_ring(ipk_queue *q, struct ipk__found *f)
 										       : 0;
 }
 
-static int find_on_shelf(ipk_queue *q, struct ipk__found *f)
+static int find_in_table(ipk_queue *q, struct ipk__found *f)
 {
-	uint32_t at = ipk__shelf_first(q);
+	uint32_t at = ipk__item_table_first(q);
 
 	/* Somebody wrote over the count or the lists: under the lock they agree. */
 	if (at == IPK__NONE)
@@ -59,13 +59,13 @@ int ipk__queue_find(ipk_queue *q, struct ipk__found *ret_found)
 
 	if (shutdown == IPK_DISCARD)
 		return -ESHUTDOWN;
-	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_relaxed) > 0)
-		r = find_on_shelf(q, ret_found);
+	if (atomic_load_explicit(&shm->item_table.n_live, memory_order_relaxed) > 0)
+		r = find_in_table(q, ret_found);
 	if (r == -EAGAIN && ipk__queue_is_fifo(q))
 		r = find_in_ring(q, ret_found);
-	/* What is out on loan may come back. */
+	/* What is out on lease may come back. */
 	if (r == -EAGAIN && shutdown == IPK_DRAIN &&
-	    atomic_load_explicit(&shm->shelf.n_leased, memory_order_relaxed) == 0)
+	    atomic_load_explicit(&shm->item_table.n_leased, memory_order_relaxed) == 0)
 		return -ESHUTDOWN;
 	return r;
 }
@@ -73,7 +73,7 @@ int ipk__queue_find(ipk_queue *q, struct ipk__found *ret_found)
 int ipk__found_read(ipk_queue *q, const struct ipk__found *f, void *buf, size_t n_bytes)
 {
 	if (f->slot != IPK__NONE)
-		return ipk__shelf_read(q, f->slot, buf, n_bytes);
+		return ipk__item_table_read(q, f->slot, buf, n_bytes);
 	if (f->extent.offset != 0)
 		return ipk__spill_read(q, f->extent.offset, buf, n_bytes);
 	if (n_bytes > 0)
@@ -86,35 +86,35 @@ void ipk__found_take(ipk_queue *q, const struct ipk__found *f)
 	ipk__count_add(&q->shared->bytes_got, f->len_bytes);
 	if (f->slot != IPK__NONE) {
 		atomic_store_explicit(&q->slots[f->slot].word, SLOT_FREE, memory_order_release);
-		ipk__shelf_unlink(q, f->slot);
-		ipk__shelf_free(q, f->slot);
+		ipk__item_table_unlink(q, f->slot);
+		ipk__item_table_free(q, f->slot);
 		return;
 	}
-	ipk__ring_free(&q->lane.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
+	ipk__ring_free(&q->channel.ring, ipk__ring_behind(f->head, f->record_bytes, 1));
 	if (f->extent.offset != 0)
 		ipk__spill_free(q, f->extent.offset, f->extent.len_bytes);
 }
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 static bool looks_ready(const ipk_queue *q)
 {
 	const struct ipk__shm_queue *shm = q->shared;
 	uint32_t shutdown = atomic_load_explicit(&shm->shutdown, memory_order_acquire);
 
-	if (ipk__queue_is_fifo(q) && !ipk__ring_is_empty(&q->lane.ring))
+	if (ipk__queue_is_fifo(q) && !ipk__ring_is_empty(&q->channel.ring))
 		return true;
-	if (atomic_load_explicit(&shm->shelf.n_live, memory_order_acquire) > 0)
+	if (atomic_load_explicit(&shm->item_table.n_live, memory_order_acquire) > 0)
 		return true;
 	return shutdown == IPK_DISCARD ||
 	       (shutdown == IPK_DRAIN &&
-		atomic_load_explicit(&shm->shelf.n_leased, memory_order_acquire) == 0);
+		atomic_load_explicit(&shm->item_table.n_leased, memory_order_acquire) == 0);
 }
 
 int ipk__queue_data_ready(void *arg, bool slowly)
 {
 	ipk_queue *q = arg;
-	int n = ipk__queue_is_fifo(q) ? ipk__ring_ready(&q->lane.ring) : 0;
+	int n = ipk__queue_is_fifo(q) ? ipk__ring_ready(&q->channel.ring) : 0;
 
 	if (n > 0 || looks_ready(q))
 		return IPK__MAX(n, 1);
@@ -126,14 +126,14 @@ int ipk__queue_data_ready(void *arg, bool slowly)
 
 static int wait_data(ipk_queue *q, ipk_deadline deadline)
 {
-	int r = ipk__lane_wait_data(&q->lane, ipk__queue_data_ready, q, deadline);
+	int r = ipk__channel_wait_data(&q->channel, ipk__queue_data_ready, q, deadline);
 	struct ipk__pollset set = ipk__queue_pollset(q);
 
 	if (r != -ETIMEDOUT || set.fd < 0)
 		return r;
-	/* Whoever polls us may sleep now: arm, and look once more. */
+	/* Pollers may sleep now: arm, and check once more. */
 	ipk__pollset_drain(&set);
-	ipk__event_arm(&q->lane.shared->data);
+	ipk__wait_queue_arm(&q->channel.shared->data);
 	return ipk__queue_data_ready(q, true) ? 0 : -ETIMEDOUT;
 }
 
@@ -173,7 +173,7 @@ int ipk__queue_next(ipk_queue *q, ipk_deadline deadline,
 	}
 }
 
-/* --- the calls --- */
+/* --- the calls -------------------------------------------------------------------------------- */
 
 struct into {
 	void *buf;
@@ -187,7 +187,7 @@ static int copy_and_take(ipk_queue *q, const struct ipk__found *f, void *arg)
 	int r;
 
 	if (f->len_bytes > into->buf_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_BUF);
 	r = ipk__found_read(q, f, into->buf, f->len_bytes);
 	if (r < 0)
 		return r;
@@ -205,13 +205,13 @@ int ipk_queue_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadli
 	if (!q)
 		return -EBADF;
 	if (!buf && buf_bytes > 0)
-		return -EINVAL;
+		return ipk__invalid("buf is NULL, and buf_bytes is not 0");
 	if (q->kind == IPK_QUEUE_MQ)
 		return ipk__mq_get(q, buf, buf_bytes, deadline, ret_len_bytes);
 	r = ipk__queue_next(q, deadline, copy_and_take, &into);
 	if (r < 0)
 		return r;
-	ipk__lane_wake_writers(&q->lane, 1);
+	ipk__channel_wake_writers(&q->channel, 1);
 	if (ret_len_bytes)
 		*ret_len_bytes = into.len_bytes;
 	return 0;
@@ -253,13 +253,13 @@ int ipk_queue_get_alloc(ipk_queue *q, ipk_deadline deadline, void **ret_data, si
 	if (!q)
 		return -EBADF;
 	if (!ret_data || !ret_len_bytes)
-		return -EINVAL;
+		return ipk__invalid("ret_data or ret_len_bytes is NULL");
 	if (q->kind == IPK_QUEUE_MQ) {
 		r = mq_get_alloc(q, deadline, &into);
 	} else {
 		r = ipk__queue_next(q, deadline, alloc_and_take, &into);
 		if (r == 0)
-			ipk__lane_wake_writers(&q->lane, 1);
+			ipk__channel_wake_writers(&q->channel, 1);
 	}
 	if (r < 0)
 		return r;
@@ -287,14 +287,14 @@ int ipk_queue_peek(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadl
 	if (q->kind == IPK_QUEUE_MQ)
 		return -EOPNOTSUPP;
 	if (!buf && buf_bytes > 0)
-		return -EINVAL;
+		return ipk__invalid("buf is NULL, and buf_bytes is not 0");
 	r = ipk__queue_next(q, deadline, copy_and_leave, &into);
 	if (r == 0 && ret_len_bytes)
 		*ret_len_bytes = into.len_bytes;
 	return r;
 }
 
-/* --- several at once --- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 struct batch {
 	char *buf;
@@ -327,7 +327,7 @@ static int add_to_batch(ipk_queue *q, const struct ipk__found *f, struct batch *
  */
 static int take_run(ipk_queue *q, struct ipk__found *f, struct batch *b)
 {
-	const struct ipk__ring *ring = &q->lane.ring;
+	const struct ipk__ring *ring = &q->channel.ring;
 	const struct ipk__record *record;
 	uint64_t head = f->head;
 	uint64_t n_bytes = 0;
@@ -373,7 +373,7 @@ static int take_many(ipk_queue *q, const struct ipk__found *first, void *arg)
 	}
 	if (b->n_items > 0)
 		return 0;
-	return r < 0 ? r : -EMSGSIZE;
+	return r < 0 ? r : ipk__detail(-EMSGSIZE, IPK__OVER_BUF);
 }
 
 static int mq_get_many(ipk_queue *q, ipk_deadline deadline, struct batch *b)
@@ -402,15 +402,16 @@ int ipk_queue_get_many(ipk_queue *q, void *buf, size_t buf_bytes, size_t max_ite
 
 	if (!q)
 		return -EBADF;
-	if ((!buf && buf_bytes > 0) || max_items == 0 || !ret_items || !ret_n_items)
-		return -EINVAL;
+	IPK__REQUIRE(buf || buf_bytes == 0, "buf is NULL, and buf_bytes is not 0");
+	IPK__REQUIRE(max_items > 0, "max_items: 1 or more");
+	IPK__REQUIRE(ret_items && ret_n_items, "ret_items or ret_n_items is NULL");
 	if (q->kind == IPK_QUEUE_MQ) {
 		r = mq_get_many(q, deadline, &b);
 	} else {
 		r = ipk__queue_next(q, deadline, take_many, &b);
 		if (r == 0)
-			ipk__lane_wake_writers(&q->lane,
-					       (unsigned)IPK__MIN(b.n_items, IPK__WAITERS_MAX));
+			ipk__channel_wake_writers(&q->channel,
+						  (unsigned)IPK__MIN(b.n_items, IPK__WAITERS_MAX));
 	}
 	if (r == 0)
 		*ret_n_items = b.n_items;

@@ -46,10 +46,12 @@ static int new_handle(int fd, const char *name, ipk_queue **ret_q)
 	}
 	q->kind = IPK_QUEUE_MQ;
 	q->mq_fd = fd;
-	q->segment.fd = q->lane.bell_fd = -1;
+	q->segment.fd = q->channel.doorbell_fd = -1;
 	*ret_q = q;
 	return 0;
 }
+
+#define NO_NAME "name: mq:/ and then " IPK__NAME_RULE
 
 int ipk__mq_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
 {
@@ -58,7 +60,7 @@ int ipk__mq_create(const ipk_queue_opts *opts, ipk_queue **ret_q)
 	int r;
 
 	if (!name)
-		return -EINVAL;
+		return ipk__invalid(NO_NAME);
 	r = ipk__os_mq_create(name, opts->max_items, opts->ring_bytes, &fd);
 	if (r < 0)
 		return r;
@@ -72,7 +74,7 @@ int ipk__mq_open(const char *name, ipk_queue **ret_q)
 {
 	const char *at = kernel_name(name);
 	int fd;
-	int r = at ? ipk__os_mq_open(at, &fd) : -EINVAL;
+	int r = at ? ipk__os_mq_open(at, &fd) : ipk__invalid(NO_NAME);
 
 	return r < 0 ? r : new_handle(fd, name, ret_q);
 }
@@ -81,7 +83,7 @@ int ipk__mq_unlink(const char *name)
 {
 	const char *at = kernel_name(name);
 
-	return at ? ipk__os_mq_unlink(at) : -EINVAL;
+	return at ? ipk__os_mq_unlink(at) : ipk__invalid(NO_NAME);
 }
 
 static int put_one(ipk_queue *q, const ipk_bytes *item, unsigned level, ipk_deadline deadline)
@@ -89,9 +91,9 @@ static int put_one(ipk_queue *q, const ipk_bytes *item, unsigned level, ipk_dead
 	uint32_t n_rounds = 0;
 
 	if (!item->data && item->len_bytes > 0)
-		return -EINVAL;
+		return ipk__invalid("data is NULL, and len_bytes is not 0");
 	if (item->len_bytes > q->mq_message_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, "len_bytes: .ring_bytes of the queue at most");
 	for (;;) {
 		int r = ipk__os_mq_send(q->mq_fd, item->data ? item->data : "", item->len_bytes,
 					IPK_QUEUE_LEVELS - 1 - level);
@@ -132,7 +134,7 @@ int ipk__mq_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline
 
 	/* The kernel's own rule; and a message taken out cannot be put back in its place. */
 	if (buf_bytes < q->mq_message_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, "buf_bytes: .ring_bytes of the queue, or more");
 	for (;;) {
 		int r = ipk__os_mq_receive(q->mq_fd, buf, buf_bytes, &len_bytes);
 
@@ -148,7 +150,7 @@ int ipk__mq_get(ipk_queue *q, void *buf, size_t buf_bytes, ipk_deadline deadline
 	}
 }
 
-size_t ipk__mq_len(ipk_queue *q)
+size_t ipk__mq_len(const ipk_queue *q)
 {
 	size_t max_items;
 	size_t message_bytes;
@@ -157,7 +159,7 @@ size_t ipk__mq_len(ipk_queue *q)
 	return ipk__os_mq_stat(q->mq_fd, &max_items, &message_bytes, &n_items) == 0 ? n_items : 0;
 }
 
-bool ipk__mq_is_full(ipk_queue *q)
+bool ipk__mq_is_full(const ipk_queue *q)
 {
 	size_t max_items;
 	size_t message_bytes;

@@ -1,8 +1,8 @@
 /*
- * queue_put.c - the way in.
+ * queue_put.c - the put side.
  *
- * Under the lock of its side a put stages as many items as there is room for behind the
- * tail (or on the shelf), commits them with one store, and lets go; only then does it wake
+ * Under the put lock a put stages as many items as there is room for behind the tail (or in the
+ * item table), commits them with one store, and releases the lock; only then does it wake
  * consumers, or wait for room without holding anything.
  */
 #include <errno.h>
@@ -13,7 +13,7 @@
 #define INLINE_SHARE 8 /* a message up to this share of the ring lies in it */
 #define SPILLED_UNITS (1u + (uint32_t)(sizeof(struct ipk__extent) / IPK__UNIT))
 
-/* --- limits --- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static uint64_t bytes_inside(const ipk_queue *q)
 {
@@ -34,14 +34,14 @@ static bool fits_bytes(const ipk_queue *q, uint64_t staged_bytes, size_t len_byt
 /* What is in the ring, seen by the side that puts: never less than there is. */
 static uint32_t count_in_ring(const ipk_queue *q, uint64_t tail)
 {
-	uint64_t head = atomic_load_explicit(&q->lane.ring.shared->head, memory_order_acquire);
+	uint64_t head = atomic_load_explicit(&q->channel.ring.shared->head, memory_order_acquire);
 
 	return ipk__ring_count(tail) - ipk__ring_count(head);
 }
 
-static uint32_t n_on_shelf(const ipk_queue *q)
+static uint32_t n_in_table(const ipk_queue *q)
 {
-	return atomic_load_explicit(&q->shared->shelf.n_live, memory_order_relaxed);
+	return atomic_load_explicit(&q->shared->item_table.n_live, memory_order_relaxed);
 }
 
 /*
@@ -50,14 +50,14 @@ static uint32_t n_on_shelf(const ipk_queue *q)
  */
 static bool is_inline(const ipk_queue *q, size_t len_bytes, uint32_t n_free, uint32_t n_in_ring)
 {
-	uint64_t max_bytes = (uint64_t)q->lane.ring.n_units * IPK__UNIT / INLINE_SHARE;
+	uint64_t max_bytes = (uint64_t)q->channel.ring.n_units * IPK__UNIT / INLINE_SHARE;
 	uint64_t behind;
 
 	if (len_bytes > max_bytes)
 		return false;
 	if (q->max_items == 0)
 		return true;
-	/* What is on the shelf takes no room here, and may be gone before these are. */
+	/* Items in the table take no ring space, and may be taken before these are. */
 	behind = (uint64_t)(q->max_items - n_in_ring - 1) * SPILLED_UNITS;
 	return ipk__record_units((uint32_t)len_bytes) + behind <= n_free;
 }
@@ -70,22 +70,23 @@ bool ipk__queue_has_room(const ipk_queue *q, size_t len_bytes)
 	if (!fits_bytes(q, 0, len_bytes))
 		return false;
 	if (!ipk__queue_is_fifo(q))
-		return n_on_shelf(q) < q->max_items;
-	/* The ring first: what leaves it for the shelf meanwhile counts twice, never not at all. */
-	n_in_ring = count_in_ring(q, ipk__ring_tail(&q->lane.ring));
+		return n_in_table(q) < q->max_items;
+	/* The ring first: what leaves it for the item table meanwhile counts twice, never not at
+	 * all. */
+	n_in_ring = count_in_ring(q, ipk__ring_tail(&q->channel.ring));
 	if (q->max_items > 0)
-		return n_in_ring + n_on_shelf(q) < q->max_items;
+		return n_in_ring + n_in_table(q) < q->max_items;
 	if (is_inline(q, len_bytes, 0, 0))
 		n_units = ipk__record_units((uint32_t)len_bytes);
-	return ipk__lane_has_room(&q->lane, n_units);
+	return ipk__channel_has_room(&q->channel, n_units);
 }
 
-/* --- the ring --- */
+/* --- the ring --------------------------------------------------------------------------------- */
 
 /* Write one item behind *tail: 0, -EAGAIN full, or an error. */
 static int stage(ipk_queue *q, const ipk_bytes *item, uint64_t *tail, uint32_t n_in_ring)
 {
-	const struct ipk__ring *ring = &q->lane.ring;
+	const struct ipk__ring *ring = &q->channel.ring;
 	struct ipk__extent extent = {0, item->len_bytes};
 	uint32_t wanted = q->max_items ? ring->n_units : 0;
 	uint32_t n_units = SPILLED_UNITS;
@@ -116,7 +117,7 @@ static int stage(ipk_queue *q, const ipk_bytes *item, uint64_t *tail, uint32_t n
 
 static int put_in_ring(ipk_queue *q, const ipk_bytes *items, size_t n_items, size_t *ret_n)
 {
-	uint64_t tail = ipk__ring_tail(&q->lane.ring);
+	uint64_t tail = ipk__ring_tail(&q->channel.ring);
 	uint64_t n_bytes = 0;
 	uint32_t n_in_ring = 0;
 	size_t n = 0;
@@ -125,7 +126,7 @@ static int put_in_ring(ipk_queue *q, const ipk_bytes *items, size_t n_items, siz
 	for (; n < n_items; n++) {
 		if (q->max_items > 0) {
 			n_in_ring = count_in_ring(q, tail);
-			if (n_in_ring + n_on_shelf(q) >= q->max_items)
+			if (n_in_ring + n_in_table(q) >= q->max_items)
 				break;
 		}
 		if (!fits_bytes(q, n_bytes, items[n].len_bytes))
@@ -139,48 +140,48 @@ static int put_in_ring(ipk_queue *q, const ipk_bytes *items, size_t n_items, siz
 	if (n == 0)
 		return r < 0 ? r : -EAGAIN;
 	ipk__count_add(&q->shared->bytes_put, n_bytes);
-	ipk__ring_publish(&q->lane.ring, tail);
+	ipk__ring_publish(&q->channel.ring, tail);
 	return 0;
 }
 
-/* --- the shelf --- */
+/* --- the item table --------------------------------------------------------------------------- */
 
-static int put_on_shelf(ipk_queue *q, const ipk_bytes *item, unsigned level)
+static int put_in_table(ipk_queue *q, const ipk_bytes *item, unsigned level)
 {
-	uint64_t seq = atomic_load_explicit(&q->shared->n_shelved, memory_order_relaxed);
+	uint64_t seq = atomic_load_explicit(&q->shared->n_put_in_table, memory_order_relaxed);
 	uint32_t at;
 	int r;
 
-	if (n_on_shelf(q) >= q->max_items || !fits_bytes(q, 0, item->len_bytes))
+	if (n_in_table(q) >= q->max_items || !fits_bytes(q, 0, item->len_bytes))
 		return -EAGAIN;
-	r = ipk__shelf_store(q, item->data, item->len_bytes, &at);
+	r = ipk__item_table_store(q, item->data, item->len_bytes, &at);
 	if (r < 0)
 		return r;
 	q->slots[at].seq = seq;
 	q->slots[at].level = level;
 	/* The commit. Pairs with the reading of words after a death. */
 	atomic_store_explicit(&q->slots[at].word, SLOT_LIVE, memory_order_release);
-	/* First: whoever reads both finds no more inside than were put. */
-	atomic_store_explicit(&q->shared->n_shelved, seq + 1, memory_order_relaxed);
-	ipk__shelf_link(q, at);
+	/* First: a reader of both finds no more inside than were put. */
+	atomic_store_explicit(&q->shared->n_put_in_table, seq + 1, memory_order_relaxed);
+	ipk__item_table_link(q, at);
 	ipk__count_add(&q->shared->bytes_put, item->len_bytes);
 	return 0;
 }
 
-static int put_all_on_shelf(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
+static int put_all_in_table(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsigned level,
 			    size_t *ret_n)
 {
 	int r = 0;
 
 	for (*ret_n = 0; *ret_n < n_items; ++*ret_n) {
-		r = put_on_shelf(q, &items[*ret_n], level);
+		r = put_in_table(q, &items[*ret_n], level);
 		if (r < 0)
 			break;
 	}
 	return *ret_n > 0 ? 0 : r;
 }
 
-/* --- the call --- */
+/* --- the call --------------------------------------------------------------------------------- */
 
 struct wanted {
 	ipk_queue *q;
@@ -191,7 +192,7 @@ static int is_room(void *arg, bool slowly)
 {
 	const struct wanted *w = arg;
 
-	/* What a death left may look full, and all others may be waiting like us. */
+	/* Leftovers of a death may look full, and all others may be waiting like us. */
 	if (slowly)
 		ipk__queue_repair_if_due(w->q);
 	return atomic_load(&w->q->shared->shutdown) != 0 || ipk__queue_has_room(w->q, w->len_bytes);
@@ -200,9 +201,9 @@ static int is_room(void *arg, bool slowly)
 static int wait_room(ipk_queue *q, size_t len_bytes, ipk_deadline deadline, uint32_t *n_rounds)
 {
 	struct wanted wanted = {q, len_bytes};
-	int r = ipk__lane_wait_space(&q->lane, is_room, &wanted, deadline);
+	int r = ipk__channel_wait_space(&q->channel, is_room, &wanted, deadline);
 
-	/* In a damaged queue there may look to be room, and never be any. */
+	/* In a damaged queue there may seem to be room that never is. */
 	return r == 0 ? ipk__round_in_vain(n_rounds, deadline) : r;
 }
 
@@ -220,7 +221,7 @@ static int put_some(ipk_queue *q, const ipk_bytes *items, size_t n_items, unsign
 	else if (ipk__queue_is_fifo(q))
 		r = put_in_ring(q, items, n_items, ret_n);
 	else
-		r = put_all_on_shelf(q, items, n_items, level, ret_n);
+		r = put_all_in_table(q, items, n_items, level, ret_n);
 	ipk__queue_unlock_put(q);
 	if (*ret_n > 0)
 		ipk__queue_wake_readers(q, (unsigned)IPK__MIN(*ret_n, IPK__WAITERS_MAX));
@@ -231,9 +232,10 @@ static int check_items(const ipk_queue *q, const ipk_bytes *items, size_t n_item
 {
 	for (size_t i = 0; i < n_items; i++) {
 		if (!items[i].data && items[i].len_bytes > 0)
-			return -EINVAL;
+			return ipk__invalid("data is NULL, and len_bytes is not 0");
 		if (items[i].len_bytes > q->max_message_bytes)
-			return -EMSGSIZE;
+			return ipk__detail(-EMSGSIZE,
+					   "len_bytes: max_message_bytes of the queue at most");
 	}
 	return 0;
 }
@@ -247,8 +249,8 @@ int ipk__queue_put_items(ipk_queue *q, const ipk_bytes *items, size_t n_items, u
 
 	if (!q)
 		return -EBADF;
-	if (level >= IPK_QUEUE_LEVELS || (!items && n_items > 0))
-		return -EINVAL;
+	IPK__REQUIRE(level < IPK_QUEUE_LEVELS, "level: 0 to IPK_QUEUE_LEVELS - 1");
+	IPK__REQUIRE(items || n_items == 0, "items is NULL, and n_items is not 0");
 	if (q->kind == IPK_QUEUE_MQ)
 		return ipk__mq_put(q, items, n_items, level, deadline, ret_n_put);
 	if (level > 0 && q->kind != IPK_QUEUE_PRIORITY)

@@ -6,22 +6,13 @@
 #include "ipk/pack.h"
 #include "os/os.h"
 #include "queue/queue_internal.h"
+#include "wire/typed.h"
 
 int ipk_queue_putf(ipk_queue *q, ipk_deadline deadline, const char *format, ...)
 {
-	size_t len_bytes;
-	va_list args;
-	void *data;
-	int r;
+	IPK__PACK_ARGS(format, data, len_bytes);
 
-	va_start(args, format);
-	r = ipk_vpack(&data, &len_bytes, format, args);
-	va_end(args);
-	if (r < 0)
-		return r;
-	r = ipk_queue_put(q, data, len_bytes, deadline);
-	free(data);
-	return r;
+	return ipk_queue_put(q, data, len_bytes, deadline);
 }
 
 struct values {
@@ -65,7 +56,8 @@ int ipk_queue_getf(ipk_queue *q, ipk_deadline deadline, const char *format, ...)
 		return -EBADF;
 	/* What these yield points into a message that is gone when the call returns. */
 	if (!format || strpbrk(format, "Sy"))
-		return -EINVAL;
+		return ipk__invalid("format is NULL, or has S or y: use s, or ipk_queue_get() and "
+				    "ipk_unpack()");
 	va_start(values.args, format);
 	if (q->kind == IPK_QUEUE_MQ)
 		r = mq_getf(q, deadline, &values);
@@ -73,6 +65,6 @@ int ipk_queue_getf(ipk_queue *q, ipk_deadline deadline, const char *format, ...)
 		r = ipk__queue_next(q, deadline, unpack_and_take, &values);
 	va_end(values.args);
 	if (r == 0 && q->kind != IPK_QUEUE_MQ)
-		ipk__lane_wake_writers(&q->lane, 1);
+		ipk__channel_wake_writers(&q->channel, 1);
 	return r;
 }

@@ -1,23 +1,23 @@
 /*
- * repair.c - after somebody died inside a queue.
+ * repair.c - recovery after a process died inside a queue.
  *
- * Items need no repair: each is there or not by one store. What is derived is derived
- * again, with both locks held so that nothing moves: the count of bytes inside, and the
- * pages that belong to no item. Doing it twice does no harm, and dying in it neither.
+ * Items need no repair: one store decides whether each exists. Derived state is recomputed, with
+ * both locks held so that nothing changes: the count of queued bytes, and the pages that belong to
+ * no item. The repair is idempotent, and may itself be interrupted by a death.
  */
 #include "os/os.h"
 #include "queue/queue_internal.h"
 
-#define PATIENCE_MS 10
+#define LOCK_WAIT_MS 10
 
 static uint64_t bytes_in_ring(ipk_queue *q)
 {
-	uint32_t pos = ipk__ring_pos(atomic_load(&q->lane.ring.shared->head));
-	uint32_t end = ipk__ring_pos(atomic_load(&q->lane.ring.shared->tail));
+	uint32_t pos = ipk__ring_pos(atomic_load(&q->channel.ring.shared->head));
+	uint32_t end = ipk__ring_pos(atomic_load(&q->channel.ring.shared->tail));
 	uint64_t n_bytes = 0;
 
-	while (pos != end && end - pos <= q->lane.ring.n_units) {
-		const struct ipk__record *record = ipk__ring_at(&q->lane.ring, pos);
+	while (pos != end && end - pos <= q->channel.ring.n_units) {
+		const struct ipk__record *record = ipk__ring_at(&q->channel.ring, pos);
 		uint32_t n_units = ipk__record_units(record->len_bytes);
 
 		if (n_units > end - pos)
@@ -30,7 +30,7 @@ static uint64_t bytes_in_ring(ipk_queue *q)
 	return n_bytes;
 }
 
-static uint64_t bytes_on_shelf(ipk_queue *q)
+static uint64_t bytes_in_table(ipk_queue *q)
 {
 	uint64_t n_bytes = 0;
 
@@ -43,7 +43,7 @@ static uint64_t bytes_on_shelf(ipk_queue *q)
 
 static void repair_locked(ipk_queue *q)
 {
-	uint64_t n_bytes = bytes_on_shelf(q);
+	uint64_t n_bytes = bytes_in_table(q);
 
 	if (ipk__queue_is_fifo(q))
 		n_bytes += bytes_in_ring(q);
@@ -55,7 +55,7 @@ static void repair_locked(ipk_queue *q)
 
 void ipk__queue_repair(ipk_queue *q)
 {
-	ipk_deadline soon = ipk_in_ms(PATIENCE_MS);
+	ipk_deadline soon = ipk_in_ms(LOCK_WAIT_MS);
 
 	/* When a lock cannot be had the next call will try again. */
 	if (ipk__queue_is_fifo(q) && ipk__queue_lock_put(q, soon) < 0)

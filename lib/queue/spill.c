@@ -1,15 +1,15 @@
 /*
- * spill.c - messages that do not fit into the ring or the shelf.
+ * spill.c - messages that do not fit into the ring or the table.
  *
- * They lie behind the mapped part of the queue's own file, one behind the other, and are
- * written and read by pwrite and pread: no mapping, no page fault, no SIGBUS, and a full
- * memory is an error of the put. Offsets are used again once nothing is spilled at all, or
- * RLIMIT_FSIZE would end every queue some day. Nothing has a name of its own, so nothing
- * can be left behind: what a dead process wrote and did not publish, or took and did not
- * free, is given back by the next repair, and everything goes with the file.
+ * They are appended behind the mapped part of the queue's own file, and written and read by pwrite
+ * and pread: no mapping, no page fault, no SIGBUS, and exhausted memory is an error of the put.
+ * Offsets are reused once nothing is spilled at all, or RLIMIT_FSIZE would eventually break every
+ * queue. Nothing has a name of its own, so nothing can be left behind: what a dead process wrote
+ * and did not publish, or took and did not free, is freed by the next repair, and everything is
+ * freed with the file.
  *
- * Invariant: spilled_bytes is never less than what is spilled, and who writes has added to
- * it before he has an offset.
+ * Invariant: spilled_bytes is never less than what is spilled, and a writer adds to it before it
+ * gets an offset.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -26,9 +26,9 @@ static uint64_t pages(uint64_t n_bytes)
 }
 
 /*
- * Writers are not alone: a put has another lock than a lease that copies an item. Whoever
- * finds nothing spilled begins anew, unless somebody has taken an offset since he read where
- * they are: then the exchange fails. Whoever comes later finds his bytes counted.
+ * Writers are not alone: a put has another lock than a lease that copies an item. A writer that
+ * finds nothing spilled restarts at the beginning, unless another has taken an offset since it read
+ * the position: then the exchange fails. A later one finds its bytes counted.
  */
 static uint64_t take_offset(struct ipk__shm_queue *shm, uint64_t base, uint64_t n_bytes)
 {
@@ -42,7 +42,7 @@ static uint64_t take_offset(struct ipk__shm_queue *shm, uint64_t base, uint64_t 
 
 static void free_pages(ipk_queue *q, uint64_t offset, uint64_t n_bytes)
 {
-	/* In this order: nobody may have the offset again before its pages are gone. */
+	/* In this order: the offset must not be reused before its pages are freed. */
 	ipk__os_deallocate(q->segment.fd, offset, n_bytes);
 	atomic_fetch_sub(&q->shared->spilled_bytes, n_bytes);
 }
@@ -58,7 +58,7 @@ int ipk__spill_write(ipk_queue *q, const void *data, size_t len_bytes, uint64_t 
 	r = ipk__os_pwrite(q->segment.fd, data, len_bytes, offset);
 	if (r < 0) {
 		free_pages(q, offset, pages(len_bytes));
-		return r;
+		return r == -EINVAL ? -EPROTO : r; /* no file has such an offset */
 	}
 	*ret_offset = offset;
 	return 0;
@@ -73,12 +73,12 @@ int ipk__spill_read(ipk_queue *q, uint64_t offset, void *buf, size_t len_bytes)
 
 void ipk__spill_free(ipk_queue *q, uint64_t offset, uint64_t len_bytes)
 {
-	/* What is mapped is never given back, whatever a damaged item says. */
+	/* Mapped pages are never freed, whatever a damaged item says. */
 	if (offset >= q->spill_base)
 		free_pages(q, offset, pages(len_bytes));
 }
 
-/* --- after a death --- */
+/* --- after a death ---------------------------------------------------------------------------- */
 
 struct extents {
 	struct ipk__extent *at; /* NULL: only count them */
@@ -98,11 +98,11 @@ static void add(struct extents *all, uint64_t offset, uint64_t len_bytes)
 
 static void add_ring(ipk_queue *q, struct extents *all)
 {
-	uint32_t pos = ipk__ring_pos(atomic_load(&q->lane.ring.shared->head));
-	uint32_t end = ipk__ring_pos(atomic_load(&q->lane.ring.shared->tail));
+	uint32_t pos = ipk__ring_pos(atomic_load(&q->channel.ring.shared->head));
+	uint32_t end = ipk__ring_pos(atomic_load(&q->channel.ring.shared->tail));
 
-	while (pos != end && end - pos <= q->lane.ring.n_units) {
-		const struct ipk__record *record = ipk__ring_at(&q->lane.ring, pos);
+	while (pos != end && end - pos <= q->channel.ring.n_units) {
+		const struct ipk__record *record = ipk__ring_at(&q->channel.ring, pos);
 		const struct ipk__extent *extent = (const struct ipk__extent *)record->bytes;
 		uint32_t n_units = ipk__record_units(record->len_bytes);
 
@@ -114,7 +114,7 @@ static void add_ring(ipk_queue *q, struct extents *all)
 	}
 }
 
-static void add_shelf(ipk_queue *q, struct extents *all)
+static void add_table(ipk_queue *q, struct extents *all)
 {
 	for (uint32_t i = 0; i < q->n_slots; i++) {
 		struct ipk__slot *slot = &q->slots[i];
@@ -130,7 +130,7 @@ static size_t add_all(ipk_queue *q, struct ipk__extent *at, size_t room)
 
 	if (ipk__queue_is_fifo(q))
 		add_ring(q, &all);
-	add_shelf(q, &all);
+	add_table(q, &all);
 	return all.n;
 }
 
@@ -143,8 +143,9 @@ static int by_offset(const void *a, const void *b)
 }
 
 /*
- * Free what lies between the @n extents and behind them. There may be very many gaps, or be said to
- * be, and everybody waits for the locks: so it ends after a while, with -EAGAIN, and goes on there.
+ * Frees what is between the @n extents and after them. There may be very many gaps, or appear to
+ * be, and all others wait for the locks: so it stops after a while, with -EAGAIN, and continues
+ * there.
  */
 static int free_between(ipk_queue *q, const struct ipk__extent *all, size_t n, uint64_t end)
 {

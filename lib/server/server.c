@@ -1,15 +1,17 @@
 /*
- * server.c - making a server, the one loop it runs, and its end.
+ * server.c - creating a server, its event loop, and its shutdown.
  *
  * Invariant: within a turn, no peer is freed and no reply is sent before everything that was
- * executed in it is in the log. Each part of a turn is bounded (requests a peer, peers,
- * time for outstanding work), so no client keeps the others from their turn for long.
+ * executed in it is in the log. Each part of a turn is bounded (requests per peer, peers, time for
+ * pending work), so no client starves the others.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "server/server_core.h"
 #include "server/server_ring.h"
 
@@ -23,7 +25,29 @@
 
 #define WORD_STOP 4u /* others, with the lowest bits 0, are connections */
 
-/* --- making --- */
+/* --- the commands ----------------------------------------------------------------------------- */
+
+static void add_commands(void)
+{
+	static const struct ipk__command *const tables[] = {
+		ipk__commands_admin, ipk__commands_key,         ipk__commands_string,
+		ipk__commands_hash,  ipk__commands_list,        ipk__commands_multi,
+		ipk__commands_ext,   ipk__commands_sync_object, ipk__commands_notify,
+		ipk__commands_log,   ipk__commands_session,
+	};
+
+	for (size_t i = 0; i < IPK__N_OF(tables); i++)
+		ipk__commands_add(tables[i]);
+}
+
+void ipk__server_add_commands(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, add_commands);
+}
+
+/* --- making ----------------------------------------------------------------------------------- */
 
 static void fill_in(struct ipk__server_config *c)
 {
@@ -45,7 +69,7 @@ static void fill_in(struct ipk__server_config *c)
 		c->rewrite_min_bytes = (uint64_t)64 << 20;
 }
 
-/* A socket file that nobody answers at any more is in the way of nobody. */
+/* A socket file without a listener is removed. */
 static int remove_stale(const char *path)
 {
 	struct ipk__os_stat there;
@@ -83,13 +107,15 @@ static int listen_unix(struct ipk__server *server, const char *given)
 	return 0;
 }
 
-/* Without a key everybody who reaches the port may do everything. */
+/* Without a key every client that reaches the port may do everything. */
 static int check_host(const struct ipk__server *server, const char *host)
 {
 	int r = server->config.key_bytes > 0 ? 1 : ipk__os_tcp_is_loopback(host);
 
 	return r == 0 ? -EACCES : IPK__MIN(r, 0);
 }
+
+#define NOT_ONE "IPK_MANAGER_SERVER(.address): unix:PATH or tcp:HOST:PORT"
 
 static int listen_tcp(struct ipk__server *server, const char *host_port)
 {
@@ -100,7 +126,7 @@ static int listen_tcp(struct ipk__server *server, const char *host_port)
 	int r;
 
 	if (!colon || (size_t)(colon - host_port) >= sizeof host || colon[1] == 0)
-		return -EINVAL;
+		return ipk__invalid(NOT_ONE);
 	n = (int)(colon - host_port);
 	if (n >= 2 && host_port[0] == '[' && colon[-1] == ']')
 		snprintf(host, sizeof host, "%.*s", n - 2, host_port + 1);
@@ -121,15 +147,17 @@ static int listen_tcp(struct ipk__server *server, const char *host_port)
 static int listen_at(struct ipk__server *server)
 {
 	const char *address = server->config.address;
-	int r = -EINVAL;
+	int r;
 
 	if (address && strncmp(address, "unix:", 5) == 0)
 		r = listen_unix(server, address + 5);
 	else if (address && strncmp(address, "tcp:", 4) == 0)
 		r = listen_tcp(server, address + 4);
+	else
+		r = ipk__invalid(NOT_ONE);
 	if (r == 0)
 		r = ipk__os_loop_add(server->epoll_fd, server->listen_fd, IPK__OS_IN,
-				     IPK__WORD_LISTEN);
+				     IPK__EPOLL_LISTEN);
 	server->loop->is_accepting = r == 0;
 	return r;
 }
@@ -152,12 +180,19 @@ static int make_loop(struct ipk__server *server)
 		return -ENOMEM;
 	server->loop = loop;
 	loop->stop_fd = loop->reserve_fd = -1;
-	loop->hungry_end = &loop->hungry;
+	loop->readable_end = &loop->readable;
 	loop->started_ms = server->steady_ms;
 	loop->read_buffer = ipk__os_malloc(IPK__READ_BYTES);
 	if (!loop->read_buffer)
 		return -ENOMEM;
-	return ipk__os_bell_open(&loop->reserve_fd);
+	return ipk__os_doorbell_open(&loop->reserve_fd);
+}
+
+static int open_log(struct ipk__server *server)
+{
+	struct ipk__log_opts opts = ipk__server_log_opts(server);
+
+	return opts.path ? ipk__log_open(&opts, &server->log) : 0;
 }
 
 static int open_all(struct ipk__server *server)
@@ -175,15 +210,14 @@ static int open_all(struct ipk__server *server)
 	if (r == 0)
 		r = ipk__blocks_create(server);
 	if (r == 0)
-		r = ipk__store_create(&opts, &server->store);
+		r = ipk__store_create(&opts, &server->db.store);
 	if (r == 0)
 		r = ipk__os_epoll(&server->epoll_fd);
 	/* The address first: the log is another server's as long as that one listens. */
 	if (r == 0)
 		r = listen_at(server);
-	if (r == 0 && server->config.log_path)
-		r = ipk__log_open(server, server->config.log_path, server->config.fsync,
-				  &server->log);
+	if (r == 0)
+		r = open_log(server);
 	return r;
 }
 
@@ -194,17 +228,20 @@ int ipk__server_create(const struct ipk__server_config *config, struct ipk__serv
 
 	if (!server)
 		return -ENOMEM;
+	ipk__server_add_commands();
 	server->config = *config;
 	fill_in(&server->config);
+	server->db.host = &ipk__server_db_host;
+	server->db.max_reply_bytes = server->config.out_hard_bytes;
 	server->epoll_fd = server->listen_fd = -1;
-	server->now_ms = ipk__os_unix_ms();
+	server->db.now_ms = ipk__os_unix_ms();
 	server->steady_ms = ipk__os_now_ns() / 1000000;
 	r = open_all(server);
 	if (r < 0) {
 		ipk__server_close(server);
 		return r;
 	}
-	ipk__board_create(server);
+	ipk__status_create(server);
 	*ret_server = server;
 	return 0;
 }
@@ -217,8 +254,8 @@ void ipk__server_close(struct ipk__server *server)
 		return;
 	if (loop && loop->read_buffer && server->blocks) {
 		ipk__peers_close_all(server);
-		ipk__things_close(server);
-		ipk__notify_close(server);
+		ipk__sync_objects_close(&server->db);
+		ipk__notify_close(&server->db);
 		ipk__sessions_free(server);
 	}
 	if (server->log)
@@ -229,7 +266,7 @@ void ipk__server_close(struct ipk__server *server)
 	ipk__os_close(server->epoll_fd);
 	ipk__blocks_free(server);
 	ipk__rings_free(server);
-	ipk__store_close(server->store);
+	ipk__store_close(server->db.store);
 	if (loop) {
 		ipk__os_close(loop->reserve_fd);
 		free(loop->read_buffer);
@@ -243,7 +280,7 @@ const char *ipk__server_address(const struct ipk__server *server)
 	return server->loop->address;
 }
 
-/* --- running --- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 static void cron(struct ipk__server *server)
 {
@@ -253,14 +290,14 @@ static void cron(struct ipk__server *server)
 		return;
 	loop->cron_ms = server->steady_ms + CRON_MS;
 	ipk__expire_some(server);
-	ipk__peers_check_unknown(server);
+	ipk__peers_check_unauthenticated(server);
 	if (loop->accept_again_ms != 0 && server->steady_ms >= loop->accept_again_ms)
 		ipk__peers_start_accepting(server);
 	loop->store_has_more = true;
 	loop->log_has_more = true;
 	if (server->steady_ms - loop->second_ms >= 1000) {
 		ipk__peers_check(server);
-		ipk__board_second(server);
+		ipk__status_second(server);
 		loop->second_ms = server->steady_ms;
 	}
 }
@@ -270,7 +307,7 @@ static void work_on(struct ipk__server *server)
 	struct ipk__loop *loop = server->loop;
 
 	if (loop->store_has_more)
-		loop->store_has_more = ipk__store_step(server->store, STEP_NS);
+		loop->store_has_more = ipk__store_step(server->db.store, STEP_NS);
 	if (loop->log_has_more)
 		loop->log_has_more = server->log && ipk__log_step(server->log, STEP_NS);
 }
@@ -280,9 +317,9 @@ static int64_t how_long_ns(struct ipk__server *server)
 	struct ipk__loop *loop = server->loop;
 	int64_t ms = ipk__blocks_next_ms(server);
 	bool ticks = server->n_peers > 0 || server->log || loop->accept_again_ms != 0 ||
-		     ipk__keys_expiring(server->store) > 0;
+		     ipk__keys_expiring(server->db.store) > 0;
 
-	if (loop->hungry || loop->doomed || loop->store_has_more || loop->log_has_more)
+	if (loop->readable || loop->closing || loop->store_has_more || loop->log_has_more)
 		return 0;
 	if (ticks)
 		ms = ms < 0 ? CRON_MS : IPK__MIN(ms, CRON_MS);
@@ -291,23 +328,23 @@ static int64_t how_long_ns(struct ipk__server *server)
 
 static void take(struct ipk__server *server, const struct ipk__os_ready *ready)
 {
-	if (ready->word == IPK__WORD_LISTEN)
+	if (ready->word == IPK__EPOLL_LISTEN)
 		ipk__peers_accept(server);
 	else if (ready->word == WORD_STOP)
 		server->stop = true;
-	else if (ready->word & IPK__WORD_RING)
+	else if (ready->word & IPK__EPOLL_RING)
 		ipk__ring_rung(server, (struct ipk__conn *)(uintptr_t)(ready->word - 1));
 	else
 		ipk__conn_ready(server, (struct ipk__conn *)(uintptr_t)ready->word, ready->events);
 }
 
 /* What follows from what was executed, up to the replies on their way. */
-static void finish_turn(struct ipk__server *server)
+static void finish_iteration(struct ipk__server *server)
 {
 	do {
 		ipk__blocks_serve(server);
 	} while (ipk__peers_drop(server));
-	ipk__notify_deliver(server);
+	ipk__notify_deliver(&server->db);
 	if (server->log)
 		ipk__log_flush(server->log);
 	ipk__peers_send(server);
@@ -326,7 +363,7 @@ static void look_at_clock(struct ipk__server *server)
 		loop->unix_minus_clock_ns = ipk__os_unix_ms() * 1000000 - loop->clock_ns;
 	}
 	server->steady_ms = loop->clock_ns / 1000000;
-	server->now_ms = (loop->clock_ns + loop->unix_minus_clock_ns) / 1000000;
+	server->db.now_ms = (loop->clock_ns + loop->unix_minus_clock_ns) / 1000000;
 }
 
 /*
@@ -359,7 +396,7 @@ static int turn(struct ipk__server *server)
 	ipk__blocks_timeout(server);
 	cron(server);
 	work_on(server);
-	finish_turn(server);
+	finish_iteration(server);
 	return 0;
 }
 

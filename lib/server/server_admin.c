@@ -9,7 +9,7 @@
 #include "server/server_admin.h"
 #include "server/server_ring.h"
 
-/* --- the connection --- */
+/* --- the connection --------------------------------------------------------------------------- */
 
 static void cmd_ping(struct ipk__request *q)
 {
@@ -18,7 +18,7 @@ static void cmd_ping(struct ipk__request *q)
 	else if (q->argc == 2)
 		ipk__reply_bulk(q, q->argv[1]);
 	else
-		ipk__bytes_append(q->out, "+PONG\r\n", 7);
+		ipk__buffer_append(q->out, "+PONG\r\n", 7);
 }
 
 static void cmd_echo(struct ipk__request *q)
@@ -41,7 +41,7 @@ static void cmd_select(struct ipk__request *q)
 static void cmd_quit(struct ipk__request *q)
 {
 	ipk__reply_ok(q);
-	ipk__peer_close_later(q->server, q->peer);
+	ipk__peer_close_later(ipk__server_of(q), q->peer);
 }
 
 static void cmd_reset(struct ipk__request *q)
@@ -50,9 +50,9 @@ static void cmd_reset(struct ipk__request *q)
 
 	ipk__multi_forget(peer);
 	if (peer->flags & IPK__PEER_MONITOR)
-		q->server->loop->n_monitors--;
+		ipk__server_of(q)->loop->n_monitors--;
 	peer->flags &= ~(unsigned)IPK__PEER_MONITOR;
-	if (q->server->config.key_bytes > 0)
+	if (ipk__server_of(q)->config.key_bytes > 0)
 		peer->flags &= ~(unsigned)IPK__PEER_KNOWN;
 	peer->resp = 2;
 	peer->name[0] = 0;
@@ -64,11 +64,12 @@ static void cmd_cancel(struct ipk__request *q)
 	int64_t ticket;
 
 	if (ipk__arg_integer(q, 1, &ticket))
-		ipk__reply_integer(q, ipk__blocks_cancel(q->server, q->peer, (uint64_t)ticket) ? 1
-											       : 0);
+		ipk__reply_integer(
+			q,
+			ipk__blocks_cancel(ipk__server_of(q), q->peer, (uint64_t)ticket) ? 1 : 0);
 }
 
-/* --- who it is --- */
+/* --- who it is -------------------------------------------------------------------------------- */
 
 bool ipk__admin_knows_key(const struct ipk__server *server, struct ipk__slice key)
 {
@@ -78,10 +79,11 @@ bool ipk__admin_knows_key(const struct ipk__server *server, struct ipk__slice ke
 
 static bool authenticate(struct ipk__request *q, struct ipk__slice user, struct ipk__slice key)
 {
-	if (q->server->config.key_bytes > 0 ? ipk__slice_equal(user, IPK__SLICE_OF("default")) &&
-						      ipk__admin_knows_key(q->server, key)
-					    : ipk__slice_equal(user, IPK__SLICE_OF("default"))) {
-		ipk__conn_is_known(q->server, ipk__conn_of(q->peer));
+	if (ipk__server_of(q)->config.key_bytes > 0
+		    ? ipk__slice_equal(user, IPK__SLICE_OF("default")) &&
+			      ipk__admin_knows_key(ipk__server_of(q), key)
+		    : ipk__slice_equal(user, IPK__SLICE_OF("default"))) {
+		ipk__conn_is_known(ipk__server_of(q), ipk__conn_of(q->peer));
 		return true;
 	}
 	ipk__reply_error(q, "WRONGPASS invalid username-password pair or user is disabled.");
@@ -92,7 +94,7 @@ static void cmd_auth(struct ipk__request *q)
 {
 	if (q->argc > 3)
 		ipk__reply_syntax(q);
-	else if (q->argc == 2 && q->server->config.key_bytes == 0)
+	else if (q->argc == 2 && ipk__server_of(q)->config.key_bytes == 0)
 		ipk__reply_error(q, "ERR AUTH <password> called without any password configured "
 				    "for the default user. Are you sure your configuration is "
 				    "correct?");
@@ -114,8 +116,8 @@ static void auth_hello(struct ipk__request *q, struct ipk__auth *auth)
 				 IPK__AUTH_NONCE_BYTES);
 		return;
 	}
-	r = ipk__auth_init(auth, IPK__AUTH_SERVER, q->server->config.key,
-			   q->server->config.key_bytes);
+	r = ipk__auth_init(auth, IPK__AUTH_SERVER, ipk__server_of(q)->config.key,
+			   ipk__server_of(q)->config.key_bytes);
 	if (r == 0)
 		r = ipk__auth_challenge(auth, hello, challenge);
 	if (r < 0) {
@@ -139,49 +141,31 @@ static void auth_prove(struct ipk__request *q, struct ipk__auth *auth)
 	if (r < 0) {
 		/* One guess a connection. */
 		ipk__reply_error(q, "WRONGPASS invalid proof");
-		ipk__peer_close_later(q->server, q->peer);
+		ipk__peer_close_later(ipk__server_of(q), q->peer);
 		return;
 	}
-	ipk__conn_is_known(q->server, ipk__conn_of(q->peer));
+	ipk__conn_is_known(ipk__server_of(q), ipk__conn_of(q->peer));
 	ipk__reply_ok(q);
 }
 
 static void cmd_ipk_auth(struct ipk__request *q)
 {
-	if (q->server->config.key_bytes == 0) {
+	struct ipk__conn *conn = ipk__conn_of(q->peer);
+
+	if (ipk__server_of(q)->config.key_bytes == 0) {
 		ipk__reply_error(q, "ERR this server has no key");
 		return;
 	}
-	if (!q->peer->auth)
-		q->peer->auth = ipk__os_calloc(1, sizeof(struct ipk__auth));
-	if (!q->peer->auth)
+	if (!conn->auth)
+		conn->auth = ipk__os_calloc(1, sizeof(struct ipk__auth));
+	if (!conn->auth)
 		ipk__reply_failed(q, -ENOMEM);
 	else if (ipk__slice_is_word(q->argv[1], "HELLO"))
-		auth_hello(q, q->peer->auth);
+		auth_hello(q, conn->auth);
 	else if (ipk__slice_is_word(q->argv[1], "PROVE"))
-		auth_prove(q, q->peer->auth);
+		auth_prove(q, conn->auth);
 	else
 		ipk__reply_syntax(q);
-}
-
-bool ipk__admin_set_name(struct ipk__request *q, struct ipk__slice name)
-{
-	for (size_t i = 0; i < name.n_bytes; i++) {
-		if (name.bytes[i] < '!' || name.bytes[i] > '~') {
-			ipk__reply_error(q, "ERR Client names cannot contain spaces, newlines or "
-					    "special characters.");
-			return false;
-		}
-	}
-	if (name.n_bytes >= sizeof q->peer->name) {
-		ipk__reply_error(q, "ERR Client names may have %zu characters here",
-				 sizeof q->peer->name - 1);
-		return false;
-	}
-	memcpy(q->peer->name, name.bytes ? name.bytes : "", name.n_bytes);
-	q->peer->name[name.n_bytes] = 0;
-	ipk__conn_of(q->peer)->noted_last = NULL;
-	return true;
 }
 
 static bool hello_options(struct ipk__request *q)
@@ -248,7 +232,7 @@ static void cmd_hello(struct ipk__request *q)
 	ipk__reply_array(q, 0);
 }
 
-/* --- the server --- */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void cmd_wait(struct ipk__request *q)
 {
@@ -280,8 +264,8 @@ static void cmd_shutdown(struct ipk__request *q)
 			return;
 		}
 	}
-	q->server->stop = true;
-	ipk__peer_close_later(q->server, q->peer);
+	ipk__server_of(q)->stop = true;
+	ipk__peer_close_later(ipk__server_of(q), q->peer);
 }
 
 static void cmd_debug(struct ipk__request *q)
@@ -306,55 +290,14 @@ static void cmd_debug(struct ipk__request *q)
 	ipk__reply_ok(q);
 }
 
-/* --- MONITOR --- */
+/* --- MONITOR ---------------------------------------------------------------------------------- */
 
 static void cmd_monitor(struct ipk__request *q)
 {
 	if (!(q->peer->flags & IPK__PEER_MONITOR))
-		q->server->loop->n_monitors++;
+		ipk__server_of(q)->loop->n_monitors++;
 	q->peer->flags |= IPK__PEER_MONITOR;
 	ipk__reply_ok(q);
-}
-
-static void append_quoted(struct ipk__bytes *b, struct ipk__slice word)
-{
-	ipk__bytes_append(b, "\"", 1);
-	for (size_t i = 0; i < word.n_bytes; i++) {
-		unsigned char c = (unsigned char)word.bytes[i];
-		const char *at = c ? strchr("\nn\rr\tt\aa\bb\"\"\\\\", c) : NULL;
-		char text[8];
-		int n;
-
-		if (at && (c < ' ' || c == '"' || c == '\\'))
-			n = snprintf(text, sizeof text, "\\%c", at[1]);
-		else
-			n = snprintf(text, sizeof text, c < ' ' || c > '~' ? "\\x%02x" : "%c", c);
-		ipk__bytes_append(b, text, (size_t)n);
-	}
-	ipk__bytes_append(b, "\"", 1);
-}
-
-void ipk__monitors_tell(struct ipk__server *server, struct ipk__request *q)
-{
-	struct ipk__bytes line = {0};
-	char head[128];
-	int n = snprintf(head, sizeof head, "+%lld.%03lld000 [0 %s]", (long long)(q->now_ms / 1000),
-			 (long long)(q->now_ms % 1000), q->peer->address);
-	bool is_secret = q->command->flags & IPK__CMD_NO_AUTH;
-
-	ipk__bytes_append(&line, head, (size_t)n);
-	for (size_t i = 0; i < (is_secret ? 1 : q->argc); i++) {
-		ipk__bytes_append(&line, " ", 1);
-		append_quoted(&line, q->argv[i]);
-	}
-	ipk__bytes_append(&line, "\r\n", 2);
-	for (struct ipk__peer *peer = server->peers; peer && !line.failed; peer = peer->next) {
-		if (!(peer->flags & IPK__PEER_MONITOR) || peer == q->peer)
-			continue;
-		ipk__bytes_append(&peer->out, ipk__bytes_front(&line), ipk__bytes_len(&line));
-		ipk__peer_flush(server, peer);
-	}
-	ipk__bytes_free(&line);
 }
 
 #define NO_AUTH (IPK__CMD_NO_AUTH | IPK__CMD_FAST)

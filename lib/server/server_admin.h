@@ -4,7 +4,7 @@
 
 #include "server/server_core.h"
 
-#define IPK__REDIS_VERSION "7.0.15" /* the one whose commands these are */
+#define IPK__REDIS_VERSION "7.0.15" /* the version whose commands are implemented */
 
 void ipk__cmd_client(struct ipk__request *q);  /* server_admin_client.c */
 void ipk__cmd_command(struct ipk__request *q); /* server_admin_command.c */

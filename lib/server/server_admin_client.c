@@ -1,66 +1,68 @@
-/* server_admin_client.c - CLIENT: who is connected. */
+/* server_admin_client.c - CLIENT: the connected clients. */
 #include <stdio.h>
 #include <string.h>
 
 #include "server/server_admin.h"
 
-static void append_line(struct ipk__server *server, struct ipk__peer *peer, struct ipk__bytes *b)
+static void append_line(struct ipk__server *server, struct ipk__peer *peer, struct ipk__buffer *b)
 {
 	char line[512];
 	int n;
 
-	n = snprintf(line, sizeof line,
-		     "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 "
-		     "sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 "
-		     "rbs=%zu rbp=0 obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s "
-		     "user=default redir=-1 resp=%d\n",
-		     (unsigned long long)peer->id, peer->address,
-		     ipk__server_address(server) + (server->loop->is_tcp ? 4 : 5), peer->fd,
-		     peer->name, (long long)((server->steady_ms - peer->since_ms) / 1000),
-		     (long long)((server->steady_ms - peer->active_ms) / 1000),
-		     peer->flags & IPK__PEER_MONITOR   ? "O"
-		     : peer->flags & IPK__PEER_BLOCKED ? "b"
-		     : server->loop->is_tcp            ? "N"
-						       : "U",
-		     ipk__multi_is_open(peer) ? 0 : -1, ipk__bytes_len(&peer->in),
-		     peer->in.room_bytes - ipk__bytes_len(&peer->in), peer->out.room_bytes,
-		     ipk__bytes_len(&peer->out),
-		     sizeof(struct ipk__conn) + peer->in.room_bytes + peer->out.room_bytes,
-		     peer->loop_events & IPK__OS_OUT ? "rw" : "r",
-		     peer->last ? peer->last->name : "NULL", peer->resp);
-	ipk__bytes_append(b, line, (size_t)IPK__MIN(n, (int)sizeof line - 1));
+	n = snprintf(
+		line, sizeof line,
+		"id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=%s db=0 "
+		"sub=0 psub=0 ssub=0 multi=%d qbuf=%zu qbuf-free=%zu argv-mem=0 multi-mem=0 "
+		"rbs=%zu rbp=0 obl=%zu oll=0 omem=0 tot-mem=%zu events=%s cmd=%s "
+		"user=default redir=-1 resp=%d\n",
+		(unsigned long long)peer->id, peer->address,
+		server->loop->address + (server->loop->is_tcp ? 4 : 5), ipk__conn_of(peer)->fd,
+		peer->name, (long long)((server->steady_ms - ipk__conn_of(peer)->since_ms) / 1000),
+		(long long)((server->steady_ms - ipk__conn_of(peer)->active_ms) / 1000),
+		peer->flags & IPK__PEER_MONITOR   ? "O"
+		: peer->flags & IPK__PEER_BLOCKED ? "b"
+		: server->loop->is_tcp            ? "N"
+						  : "U",
+		ipk__multi_is_open(peer) ? 0 : -1, ipk__buffer_len(&ipk__conn_of(peer)->in),
+		ipk__conn_of(peer)->in.room_bytes - ipk__buffer_len(&ipk__conn_of(peer)->in),
+		peer->out.room_bytes, ipk__buffer_len(&peer->out),
+		sizeof(struct ipk__conn) + ipk__conn_of(peer)->in.room_bytes + peer->out.room_bytes,
+		ipk__conn_of(peer)->loop_events & IPK__OS_OUT ? "rw" : "r",
+		ipk__conn_of(peer)->last ? ipk__conn_of(peer)->last->name : "NULL", peer->resp);
+	ipk__buffer_append(b, line, (size_t)IPK__MIN(n, (int)sizeof line - 1));
 }
 
-static void reply_text(struct ipk__request *q, struct ipk__bytes *text)
+static void reply_text(struct ipk__request *q, struct ipk__buffer *text)
 {
 	if (text->failed)
 		ipk__reply_error(q, "ERR out of memory");
 	else
-		ipk__reply_bulk(q, IPK__SLICE(ipk__bytes_front(text), ipk__bytes_len(text)));
-	ipk__bytes_free(text);
+		ipk__reply_bulk(q, IPK__SLICE(ipk__buffer_front(text), ipk__buffer_len(text)));
+	ipk__buffer_free(text);
 }
 
 static void list(struct ipk__request *q)
 {
-	struct ipk__bytes text = {0};
+	struct ipk__buffer text = {0};
+	struct ipk__conn *conn;
 	struct ipk__peer *peer;
 	int64_t id;
 
 	if (q->argc >= 4 && ipk__slice_is_word(q->argv[2], "ID")) {
 		for (size_t i = 3; i < q->argc; i++) {
 			if (!ipk__text_to_int64(q->argv[i], &id)) {
-				ipk__bytes_free(&text);
+				ipk__buffer_free(&text);
 				ipk__reply_error(q, "ERR Invalid client ID");
 				return;
 			}
-			peer = ipk__peer_find(q->server, (uint64_t)id);
+			peer = ipk__peer_find(ipk__server_of(q), (uint64_t)id);
 			if (peer)
-				append_line(q->server, peer, &text);
+				append_line(ipk__server_of(q), peer, &text);
 		}
 	} else if (q->argc == 2 || (q->argc == 4 && ipk__slice_is_word(q->argv[2], "TYPE") &&
 				    ipk__slice_is_word(q->argv[3], "NORMAL"))) {
-		for (peer = q->server->peers; peer; peer = peer->next)
-			append_line(q->server, peer, &text);
+		for (conn = ipk__server_of(q)->conns; conn; conn = conn->next)
+			append_line(ipk__server_of(q), &conn->peer, &text);
 	} else {
 		ipk__reply_syntax(q);
 		return;
@@ -68,7 +70,29 @@ static void list(struct ipk__request *q)
 	reply_text(q, &text);
 }
 
-/* --- KILL --- */
+/* --- the name --------------------------------------------------------------------------------- */
+
+bool ipk__admin_set_name(struct ipk__request *q, struct ipk__slice name)
+{
+	for (size_t i = 0; i < name.n_bytes; i++) {
+		if (name.bytes[i] < '!' || name.bytes[i] > '~') {
+			ipk__reply_error(q, "ERR Client names cannot contain spaces, newlines or "
+					    "special characters.");
+			return false;
+		}
+	}
+	if (name.n_bytes >= sizeof q->peer->name) {
+		ipk__reply_error(q, "ERR Client names may have %zu characters here",
+				 sizeof q->peer->name - 1);
+		return false;
+	}
+	memcpy(q->peer->name, name.bytes ? name.bytes : "", name.n_bytes);
+	q->peer->name[name.n_bytes] = 0;
+	ipk__conn_of(q->peer)->noted_last = NULL;
+	return true;
+}
+
+/* --- KILL ------------------------------------------------------------------------------------- */
 
 struct kill {
 	struct ipk__slice address;
@@ -80,21 +104,22 @@ static uint64_t kill_all(struct ipk__request *q, const struct kill *k)
 {
 	uint64_t n = 0;
 
-	for (struct ipk__peer *peer = q->server->peers; peer; peer = peer->next) {
+	for (struct ipk__conn *conn = ipk__server_of(q)->conns; conn; conn = conn->next) {
+		struct ipk__peer *peer = &conn->peer;
 		bool is_other =
 			(k->address.bytes &&
 			 !ipk__slice_equal(k->address, ipk__slice_of_string(peer->address))) ||
 			(k->id != 0 && peer->id != (uint64_t)k->id) ||
-			(k->skip_me && peer == q->peer) || ipk__conn_of(peer)->is_doomed;
+			(k->skip_me && peer == q->peer) || conn->is_closing;
 
 		if (is_other)
 			continue;
 		n++;
 		/* The one that asked shall read the reply. */
 		if (peer == q->peer)
-			ipk__peer_close_later(q->server, peer);
+			ipk__peer_close_later(ipk__server_of(q), peer);
 		else
-			ipk__conn_doom(q->server, ipk__conn_of(peer));
+			ipk__conn_doom(ipk__server_of(q), conn);
 	}
 	return n;
 }
@@ -157,11 +182,11 @@ static void unblock(struct ipk__request *q)
 		ipk__reply_error(q, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 		return;
 	}
-	peer = ipk__peer_find(q->server, (uint64_t)id);
-	ipk__reply_integer(q, peer && ipk__blocks_unblock(q->server, peer, error));
+	peer = ipk__peer_find(ipk__server_of(q), (uint64_t)id);
+	ipk__reply_integer(q, peer && ipk__blocks_unblock(ipk__server_of(q), peer, error));
 }
 
-/* --- names --- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static void get_name(struct ipk__request *q)
 {
@@ -173,9 +198,9 @@ static void get_name(struct ipk__request *q)
 
 static void info(struct ipk__request *q)
 {
-	struct ipk__bytes text = {0};
+	struct ipk__buffer text = {0};
 
-	append_line(q->server, q->peer, &text);
+	append_line(ipk__server_of(q), q->peer, &text);
 	reply_text(q, &text);
 }
 

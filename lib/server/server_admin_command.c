@@ -1,7 +1,7 @@
-/* server_admin_command.c - COMMAND: which commands there are. */
+/* server_admin_command.c - COMMAND: the list of commands. */
 #include <stdio.h>
 
-#include "server/cmd_common.h"
+#include "command/cmd_common.h"
 #include "server/server_admin.h"
 
 static struct ipk__slice lowered(const char *name, char *buf, size_t buf_bytes)

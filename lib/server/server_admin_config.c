@@ -1,15 +1,15 @@
 /*
- * server_admin_config.c - CONFIG: the settings there are, under the names that Redis gives them.
+ * server_admin_config.c - CONFIG: the settings, under their Redis names.
  *
- * A setting writes itself as text, and takes text unless it can only be read. SET takes all
- * of what it is given or nothing.
+ * A setting formats itself as text, and parses text unless it is read-only. SET applies all of its
+ * arguments or nothing.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "server/cmd_common.h"
+#include "command/cmd_common.h"
 #include "server/server_admin.h"
 
 #define TEXT_BYTES 256
@@ -54,7 +54,7 @@ static bool to_range(struct ipk__slice text, int64_t min, int64_t max, int64_t *
 	return ipk__text_to_int64(text, ret_n) && *ret_n >= min && *ret_n <= max;
 }
 
-/* --- the settings --- */
+/* --- the settings ----------------------------------------------------------------------------- */
 
 static void get_maxmemory(const struct ipk__server *s, char *buf)
 {
@@ -68,7 +68,6 @@ static bool set_maxmemory(struct ipk__server *s, struct ipk__slice text)
 	if (!to_bytes(text, &n))
 		return false;
 	s->config.max_memory_bytes = n;
-	ipk__store_set_max_bytes(s->store, n);
 	return true;
 }
 
@@ -285,7 +284,7 @@ static const struct setting {
 	{"unixsocket", get_socket, NULL},
 };
 
-/* --- the command --- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 static bool matches(const struct ipk__request *q, const struct setting *setting)
 {
@@ -307,7 +306,7 @@ static void get(struct ipk__request *q)
 	for (size_t i = 0; i < IPK__N_OF(settings); i++) {
 		if (!matches(q, &settings[i]))
 			continue;
-		settings[i].get(q->server, text);
+		settings[i].get(ipk__server_of(q), text);
 		ipk__reply_bulk(q, ipk__slice_of_string(settings[i].name));
 		ipk__reply_bulk(q, ipk__slice_of_string(text));
 	}
@@ -341,19 +340,33 @@ static bool is_settable(struct ipk__request *q, struct ipk__slice name)
 	return false;
 }
 
+/* The settings are what the store, the log and the commands go by. */
+static void adopt(struct ipk__server *s)
+{
+	const struct ipk__server_config *c = &s->config;
+
+	ipk__store_set_max_bytes(s->db.store, c->max_memory_bytes);
+	s->db.max_reply_bytes = c->out_hard_bytes;
+	if (!s->log)
+		return;
+	ipk__log_set_growth(s->log, c->rewrite_percent, c->rewrite_min_bytes);
+	(void)ipk__log_set_fsync(s->log, c->fsync); /* as it is already, or was before */
+}
+
 static void set(struct ipk__request *q)
 {
-	struct ipk__server_config before = q->server->config;
+	struct ipk__server *server = ipk__server_of(q);
+	struct ipk__server_config before = server->config;
 
 	for (size_t i = 2; i < q->argc; i += 2) {
 		if (!is_settable(q, q->argv[i]))
 			return;
 	}
 	for (size_t i = 2; i < q->argc; i += 2) {
-		if (find(q->argv[i])->set(q->server, q->argv[i + 1]))
+		if (find(q->argv[i])->set(server, q->argv[i + 1]))
 			continue;
-		q->server->config = before;
-		ipk__store_set_max_bytes(q->store, before.max_memory_bytes);
+		server->config = before;
+		adopt(server);
 		ipk__reply_error(q,
 				 "ERR CONFIG SET failed (possibly related to argument '%.*s') - "
 				 "argument must be a value that it can have",
@@ -361,15 +374,18 @@ static void set(struct ipk__request *q)
 				 q->argv[i].bytes);
 		return;
 	}
+	adopt(server);
 	ipk__reply_ok(q);
 }
 
 static void reset_stat(struct ipk__request *q)
 {
-	struct ipk__loop *loop = q->server->loop;
+	struct ipk__server *server = ipk__server_of(q);
+	struct ipk__loop *loop = server->loop;
 
 	memset(loop->stats, 0, sizeof loop->stats);
-	loop->n_hits = loop->n_misses = loop->n_expired = loop->n_refused = 0;
+	loop->n_refused = 0;
+	server->db.n_hits = server->db.n_misses = server->db.n_expired = 0;
 	loop->n_commands = loop->n_commands_noted = loop->n_connections = loop->n_local = 0;
 	ipk__reply_ok(q);
 }

@@ -1,4 +1,4 @@
-/* server_admin_info.c - INFO: how the server does, in the sections and words of Redis. */
+/* server_admin_info.c - INFO: the state of the server, in the sections and terms of Redis. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 
 struct text {
 	struct ipk__server *server;
-	struct ipk__bytes bytes;
+	struct ipk__buffer bytes;
 };
 
 __attribute__((format(printf, 2, 3))) static void line(struct text *t, const char *format, ...)
@@ -20,8 +20,8 @@ __attribute__((format(printf, 2, 3))) static void line(struct text *t, const cha
 	va_start(args, format);
 	n = vsnprintf(buf, sizeof buf, format, args);
 	va_end(args);
-	ipk__bytes_append(&t->bytes, buf, (size_t)IPK__MIN(n, (int)sizeof buf - 1));
-	ipk__bytes_append(&t->bytes, "\r\n", 2);
+	ipk__buffer_append(&t->bytes, buf, (size_t)IPK__MIN(n, (int)sizeof buf - 1));
+	ipk__buffer_append(&t->bytes, "\r\n", 2);
 }
 
 static void line_u64(struct text *t, const char *name, uint64_t n)
@@ -43,7 +43,7 @@ static void server_section(struct text *t)
 	line_u64(t, "process_id", (uint64_t)ipk__os_pid());
 	line(t, "run_id:%s", t->server->run_id);
 	line_u64(t, "tcp_port", (uint64_t)loop->tcp_port);
-	line_u64(t, "server_time_usec", (uint64_t)t->server->now_ms * 1000);
+	line_u64(t, "server_time_usec", (uint64_t)t->server->db.now_ms * 1000);
 	line_u64(t, "uptime_in_seconds", up_s);
 	line_u64(t, "uptime_in_days", up_s / 86400);
 	line(t, "address:%s", loop->address);
@@ -60,7 +60,7 @@ static void memory_section(struct text *t)
 {
 	char human[48];
 	struct ipk__loop *loop = t->server->loop;
-	uint64_t used_bytes = ipk__store_used_bytes(t->server->store);
+	uint64_t used_bytes = ipk__store_used_bytes(t->server->db.store);
 
 	loop->peak_bytes = IPK__MAX(loop->peak_bytes, used_bytes);
 	line_u64(t, "used_memory", used_bytes);
@@ -96,10 +96,10 @@ static void stats_section(struct text *t)
 	line_u64(t, "total_net_input_bytes", loop->n_in_bytes);
 	line_u64(t, "total_net_output_bytes", loop->n_out_bytes);
 	line_u64(t, "rejected_connections", loop->n_refused);
-	line_u64(t, "expired_keys", loop->n_expired);
+	line_u64(t, "expired_keys", t->server->db.n_expired);
 	line(t, "evicted_keys:0");
-	line_u64(t, "keyspace_hits", loop->n_hits);
-	line_u64(t, "keyspace_misses", loop->n_misses);
+	line_u64(t, "keyspace_hits", t->server->db.n_hits);
+	line_u64(t, "keyspace_misses", t->server->db.n_misses);
 }
 
 static void replication_section(struct text *t)
@@ -119,11 +119,11 @@ static void cpu_section(struct text *t)
 
 static void keyspace_section(struct text *t)
 {
-	uint64_t n = ipk__keys_len(t->server->store);
+	uint64_t n = ipk__keys_len(t->server->db.store);
 
 	if (n > 0)
 		line(t, "db0:keys=%llu,expires=%llu,avg_ttl=0", (unsigned long long)n,
-		     (unsigned long long)ipk__keys_expiring(t->server->store));
+		     (unsigned long long)ipk__keys_expiring(t->server->db.store));
 }
 
 static void commandstats_section(struct text *t)
@@ -175,21 +175,21 @@ static bool is_wanted(const struct ipk__request *q, size_t section)
 
 void ipk__cmd_info(struct ipk__request *q)
 {
-	struct text t = {.server = q->server};
+	struct text t = {.server = ipk__server_of(q)};
 	struct ipk__slice whole;
 
 	for (size_t i = 0; i < IPK__N_OF(sections); i++) {
 		if (!is_wanted(q, i))
 			continue;
-		if (ipk__bytes_len(&t.bytes) > 0)
-			ipk__bytes_append(&t.bytes, "\r\n", 2);
+		if (ipk__buffer_len(&t.bytes) > 0)
+			ipk__buffer_append(&t.bytes, "\r\n", 2);
 		line(&t, "# %s", sections[i].name);
 		sections[i].write(&t);
 	}
-	whole = IPK__SLICE(ipk__bytes_front(&t.bytes), ipk__bytes_len(&t.bytes));
+	whole = IPK__SLICE(ipk__buffer_front(&t.bytes), ipk__buffer_len(&t.bytes));
 	if (t.bytes.failed)
 		ipk__reply_error(q, "ERR out of memory");
 	else
 		ipk__reply_bulk(q, whole);
-	ipk__bytes_free(&t.bytes);
+	ipk__buffer_free(&t.bytes);
 }

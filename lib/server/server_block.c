@@ -1,18 +1,17 @@
 /*
- * server_block.c - requests that wait.
+ * server_block.c - blocked requests.
  *
- * A waiter is a request with its words copied; it stands in line at each name it waits for,
- * on one lane. A signal only notes the line; lines are served when the present request or
- * transaction is through, so no function of a command ever runs inside another. Serving runs
- * the waiters of the lane from the front until one blocks there again.
+ * A waiter is a request with its words copied; it is queued at each name that it waits for, on one
+ * channel. A signal only marks the queue; queues are served when the current request or transaction
+ * is complete, so no command function ever runs inside another. Serving runs the waiters of the
+ * channel from the front until one blocks there again.
  *
- * Called again, a request may wait for something else (a condition waits for the notification
- * first and for its lock then): it joins the new lines at the end and leaves its old ones; when
- * there is no memory for that, it stands where it stood. While it waits for the same, it keeps
- * its place.
+ * Called again, a request may wait for something else (a condition waits for the notification first
+ * and for its lock then): it joins the new queues at the end and leaves its old ones; if there is
+ * no memory for that, it keeps its old entries. While it waits for the same, it keeps its entry.
  *
- * A peer without a session waits as a whole: what it sent later is not looked at. A session's
- * requests wait each for itself, and their replies come as pushes.
+ * A peer without a session blocks as a whole: its later requests are not read. The requests of a
+ * session block individually, and their replies are sent as pushes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,33 +20,33 @@
 #include "server/server_ring.h"
 
 #define BUCKETS 4096
-#define LANES 32u
+#define CHANNELS 32u
 #define FEW 1 /* as many names as most wait for */
 
-struct line {
-	struct line *next; /* in its bucket */
-	struct line *due_next;
+struct wait_queue {
+	struct wait_queue *next; /* in its bucket */
+	struct wait_queue *due_next;
 	bool is_due;
-	uint32_t lanes_due; /* a bit each */
-	uint64_t n_places;
-	struct place *first, *last;
+	uint32_t channels_due; /* a bit each */
+	uint64_t n_entries;
+	struct wait_entry *first, *last;
 	size_t name_bytes;
 	char name[];
 };
 
-struct place {
-	struct ipk__blocked *waiter;
-	struct line *line;
-	struct place *next, *prev;
+struct wait_entry {
+	struct ipk__blocked_request *waiter;
+	struct wait_queue *queue;
+	struct wait_entry *next, *prev;
 };
 
-struct ipk__blocked {
+struct ipk__blocked_request {
 	struct ipk__conn *conn;
-	struct ipk__blocked *next, *prev; /* the peer's, the oldest first */
-	size_t heap_at;                   /* plus 1; 0: waits for ever */
-	int64_t until_ms;                 /* on the monotonic clock */
-	int64_t timeout_ms;               /* as the request gave it last */
-	uint32_t lane;
+	struct ipk__blocked_request *next, *prev; /* the peer's, the oldest first */
+	size_t heap_at;                           /* plus 1; 0: waits for ever */
+	int64_t until_ms;                         /* on the monotonic clock */
+	int64_t timeout_ms;                       /* as the request gave it last */
+	uint32_t channel;
 	uint32_t phase;
 	uint64_t token;
 	uint64_t ticket; /* of a session; 0 the peer waits as a whole */
@@ -55,9 +54,9 @@ struct ipk__blocked {
 	size_t index;    /* of its command */
 	size_t argc;
 	struct ipk__slice *argv;
-	size_t n_places;
-	struct place *places;
-	struct place few[2][FEW]; /* to stand in new lines before the old ones are left */
+	size_t n_entries;
+	struct wait_entry *entries;
+	struct wait_entry few[2][FEW]; /* to stand in new queues before the old ones are left */
 	bool is_second_few;
 	int64_t since_ms;   /* it waits for this; on the wall clock */
 	uint64_t owner_tag; /* for inspection: within the peer */
@@ -65,21 +64,21 @@ struct ipk__blocked {
 };
 
 struct ipk__blocks {
-	struct line *buckets[BUCKETS];
-	struct line *due, **due_end;
+	struct wait_queue *buckets[BUCKETS];
+	struct wait_queue *due, **due_end;
 	bool is_serving;
-	struct ipk__blocked **heap;
+	struct ipk__blocked_request **heap;
 	size_t n_heap, heap_room;
 	uint64_t n_waiters;
-	struct ipk__blocked *running; /* the one that is called again */
+	struct ipk__blocked_request *running; /* the one that is called again */
 };
 
-/* --- lines --- */
+/* --- queues ----------------------------------------------------------------------------------- */
 
-static struct line **find_line(struct ipk__blocks *b, struct ipk__slice name)
+static struct wait_queue **find_queue(struct ipk__blocks *b, struct ipk__slice name)
 {
 	uint32_t h = 2166136261u;
-	struct line **at;
+	struct wait_queue **at;
 
 	for (size_t i = 0; i < name.n_bytes; i++)
 		h = (h ^ (unsigned char)name.bytes[i]) * 16777619u;
@@ -89,97 +88,97 @@ static struct line **find_line(struct ipk__blocks *b, struct ipk__slice name)
 	return at;
 }
 
-static struct line *get_line(struct ipk__blocks *b, struct ipk__slice name)
+static struct wait_queue *get_queue(struct ipk__blocks *b, struct ipk__slice name)
 {
-	struct line **at = find_line(b, name);
-	struct line *line = *at;
+	struct wait_queue **at = find_queue(b, name);
+	struct wait_queue *queue = *at;
 
-	if (line)
-		return line;
-	line = ipk__os_calloc(1, sizeof *line + name.n_bytes);
-	if (!line)
+	if (queue)
+		return queue;
+	queue = ipk__os_calloc(1, sizeof *queue + name.n_bytes);
+	if (!queue)
 		return NULL;
-	line->name_bytes = name.n_bytes;
+	queue->name_bytes = name.n_bytes;
 	if (name.n_bytes > 0)
-		memcpy(line->name, name.bytes, name.n_bytes);
-	*at = line;
-	return line;
+		memcpy(queue->name, name.bytes, name.n_bytes);
+	*at = queue;
+	return queue;
 }
 
-/* One that nobody stands in, and that is not about to be looked at, goes. */
-static void put_line(struct ipk__blocks *b, struct line *line)
+/* One that no request waits in, and that is not about to be looked at, goes. */
+static void put_queue(struct ipk__blocks *b, struct wait_queue *queue)
 {
-	struct line **at;
+	struct wait_queue **at;
 
-	if (line->n_places > 0 || line->is_due)
+	if (queue->n_entries > 0 || queue->is_due)
 		return;
-	at = find_line(b, IPK__SLICE(line->name, line->name_bytes));
-	*at = line->next;
-	free(line);
+	at = find_queue(b, IPK__SLICE(queue->name, queue->name_bytes));
+	*at = queue->next;
+	free(queue);
 }
 
-static void leave(struct ipk__blocks *b, struct place *place)
+static void leave(struct ipk__blocks *b, struct wait_entry *entry)
 {
-	struct line *line = place->line;
+	struct wait_queue *queue = entry->queue;
 
-	if (!line)
+	if (!queue)
 		return;
-	*(place->prev ? &place->prev->next : &line->first) = place->next;
-	*(place->next ? &place->next->prev : &line->last) = place->prev;
-	line->n_places--;
-	place->line = NULL;
-	put_line(b, line);
+	*(entry->prev ? &entry->prev->next : &queue->first) = entry->next;
+	*(entry->next ? &entry->next->prev : &queue->last) = entry->prev;
+	queue->n_entries--;
+	entry->queue = NULL;
+	put_queue(b, queue);
 }
 
-static void join(struct line *line, struct place *place)
+static void join(struct wait_queue *queue, struct wait_entry *entry)
 {
-	place->line = line;
-	place->next = NULL;
-	place->prev = line->last;
-	*(line->last ? &line->last->next : &line->first) = place;
-	line->last = place;
-	line->n_places++;
+	entry->queue = queue;
+	entry->next = NULL;
+	entry->prev = queue->last;
+	*(queue->last ? &queue->last->next : &queue->first) = entry;
+	queue->last = entry;
+	queue->n_entries++;
 }
 
-static void leave_all(struct ipk__blocks *b, struct ipk__blocked *w, struct place *places,
-		      size_t n_places)
+static void leave_all(struct ipk__blocks *b, struct ipk__blocked_request *w,
+		      struct wait_entry *entries, size_t n_entries)
 {
-	for (size_t i = 0; i < n_places; i++)
-		leave(b, &places[i]);
-	if (places != w->few[0] && places != w->few[1])
-		free(places);
+	for (size_t i = 0; i < n_entries; i++)
+		leave(b, &entries[i]);
+	if (entries != w->few[0] && entries != w->few[1])
+		free(entries);
 }
 
-/* In the lines of @names; in no others any more. -ENOMEM: it stands where it stood. */
-static int move_to(struct ipk__blocks *b, struct ipk__blocked *w, const struct ipk__slice *names,
-		   size_t n_names)
+/* In the queues of @names; in no others any more. -ENOMEM: it stands where it stood. */
+static int move_to(struct ipk__blocks *b, struct ipk__blocked_request *w,
+		   const struct ipk__slice *names, size_t n_names)
 {
-	struct place *places = w->few[!w->is_second_few];
+	struct wait_entry *entries = w->few[!w->is_second_few];
 
 	if (n_names > FEW)
-		places = ipk__os_calloc(n_names, sizeof *places);
-	if (!places)
+		entries = ipk__os_calloc(n_names, sizeof *entries);
+	if (!entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < n_names; i++) {
-		struct line *line = get_line(b, names[i]);
+		struct wait_queue *queue = get_queue(b, names[i]);
 
-		if (!line) {
-			leave_all(b, w, places, i);
+		if (!queue) {
+			leave_all(b, w, entries, i);
 			return -ENOMEM;
 		}
-		places[i].waiter = w;
-		join(line, &places[i]);
+		entries[i].waiter = w;
+		join(queue, &entries[i]);
 	}
-	leave_all(b, w, w->places, w->n_places);
-	w->places = places;
-	w->n_places = n_names;
-	w->is_second_few = places == w->few[1];
+	leave_all(b, w, w->entries, w->n_entries);
+	w->entries = entries;
+	w->n_entries = n_names;
+	w->is_second_few = entries == w->few[1];
 	return 0;
 }
 
-/* --- time: a heap, the next one to give up at its top --- */
+/* --- time: a heap, the next one to give up at its top ----------------------------------------- */
 
-static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__blocked *w)
+static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__blocked_request *w)
 {
 	b->heap[at] = w;
 	w->heap_at = at + 1;
@@ -187,7 +186,7 @@ static void heap_put(struct ipk__blocks *b, size_t at, struct ipk__blocked *w)
 
 static void heap_up(struct ipk__blocks *b, size_t at)
 {
-	struct ipk__blocked *w = b->heap[at];
+	struct ipk__blocked_request *w = b->heap[at];
 
 	for (; at > 0 && b->heap[(at - 1) / 2]->until_ms > w->until_ms; at = (at - 1) / 2)
 		heap_put(b, at, b->heap[(at - 1) / 2]);
@@ -196,7 +195,7 @@ static void heap_up(struct ipk__blocks *b, size_t at)
 
 static void heap_down(struct ipk__blocks *b, size_t at)
 {
-	struct ipk__blocked *w = b->heap[at];
+	struct ipk__blocked_request *w = b->heap[at];
 
 	for (;;) {
 		size_t child = 2 * at + 1;
@@ -212,7 +211,7 @@ static void heap_down(struct ipk__blocks *b, size_t at)
 	heap_put(b, at, w);
 }
 
-static void heap_remove(struct ipk__blocks *b, struct ipk__blocked *w)
+static void heap_remove(struct ipk__blocks *b, struct ipk__blocked_request *w)
 {
 	size_t at = w->heap_at;
 
@@ -231,7 +230,7 @@ static void heap_remove(struct ipk__blocks *b, struct ipk__blocked *w)
 static int heap_room(struct ipk__blocks *b)
 {
 	size_t room = b->heap_room ? 2 * b->heap_room : 64;
-	struct ipk__blocked **heap;
+	struct ipk__blocked_request **heap;
 
 	if (b->n_heap < b->heap_room)
 		return 0;
@@ -252,7 +251,7 @@ static int64_t monotonic_ms(void)
 }
 
 /* There is room in the heap. */
-static void set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t timeout_ms)
+static void set_timeout(struct ipk__blocks *b, struct ipk__blocked_request *w, int64_t timeout_ms)
 {
 	int64_t now_ms = monotonic_ms();
 
@@ -265,9 +264,9 @@ static void set_timeout(struct ipk__blocks *b, struct ipk__blocked *w, int64_t t
 	heap_up(b, b->n_heap - 1);
 }
 
-/* --- waiters --- */
+/* --- waiters ---------------------------------------------------------------------------------- */
 
-static int copy_words(const struct ipk__request *q, struct ipk__blocked *w)
+static int copy_words(const struct ipk__request *q, struct ipk__blocked_request *w)
 {
 	size_t n_bytes = 0;
 	char *bytes;
@@ -289,11 +288,11 @@ static int copy_words(const struct ipk__request *q, struct ipk__blocked *w)
 	return 0;
 }
 
-static void free_waiter(struct ipk__blocks *b, struct ipk__blocked *w)
+static void free_waiter(struct ipk__blocks *b, struct ipk__blocked_request *w)
 {
 	struct ipk__conn *conn = w->conn;
 
-	leave_all(b, w, w->places, w->n_places);
+	leave_all(b, w, w->entries, w->n_entries);
 	heap_remove(b, w);
 	*(conn->waiters == w ? &conn->waiters : &w->prev->next) = w->next;
 	*(w->next ? &w->next->prev : &conn->last_waiter) = w->prev;
@@ -302,9 +301,9 @@ static void free_waiter(struct ipk__blocks *b, struct ipk__blocked *w)
 	free(w);
 }
 
-static struct ipk__blocked *new_waiter(struct ipk__blocks *b, struct ipk__request *q)
+static struct ipk__blocked_request *new_waiter(struct ipk__blocks *b, struct ipk__request *q)
 {
-	struct ipk__blocked *w = ipk__os_calloc(1, sizeof *w);
+	struct ipk__blocked_request *w = ipk__os_calloc(1, sizeof *w);
 
 	if (!w)
 		return NULL;
@@ -322,46 +321,47 @@ static struct ipk__blocked *new_waiter(struct ipk__blocks *b, struct ipk__reques
 	return w;
 }
 
-static bool waits_for(const struct ipk__blocked *w, const struct ipk__slice *names, size_t n_names,
-		      uint32_t lane)
+static bool waits_for(const struct ipk__blocked_request *w, const struct ipk__slice *names,
+		      size_t n_names, uint32_t channel)
 {
-	if (w->n_places != n_names || w->lane != lane)
+	if (w->n_entries != n_names || w->channel != channel)
 		return false;
 	for (size_t i = 0; i < n_names; i++) {
-		const struct line *line = w->places[i].line;
+		const struct wait_queue *queue = w->entries[i].queue;
 
-		if (!line || !ipk__slice_equal(IPK__SLICE(line->name, line->name_bytes), names[i]))
+		if (!queue ||
+		    !ipk__slice_equal(IPK__SLICE(queue->name, queue->name_bytes), names[i]))
 			return false;
 	}
 	return true;
 }
 
-static int wait_for(struct ipk__request *q, struct ipk__blocked *w, const struct ipk__slice *names,
-		    size_t n_names, uint32_t lane)
+static int wait_for(struct ipk__request *q, struct ipk__blocked_request *w,
+		    const struct ipk__slice *names, size_t n_names, uint32_t channel)
 {
-	if (waits_for(w, names, n_names, lane))
+	if (waits_for(w, names, n_names, channel))
 		return 0;
-	IPK_TRY(move_to(q->server->blocks, w, names, n_names));
-	w->lane = lane;
-	w->since_ms = q->server->now_ms;
+	IPK_TRY(move_to(ipk__server_of(q)->blocks, w, names, n_names));
+	w->channel = channel;
+	w->since_ms = ipk__server_of(q)->db.now_ms;
 	return 0;
 }
 
 /* Inspection sees what the peer has waited for longest. */
 static void show(struct ipk__server *server, struct ipk__conn *conn)
 {
-	const struct ipk__blocked *w = conn->waiters;
-	const struct line *line = w && w->n_places > 0 ? w->places[0].line : NULL;
+	const struct ipk__blocked_request *w = conn->waiters;
+	const struct wait_queue *queue = w && w->n_entries > 0 ? w->entries[0].queue : NULL;
 
-	if (line)
-		ipk__board_waits(server, &conn->peer, IPK__SLICE(line->name, line->name_bytes),
-				 w->since_ms, w->owner_tag);
+	if (queue)
+		ipk__status_waits(server, &conn->peer, IPK__SLICE(queue->name, queue->name_bytes),
+				  w->since_ms, w->owner_tag);
 	else
-		ipk__board_waits(server, &conn->peer, IPK__SLICE(NULL, 0), 0, 0);
+		ipk__status_waits(server, &conn->peer, IPK__SLICE(NULL, 0), 0, 0);
 }
 
 /* The peer of a new waiter: stands still, or gets a ticket. */
-static void announce(struct ipk__request *q, struct ipk__blocked *w)
+static void announce(struct ipk__request *q, struct ipk__blocked_request *w)
 {
 	struct ipk__slice id;
 	char text[24];
@@ -372,38 +372,39 @@ static void announce(struct ipk__request *q, struct ipk__blocked *w)
 		return;
 	}
 	w->ticket = ++w->conn->last_ticket;
-	w->number = ipk__session_number(q->peer->session, &id);
+	w->number = ipk__session_number(ipk__conn_of(q->peer)->session, &id);
 	n = ipk__int64_to_text((int64_t)w->ticket, text);
-	ipk__bytes_append(q->out, "+WAIT ", 6);
-	ipk__bytes_append(q->out, text, n);
-	ipk__bytes_append(q->out, "\r\n", 2);
+	ipk__buffer_append(q->out, "+WAIT ", 6);
+	ipk__buffer_append(q->out, text, n);
+	ipk__buffer_append(q->out, "\r\n", 2);
 }
 
-static int block(struct ipk__request *q, struct ipk__blocked *w, const struct ipk__slice *names,
-		 size_t n_names, uint32_t lane, int64_t timeout_ms)
+static int block(struct ipk__request *q, struct ipk__blocked_request *w,
+		 const struct ipk__slice *names, size_t n_names, uint32_t channel,
+		 int64_t timeout_ms)
 {
 	bool is_other_time = q->timed_out || timeout_ms != w->timeout_ms;
 
 	if (is_other_time && timeout_ms >= 0)
-		IPK_TRY(heap_room(q->server->blocks));
-	IPK_TRY(wait_for(q, w, names, n_names, lane));
+		IPK_TRY(heap_room(ipk__server_of(q)->blocks));
+	IPK_TRY(wait_for(q, w, names, n_names, channel));
 	if (is_other_time)
-		set_timeout(q->server->blocks, w, timeout_ms);
+		set_timeout(ipk__server_of(q)->blocks, w, timeout_ms);
 	return 0;
 }
 
-int ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
-	       uint32_t lane, int64_t timeout_ms)
+int ipk__blocks_add(struct ipk__request *q, const struct ipk__slice *names, size_t n_names,
+		    uint32_t channel, int64_t timeout_ms)
 {
-	struct ipk__blocks *b = q->server->blocks;
-	struct ipk__blocked *w = b->running;
+	struct ipk__blocks *b = ipk__server_of(q)->blocks;
+	struct ipk__blocked_request *w = b->running;
 	bool is_new = !w;
 	int r = -ENOMEM;
 
 	if (!w)
 		w = new_waiter(b, q);
 	if (w)
-		r = block(q, w, names, n_names, lane, timeout_ms);
+		r = block(q, w, names, n_names, channel, timeout_ms);
 	if (r < 0) {
 		if (w && is_new)
 			free_waiter(b, w);
@@ -415,33 +416,33 @@ int ipk__block(struct ipk__request *q, const struct ipk__slice *names, size_t n_
 	w->blocked_again = true;
 	if (is_new)
 		announce(q, w);
-	show(q->server, w->conn);
+	show(ipk__server_of(q), w->conn);
 	return 0;
 }
 
-/* --- going on --- */
+/* --- going on --------------------------------------------------------------------------------- */
 
 /* The reply of a session's request that had to wait, as a push. */
-static void push_reply(struct ipk__blocked *w, struct ipk__bytes *reply)
+static void push_reply(struct ipk__blocked_request *w, struct ipk__buffer *reply)
 {
-	struct ipk__bytes *out = &w->conn->peer.out;
+	struct ipk__buffer *out = &w->conn->peer.out;
 
 	ipk__resp_head(out, w->conn->peer.resp == 3 ? IPK__RESP_PUSH : IPK__RESP_ARRAY, 3);
 	ipk__resp_bulk(out, IPK__SLICE_OF("ipk.done"));
 	ipk__resp_integer(out, (int64_t)w->ticket);
-	ipk__bytes_append(out, ipk__bytes_front(reply), ipk__bytes_len(reply));
+	ipk__buffer_append(out, ipk__buffer_front(reply), ipk__buffer_len(reply));
 	out->failed |= reply->failed;
 }
 
 /* It has its reply, or is given up. */
-static void finish(struct ipk__server *server, struct ipk__blocked *w)
+static void finish_blocked(struct ipk__server *server, struct ipk__blocked_request *w)
 {
 	struct ipk__conn *conn = w->conn;
 
 	if (w->ticket == 0) {
 		conn->peer.flags &= ~(unsigned)IPK__PEER_BLOCKED;
-		if (ipk__bytes_len(&conn->peer.in) > 0)
-			ipk__conn_make_hungry(server, conn);
+		if (ipk__buffer_len(&conn->in) > 0)
+			ipk__conn_make_readable(server, conn);
 		ipk__ring_wake(server, conn);
 	}
 	free_waiter(server->blocks, w);
@@ -449,7 +450,7 @@ static void finish(struct ipk__server *server, struct ipk__blocked *w)
 	ipk__peer_flush(server, &conn->peer);
 }
 
-static void begin_again(struct ipk__server *server, const struct ipk__blocked *w,
+static void begin_again(struct ipk__server *server, const struct ipk__blocked_request *w,
 			struct ipk__request *ret_q)
 {
 	ipk__request_begin(server, &w->conn->peer, w->argv, w->argc, ret_q);
@@ -461,126 +462,127 @@ static void begin_again(struct ipk__server *server, const struct ipk__blocked *w
 }
 
 /* @line: the one that was signalled; NULL: its time is over. */
-static void call(struct ipk__server *server, struct ipk__blocked *w, const struct line *line,
-		 struct ipk__bytes *out)
+static void call(struct ipk__server *server, struct ipk__blocked_request *w,
+		 const struct wait_queue *queue, struct ipk__buffer *out)
 {
 	struct ipk__request q;
 
 	begin_again(server, w, &q);
 	q.out = out;
-	q.timed_out = !line;
-	if (line)
-		q.signalled = IPK__SLICE(line->name, line->name_bytes);
+	q.timed_out = !queue;
+	if (queue)
+		q.signalled = IPK__SLICE(queue->name, queue->name_bytes);
 	w->blocked_again = false;
 	server->blocks->running = w;
 	ipk__request_call(&q, w->index);
 	server->blocks->running = NULL;
 	/* Should the push be lost, the request comes again with its number. */
-	if (w->ticket != 0 && q.peer->session && q.n_changes + q.n_effects > 0)
-		ipk__session_done(&q, IPK__SLICE(ipk__bytes_front(out), ipk__bytes_len(out)));
+	if (w->ticket != 0 && ipk__conn_of(q.peer)->session && q.n_changes + q.n_effects > 0)
+		ipk__session_done(&q, IPK__SLICE(ipk__buffer_front(out), ipk__buffer_len(out)));
 }
 
 /* Its function once more. True: it still waits. */
-static bool run(struct ipk__server *server, struct ipk__blocked *w, const struct line *line)
+static bool run(struct ipk__server *server, struct ipk__blocked_request *w,
+		const struct wait_queue *queue)
 {
-	struct ipk__bytes reply = {0};
+	struct ipk__buffer reply = {0};
 	struct ipk__peer *peer = &w->conn->peer;
 
-	if (w->conn->is_doomed)
+	if (w->conn->is_closing)
 		return true;
-	call(server, w, line, w->ticket != 0 ? &reply : &peer->out);
+	call(server, w, queue, w->ticket != 0 ? &reply : &peer->out);
 	if (w->blocked_again) {
-		ipk__bytes_free(&reply);
+		ipk__buffer_free(&reply);
 		return true;
 	}
 	if (w->ticket != 0)
 		push_reply(w, &reply);
-	ipk__bytes_free(&reply);
-	finish(server, w);
+	ipk__buffer_free(&reply);
+	finish_blocked(server, w);
 	return false;
 }
 
-static struct place *first_on(const struct line *line, uint32_t lane)
+static struct wait_entry *first_on(const struct wait_queue *queue, uint32_t channel)
 {
-	struct place *place = line->first;
+	struct wait_entry *entry = queue->first;
 
-	while (place && (place->waiter->lane != lane || place->waiter->conn->is_doomed))
-		place = place->next;
-	return place;
+	while (entry && (entry->waiter->channel != channel || entry->waiter->conn->is_closing))
+		entry = entry->next;
+	return entry;
 }
 
-static void serve_lane(struct ipk__server *server, struct line *line, uint32_t lane)
+static void serve_channel(struct ipk__server *server, struct wait_queue *queue, uint32_t channel)
 {
 	for (;;) {
-		struct place *place = first_on(line, lane);
-		struct ipk__blocked *w = place ? place->waiter : NULL;
+		struct wait_entry *entry = first_on(queue, channel);
+		struct ipk__blocked_request *w = entry ? entry->waiter : NULL;
 
 		if (!w)
 			return;
-		if (run(server, w, line) && first_on(line, lane) == place)
+		if (run(server, w, queue) && first_on(queue, channel) == entry)
 			return;
 	}
 }
 
-static void make_due(struct ipk__blocks *b, struct line *line)
+static void make_due(struct ipk__blocks *b, struct wait_queue *queue)
 {
-	line->is_due = true;
-	line->due_next = NULL;
-	*b->due_end = line;
-	b->due_end = &line->due_next;
+	queue->is_due = true;
+	queue->due_next = NULL;
+	*b->due_end = queue;
+	b->due_end = &queue->due_next;
 }
 
-static struct line *take_due(struct ipk__blocks *b)
+static struct wait_queue *take_due(struct ipk__blocks *b)
 {
-	struct line *line = b->due;
+	struct wait_queue *queue = b->due;
 
-	if (!line)
+	if (!queue)
 		return NULL;
-	b->due = line->due_next;
+	b->due = queue->due_next;
 	if (!b->due)
 		b->due_end = &b->due;
-	return line;
+	return queue;
 }
 
 void ipk__blocks_serve(struct ipk__server *server)
 {
 	struct ipk__blocks *b = server->blocks;
-	struct line *line;
+	struct wait_queue *queue;
 
 	if (!b->due || b->is_serving)
 		return;
 	b->is_serving = true;
-	while ((line = take_due(b))) {
-		uint32_t lanes = line->lanes_due;
+	while ((queue = take_due(b))) {
+		uint32_t channels = queue->channels_due;
 
 		/* Still due while it is served, so that it stays; signalled again, it comes again.
 		 */
-		line->lanes_due = 0;
-		for (uint32_t lane = 0; lane < LANES; lane++) {
-			if (lanes >> lane & 1)
-				serve_lane(server, line, lane);
+		queue->channels_due = 0;
+		for (uint32_t channel = 0; channel < CHANNELS; channel++) {
+			if (channels >> channel & 1)
+				serve_channel(server, queue, channel);
 		}
-		line->is_due = false;
-		if (line->lanes_due != 0)
-			make_due(b, line);
-		put_line(b, line);
+		queue->is_due = false;
+		if (queue->channels_due != 0)
+			make_due(b, queue);
+		put_queue(b, queue);
 	}
 	b->is_serving = false;
 }
 
-void ipk__signal(struct ipk__server *server, struct ipk__slice name, uint32_t lane)
+void ipk__blocks_signal(struct ipk__server *server, struct ipk__slice name, uint32_t channel)
 {
 	struct ipk__blocks *b = server->blocks;
-	struct line *line;
+	struct wait_queue *queue;
 
 	if (b->n_waiters == 0)
 		return;
-	line = *find_line(b, name);
-	if (!line)
+	queue = *find_queue(b, name);
+	if (!queue)
 		return;
-	line->lanes_due |= 1u << (lane % LANES);
-	if (!line->is_due)
-		make_due(b, line);
+	queue->channels_due |= 1u << (channel % CHANNELS);
+	if (!queue->is_due)
+		make_due(b, queue);
 }
 
 uint64_t ipk__blocks_len(const struct ipk__server *server)
@@ -588,7 +590,7 @@ uint64_t ipk__blocks_len(const struct ipk__server *server)
 	return server->blocks->n_waiters;
 }
 
-/* --- giving up --- */
+/* --- giving up -------------------------------------------------------------------------------- */
 
 int64_t ipk__blocks_next_ms(struct ipk__server *server)
 {
@@ -604,7 +606,7 @@ void ipk__blocks_timeout(struct ipk__server *server)
 	int64_t now_ms = b->n_heap > 0 ? monotonic_ms() : 0;
 
 	while (b->n_heap > 0 && b->heap[0]->until_ms < now_ms) {
-		struct ipk__blocked *w = b->heap[0];
+		struct ipk__blocked_request *w = b->heap[0];
 
 		/* Whatever comes of it, this time is over. */
 		heap_remove(b, w);
@@ -614,9 +616,9 @@ void ipk__blocks_timeout(struct ipk__server *server)
 
 void ipk__blocks_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 {
-	struct ipk__blocked *next;
+	struct ipk__blocked_request *next;
 
-	for (struct ipk__blocked *w = ipk__conn_of(peer)->waiters; w; w = next) {
+	for (struct ipk__blocked_request *w = ipk__conn_of(peer)->waiters; w; w = next) {
 		next = w->next;
 		free_waiter(server->blocks, w);
 	}
@@ -625,30 +627,30 @@ void ipk__blocks_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
 /* CLIENT UNBLOCK: as after its time, or with an error. */
 bool ipk__blocks_unblock(struct ipk__server *server, struct ipk__peer *peer, const char *error)
 {
-	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+	struct ipk__blocked_request *w = ipk__conn_of(peer)->waiters;
 	struct ipk__request q;
 
 	if (!w || w->ticket != 0)
 		return false;
 	begin_again(server, w, &q);
-	if (!error || !ipk__things_cancel(&q)) {
+	if (!error || !ipk__sync_objects_cancel(&q)) {
 		heap_remove(server->blocks, w);
 		(void)run(server, w, NULL);
 		return true;
 	}
 	ipk__request_begin(server, peer, w->argv, w->argc, &q);
 	ipk__reply_error(&q, "%s", error);
-	finish(server, w);
+	finish_blocked(server, w);
 	return true;
 }
 
-static bool cancel(struct ipk__server *server, struct ipk__blocked *w)
+static bool cancel(struct ipk__server *server, struct ipk__blocked_request *w)
 {
 	struct ipk__conn *conn = w->conn;
 	struct ipk__request q;
 
 	begin_again(server, w, &q);
-	if (!ipk__things_cancel(&q)) {
+	if (!ipk__sync_objects_cancel(&q)) {
 		heap_remove(server->blocks, w);
 		(void)run(server, w, NULL);
 		return false;
@@ -661,7 +663,7 @@ static bool cancel(struct ipk__server *server, struct ipk__blocked *w)
 /* IPK.CANCEL: the request with this ticket waits no more, and nothing came of it. */
 bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint64_t ticket)
 {
-	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+	struct ipk__blocked_request *w = ipk__conn_of(peer)->waiters;
 
 	while (w && w->ticket != ticket)
 		w = w->next;
@@ -671,7 +673,7 @@ bool ipk__blocks_cancel(struct ipk__server *server, struct ipk__peer *peer, uint
 /* IPK.LEAVE: the same by the request's number. */
 bool ipk__blocks_leave(struct ipk__server *server, struct ipk__peer *peer, uint64_t number)
 {
-	struct ipk__blocked *w = ipk__conn_of(peer)->waiters;
+	struct ipk__blocked_request *w = ipk__conn_of(peer)->waiters;
 
 	while (w && (w->ticket == 0 || w->number != number))
 		w = w->next;
@@ -697,10 +699,10 @@ void ipk__blocks_free(struct ipk__server *server)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		while (b->buckets[i]) {
-			struct line *line = b->buckets[i];
+			struct wait_queue *queue = b->buckets[i];
 
-			b->buckets[i] = line->next;
-			free(line);
+			b->buckets[i] = queue->next;
+			free(queue);
 		}
 	}
 	free(b->heap);

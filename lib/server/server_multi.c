@@ -1,9 +1,8 @@
 /*
- * server_multi.c - transactions: requests that are kept and then run with nothing in between.
+ * server_multi.c - transactions: requests that are queued and then run with nothing in between.
  *
- * What is watched is kept as a version of its key, which the store changes with every change:
- * EXEC compares, and nobody has to be told of anything. A key whose time has come counts as
- * not there.
+ * A watch stores the version of its key, which the store changes with every change: EXEC compares,
+ * and no notification is needed. An expired key counts as missing.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -36,12 +35,14 @@ struct ipk__multi {
 
 static struct ipk__multi *get_multi(struct ipk__peer *peer)
 {
-	if (!peer->multi) {
-		peer->multi = ipk__os_calloc(1, sizeof *peer->multi);
-		if (peer->multi)
-			peer->multi->end = &peer->multi->first;
+	struct ipk__conn *conn = ipk__conn_of(peer);
+
+	if (!conn->multi) {
+		conn->multi = ipk__os_calloc(1, sizeof *conn->multi);
+		if (conn->multi)
+			conn->multi->end = &conn->multi->first;
 	}
-	return peer->multi;
+	return conn->multi;
 }
 
 static void forget_queued(struct ipk__multi *m)
@@ -70,26 +71,30 @@ static void forget_watched(struct ipk__multi *m)
 
 void ipk__multi_forget(struct ipk__peer *peer)
 {
-	if (!peer->multi)
+	struct ipk__conn *conn = ipk__conn_of(peer);
+
+	if (!conn->multi)
 		return;
-	forget_queued(peer->multi);
-	forget_watched(peer->multi);
-	free(peer->multi);
-	peer->multi = NULL;
+	forget_queued(conn->multi);
+	forget_watched(conn->multi);
+	free(conn->multi);
+	conn->multi = NULL;
 }
 
 bool ipk__multi_is_open(const struct ipk__peer *peer)
 {
-	return peer->multi && peer->multi->is_open;
+	const struct ipk__multi *m = ((const struct ipk__conn *)peer)->multi;
+
+	return m && m->is_open;
 }
 
 void ipk__multi_fail(struct ipk__peer *peer)
 {
 	if (ipk__multi_is_open(peer))
-		peer->multi->has_failed = true;
+		ipk__conn_of(peer)->multi->has_failed = true;
 }
 
-/* --- keeping requests --- */
+/* --- keeping requests ------------------------------------------------------------------------- */
 
 static struct queued *copy_request(const struct ipk__request *q, size_t index, size_t n_bytes)
 {
@@ -126,7 +131,7 @@ static bool is_run_at_once(const struct ipk__command *command)
 
 bool ipk__multi_queues(struct ipk__request *q, size_t index)
 {
-	struct ipk__multi *m = q->peer->multi;
+	struct ipk__multi *m = ipk__conn_of(q->peer)->multi;
 	struct queued *request = NULL;
 	size_t n_bytes = 0;
 
@@ -135,7 +140,7 @@ bool ipk__multi_queues(struct ipk__request *q, size_t index)
 	for (size_t i = 0; i < q->argc; i++)
 		n_bytes += q->argv[i].n_bytes;
 	/* All of them together may be as large as one may be. */
-	if (m->n_bytes + n_bytes <= q->server->config.max_request_bytes)
+	if (m->n_bytes + n_bytes <= ipk__server_of(q)->config.max_request_bytes)
 		request = copy_request(q, index, n_bytes);
 	if (!request) {
 		m->has_failed = true;
@@ -146,11 +151,11 @@ bool ipk__multi_queues(struct ipk__request *q, size_t index)
 	m->end = &request->next;
 	m->n_queued++;
 	m->n_bytes += n_bytes + sizeof *request + q->argc * sizeof(struct ipk__slice);
-	ipk__bytes_append(q->out, "+QUEUED\r\n", 9);
+	ipk__buffer_append(q->out, "+QUEUED\r\n", 9);
 	return true;
 }
 
-/* --- commands --- */
+/* --- commands --------------------------------------------------------------------------------- */
 
 static void cmd_multi(struct ipk__request *q)
 {
@@ -187,14 +192,14 @@ static bool is_unchanged(struct ipk__request *q, const struct ipk__multi *m)
 
 static void run_queued(struct ipk__request *q, struct ipk__multi *m)
 {
-	struct ipk__loop *loop = q->server->loop;
+	struct ipk__loop *loop = ipk__server_of(q)->loop;
 
 	ipk__reply_array(q, m->n_queued);
 	loop->outer = q;
 	for (const struct queued *request = m->first; request; request = request->next) {
 		struct ipk__request one;
 
-		ipk__request_begin(q->server, q->peer, request->argv, request->argc, &one);
+		ipk__request_begin(ipk__server_of(q), q->peer, request->argv, request->argc, &one);
 		one.command = ipk__command_at(request->index);
 		one.now_ms = q->now_ms;
 		ipk__request_call(&one, request->index);
@@ -205,7 +210,7 @@ static void run_queued(struct ipk__request *q, struct ipk__multi *m)
 
 static void cmd_exec(struct ipk__request *q)
 {
-	struct ipk__multi *m = q->peer->multi;
+	struct ipk__multi *m = ipk__conn_of(q->peer)->multi;
 
 	if (!m || !m->is_open) {
 		ipk__reply_error(q, "ERR EXEC without MULTI");
@@ -270,7 +275,7 @@ static void cmd_watch(struct ipk__request *q)
 static void cmd_unwatch(struct ipk__request *q)
 {
 	/* In a transaction it comes too late to matter, and EXEC is going over the queue. */
-	if (q->peer->multi && !q->peer->multi->is_open)
+	if (ipk__conn_of(q->peer)->multi && !ipk__conn_of(q->peer)->multi->is_open)
 		ipk__multi_forget(q->peer);
 	ipk__reply_ok(q);
 }

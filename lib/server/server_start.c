@@ -1,9 +1,9 @@
 /*
- * server_start.c - the server as programs get it: in the calling thread, or in a child.
+ * server_start.c - starting the server: in the calling thread, or in a child.
  *
- * The child tells its creator over a socket pair how it began: an error, or where it listens.
- * A pidfd of the creator, made before the fork, is in what ends the child, so a creator that
- * dies between the fork and anything the child does is seen too.
+ * The child reports its startup to its creator over a socket pair: an error, or its address. It
+ * exits when its creator does: it watches a pidfd of the creator made before the fork, so a creator
+ * that dies between the fork and the child's first action is detected too.
  */
 #include <errno.h>
 #include <signal.h>
@@ -14,6 +14,7 @@
 
 #include "base/base_internal.h"
 #include "base/refused.h"
+#include "ipk/error.h"
 #include "ipk/manager_server.h"
 #include "ipk/process.h"
 #include "net/auth.h"
@@ -40,20 +41,23 @@ struct ipk_manager_server {
 /* What the child says, once. */
 struct news {
 	int result;
-	unsigned refused; /* of -ENOSYS: see base/refused.h */
+	unsigned refused;   /* of -ENOSYS: see base/refused.h */
+	const char *detail; /* a constant, which the child has at the same place: it is a fork */
 	char address[ADDRESS_BYTES];
 	char trouble[TROUBLE_BYTES];
 };
 
-/* --- in the calling thread --- */
+/* --- in the calling thread -------------------------------------------------------------------- */
 
-static int check(const ipk_manager_server_opts *o)
+static int check_server_opts(const ipk_manager_server_opts *o)
 {
-	if (o->fsync < 0 || o->fsync > IPK_MANAGER_FSYNC_NO ||
-	    (o->flags & ~(unsigned)IPK_MANAGER_SERVER_STAY) || (o->key && o->key_file))
-		return -EINVAL;
-	if (o->label && ipk__name_check(o->label) < 0)
-		return -EINVAL;
+	IPK__REQUIRE((unsigned)o->fsync <= IPK_MANAGER_FSYNC_NO,
+		     "IPK_MANAGER_SERVER(.fsync): IPK_MANAGER_FSYNC_*");
+	IPK__REQUIRE(!(o->flags & ~(unsigned)IPK_MANAGER_SERVER_STAY),
+		     "IPK_MANAGER_SERVER(.flags): IPK_MANAGER_SERVER_STAY or 0");
+	IPK__REQUIRE(!o->key || !o->key_file, "IPK_MANAGER_SERVER(.key_file): not with .key");
+	IPK__REQUIRE(!o->label || ipk__name_check(o->label) == 0,
+		     "IPK_MANAGER_SERVER(.label): " IPK__NAME_RULE);
 	return 0;
 }
 
@@ -68,8 +72,8 @@ static int get_key(const ipk_manager_server_opts *o, unsigned char *buf, size_t 
 		return 0;
 	if (n_bytes == 0)
 		n_bytes = strlen(o->key);
-	if (n_bytes < IPK__AUTH_KEY_MIN || n_bytes > IPK__AUTH_KEY_MAX)
-		return -EINVAL;
+	IPK__REQUIRE(n_bytes >= IPK__AUTH_KEY_MIN && n_bytes <= IPK__AUTH_KEY_MAX,
+		     "IPK_MANAGER_SERVER(.key_bytes): 16 to 4096");
 	memcpy(buf, o->key, n_bytes);
 	*ret_bytes = n_bytes;
 	return 0;
@@ -82,7 +86,7 @@ static int serve(const ipk_manager_server_opts *o, const unsigned char *key, siz
 		.address = o->address,
 		.label = o->label,
 		.log_path = o->log_path,
-		.fsync = o->fsync,
+		.fsync = (int)o->fsync,
 		.key = key_bytes > 0 ? key : NULL,
 		.key_bytes = key_bytes,
 		.allowed_uids = o->allowed_uids,
@@ -111,10 +115,13 @@ int ipk_manager_serve(const ipk_manager_server_opts *opts, int stop_fd)
 	ipk_manager_server_opts o;
 	unsigned char *key;
 	size_t key_bytes = 0;
-	int r = ipk__opts_copy(&o, sizeof o, opts);
+	int r;
 
+	ipk__note_detail(0, NULL); /* the kernel's -EINVAL has none */
+	r = ipk__opts_copy(&o, sizeof o, opts);
 	if (r == 0)
-		r = o.address ? check(&o) : -EINVAL;
+		r = o.address ? check_server_opts(&o)
+			      : ipk__invalid("IPK_MANAGER_SERVER(.address): required here");
 	if (r < 0)
 		return r;
 	key = ipk__os_malloc(IPK__AUTH_KEY_MAX);
@@ -125,9 +132,9 @@ int ipk_manager_serve(const ipk_manager_server_opts *opts, int stop_fd)
 	return r;
 }
 
-/* --- in a child --- */
+/* --- in a child ------------------------------------------------------------------------------- */
 
-struct birth {
+struct startup {
 	ipk_manager_server_opts opts;
 	unsigned char key[IPK__AUTH_KEY_MAX];
 	size_t key_bytes;
@@ -137,12 +144,13 @@ struct birth {
 	struct news news;
 };
 
-static void tell(struct birth *b, int result, const char *address)
+static void tell(struct startup *b, int result, const char *address)
 {
 	struct iovec part = {&b->news, sizeof b->news};
 
 	b->news.result = result;
 	b->news.refused = ipk__refused_last();
+	b->news.detail = ipk_error_detail(result);
 	snprintf(b->news.address, sizeof b->news.address, "%s", address);
 	(void)ipk__os_send(b->news_fd, &part, 1, NULL, 0);
 	ipk__os_close(b->news_fd);
@@ -155,7 +163,7 @@ static void is_ready(void *arg, const char *address)
 }
 
 /* Readable when it is to end: SIGTERM came, or the creator is gone. SIGINT is the creator's. */
-static int what_ends_it(const struct birth *b, int *ret_fd)
+static int what_ends_it(const struct startup *b, int *ret_fd)
 {
 	static const int ignored[] = {SIGINT, SIGHUP, SIGPIPE};
 	static const int ends[] = {SIGTERM};
@@ -180,7 +188,7 @@ static int what_ends_it(const struct birth *b, int *ret_fd)
 
 static int run_child(void *arg)
 {
-	struct birth *b = arg;
+	struct startup *b = arg;
 	const int keep[] = {b->creator_fd, b->news_fd};
 	int stop_fd = -1;
 	int r;
@@ -200,7 +208,7 @@ static int run_child(void *arg)
 	return r < 0;
 }
 
-static int hear(const struct birth *b, int fd, ipk_deadline deadline, struct news *ret_news)
+static int hear(const struct startup *b, int fd, ipk_deadline deadline, struct news *ret_news)
 {
 	struct iovec part = {ret_news, sizeof *ret_news};
 	size_t n_bytes;
@@ -215,7 +223,9 @@ static int hear(const struct birth *b, int fd, ipk_deadline deadline, struct new
 		return r;
 	if (b->opts.trouble && b->opts.trouble_bytes > 0)
 		snprintf(b->opts.trouble, b->opts.trouble_bytes, "%s", ret_news->trouble);
-	return ret_news->result == -ENOSYS ? ipk__refused(ret_news->refused) : ret_news->result;
+	if (ret_news->result == -ENOSYS)
+		return ipk__refused(ret_news->refused);
+	return ret_news->result < 0 ? ipk__detail(ret_news->result, ret_news->detail) : 0;
 }
 
 static void end_now(ipk_manager_server *server)
@@ -224,12 +234,12 @@ static void end_now(ipk_manager_server *server)
 
 	if (r == 0)
 		r = ipk_process_join(server->process, ipk_in_ms(CLOSE_MS), NULL);
-	/* One that cannot be killed stays behind: there is nobody to tell. */
+	/* One that cannot be killed stays behind: no process can be told. */
 	(void)r;
 }
 
 /* The child is told nothing more: what comes of it is known, or it is ended. */
-static int bring_up(ipk_manager_server *server, struct birth *b, ipk_deadline deadline)
+static int bring_up(ipk_manager_server *server, struct startup *b, ipk_deadline deadline)
 {
 	struct news news = {.result = -EPIPE};
 	int fds[2];
@@ -255,7 +265,7 @@ static int bring_up(ipk_manager_server *server, struct birth *b, ipk_deadline de
 	return r;
 }
 
-static int choose_address(ipk_manager_server *server, struct birth *b)
+static int choose_address(ipk_manager_server *server, struct startup *b)
 {
 	int r;
 
@@ -271,9 +281,9 @@ static int choose_address(ipk_manager_server *server, struct birth *b)
 	return 0;
 }
 
-static int start(ipk_manager_server *server, struct birth *b, ipk_deadline deadline)
+static int start(ipk_manager_server *server, struct startup *b, ipk_deadline deadline)
 {
-	int r = check(&b->opts);
+	int r = check_server_opts(&b->opts);
 
 	b->creator_fd = -1;
 	b->directory = server->directory;
@@ -294,13 +304,15 @@ int ipk_manager_server_start(const ipk_manager_server_opts *opts, ipk_deadline d
 			     ipk_manager_server **ret_server)
 {
 	ipk_manager_server *server = ipk__os_calloc(1, sizeof *server);
-	struct birth *b = ipk__os_calloc(1, sizeof *b);
+	struct startup *b = ipk__os_calloc(1, sizeof *b);
 	int r = server && b ? 0 : -ENOMEM;
 
+	ipk__note_detail(0, NULL); /* the kernel's -EINVAL has none */
 	if (server)
 		server->owner_pid = ipk__os_pid();
 	if (r == 0)
-		r = ret_server ? ipk__opts_copy(&b->opts, sizeof b->opts, opts) : -EINVAL;
+		r = ret_server ? ipk__opts_copy(&b->opts, sizeof b->opts, opts)
+			       : ipk__invalid("ret_server is NULL");
 	if (r == 0)
 		r = start(server, b, deadline);
 	free(b);

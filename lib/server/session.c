@@ -1,20 +1,20 @@
 /*
- * session.c - each request once, also when its connection ends before its reply comes.
+ * session.c - each request once, even if its connection ends before its reply arrives.
  *
- * A client that comes back says which session it is and with which number it goes on. Of each
- * request that changed something the reply is kept: one that comes again gets it, and is not
- * done again. Those that changed nothing are simply done again.
+ * A client that reconnects names its session and the number with which it continues. The reply of
+ * each request that changed something is kept: a repeated one gets it, and is not executed again.
+ * Those that changed nothing are simply executed again.
  *
- * A request that waits with a part of it done (IPK.QPUT with more items than there is room) has
- * an answer as if no more came of it, which the next part replaces: what comes again gets that,
- * and the client asks for the rest. One that took from a joinable queue changed nothing yet:
- * the items went back with the connection, and the request gets some again.
+ * A request that blocks after a part of it is done (IPK.QPUT with more items than there is room)
+ * has a reply as if it ended there, which the next part replaces: a repetition gets that, and the
+ * client asks for the rest. A get from a joinable queue changed nothing yet: the items went back
+ * with the connection, and the request gets some again.
  *
- * Invariant: a number at or below `forgotten` that is not among the answers is never done: it
- * may have been done before. The answers are in the order in which they were given.
+ * Invariant: a number at or below `forgotten` that is not among the replies is never executed: it
+ * may have been executed before. The replies are in the order in which they were given.
  *
- * What is kept is bounded: answers and bytes of a session, sessions, bytes of all; an ended
- * session goes after ten minutes, or earlier, the longest ended first. The log has it all.
+ * What is kept is bounded: replies and bytes of a session, sessions, bytes of all; an ended session
+ * is dropped after ten minutes, or earlier, the one that ended first. The log has everything.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 
 #include "base/base_internal.h"
 #include "os/os.h"
-#include "server/log_internal.h"
+#include "log/log_record.h"
 #include "server/server_core.h"
 
 #define ANSWERS_MAX 128u
@@ -64,7 +64,7 @@ struct ipk__sessions {
 	struct ipk__session *buckets[BUCKETS];
 };
 
-/* --- answers --- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static struct answer *answer_at(struct ipk__session *s, unsigned i)
 {
@@ -127,7 +127,7 @@ static void remember(struct ipk__sessions *all, struct ipk__session *s, uint64_t
 	put_reply(all, s, a, copy, reply.n_bytes);
 }
 
-/* --- all sessions --- */
+/* --- all sessions ----------------------------------------------------------------------------- */
 
 static struct ipk__session **bucket_of(struct ipk__sessions *all, struct ipk__slice id)
 {
@@ -190,8 +190,8 @@ static void sweep(struct ipk__sessions *all, int64_t now_ms)
 	}
 }
 
-/* The session @id, which has no peer when it was not there. */
-static int get(struct ipk__server *server, struct ipk__slice id, struct ipk__session **ret_session)
+int ipk__session_get(struct ipk__server *server, struct ipk__slice id,
+		     struct ipk__session **ret_session)
 {
 	struct ipk__sessions *all = server->sessions;
 	struct ipk__session **bucket;
@@ -232,13 +232,13 @@ void ipk__sessions_free(struct ipk__server *server)
 	server->sessions = NULL;
 }
 
-/* --- the log's --- */
+/* --- the log's -------------------------------------------------------------------------------- */
 
 int ipk__session_restore(struct ipk__server *server, struct ipk__slice id, uint64_t number,
 			 struct ipk__slice reply)
 {
 	struct ipk__session *s;
-	int r = get(server, id, &s);
+	int r = ipk__session_get(server, id, &s);
 
 	if (r == 0)
 		remember(server->sessions, s, number, reply);
@@ -269,12 +269,12 @@ void ipk__sessions_scan(struct ipk__server *server, uint64_t *cursor, ipk__sessi
 	*cursor = all && *cursor + 1 < BUCKETS ? *cursor + 1 : 0;
 }
 
-/* --- a peer's --- */
+/* --- a peer's --------------------------------------------------------------------------------- */
 
 bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 			const struct ipk__slice *argv, size_t argc)
 {
-	struct ipk__session *s = peer->session;
+	struct ipk__session *s = ipk__conn_of(peer)->session;
 	const struct answer *a;
 
 	s->number++;
@@ -283,22 +283,19 @@ bool ipk__session_begin(struct ipk__server *server, struct ipk__peer *peer,
 		return false;
 	a = find_answer(s, s->number);
 	if (a)
-		ipk__bytes_append(&peer->out, a->reply, a->n_bytes);
+		ipk__buffer_append(&peer->out, a->reply, a->n_bytes);
 	else if (s->number <= s->forgotten)
-		ipk__bytes_append(&peer->out, not_kept.bytes, not_kept.n_bytes);
+		ipk__buffer_append(&peer->out, not_kept.bytes, not_kept.n_bytes);
 	else
 		return false;
-	/* What was queued before it was queued again, for nothing. */
-	if (argc > 0 && ipk__slice_is_word(argv[0], "EXEC"))
-		ipk__multi_forget(peer);
 	if (server->log) /* not before the log has what it tells of */
-		peer->log_mark = server->log->mark;
+		ipk__conn_of(peer)->log_mark = ipk__log_mark(server->log);
 	return true;
 }
 
 void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 {
-	struct ipk__session *s = q->peer->session;
+	struct ipk__session *s = ipk__conn_of(q->peer)->session;
 	char text[32] = ":";
 	size_t n;
 
@@ -310,80 +307,46 @@ void ipk__session_done(struct ipk__request *q, struct ipk__slice reply)
 	}
 	if (q->out->failed) /* only a part of it is there */
 		reply = not_kept;
-	if (q->server->log)
-		ipk__log_answered(q->server->log, s, reply);
-	remember(q->server->sessions, s, q->number != 0 ? q->number : s->number, reply);
+	if (ipk__server_of(q)->log)
+		ipk__log_answered(ipk__server_of(q)->log, reply);
+	remember(ipk__server_of(q)->sessions, s, q->number != 0 ? q->number : s->number, reply);
 }
 
-static void leave(struct ipk__server *server, struct ipk__peer *peer)
+uint64_t ipk__session_last(const struct ipk__session *s)
 {
-	if (peer->session)
-		list_ended(server->sessions, peer->session, server->steady_ms);
-	peer->session = NULL;
+	return s->last;
+}
+
+uint64_t ipk__session_peer(const struct ipk__session *s)
+{
+	return s->peer_id;
+}
+
+bool ipk__session_is(const struct ipk__session *s, struct ipk__slice id)
+{
+	return ipk__slice_equal(id_of(s), id);
+}
+
+void ipk__session_leave(struct ipk__server *server, struct ipk__peer *peer)
+{
+	struct ipk__conn *conn = ipk__conn_of(peer);
+
+	if (conn->session)
+		list_ended(server->sessions, conn->session, server->steady_ms);
+	conn->session = NULL;
 	peer->flags &= ~(unsigned)IPK__PEER_SESSION;
 }
 
-void ipk__session_peer_gone(struct ipk__server *server, struct ipk__peer *peer)
+void ipk__session_join(struct ipk__server *server, struct ipk__peer *peer, struct ipk__session *s)
 {
-	leave(server, peer);
-}
-
-static void join(struct ipk__server *server, struct ipk__peer *peer, struct ipk__session *s)
-{
-	struct ipk__peer *old = s->peer_id != 0 ? ipk__peer_find(server, s->peer_id) : NULL;
-
-	/* At once: what it still waited for is asked for again, and what it held is free. */
-	if (old) {
-		leave(server, old);
-		ipk__blocks_peer_gone(server, old);
-		ipk__things_peer_gone(server, old);
-		ipk__conn_doom(server, ipk__conn_of(old));
-	}
 	if (s->peer_id == 0)
 		unlist_ended(server->sessions, s);
 	s->peer_id = peer->id;
-	peer->session = s;
+	ipk__conn_of(peer)->session = s;
 	peer->flags |= IPK__PEER_SESSION;
 }
 
-static void cmd_session(struct ipk__request *q)
+void ipk__session_continue(struct ipk__session *s, uint64_t number)
 {
-	struct ipk__slice id = q->argv[1];
-	struct ipk__session *s;
-	int64_t number;
-	int r;
-
-	if (!q->peer || id.n_bytes < IPK__SESSION_ID_MIN || id.n_bytes > IPK__SESSION_ID_MAX) {
-		ipk__reply_error(q, "ERR a session's id has 16 to 64 bytes");
-		return;
-	}
-	if (!ipk__arg_integer(q, 2, &number))
-		return;
-	if (number < 1) {
-		ipk__reply_error(q, "ERR requests of a session count from 1");
-		return;
-	}
-	if (q->peer->session && !ipk__slice_equal(id_of(q->peer->session), id))
-		leave(q->server, q->peer);
-	r = get(q->server, id, &s);
-	if (r == -EUSERS) {
-		ipk__reply_error(q, "ERR there are too many sessions");
-		return;
-	}
-	if (r < 0) {
-		ipk__reply_failed(q, r);
-		return;
-	}
-	if (q->peer->session != s)
-		join(q->server, q->peer, s);
-	s->number = (uint64_t)number - 1;
-	ipk__reply_array(q, 2);
-	ipk__reply_bulk(q, ipk__slice_of_string(q->server->run_id));
-	ipk__reply_integer(q, (int64_t)s->last);
+	s->number = number - 1;
 }
-
-const struct ipk__command ipk__commands_session[] = {
-	{"IPK.SESSION", cmd_session, 3, IPK__CMD_NO_MULTI | IPK__CMD_OWN | IPK__CMD_FAST, 0, 0, 0,
-	 "connection", "Makes this connection part of a session, whose requests are done once"},
-	{0},
-};

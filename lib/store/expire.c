@@ -1,9 +1,9 @@
 /*
- * expire.c - which key's time comes next: a heap of times, private to the writer.
+ * expire.c - which key expires next: a heap of times, private to the writer.
  *
- * An entry with a time to live knows its place in the heap, so a time that is changed or
- * taken back leaves nothing behind, however often that happens. Four children each: half as
- * many steps as with two, and the four lie in one cache line.
+ * An entry with a time to live knows its index in the heap, so changing or removing a time leaves
+ * nothing behind, however often that happens. Four children each: half as many levels as with two,
+ * and the four are in one cache line.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -34,21 +34,21 @@ int64_t ipk__entry_expires_ms(const struct ipk__entry *e)
 	return at_ms;
 }
 
-static void set_place(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
+static void set_entry(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
 {
 	struct ipk__entry *e = ipk__heap_at(&s->heap, node.entry);
 
-	memcpy(e->bytes + offsetof(struct ipk__shm_ttl, place), &i, sizeof i);
+	memcpy(e->bytes + offsetof(struct ipk__shm_ttl, position), &i, sizeof i);
 	s->times[i] = node;
 }
 
 static void sift_up(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
 {
 	while (i > 0 && s->times[(i - 1) / CHILDREN].at_ms > node.at_ms) {
-		set_place(s, i, s->times[(i - 1) / CHILDREN]);
+		set_entry(s, i, s->times[(i - 1) / CHILDREN]);
 		i = (i - 1) / CHILDREN;
 	}
-	set_place(s, i, node);
+	set_entry(s, i, node);
 }
 
 static void sift_down(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
@@ -64,10 +64,10 @@ static void sift_down(struct ipk__store *s, uint32_t i, struct ipk__deadline_nod
 		}
 		if (s->times[least].at_ms >= node.at_ms)
 			break;
-		set_place(s, i, s->times[least]);
+		set_entry(s, i, s->times[least]);
 		i = least;
 	}
-	set_place(s, i, node);
+	set_entry(s, i, node);
 }
 
 static void sift(struct ipk__store *s, uint32_t i, struct ipk__deadline_node node)
@@ -98,7 +98,7 @@ int ipk__times_reserve(struct ipk__store *s)
 
 void ipk__times_add(struct ipk__store *s, uint32_t ref, int64_t at_ms)
 {
-	struct ipk__shm_ttl ttl = {.place = NOWHERE};
+	struct ipk__shm_ttl ttl = {.position = NOWHERE};
 
 	memcpy(ttl.at_ms, &at_ms, sizeof at_ms);
 	memcpy(((struct ipk__entry *)ipk__heap_at(&s->heap, ref))->bytes, &ttl, sizeof ttl);
@@ -112,20 +112,20 @@ void ipk__times_move(struct ipk__store *s, const struct ipk__entry *from, uint32
 
 	memcpy(e->bytes, from->bytes, sizeof(struct ipk__shm_ttl));
 	if (ipk__entry_expires_ms(e) != 0)
-		s->times[ttl_of(e).place].entry = ref;
+		s->times[ttl_of(e).position].entry = ref;
 }
 
 void ipk__times_remove(struct ipk__store *s, const struct ipk__entry *e)
 {
-	uint32_t place;
+	uint32_t position;
 
 	if (ipk__entry_expires_ms(e) == 0)
 		return;
-	place = ttl_of(e).place;
-	if (s->times[place].entry != ipk__ref_of(s, e))
+	position = ttl_of(e).position;
+	if (s->times[position].entry != ipk__ref_of(s, e))
 		return; /* a copy has it now */
-	if (place != --s->n_times)
-		sift(s, place, s->times[s->n_times]);
+	if (position != --s->n_times)
+		sift(s, position, s->times[s->n_times]);
 }
 
 void ipk__times_change(struct ipk__store *s, uint32_t ref, int64_t at_ms)

@@ -1,14 +1,15 @@
 /*
- * heap.c - the store's memory: chunks of 64 KiB, each of one size of pieces or of whole pages.
+ * heap.c - the store's memory: chunks of 64 KiB, each divided into pieces of one size or into whole
+ * pages.
  *
- * The books are in private memory: a crash of the writer ends its store anyway, and readers
- * only follow refs. Only the lists of free pieces lie in the pieces themselves (in a slot
- * where a reader does not look). The lowest address is taken first, so that what is in use
- * gathers at the low end, chunks become empty, and their pages can go back to the system;
- * that is done by ipk__heap_trim(), bit by bit, so that freeing is always quick.
+ * The bookkeeping is in private memory: a crash of the writer ends its store anyway, and readers
+ * only follow refs. Only the free lists are in the pieces themselves (in a slot that readers do not
+ * read). The lowest address is allocated first, so the memory in use gathers at the low end, chunks
+ * become empty, and their pages can be returned to the system; ipk__heap_trim() does that in steps,
+ * so freeing is always quick.
  *
- * A chunk has pages (fallocate) before anything in it is given out: being out of memory is
- * an error of the call that asked, never a SIGBUS.
+ * A chunk has pages (fallocate) before anything in it is allocated: running out of memory is an
+ * error of the allocating call, never a SIGBUS.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ enum {
 };
 #define NONE UINT32_MAX
 
-/* --- sets --- */
+/* --- sets ------------------------------------------------------------------------------------- */
 
 static void set_add(struct ipk__chunk_set *s, uint32_t i)
 {
@@ -140,7 +141,7 @@ static uint32_t set_from(const struct ipk__chunk_set *s, uint32_t from)
 	return l * 64 + (uint32_t)__builtin_ctzll(bits);
 }
 
-/* --- sizes --- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 static uint32_t class_of(size_t n_bytes)
 {
@@ -172,7 +173,7 @@ uint64_t ipk__heap_resident_bytes(const struct ipk__heap *h)
 	return h->n_filled * CHUNK;
 }
 
-/* --- chunks --- */
+/* --- chunks ----------------------------------------------------------------------------------- */
 
 int ipk__heap_init(struct ipk__heap *h, int fd, char *base, uint64_t mapped_bytes,
 		   uint64_t fixed_bytes, _Atomic uint64_t *end_bytes)
@@ -321,7 +322,7 @@ bool ipk__heap_trim(struct ipk__heap *h)
 	return true;
 }
 
-/* --- small pieces --- */
+/* --- small pieces ----------------------------------------------------------------------------- */
 
 /* A chunk for pieces of @class. Pages come in batches where there were none yet. */
 static int new_small(struct ipk__heap *h, uint32_t class, uint32_t *ret_chunk)
@@ -403,7 +404,7 @@ static void free_small(struct ipk__heap *h, uint64_t at)
 	}
 }
 
-/* --- pages --- */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 /* A gap of @n pages in a chunk; -1 there is none. */
 static int find_gap(uint16_t pages, uint32_t n)
@@ -509,7 +510,7 @@ static void free_pages(struct ipk__heap *h, uint64_t at)
 	}
 }
 
-/* --- what others call --- */
+/* --- what others call ------------------------------------------------------------------------- */
 
 static bool fits(const struct ipk__heap *h, uint64_t n_bytes)
 {

@@ -1,10 +1,10 @@
 /*
- * keyspace.c - the keyspace: what lies under each name.
+ * keyspace.c - the keyspace: the value of each name.
  *
- * It is the table of slot "keys": a string is an entry's value, a container's entry has the
- * number of its slot there. Strings are read under the keyspace's own sequence, containers
- * under theirs. A container's id becomes another when it goes or gets another name, so what
- * a reader remembers of a name is either right or known to be wrong.
+ * It is the table of slot "keys": a string is an entry's value, a container's entry has its slot
+ * number there. Strings are read under the keyspace's own sequence lock, containers under theirs. A
+ * container gets a new id when it is removed or renamed, so what a reader has cached for a name is
+ * either right or known to be stale.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 #define TTL_ROOM_FROM 4096
 #define GARBAGE_AT_ONCE 64
 
-/* --- asking --- */
+/* --- asking ----------------------------------------------------------------------------------- */
 
 static struct ipk__shm_link link_of(const struct ipk__entry *e)
 {
@@ -43,16 +43,16 @@ uint64_t ipk__keys_len(const struct ipk__store *s)
 
 struct ipk__entry *ipk__key_find(struct ipk__store *s, struct ipk__slice name)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	return place.entry;
+	ipk__table_lookup(s, s->keys, name, &position);
+	return position.entry;
 }
 
-enum ipk__type ipk__key_type(const struct ipk__entry *key)
+enum ipk__key_type ipk__key_type(const struct ipk__entry *key)
 {
-	return is_container(key) ? (enum ipk__type)link_of(key).type : IPK__TYPE_STRING;
+	return is_container(key) ? (enum ipk__key_type)link_of(key).type : IPK__TYPE_STRING;
 }
 
 struct ipk__table *ipk__key_table(struct ipk__store *s, const struct ipk__entry *key)
@@ -60,14 +60,15 @@ struct ipk__table *ipk__key_table(struct ipk__store *s, const struct ipk__entry 
 	return (struct ipk__table *)slot_of(s, key);
 }
 
-struct ipk__list *ipk__key_list(struct ipk__store *s, const struct ipk__entry *key)
+struct ipk__store_list *ipk__key_list(struct ipk__store *s, const struct ipk__entry *key)
 {
-	return (struct ipk__list *)slot_of(s, key);
+	return (struct ipk__store_list *)slot_of(s, key);
 }
 
-struct ipk__shm_thing *ipk__key_thing(struct ipk__store *s, const struct ipk__entry *key)
+struct ipk__shm_sync_object *ipk__key_sync_object(struct ipk__store *s,
+						  const struct ipk__entry *key)
 {
-	return &slot_of(s, key)->thing;
+	return &slot_of(s, key)->object;
 }
 
 uint64_t ipk__key_object_id(struct ipk__store *s, const struct ipk__entry *key, uint32_t *ret_slot)
@@ -91,7 +92,7 @@ uint64_t ipk__key_version(struct ipk__store *s, const struct ipk__entry *key)
 {
 	if (!key)
 		return 0;
-	if (is_container(key) && link_of(key).type != IPK__TYPE_THING)
+	if (is_container(key) && link_of(key).type != IPK__TYPE_SYNC_OBJECT)
 		return slot_of(s, key)->version;
 	return s->versions[key->hash % IPK__VERSIONS];
 }
@@ -101,11 +102,11 @@ static void touch(struct ipk__store *s, const struct ipk__entry *key)
 	uint64_t version = ++s->last_version;
 
 	s->versions[key->hash % IPK__VERSIONS] = version;
-	if (is_container(key) && link_of(key).type != IPK__TYPE_THING)
+	if (is_container(key) && link_of(key).type != IPK__TYPE_SYNC_OBJECT)
 		slot_of(s, key)->version = version;
 }
 
-/* --- changing --- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 /* What was at @ref, and is linked nowhere any more. */
 static void drop_entry(struct ipk__store *s, uint32_t ref)
@@ -122,13 +123,13 @@ static void drop_entry(struct ipk__store *s, uint32_t ref)
 }
 
 /* @ref (0: nothing) takes the place of what is there, which goes. */
-static void replace(struct ipk__store *s, const struct ipk__place *place, uint32_t ref)
+static void replace(struct ipk__store *s, const struct ipk__position *position, uint32_t ref)
 {
-	uint32_t old = place->entry ? *place->link : 0;
+	uint32_t old = position->entry ? *position->link : 0;
 
-	touch(s, place->entry ? place->entry : ipk__entry_at(s, ref));
+	touch(s, position->entry ? position->entry : ipk__entry_at(s, ref));
 	ipk__slot_begin(s->keys);
-	ipk__table_link(s, s->keys, place, ref);
+	ipk__table_link(s, s->keys, position, ref);
 	ipk__slot_end(s->keys);
 	drop_entry(s, old);
 	ipk__store_tick(s, s->keys);
@@ -144,20 +145,20 @@ static void set_bytes(char *at, struct ipk__slice bytes)
  * An entry for @name with a value to be filled in; with the time to live of the one that is
  * there, when @keep_ttl: nothing may fail from then on.
  */
-static int new_entry(struct ipk__store *s, struct ipk__place *place, struct ipk__slice name,
+static int new_entry(struct ipk__store *s, struct ipk__position *position, struct ipk__slice name,
 		     size_t value_bytes, size_t slack_bytes, bool keep_ttl, uint32_t *ret_ref)
 {
-	int64_t at_ms = keep_ttl && place->entry ? ipk__entry_expires_ms(place->entry) : 0;
+	int64_t at_ms = keep_ttl && position->entry ? ipk__entry_expires_ms(position->entry) : 0;
 	bool has_room = at_ms != 0 || value_bytes >= TTL_ROOM_FROM;
-	int r = ipk__table_ready(s, s->keys, place);
+	int r = ipk__table_ready(s, s->keys, position);
 
 	if (r == 0)
-		r = ipk__entry_new(s, has_room ? IPK__ENTRY_HAS_TTL : 0, place, name, value_bytes,
-				   slack_bytes, ret_ref);
+		r = ipk__entry_new(s, has_room ? IPK__ENTRY_HAS_TTL : 0, position, name,
+				   value_bytes, slack_bytes, ret_ref);
 	if (r < 0)
 		return r;
 	if (at_ms != 0)
-		ipk__times_move(s, place->entry, *ret_ref);
+		ipk__times_move(s, position->entry, *ret_ref);
 	else if (has_room)
 		ipk__times_add(s, *ret_ref, 0);
 	return 0;
@@ -166,28 +167,28 @@ static int new_entry(struct ipk__store *s, struct ipk__place *place, struct ipk_
 int ipk__key_set(struct ipk__store *s, struct ipk__slice name, struct ipk__slice value,
 		 bool keep_ttl, struct ipk__entry **ret_key)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 	uint32_t ref = 0;
 	int r;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	if (place.entry && !is_container(place.entry) &&
-	    ipk__entry_takes(s, place.entry, value.n_bytes)) {
-		ref = ipk__ref_of(s, place.entry);
-		touch(s, place.entry);
+	ipk__table_lookup(s, s->keys, name, &position);
+	if (position.entry && !is_container(position.entry) &&
+	    ipk__entry_takes(s, position.entry, value.n_bytes)) {
+		ref = ipk__ref_of(s, position.entry);
+		touch(s, position.entry);
 		ipk__slot_begin(s->keys);
-		if (!keep_ttl && ipk__entry_expires_ms(place.entry) != 0)
+		if (!keep_ttl && ipk__entry_expires_ms(position.entry) != 0)
 			ipk__times_change(s, ref, 0);
-		ipk__put(place.entry->value_bytes, (uint32_t)value.n_bytes);
-		set_bytes(ipk__entry_value_at(place.entry), value);
+		ipk__put(position.entry->value_bytes, (uint32_t)value.n_bytes);
+		set_bytes(ipk__entry_value_at(position.entry), value);
 		ipk__slot_end(s->keys);
 	} else {
-		r = new_entry(s, &place, name, value.n_bytes, 0, keep_ttl, &ref);
+		r = new_entry(s, &position, name, value.n_bytes, 0, keep_ttl, &ref);
 		if (r < 0)
 			return r;
 		set_bytes(ipk__entry_value_at(ipk__entry_at(s, ref)), value);
-		replace(s, &place, ref);
+		replace(s, &position, ref);
 	}
 	if (ret_key)
 		*ret_key = ipk__entry_at(s, ref);
@@ -207,28 +208,28 @@ static bool may_stay(const struct ipk__store *s, const struct ipk__entry *e, siz
  * The entry of a string that can hold @n_bytes, with its old bytes: the one that is there,
  * or another one (*ret_moved), which is not linked yet.
  */
-static int make_room(struct ipk__store *s, struct ipk__place *place, struct ipk__slice name,
+static int make_room(struct ipk__store *s, struct ipk__position *position, struct ipk__slice name,
 		     size_t n_bytes, uint32_t *ret_ref, bool *ret_moved)
 {
 	struct ipk__slice old = {0};
 	size_t slack = 0;
 	int r;
 
-	if (place->entry) {
-		if (is_container(place->entry))
+	if (position->entry) {
+		if (is_container(position->entry))
 			return -EPROTOTYPE;
-		if (n_bytes <= IPK__STORE_ITEM_MAX && may_stay(s, place->entry, n_bytes)) {
-			*ret_ref = ipk__ref_of(s, place->entry);
+		if (n_bytes <= IPK__STORE_ITEM_MAX && may_stay(s, position->entry, n_bytes)) {
+			*ret_ref = ipk__ref_of(s, position->entry);
 			*ret_moved = false;
 			return 0;
 		}
-		old = ipk__entry_value(place->entry);
+		old = ipk__entry_value(position->entry);
 		if (n_bytes > old.n_bytes)
 			slack = IPK__MIN(n_bytes, SLACK_MAX);
 	}
-	r = new_entry(s, place, name, n_bytes, slack, true, ret_ref);
+	r = new_entry(s, position, name, n_bytes, slack, true, ret_ref);
 	if (r == -ENOSPC && slack != 0)
-		r = new_entry(s, place, name, n_bytes, 0, true, ret_ref);
+		r = new_entry(s, position, name, n_bytes, 0, true, ret_ref);
 	if (r < 0)
 		return r;
 	old.n_bytes = IPK__MIN(old.n_bytes, n_bytes);
@@ -239,7 +240,7 @@ static int make_room(struct ipk__store *s, struct ipk__place *place, struct ipk_
 
 int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes, char **ret_bytes)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 	struct ipk__entry *e;
 	size_t had;
 	uint32_t ref = 0;
@@ -247,16 +248,16 @@ int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes
 	int r;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	had = place.entry ? place.entry->value_bytes : 0;
-	r = make_room(s, &place, name, n_bytes, &ref, &moved);
+	ipk__table_lookup(s, s->keys, name, &position);
+	had = position.entry ? position.entry->value_bytes : 0;
+	r = make_room(s, &position, name, n_bytes, &ref, &moved);
 	if (r < 0)
 		return r;
 	e = ipk__entry_at(s, ref);
 	if (n_bytes > had)
 		memset(ipk__entry_value_at(e) + had, 0, n_bytes - had);
 	if (moved)
-		replace(s, &place, ref);
+		replace(s, &position, ref);
 	else
 		touch(s, e);
 	ipk__slot_begin(s->keys);
@@ -269,7 +270,7 @@ int ipk__key_resize(struct ipk__store *s, struct ipk__slice name, size_t n_bytes
 int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
 		   struct ipk__slice bytes)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 	struct ipk__entry *e;
 	size_t had, end = offset + bytes.n_bytes;
 	uint32_t ref = 0;
@@ -280,10 +281,10 @@ int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
 	if (end < offset || end > IPK__STORE_ITEM_MAX)
 		return -EMSGSIZE;
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	had = place.entry ? place.entry->value_bytes : 0;
+	ipk__table_lookup(s, s->keys, name, &position);
+	had = position.entry ? position.entry->value_bytes : 0;
 	end = IPK__MAX(end, had);
-	r = make_room(s, &place, name, end, &ref, &moved);
+	r = make_room(s, &position, name, end, &ref, &moved);
 	if (r < 0)
 		return r;
 	e = ipk__entry_at(s, ref);
@@ -296,7 +297,7 @@ int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
 		bytes.n_bytes = 0;
 	}
 	if (moved) {
-		replace(s, &place, ref);
+		replace(s, &position, ref);
 		return 0;
 	}
 	touch(s, e);
@@ -307,32 +308,33 @@ int ipk__key_write(struct ipk__store *s, struct ipk__slice name, size_t offset,
 	return 0;
 }
 
-int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__type type,
+int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__key_type type,
 		  struct ipk__entry **ret_key)
 {
 	struct ipk__shm_link link = {.type = type};
-	struct ipk__place place;
+	struct ipk__position position;
 	uint32_t ref = 0;
 	int r;
 
-	if (type != IPK__TYPE_HASH && type != IPK__TYPE_LIST && type != IPK__TYPE_THING)
-		return -EINVAL;
+	IPK__REQUIRE(type == IPK__TYPE_HASH || type == IPK__TYPE_LIST ||
+			     type == IPK__TYPE_SYNC_OBJECT,
+		     "type: a hash, a list or a sync object");
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	if (place.entry)
+	ipk__table_lookup(s, s->keys, name, &position);
+	if (position.entry)
 		return -EEXIST;
-	r = ipk__table_ready(s, s->keys, &place);
+	r = ipk__table_ready(s, s->keys, &position);
 	if (r == 0)
 		r = ipk__slot_make(s, type, &link.slot);
 	if (r < 0)
 		return r;
-	r = ipk__entry_new(s, IPK__ENTRY_IS_CONTAINER, &place, name, sizeof link, 0, &ref);
+	r = ipk__entry_new(s, IPK__ENTRY_IS_CONTAINER, &position, name, sizeof link, 0, &ref);
 	if (r < 0) {
 		ipk__slot_drop(s, link.slot);
 		return r;
 	}
 	memcpy(ipk__entry_value_at(ipk__entry_at(s, ref)), &link, sizeof link);
-	replace(s, &place, ref);
+	replace(s, &position, ref);
 	if (ret_key)
 		*ret_key = ipk__entry_at(s, ref);
 	return 0;
@@ -340,23 +342,23 @@ int ipk__key_make(struct ipk__store *s, struct ipk__slice name, enum ipk__type t
 
 bool ipk__key_remove(struct ipk__store *s, struct ipk__slice name)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	if (!place.entry)
+	ipk__table_lookup(s, s->keys, name, &position);
+	if (!position.entry)
 		return false;
-	replace(s, &place, 0);
+	replace(s, &position, 0);
 	return true;
 }
 
 /* A copy of @e under another name, with its time to live. */
-static int copy_as(struct ipk__store *s, const struct ipk__entry *e, const struct ipk__place *place,
-		   struct ipk__slice name, uint32_t *ret_ref)
+static int copy_as(struct ipk__store *s, const struct ipk__entry *e,
+		   const struct ipk__position *position, struct ipk__slice name, uint32_t *ret_ref)
 {
 	uint32_t flags = e->name & ~IPK__ENTRY_NAME_MASK;
 	struct ipk__entry *copy;
-	int r = ipk__entry_new(s, flags, place, name, e->value_bytes, 0, ret_ref);
+	int r = ipk__entry_new(s, flags, position, name, e->value_bytes, 0, ret_ref);
 
 	if (r < 0)
 		return r;
@@ -377,13 +379,13 @@ static void set_slot_words(struct ipk__shm_slot *slot, uint64_t id, int64_t expi
 
 int ipk__key_rename(struct ipk__store *s, struct ipk__slice from, struct ipk__slice to)
 {
-	struct ipk__place source, target;
+	struct ipk__position source, target;
 	uint32_t ref = 0, old_from, old_to;
 	int r;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, from, &source);
-	ipk__table_look(s, s->keys, to, &target);
+	ipk__table_lookup(s, s->keys, from, &source);
+	ipk__table_lookup(s, s->keys, to, &target);
 	if (!source.entry)
 		return -ENOENT;
 	if (source.entry == target.entry) {
@@ -403,7 +405,7 @@ int ipk__key_rename(struct ipk__store *s, struct ipk__slice from, struct ipk__sl
 	ipk__slot_begin(s->keys);
 	ipk__table_link(s, s->keys, &target, ref);
 	/* What led to the old one may have been in what was just unlinked. */
-	ipk__table_look(s, s->keys, from, &source);
+	ipk__table_lookup(s, s->keys, from, &source);
 	old_from = *source.link;
 	ipk__table_link(s, s->keys, &source, 0);
 	ipk__slot_end(s->keys);
@@ -443,7 +445,7 @@ void ipk__keys_clear(struct ipk__store *s)
 		s->spare_slot = number;
 }
 
-/* --- time to live --- */
+/* --- time to live ----------------------------------------------------------------------------- */
 
 /* A time in an entry that has room for one. */
 static void change_time(struct ipk__store *s, struct ipk__entry *key, int64_t at_ms)
@@ -460,7 +462,7 @@ static void change_time(struct ipk__store *s, struct ipk__entry *key, int64_t at
 
 int ipk__key_expire(struct ipk__store *s, struct ipk__slice name, int64_t at_ms)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 	struct ipk__entry *e;
 	uint32_t ref = 0, old;
 	int r = ipk__times_reserve(s);
@@ -468,22 +470,22 @@ int ipk__key_expire(struct ipk__store *s, struct ipk__slice name, int64_t at_ms)
 	if (r < 0)
 		return r;
 	ipk__store_settle(s);
-	ipk__table_look(s, s->keys, name, &place);
-	e = place.entry;
+	ipk__table_lookup(s, s->keys, name, &position);
+	e = position.entry;
 	if (!e)
 		return -ENOENT;
 	if (at_ms == 0 && ipk__entry_expires_ms(e) == 0)
 		return 0;
 	if (!(e->name & IPK__ENTRY_HAS_TTL)) {
 		r = ipk__entry_new(s, (e->name & IPK__ENTRY_IS_CONTAINER) | IPK__ENTRY_HAS_TTL,
-				   &place, name, e->value_bytes, 0, &ref);
+				   &position, name, e->value_bytes, 0, &ref);
 		if (r < 0)
 			return r;
 		set_bytes(ipk__entry_value_at(ipk__entry_at(s, ref)), ipk__entry_value(e));
 		ipk__times_add(s, ref, 0);
-		old = *place.link;
+		old = *position.link;
 		ipk__slot_begin(s->keys);
-		ipk__table_link(s, s->keys, &place, ref);
+		ipk__table_link(s, s->keys, &position, ref);
 		ipk__slot_end(s->keys);
 		ipk__heap_free(&s->heap, old);
 		e = ipk__entry_at(s, ref);

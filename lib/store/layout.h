@@ -1,16 +1,16 @@
 /*
- * layout.h - what lies in the store's segment, for its writer and its readers.
+ * layout.h - the layout of the store's segment, for its writer and its readers.
  *
- *   [struct ipk__shm_store: header, keyspace, board][chunks of 64 KiB: slots, entries, ...]
+ *   [struct ipk__shm_store: header, keyspace, status][chunks of 64 KiB: slots, entries, ...]
  *
- * A ref is where something lies, in units of 16 bytes from the segment's start; 0 is none.
- * Each container (a table, a list, a thing) has a slot: 128 bytes that never become anything
- * but a slot again, so that a reader with an old spot finds a sequence word and an id there.
+ * A ref is a position in units of 16 bytes from the segment's start; 0 is none. Each container (a
+ * table, a list, an object) has a slot: 128 bytes that are only ever reused as a slot, so a reader
+ * with an old position finds a sequence word and an id there.
  *
- * The writer makes a slot's sequence odd, changes what hangs on the slot, and makes it even.
- * What a reader met on its way counts only when the sequence was even and is the same
- * afterwards. Memory that was freed and used again meanwhile is thus harmless: it was
- * unlinked under an odd sequence, and the writer's release fence comes before all it did then.
+ * The writer makes a slot's sequence odd, changes what belongs to the slot, and makes it even. What
+ * a reader has read is valid only if the sequence was even and is the same afterwards. Memory that
+ * was freed and reused meanwhile is thus harmless: it was unlinked under an odd sequence, and the
+ * writer's release fence precedes everything it did then.
  */
 #ifndef IPK_STORE_LAYOUT_H
 #define IPK_STORE_LAYOUT_H
@@ -21,16 +21,16 @@
 #include <stdint.h>
 
 #include "base/base_internal.h"
-#include "shm/robust_lock.h"
-#include "shm/segment.h"
+#include "shared/robust_lock.h"
+#include "shared/segment.h"
 #include "store/store.h"
-#include "store/things.h"
+#include "store/shared_objects.h"
 
 #define IPK__STORE_CHUNK_BYTES ((uint64_t)64 << 10)
 #define IPK__REF_UNIT 16u
 #define IPK__SLOT_BYTES 128u
 #define IPK__BUCKET_BITS_MAX 31u
-/* Not more at once: a step of SCAN takes all buckets that become one. */
+/* A limit: a step of SCAN visits all buckets that merge into one. */
 #define IPK__SHRINK_BITS 3
 #define IPK__STORE_ID_KEYS 1u /* of the keyspace; those of containers are larger */
 
@@ -43,14 +43,14 @@ struct ipk__shm_table {
 	uint64_t moved;
 	uint32_t buckets[2]; /* refs of arrays of refs; 0 none */
 	uint8_t bits[2];     /* log2 of how many buckets */
-	uint8_t phase;       /* the writer's own, like all that follows */
+	uint8_t phase;       /* private to the writer, like all that follows */
 	uint8_t is_busy;
 	uint32_t filled_chunks;
 	uint32_t next_busy;
 	uint32_t prev_busy;
 };
 
-/* In a list's spine: one for each node, by the absolute number of its first item. */
+/* In a list's spine: one for each node, with the absolute number of its first item. */
 struct ipk__shm_vertebra {
 	int64_t start;
 	uint32_t node;
@@ -61,7 +61,7 @@ struct ipk__shm_list {
 	uint64_t version;
 	uint64_t n_bytes;
 	uint64_t n_items;
-	uint32_t spine; /* ref of an array of vertebrae, in use from head to head + n_nodes */
+	uint32_t spine; /* ref of an array of spine entries, in use from head to head + n_nodes */
 	uint32_t spine_room;
 	uint32_t head;
 	uint32_t n_nodes;
@@ -69,9 +69,9 @@ struct ipk__shm_list {
 
 struct ipk__shm_slot {
 	_Atomic uint64_t seq; /* odd: being changed */
-	_Atomic uint64_t id;  /* 0: free; another one when removed, renamed or replaced */
-	uint32_t type;        /* enum ipk__type */
-	uint32_t next;        /* the writer's own: of the free, or of what waits to be freed */
+	_Atomic uint64_t id;  /* 0: free; a new one when removed, renamed or replaced */
+	uint32_t type;        /* enum ipk__key_type */
+	uint32_t next;        /* private to the writer: link of the free list or the garbage list */
 	int64_t expires_ms;
 	union {
 		struct {
@@ -80,7 +80,7 @@ struct ipk__shm_slot {
 		};
 		struct ipk__shm_table table;
 		struct ipk__shm_list list;
-		struct ipk__shm_thing thing;
+		struct ipk__shm_sync_object object;
 		char room[96];
 	};
 };
@@ -88,7 +88,7 @@ _Static_assert(sizeof(struct ipk__shm_slot) == IPK__SLOT_BYTES, "layout");
 _Static_assert(offsetof(struct ipk__shm_slot, next) == 20, "layout");
 _Static_assert(offsetof(struct ipk__shm_slot, table) == 32, "layout");
 
-/* Then: struct ipk__shm_ttl when it has one, the name, the value. */
+/* Followed by struct ipk__shm_ttl if it has one, the name, the value. */
 struct ipk__entry {
 	uint32_t next;
 	uint32_t hash;
@@ -106,7 +106,7 @@ _Static_assert(IPK__STORE_ITEM_MAX <= IPK__ENTRY_NAME_MASK, "a name's length fit
 /* Not aligned: at most to 4. */
 struct ipk__shm_ttl {
 	uint32_t at_ms[2];
-	uint32_t place; /* the writer's own: in its heap of times */
+	uint32_t position; /* private to the writer: index in its heap of times */
 };
 struct ipk__shm_link {
 	uint32_t slot;
@@ -114,17 +114,17 @@ struct ipk__shm_link {
 };
 
 /*
- * A node of a list: items' places grow from its beginning, their bytes from its end down.
- * An item too large for that is alone in its node.
+ * A node of a list: the items' entries grow from its beginning, their bytes from its end down. An
+ * item too large for that is alone in its node.
  */
 struct ipk__shm_item {
 	uint16_t offset;
 	uint16_t n_bytes;
 };
 struct ipk__shm_node {
-	uint32_t room_bytes; /* of the node, all in all */
+	uint32_t room_bytes; /* total size of the node */
 	uint16_t n_items;
-	uint16_t low; /* where the items' bytes begin; 0: one large item */
+	uint16_t low; /* offset of the items' bytes; 0: one large item */
 	union {
 		struct ipk__shm_item items[1]; /* n_items of them */
 		struct {
@@ -138,16 +138,17 @@ struct ipk__shm_node {
 _Static_assert(offsetof(struct ipk__shm_node, items) == IPK__NODE_HEAD_BYTES, "layout");
 _Static_assert(offsetof(struct ipk__shm_node, large.bytes) == IPK__NODE_LARGE_BYTES, "layout");
 
-/* The segment begins with it. */
+/* At the beginning of the segment. */
 struct ipk__shm_store {
 	struct ipk__shm_header header;
-	alignas(IPK__CACHE_LINE) struct ipk__lock owner; /* held by the server while it lives */
-	_Atomic uint32_t is_closed;                      /* by a thread that could not release it */
+	/* held by the server while it is alive */
+	alignas(IPK__CACHE_LINE) struct ipk__robust_lock owner;
+	_Atomic uint32_t is_closed; /* by a thread that could not release it */
 	unsigned char hash_key[16];
-	_Atomic uint64_t end_bytes; /* nothing lies beyond; only grows */
+	_Atomic uint64_t end_bytes; /* everything is below; only grows */
 	_Atomic uint64_t first_id;  /* containers with smaller ids are gone */
 	alignas(IPK__CACHE_LINE) struct ipk__shm_slot keys;
-	struct ipk__shm_board board;
+	struct ipk__shm_status status;
 };
 _Static_assert(offsetof(struct ipk__shm_store, keys) % IPK__SLOT_BYTES == 0, "is a slot");
 #define IPK__STORE_KEYS_SLOT ((uint32_t)(offsetof(struct ipk__shm_store, keys) / IPK__SLOT_BYTES))

@@ -1,12 +1,12 @@
 /*
- * store.c - the store as a whole: its segment, its slots, and what is done bit by bit.
+ * store.c - the store as a whole: its segment, its slots, and incremental work.
  *
- * The segment is a file in memory, far larger than it will ever be, and mapped once by
- * everybody: growing means filling in pages, so no reader ever has to map it anew.
+ * The segment is a memory file with a size far beyond its use, mapped once by each process: growing
+ * means allocating pages, so no reader ever has to remap it.
  *
- * What is removed is out of sight at once. A container with much in it goes to a list of
- * garbage, through its slot, and is freed piece by piece: by later changes, by
- * ipk__store_step(), and by whoever finds no room left.
+ * A removed object is unreachable at once. A large container goes to a garbage list, through its
+ * slot, and is freed piece by piece: by later changes, by ipk__store_step(), and by an allocation
+ * that finds no memory.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 #define STEP_PIECES 64
 #define NEED_PIECES 256
 
-/* --- making and ending it --- */
+/* --- making and ending it --------------------------------------------------------------------- */
 
 static int make_segment(const char *label, struct ipk__segment *ret_segment)
 {
@@ -45,9 +45,9 @@ static int fill_in(struct ipk__store *s)
 	if (r == 0)
 		r = ipk__os_random(shared->hash_key, sizeof shared->hash_key);
 	if (r == 0)
-		r = ipk__lock_init(&shared->owner);
+		r = ipk__robust_lock_init(&shared->owner);
 	if (r == 0)
-		r = ipk__lock_try(&shared->owner, &recovered);
+		r = ipk__robust_lock_try(&shared->owner, &recovered);
 	if (r < 0)
 		return r;
 	s->owner_pid = ipk__os_pid();
@@ -92,7 +92,7 @@ int ipk__store_create(const struct ipk__store_opts *opts, struct ipk__store **re
 }
 
 /*
- * From here on readers see that nobody is there; after a fork only for the child's sake, the
+ * From here on readers see that there is no writer; after a fork only for the child's sake, the
  * store is still its parent's. Only the thread that took the lock can give it back, and until
  * it ends the kernel may look at it: for another thread's sake its page stays mapped.
  */
@@ -101,7 +101,7 @@ static void leave_segment(struct ipk__store *s)
 	if (s->owner_pid == ipk__os_pid()) {
 		atomic_store(&s->shared->is_closed, 1);
 		if (s->owner_tid == ipk__os_tid()) {
-			ipk__lock_release(&s->shared->owner);
+			ipk__robust_lock_release(&s->shared->owner);
 		} else {
 			ipk__os_unmap((char *)s->shared + FIXED_BYTES,
 				      s->segment.mapped_bytes - FIXED_BYTES);
@@ -138,14 +138,19 @@ uint64_t ipk__store_resident_bytes(const struct ipk__store *s)
 	return ipk__heap_resident_bytes(&s->heap);
 }
 
+uint64_t ipk__store_max_bytes(const struct ipk__store *s)
+{
+	return s->heap.max_bytes == UINT64_MAX ? 0 : s->heap.max_bytes;
+}
+
 void ipk__store_set_max_bytes(struct ipk__store *s, uint64_t max_bytes)
 {
 	s->heap.max_bytes = max_bytes == 0 ? UINT64_MAX : max_bytes;
 }
 
-struct ipk__shm_board *ipk__store_board(struct ipk__store *s)
+struct ipk__shm_status *ipk__store_status(struct ipk__store *s)
 {
-	return &s->shared->board;
+	return &s->shared->status;
 }
 
 struct ipk__table *ipk__store_keys(struct ipk__store *s)
@@ -159,7 +164,7 @@ void ipk__store_close_open(struct ipk__store *s)
 	s->open = NULL;
 }
 
-/* --- room --- */
+/* --- room ------------------------------------------------------------------------------------- */
 
 int ipk__store_alloc(struct ipk__store *s, size_t n_bytes, uint32_t *ret_ref)
 {
@@ -183,9 +188,9 @@ int ipk__store_alloc_slot(struct ipk__store *s, uint32_t *ret_slot)
 	return r;
 }
 
-/* --- slots --- */
+/* --- slots ------------------------------------------------------------------------------------ */
 
-int ipk__slot_make(struct ipk__store *s, enum ipk__type type, uint32_t *ret_slot)
+int ipk__slot_make(struct ipk__store *s, enum ipk__key_type type, uint32_t *ret_slot)
 {
 	struct ipk__shm_slot *slot;
 	uint32_t number;
@@ -199,7 +204,7 @@ int ipk__slot_make(struct ipk__store *s, enum ipk__type type, uint32_t *ret_slot
 	slot->next = 0;
 	slot->expires_ms = 0;
 	memset(slot->room, 0, sizeof slot->room);
-	if (type != IPK__TYPE_THING)
+	if (type != IPK__TYPE_SYNC_OBJECT)
 		slot->version = ++s->last_version;
 	atomic_store_explicit(&slot->id, ++s->last_id, memory_order_relaxed);
 	ipk__slot_end(slot);
@@ -214,7 +219,7 @@ void ipk__slot_drop(struct ipk__store *s, uint32_t number)
 	ipk__slot_begin(slot);
 	atomic_store_explicit(&slot->id, 0, memory_order_relaxed);
 	ipk__slot_end(slot);
-	if (slot->type == IPK__TYPE_THING) {
+	if (slot->type == IPK__TYPE_SYNC_OBJECT) {
 		ipk__heap_free_slot(&s->heap, number);
 		return;
 	}
@@ -232,7 +237,7 @@ uint32_t ipk__garbage_step(struct ipk__store *s, uint32_t n_pieces)
 		return 0;
 	s->garbage = slot->next; /* freeing all keys adds their containers */
 	if (slot->type == IPK__TYPE_LIST)
-		n = ipk__list_free_some(s, slot, n_pieces);
+		n = ipk__store_list_free_some(s, slot, n_pieces);
 	else
 		n = ipk__table_free_some(s, slot, n_pieces);
 	if (n == 0) {
@@ -244,7 +249,7 @@ uint32_t ipk__garbage_step(struct ipk__store *s, uint32_t n_pieces)
 	return n;
 }
 
-/* --- bit by bit --- */
+/* --- bit by bit ------------------------------------------------------------------------------- */
 
 bool ipk__store_step(struct ipk__store *s, int64_t budget_ns)
 {

@@ -1,6 +1,4 @@
-/*
- * store_internal.h - what the files of the store share: its writer's side.
- */
+/* store_internal.h - declarations shared by the writer's side of the store. */
 #ifndef IPK_STORE_STORE_INTERNAL_H
 #define IPK_STORE_STORE_INTERNAL_H
 
@@ -33,30 +31,32 @@ struct ipk__store {
 	uint64_t last_version;
 	uint64_t *versions;
 	uint32_t busy;       /* slots of tables that are being rehashed */
-	uint32_t garbage;    /* slots whose contents wait to be freed */
-	uint32_t spare_slot; /* taken ahead, for what must not fail */
+	uint32_t garbage;    /* slots whose contents are yet to be freed */
+	uint32_t spare_slot; /* allocated ahead, for operations that must not fail */
 	/* expire.c: a heap of times, four children each. */
 	struct ipk__deadline_node *times;
 	uint32_t n_times;
 	uint32_t times_room;
 };
 
-/* Where an entry hangs, or would. */
-struct ipk__place {
+/* The position of an entry, existing or not. */
+struct ipk__position {
 	uint32_t hash;
-	uint32_t *link; /* that leads to it; the bucket when there is none; NULL: no buckets yet */
+	uint32_t *link; /* the link to it; the bucket when there is none; NULL: no buckets yet */
 	struct ipk__entry *entry;
 };
 
-/* --- store.c --- */
+/* --- store.c ---------------------------------------------------------------------------------- */
 
-/* Between these two readers of @slot wait, or come again. */
+/* Between these two readers of @slot wait, or retry. */
 static inline void ipk__slot_begin(struct ipk__shm_slot *slot)
 {
 	uint64_t seq = atomic_load_explicit(&slot->seq, memory_order_relaxed);
 
 	atomic_store_explicit(&slot->seq, seq + 1, memory_order_relaxed);
-	/* Whoever sees anything of what follows sees that the sequence is odd, or later. */
+	/*
+	 * A reader that sees any of the following stores sees that the sequence is odd, or later.
+	 */
 	atomic_thread_fence(memory_order_release);
 }
 
@@ -67,7 +67,7 @@ static inline void ipk__slot_end(struct ipk__shm_slot *slot)
 	atomic_store_explicit(&slot->seq, seq + 1, memory_order_release);
 }
 
-/* Words that a reader may look at meanwhile: never in two halves. */
+/* Words that a reader may be reading: stored without tearing. */
 #define ipk__put(word, value) __atomic_store_n(&(word), (value), __ATOMIC_RELAXED)
 
 void ipk__store_close_open(struct ipk__store *s);
@@ -77,16 +77,16 @@ static inline void ipk__store_settle(struct ipk__store *s)
 		ipk__store_close_open(s);
 }
 
-/* As of the heap's, but what waits to be freed is freed first when there is no room. */
+/* As the heap's, but frees pending garbage first when there is no memory. */
 int ipk__store_alloc(struct ipk__store *s, size_t n_bytes, uint32_t *ret_ref);
 int ipk__store_alloc_slot(struct ipk__store *s, uint32_t *ret_slot);
 /* A container of @type in a slot of its own, empty. */
-int ipk__slot_make(struct ipk__store *s, enum ipk__type type, uint32_t *ret_slot);
-/* Nobody finds it any more; what hangs on it is freed in time. */
+int ipk__slot_make(struct ipk__store *s, enum ipk__key_type type, uint32_t *ret_slot);
+/* Readers do not find it any more; its contents are freed later. */
 void ipk__slot_drop(struct ipk__store *s, uint32_t slot);
-/* Up to @n_pieces of what waits to be freed; how many were. */
+/* Frees up to @n_pieces of garbage; returns how many. */
 uint32_t ipk__garbage_step(struct ipk__store *s, uint32_t n_pieces);
-/* What a change costs beside itself. */
+/* The background work of each change. */
 void ipk__store_tick(struct ipk__store *s, struct ipk__shm_slot *slot);
 
 static inline struct ipk__shm_slot *ipk__slot_of_table(struct ipk__table *t)
@@ -94,7 +94,7 @@ static inline struct ipk__shm_slot *ipk__slot_of_table(struct ipk__table *t)
 	return (struct ipk__shm_slot *)t;
 }
 
-static inline struct ipk__shm_slot *ipk__slot_of_list(struct ipk__list *l)
+static inline struct ipk__shm_slot *ipk__slot_of_list(struct ipk__store_list *l)
 {
 	return (struct ipk__shm_slot *)l;
 }
@@ -109,7 +109,7 @@ static inline struct ipk__entry *ipk__entry_at(const struct ipk__store *s, uint3
 	return ref == 0 ? NULL : ipk__heap_at(&s->heap, ref);
 }
 
-/* --- table.c --- */
+/* --- table.c ---------------------------------------------------------------------------------- */
 
 static inline char *ipk__entry_value_at(const struct ipk__entry *e)
 {
@@ -117,43 +117,44 @@ static inline char *ipk__entry_value_at(const struct ipk__entry *e)
 }
 
 uint32_t ipk__table_hash(const unsigned char key[16], struct ipk__slice name);
-void ipk__table_look(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__slice name,
-		     struct ipk__place *ret_place);
-/* An array of buckets when there is none yet; then the place is good for linking. */
-int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__place *place);
+void ipk__table_lookup(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__slice name,
+		       struct ipk__position *ret_position);
+/* Allocates an array of buckets if there is none yet; then the position is valid for linking. */
+int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot,
+		     struct ipk__position *position);
 /*
- * An entry that nobody sees yet. Its value is @value_bytes long and filled by the caller;
+ * An entry that is not visible yet. Its value is @value_bytes long and filled by the caller;
  * @slack_bytes are allocated beyond. @flags: IPK__ENTRY_*.
  */
-int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__place *place,
+int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__position *position,
 		   struct ipk__slice name, size_t value_bytes, size_t slack_bytes,
 		   uint32_t *ret_ref);
-/* In the slot's odd time: @ref instead of what is there, if there is, and 0 removes it. */
+/* While the slot is odd: replaces the entry at this position, if any, by @ref; 0 removes it. */
 void ipk__table_link(struct ipk__store *s, struct ipk__shm_slot *slot,
-		     const struct ipk__place *place, uint32_t ref);
-/* Whether a value of @value_bytes goes into @entry without wasting room. */
+		     const struct ipk__position *position, uint32_t ref);
+/* Whether a value of @value_bytes fits into @entry without wasting memory. */
 bool ipk__entry_takes(const struct ipk__store *s, const struct ipk__entry *entry,
 		      size_t value_bytes);
-/* Some of the rehashing of one table; false: it was the last of it. */
+/* Some of the rehashing of one table; false: it is complete. */
 bool ipk__rehash_step(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n_buckets);
-/* Whether it should grow or shrink now; begins it. */
+/* Whether it should grow or shrink now; starts that. */
 void ipk__table_resize(struct ipk__store *s, struct ipk__shm_slot *slot);
-/* All that hangs on @from hangs on @to instead, in @from's odd time. */
+/* Moves the contents of @from to @to, while @from is odd. */
 void ipk__table_take(struct ipk__store *s, struct ipk__shm_slot *from, struct ipk__shm_slot *to);
-/* Up to @n pieces of a table that nobody sees any more; 0: all is gone. */
+/* Frees up to @n pieces of a table that is not visible any more; 0: complete. */
 uint32_t ipk__table_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n);
 
-/* --- store_list.c --- */
+/* --- store_list.c ----------------------------------------------------------------------------- */
 
-uint32_t ipk__list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n);
+uint32_t ipk__store_list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n);
 
-/* --- expire.c --- */
+/* --- expire.c --------------------------------------------------------------------------------- */
 
 int64_t ipk__entry_expires_ms(const struct ipk__entry *entry);
-int ipk__times_reserve(struct ipk__store *s); /* room for one more: what follows cannot fail */
-/* The entry at @ref, which has room for a time, has this one now. */
+int ipk__times_reserve(struct ipk__store *s); /* one more entry: what follows cannot fail */
+/* Sets the time of the entry at @ref, which has space for one. */
 void ipk__times_add(struct ipk__store *s, uint32_t ref, int64_t at_ms);
-/* @from's time goes to the entry at @ref, which takes its place. */
+/* Moves @from's time to the entry at @ref, which takes its position. */
 void ipk__times_move(struct ipk__store *s, const struct ipk__entry *from, uint32_t ref);
 void ipk__times_change(struct ipk__store *s, uint32_t ref, int64_t at_ms);
 void ipk__times_remove(struct ipk__store *s, const struct ipk__entry *entry);

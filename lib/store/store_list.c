@@ -1,14 +1,14 @@
 /*
- * store_list.c - lists: nodes of some items each, and a spine that says which node has which.
+ * store_list.c - lists: nodes of some items each, and a spine that maps item numbers to nodes.
  *
- * Items have absolute numbers, and the spine has the number of each node's first one: a push
- * or pop at either end changes one node and one vertebra, and an index is found by bisection.
- * A change in the middle renumbers the shorter side of the spine.
+ * Items have absolute numbers, and the spine has the number of each node's first one: a push or pop
+ * at either end changes one node and one spine entry, and an index is found by bisection. A change
+ * in the middle renumbers the shorter side of the spine.
  *
- * A node is up to 4 KiB or 128 items: places grow from its beginning, bytes from its end
- * down, so a new item's bytes are written where no reader looks yet, and only its place is
- * put in under an odd sequence. What does not fit is built anew beside, compact, and takes
- * the old node's place. Small lists have small nodes.
+ * A node is up to 4 KiB or 128 items: its entries grow from its beginning, bytes from its end down,
+ * so a new item's bytes are written where no reader reads yet, and only its entry is stored under
+ * an odd sequence. If an item does not fit, a new, compact node is built and replaces the old one.
+ * Small lists have small nodes.
  */
 #include <errno.h>
 #include <string.h>
@@ -56,9 +56,9 @@ static struct ipk__slice item_of(const node_t *node, uint32_t i)
 	return IPK__SLICE((const char *)node + node->items[i].offset, node->items[i].n_bytes);
 }
 
-/* Which node has the item of that index, which is in range; *ret_place in it. */
+/* Which node has the item of that index, which is in range; *ret_position in it. */
 static uint32_t find_node(const struct ipk__store *s, const slot_t *slot, uint64_t index,
-			  uint32_t *ret_place)
+			  uint32_t *ret_position)
 {
 	const vertebra_t *spine = spine_of(s, slot);
 	int64_t number = spine[0].start + (int64_t)index;
@@ -70,11 +70,11 @@ static uint32_t find_node(const struct ipk__store *s, const slot_t *slot, uint64
 		k = spine[k + half].start <= number ? k + half : k;
 		n -= half;
 	}
-	*ret_place = (uint32_t)(number - spine[k].start);
+	*ret_position = (uint32_t)(number - spine[k].start);
 	return k;
 }
 
-/* --- making nodes --- */
+/* --- making nodes ----------------------------------------------------------------------------- */
 
 static size_t live_bytes(struct part part)
 {
@@ -157,7 +157,7 @@ static size_t room_for(size_t n_bytes)
 	return IPK__MIN(IPK__MAX(2 * n_bytes, NODE_BYTES_MIN), NODE_BYTES_MAX);
 }
 
-/* --- the spine --- */
+/* --- the spine -------------------------------------------------------------------------------- */
 
 /* Room for @n_more vertebrae before the first or behind the last. */
 static int reserve(struct ipk__store *s, slot_t *slot, bool front, uint32_t n_more)
@@ -197,7 +197,7 @@ static void renumber(vertebra_t *spine, uint32_t from, uint32_t to, int64_t by)
 		spine[k].start += by;
 }
 
-/* Node @k got @by items more: whoever is on the shorter side moves. */
+/* Node @k got @by items more: the shorter side moves. */
 static void count_on(const struct ipk__store *s, slot_t *slot, uint32_t k, int64_t by)
 {
 	struct ipk__shm_list *l = &slot->list;
@@ -281,7 +281,7 @@ static int replace_nodes(struct ipk__store *s, slot_t *slot, uint32_t k, uint32_
 	return 0;
 }
 
-/* --- putting in --- */
+/* --- putting in ------------------------------------------------------------------------------- */
 
 static size_t gap_of(const node_t *node)
 {
@@ -410,13 +410,13 @@ static void changed(struct ipk__store *s, slot_t *slot)
 		ipk__garbage_step(s, 2);
 }
 
-uint64_t ipk__list_len(const struct ipk__list *l)
+uint64_t ipk__store_list_len(const struct ipk__store_list *l)
 {
 	return ((const slot_t *)l)->list.n_items;
 }
 
-int ipk__list_insert(struct ipk__store *s, struct ipk__list *l, uint64_t index,
-		     struct ipk__slice item)
+int ipk__store_list_insert(struct ipk__store *s, struct ipk__store_list *l, uint64_t index,
+			   struct ipk__slice item)
 {
 	slot_t *slot = ipk__slot_of_list(l);
 	uint32_t k, j;
@@ -439,35 +439,36 @@ int ipk__list_insert(struct ipk__store *s, struct ipk__list *l, uint64_t index,
 	return r;
 }
 
-int ipk__list_push(struct ipk__store *s, struct ipk__list *l, bool front, struct ipk__slice item)
+int ipk__store_list_push(struct ipk__store *s, struct ipk__store_list *l, bool front,
+			 struct ipk__slice item)
 {
-	return ipk__list_insert(s, l, front ? 0 : ipk__list_len(l), item);
+	return ipk__store_list_insert(s, l, front ? 0 : ipk__store_list_len(l), item);
 }
 
 /* In the room of the old item, or in what is free; false: neither will do. */
 static bool set_in_place(slot_t *slot, node_t *node, uint32_t j, struct ipk__slice item)
 {
-	struct ipk__shm_item place;
+	struct ipk__shm_item position;
 
 	if (is_large(node) || item.n_bytes > ITEM_BYTES_MAX)
 		return false;
-	place = node->items[j];
-	if (item.n_bytes <= place.n_bytes) {
+	position = node->items[j];
+	if (item.n_bytes <= position.n_bytes) {
 		ipk__slot_begin(slot);
 		node->items[j].n_bytes = (uint16_t)item.n_bytes;
 		if (item.n_bytes > 0)
-			memcpy((char *)node + place.offset, item.bytes, item.n_bytes);
+			memcpy((char *)node + position.offset, item.bytes, item.n_bytes);
 		ipk__slot_end(slot);
 		return true;
 	}
 	if (gap_of(node) < item.n_bytes)
 		return false;
-	place = (struct ipk__shm_item){(uint16_t)(node->low - item.n_bytes),
-				       (uint16_t)item.n_bytes};
-	memcpy((char *)node + place.offset, item.bytes, item.n_bytes);
+	position = (struct ipk__shm_item){(uint16_t)(node->low - item.n_bytes),
+					  (uint16_t)item.n_bytes};
+	memcpy((char *)node + position.offset, item.bytes, item.n_bytes);
 	ipk__slot_begin(slot);
-	node->items[j] = place;
-	node->low = place.offset;
+	node->items[j] = position;
+	node->low = position.offset;
 	ipk__slot_end(slot);
 	return true;
 }
@@ -491,7 +492,8 @@ static int set_compact(struct ipk__store *s, slot_t *slot, uint32_t k, uint32_t 
 	return r < 0 ? r : replace_nodes(s, slot, k, 1, &ref, 1);
 }
 
-int ipk__list_set(struct ipk__store *s, struct ipk__list *l, uint64_t index, struct ipk__slice item)
+int ipk__store_list_set(struct ipk__store *s, struct ipk__store_list *l, uint64_t index,
+			struct ipk__slice item)
 {
 	slot_t *slot = ipk__slot_of_list(l);
 	uint32_t k, j;
@@ -511,7 +513,7 @@ int ipk__list_set(struct ipk__store *s, struct ipk__list *l, uint64_t index, str
 	return r;
 }
 
-/* --- taking out --- */
+/* --- taking out ------------------------------------------------------------------------------- */
 
 /* In the slot's odd time: the items [from, to) of node @k, not all it has. */
 static void cut(struct ipk__store *s, slot_t *slot, uint32_t k, uint32_t from, uint32_t to)
@@ -641,7 +643,8 @@ static void shrink_spine(struct ipk__store *s, slot_t *slot)
 	ipk__heap_free(&s->heap, old);
 }
 
-void ipk__list_remove(struct ipk__store *s, struct ipk__list *l, uint64_t index, uint64_t n)
+void ipk__store_list_remove(struct ipk__store *s, struct ipk__store_list *l, uint64_t index,
+			    uint64_t n)
 {
 	slot_t *slot = ipk__slot_of_list(l);
 	bool is_inside = index > 0 && index + n < slot->list.n_items;
@@ -658,7 +661,7 @@ void ipk__list_remove(struct ipk__store *s, struct ipk__list *l, uint64_t index,
 	changed(s, slot);
 }
 
-uint32_t ipk__list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n)
+uint32_t ipk__store_list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, uint32_t n)
 {
 	struct ipk__shm_list *l = &slot->list;
 	uint32_t n_done = 0;
@@ -675,9 +678,10 @@ uint32_t ipk__list_free_some(struct ipk__store *s, struct ipk__shm_slot *slot, u
 	return 0;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
-struct ipk__slice ipk__list_at(struct ipk__store *s, struct ipk__list *l, uint64_t index)
+struct ipk__slice ipk__store_list_at(struct ipk__store *s, struct ipk__store_list *l,
+				     uint64_t index)
 {
 	slot_t *slot = ipk__slot_of_list(l);
 	uint32_t k, j;
@@ -688,16 +692,16 @@ struct ipk__slice ipk__list_at(struct ipk__store *s, struct ipk__list *l, uint64
 
 #define NO_NODE UINT64_MAX
 
-void ipk__list_begin(struct ipk__store *s, struct ipk__list *l, uint64_t index, bool backwards,
-		     struct ipk__list_iter *ret_it)
+void ipk__store_list_begin(struct ipk__store *s, struct ipk__store_list *l, uint64_t index,
+			   bool backwards, struct ipk__store_list_iter *ret_it)
 {
-	*ret_it = (struct ipk__list_iter){
+	*ret_it = (struct ipk__store_list_iter){
 		.store = s, .list = l, .node = NO_NODE, .backwards = backwards};
-	if (index < ipk__list_len(l))
-		ret_it->node = find_node(s, ipk__slot_of_list(l), index, &ret_it->place);
+	if (index < ipk__store_list_len(l))
+		ret_it->node = find_node(s, ipk__slot_of_list(l), index, &ret_it->position);
 }
 
-bool ipk__list_next(struct ipk__list_iter *it, struct ipk__slice *ret_item)
+bool ipk__store_list_next(struct ipk__store_list_iter *it, struct ipk__slice *ret_item)
 {
 	slot_t *slot = ipk__slot_of_list(it->list);
 	const node_t *node;
@@ -705,14 +709,14 @@ bool ipk__list_next(struct ipk__list_iter *it, struct ipk__slice *ret_item)
 	if (it->node == NO_NODE)
 		return false;
 	node = node_at(it->store, spine_of(it->store, slot)[it->node].node);
-	*ret_item = item_of(node, it->place);
-	if (it->backwards && it->place-- == 0) {
+	*ret_item = item_of(node, it->position);
+	if (it->backwards && it->position-- == 0) {
 		it->node = it->node == 0 ? NO_NODE : it->node - 1;
 		if (it->node != NO_NODE)
-			it->place = spine_of(it->store, slot)[it->node].n_items - 1;
-	} else if (!it->backwards && ++it->place == node->n_items) {
+			it->position = spine_of(it->store, slot)[it->node].n_items - 1;
+	} else if (!it->backwards && ++it->position == node->n_items) {
 		it->node = it->node + 1 == slot->list.n_nodes ? NO_NODE : it->node + 1;
-		it->place = 0;
+		it->position = 0;
 	}
 	return true;
 }

@@ -1,14 +1,13 @@
 /*
- * table.c - tables of entries: the fields of a hash, and all keys.
+ * table.c - hash tables: the fields of a hash, and all keys.
  *
- * Chains of entries, each with its name and its value in one piece of memory. A table is
- * rehashed in steps, as changes and ipk__store_step() come: first the new array of buckets
- * is given pages, then bucket after bucket is moved. Which array a name is in follows from
- * how far that is: its old bucket is still to be moved, or was. So there is always exactly
- * one chain to look at, for readers too.
+ * Chains of entries, each with its name and its value in one piece of memory. A table is rehashed
+ * in steps, as changes and ipk__store_step() come: first the new array of buckets is allocated,
+ * then bucket after bucket is moved. The progress tells which array a name is in: whether its old
+ * bucket was moved already. So there is always exactly one chain to search, for readers too.
  *
- * Everything is prepared before the slot's sequence becomes odd, and freed after it is even
- * again; in between there are only a few stores, and the copy of a small value.
+ * Everything is prepared before the slot's sequence becomes odd, and freed after it is even again;
+ * in between there are only a few stores, and the copy of a small value.
  */
 #include <errno.h>
 #include <sodium.h>
@@ -66,35 +65,36 @@ static bool has_name(const struct ipk__entry *e, uint32_t hash, struct ipk__slic
 	       memcmp(e->bytes + ipk__entry_ttl_bytes(e->name), name.bytes, name.n_bytes) == 0;
 }
 
-void ipk__table_look(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__slice name,
-		     struct ipk__place *ret_place)
+void ipk__table_lookup(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__slice name,
+		       struct ipk__position *ret_position)
 {
 	uint32_t hash = ipk__table_hash(s->shared->hash_key, name);
 	uint32_t *bucket = bucket_for(s, &slot->table, hash);
 	uint32_t *link = bucket;
 
-	*ret_place = (struct ipk__place){.hash = hash, .link = bucket};
+	*ret_position = (struct ipk__position){.hash = hash, .link = bucket};
 	if (name.n_bytes == 0)
 		name.bytes = "";
 	for (; link && *link != 0;) {
 		struct ipk__entry *e = ipk__entry_at(s, *link);
 
 		if (has_name(e, hash, name)) {
-			ret_place->link = link;
-			ret_place->entry = e;
+			ret_position->link = link;
+			ret_position->entry = e;
 			return;
 		}
 		link = &e->next;
 	}
 }
 
-int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot, struct ipk__place *place)
+int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot,
+		     struct ipk__position *position)
 {
 	struct ipk__shm_table *t = &slot->table;
 	uint32_t ref;
 	int r;
 
-	if (place->link)
+	if (position->link)
 		return 0;
 	r = ipk__store_alloc(s, sizeof(uint32_t) << BITS_MIN, &ref);
 	if (r < 0)
@@ -105,11 +105,11 @@ int ipk__table_ready(struct ipk__store *s, struct ipk__shm_slot *slot, struct ip
 	ipk__put(t->buckets[0], ref);
 	t->n_bytes += ipk__heap_room(&s->heap, ref);
 	ipk__slot_end(slot);
-	place->link = bucket_for(s, t, place->hash);
+	position->link = bucket_for(s, t, position->hash);
 	return 0;
 }
 
-/* --- entries --- */
+/* --- entries ---------------------------------------------------------------------------------- */
 
 struct ipk__slice ipk__entry_name(const struct ipk__entry *e)
 {
@@ -127,7 +127,7 @@ static size_t entry_bytes(uint32_t name, size_t value_bytes)
 	       ipk__entry_name_bytes(name) + value_bytes;
 }
 
-int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__place *place,
+int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__position *position,
 		   struct ipk__slice name, size_t value_bytes, size_t slack_bytes,
 		   uint32_t *ret_ref)
 {
@@ -142,7 +142,7 @@ int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__place
 	if (r < 0)
 		return r;
 	e = ipk__heap_at(&s->heap, ref);
-	e->hash = place->hash;
+	e->hash = position->hash;
 	e->name = flags;
 	e->value_bytes = (uint32_t)value_bytes;
 	if (name.n_bytes > 0)
@@ -152,14 +152,14 @@ int ipk__entry_new(struct ipk__store *s, uint32_t flags, const struct ipk__place
 }
 
 void ipk__table_link(struct ipk__store *s, struct ipk__shm_slot *slot,
-		     const struct ipk__place *place, uint32_t ref)
+		     const struct ipk__position *position, uint32_t ref)
 {
 	struct ipk__shm_table *t = &slot->table;
-	uint32_t next = *place->link;
+	uint32_t next = *position->link;
 
-	if (place->entry) {
-		next = place->entry->next;
-		t->n_bytes -= ipk__heap_room(&s->heap, *place->link);
+	if (position->entry) {
+		next = position->entry->next;
+		t->n_bytes -= ipk__heap_room(&s->heap, *position->link);
 		t->n_entries--;
 	}
 	if (ref != 0) {
@@ -168,7 +168,7 @@ void ipk__table_link(struct ipk__store *s, struct ipk__shm_slot *slot,
 		t->n_bytes += ipk__heap_room(&s->heap, ref);
 		t->n_entries++;
 	}
-	__atomic_store_n(place->link, ref != 0 ? ref : next, __ATOMIC_RELEASE);
+	__atomic_store_n(position->link, ref != 0 ? ref : next, __ATOMIC_RELEASE);
 }
 
 bool ipk__entry_takes(const struct ipk__store *s, const struct ipk__entry *e, size_t value_bytes)
@@ -179,7 +179,7 @@ bool ipk__entry_takes(const struct ipk__store *s, const struct ipk__entry *e, si
 	       ipk__heap_round(n_bytes) == ipk__heap_room(&s->heap, ipk__ref_of(s, e));
 }
 
-/* --- rehashing --- */
+/* --- rehashing -------------------------------------------------------------------------------- */
 
 static void enlist(struct ipk__store *s, struct ipk__shm_slot *slot)
 {
@@ -296,7 +296,7 @@ void ipk__table_take(struct ipk__store *s, struct ipk__shm_slot *from, struct ip
 	memset(&from->table, 0, sizeof from->table);
 }
 
-/* No pages for the new array: as if it had not been begun. */
+/* No pages for the new array: as if it had not been started. */
 static void cancel_rehash(struct ipk__store *s, struct ipk__shm_slot *slot)
 {
 	struct ipk__shm_table *t = &slot->table;
@@ -396,7 +396,7 @@ void ipk__store_tick(struct ipk__store *s, struct ipk__shm_slot *slot)
 		ipk__garbage_step(s, 2);
 }
 
-/* --- fields of a hash --- */
+/* --- fields of a hash ------------------------------------------------------------------------- */
 
 uint64_t ipk__table_len(const struct ipk__table *t)
 {
@@ -406,46 +406,46 @@ uint64_t ipk__table_len(const struct ipk__table *t)
 struct ipk__entry *ipk__table_find(struct ipk__store *s, struct ipk__table *t,
 				   struct ipk__slice name)
 {
-	struct ipk__place place;
+	struct ipk__position position;
 
-	ipk__table_look(s, ipk__slot_of_table(t), name, &place);
-	return place.entry;
+	ipk__table_lookup(s, ipk__slot_of_table(t), name, &position);
+	return position.entry;
 }
 
 int ipk__table_put(struct ipk__store *s, struct ipk__table *table, struct ipk__slice name,
 		   struct ipk__slice value, bool *ret_is_new)
 {
 	struct ipk__shm_slot *slot = ipk__slot_of_table(table);
-	struct ipk__place place;
+	struct ipk__position position;
 	uint32_t ref = 0, old = 0;
 	int r;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, slot, name, &place);
-	if (!place.entry || !ipk__entry_takes(s, place.entry, value.n_bytes)) {
-		r = ipk__table_ready(s, slot, &place);
+	ipk__table_lookup(s, slot, name, &position);
+	if (!position.entry || !ipk__entry_takes(s, position.entry, value.n_bytes)) {
+		r = ipk__table_ready(s, slot, &position);
 		if (r == 0)
-			r = ipk__entry_new(s, 0, &place, name, value.n_bytes, 0, &ref);
+			r = ipk__entry_new(s, 0, &position, name, value.n_bytes, 0, &ref);
 		if (r < 0)
 			return r;
 		if (value.n_bytes > 0)
 			memcpy(ipk__entry_value_at(ipk__entry_at(s, ref)), value.bytes,
 			       value.n_bytes);
-		old = place.entry ? *place.link : 0;
+		old = position.entry ? *position.link : 0;
 	}
 	ipk__slot_begin(slot);
 	if (ref != 0) {
-		ipk__table_link(s, slot, &place, ref);
+		ipk__table_link(s, slot, &position, ref);
 	} else {
-		ipk__put(place.entry->value_bytes, (uint32_t)value.n_bytes);
+		ipk__put(position.entry->value_bytes, (uint32_t)value.n_bytes);
 		if (value.n_bytes > 0)
-			memcpy(ipk__entry_value_at(place.entry), value.bytes, value.n_bytes);
+			memcpy(ipk__entry_value_at(position.entry), value.bytes, value.n_bytes);
 	}
 	ipk__slot_end(slot);
 	ipk__heap_free(&s->heap, old);
 	slot->version = ++s->last_version;
 	if (ret_is_new)
-		*ret_is_new = place.entry == NULL;
+		*ret_is_new = position.entry == NULL;
 	ipk__store_tick(s, slot);
 	return 0;
 }
@@ -453,16 +453,16 @@ int ipk__table_put(struct ipk__store *s, struct ipk__table *table, struct ipk__s
 bool ipk__table_remove(struct ipk__store *s, struct ipk__table *table, struct ipk__slice name)
 {
 	struct ipk__shm_slot *slot = ipk__slot_of_table(table);
-	struct ipk__place place;
+	struct ipk__position position;
 	uint32_t old;
 
 	ipk__store_settle(s);
-	ipk__table_look(s, slot, name, &place);
-	if (!place.entry)
+	ipk__table_lookup(s, slot, name, &position);
+	if (!position.entry)
 		return false;
-	old = *place.link;
+	old = *position.link;
 	ipk__slot_begin(slot);
-	ipk__table_link(s, slot, &place, 0);
+	ipk__table_link(s, slot, &position, 0);
 	ipk__slot_end(slot);
 	ipk__heap_free(&s->heap, old);
 	slot->version = ++s->last_version;
@@ -470,7 +470,7 @@ bool ipk__table_remove(struct ipk__store *s, struct ipk__table *table, struct ip
 	return true;
 }
 
-/* --- going over it --- */
+/* --- going over it ---------------------------------------------------------------------------- */
 
 static void give_chain(struct ipk__store *s, uint32_t ref,
 		       void (*each)(void *arg, struct ipk__entry *entry), void *arg)
@@ -510,12 +510,12 @@ uint64_t ipk__table_scan(struct ipk__store *s, struct ipk__table *table, uint64_
 	return cursor;
 }
 
-uint64_t ipk__scan_place(const struct ipk__store *s, struct ipk__slice name)
+uint64_t ipk__scan_position(const struct ipk__store *s, struct ipk__slice name)
 {
 	return ipk__reverse64(ipk__table_hash(s->shared->hash_key, name));
 }
 
-uint64_t ipk__scan_place_of_cursor(uint64_t cursor)
+uint64_t ipk__scan_position_of_cursor(uint64_t cursor)
 {
 	return ipk__reverse64(cursor);
 }
@@ -566,7 +566,7 @@ struct ipk__entry *ipk__table_random(struct ipk__store *s, struct ipk__table *ta
 
 	if (t->n_entries == 0)
 		return NULL;
-	/* A place in a bucket as if all had eight; again when nobody is there: all alike likely. */
+	/* A place in a bucket as if all had eight; again when it is empty: all alike likely. */
 	for (int i = 0; i < RANDOM_TRIES; i++) {
 		uint64_t bits = mixed(&random);
 		uint64_t at = old_moved + bits % (all_buckets(t) - old_moved);
@@ -581,7 +581,7 @@ struct ipk__entry *ipk__table_random(struct ipk__store *s, struct ipk__table *ta
 	return ipk__table_next(s, table, &it);
 }
 
-/* --- the end of one --- */
+/* --- the end of one --------------------------------------------------------------------------- */
 
 /* What an entry of the keyspace stands for goes with it. */
 static void free_entry(struct ipk__store *s, uint32_t ref)

@@ -1,10 +1,10 @@
 /*
- * view.c - attaching to a store, finding what is under a name, and looking at all of it.
+ * view.c - attaching to a store, lookups by name, and iterating over all of it.
  *
- * Nothing here can be waited for: a look is tried some hundreds of times, for as long as the
- * writer may take for a change, and then the caller asks the server instead. Inspection takes
- * what it sees, if need be in the middle of a change, for its server may stand still or be
- * dead: then it is true as of that moment, or a number is off.
+ * Nothing here blocks: a read is retried some hundreds of times, for as long as a change by the
+ * writer may take, and then the caller asks the server instead. Inspection takes what it reads,
+ * even in the middle of a change, because its server may be stopped or dead: then it is true as of
+ * that moment, or a number is off.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 #define SCAN_BUCKETS_MAX 65536 /* a call of ipk__view_keys_scan() */
 #define NAME_BYTES_MAX 256     /* of a key, for inspection */
 
-/* --- attaching --- */
+/* --- attaching -------------------------------------------------------------------------------- */
 
 int ipk__view_attach(int fd, struct ipk__view **ret_view)
 {
@@ -64,12 +64,12 @@ bool ipk__view_is_live(const struct ipk__view *v)
 	return ipk__view_owner_lives(v);
 }
 
-const struct ipk__shm_board *ipk__view_board(const struct ipk__view *v)
+const struct ipk__shm_status *ipk__view_status(const struct ipk__view *v)
 {
-	return &v->shared->board;
+	return &v->shared->status;
 }
 
-/* --- one key --- */
+/* --- one key ---------------------------------------------------------------------------------- */
 
 struct find {
 	struct ipk__slice name;
@@ -82,60 +82,60 @@ struct find {
 };
 
 /* Where a container is, by its entry. */
-static int see_spot(const struct ipk__look *look, const struct ipk__seen_entry *seen,
+static int see_spot(const struct ipk__view_read *read, const struct ipk__seen_entry *seen,
 		    struct ipk__shm_link *ret_link, struct ipk__spot *ret_spot)
 {
-	struct ipk__look there = *look;
+	struct ipk__view_read there = *read;
 
 	if (seen->value_bytes != sizeof *ret_link)
 		return -EBADMSG;
 	memcpy(ret_link, seen->value, sizeof *ret_link);
 	ret_spot->slot = ret_link->slot;
-	if (ipk__look_spot(&there, ret_spot) < 0)
+	if (ipk__view_read_spot(&there, ret_spot) < 0)
 		return -EBADMSG;
 	ret_spot->id = atomic_load_explicit(&there.slot->id, memory_order_relaxed);
 	return ret_spot->id == 0 ? -ENOENT : 0;
 }
 
-static int find_body(struct ipk__look *look, void *arg)
+static int find_body(struct ipk__view_read *read, void *arg)
 {
 	struct find *find = arg;
 	struct ipk__seen_entry seen;
 	struct ipk__shm_link link;
-	int r = ipk__look_for(look, find->hash, find->name, &seen);
+	int r = ipk__view_read_find(read, find->hash, find->name, &seen);
 
 	if (r < 0)
 		return r;
 	if (ipk__is_over(seen.expires_ms))
 		return -ENOENT;
 	if (seen.flags & IPK__ENTRY_IS_CONTAINER) {
-		r = see_spot(look, &seen, &link, &find->spot);
+		r = see_spot(read, &seen, &link, &find->spot);
 		if (r < 0)
 			return r;
-		return link.type == find->type ? 0 : -EPROTOTYPE;
+		return link.type == find->type ? 0 : ipk__detail(-EPROTOTYPE, IPK__OTHER_KIND);
 	}
 	if (find->type != IPK__TYPE_STRING)
-		return -EPROTOTYPE;
+		return ipk__detail(-EPROTOTYPE, IPK__OTHER_KIND);
 	find->n_bytes = seen.value_bytes;
 	if (!find->buf)
 		return 0;
 	if (seen.value_bytes > find->buf_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_VALUE);
 	memcpy(find->buf, seen.value, seen.value_bytes);
 	return 0;
 }
 
 static int find_key(struct ipk__view *v, struct find *find)
 {
-	struct ipk__look look;
+	struct ipk__view_read read;
 
-	ipk__look_start(v, &look);
-	look.slot = &v->shared->keys;
+	ipk__view_read_start(v, &read);
+	read.slot = &v->shared->keys;
 	find->hash = ipk__table_hash(v->hash_key, find->name);
-	return ipk__look_until_whole(&look, find_body, find);
+	return ipk__view_read_retry(&read, find_body, find);
 }
 
-int ipk__view_find(struct ipk__view *v, struct ipk__slice name, enum ipk__type type,
+int ipk__view_find(struct ipk__view *v, struct ipk__slice name, enum ipk__key_type type,
 		   struct ipk__spot *ret_spot)
 {
 	struct find find = {.name = name, .type = type};
@@ -161,23 +161,23 @@ int ipk__view_string_get(struct ipk__view *v, struct ipk__slice name, void *buf,
 	return r;
 }
 
-/* --- inspection --- */
+/* --- inspection ------------------------------------------------------------------------------- */
 
-/* As ipk__look_until_whole(), but the last time what there is will do. */
-static int look_anyway(struct ipk__look *look, ipk__look_body *body, void *arg)
+/* As ipk__view_read_retry(), but the last time what there is will do. */
+static int read_anyway(struct ipk__view_read *read, ipk__view_read_body *body, void *arg)
 {
-	int n = ipk__view_owner_lives(look->view) ? IPK__VIEW_TRIES : 0;
+	int n = ipk__view_owner_lives(read->view) ? IPK__VIEW_TRIES : 0;
 
 	for (int i = 0; i < n; i++) {
-		if (ipk__look_begin(look)) {
-			int r = body(look, arg);
+		if (ipk__view_read_begin(read)) {
+			int r = body(read, arg);
 
-			if (ipk__look_end(look))
+			if (ipk__view_read_end(read))
 				return r;
 		}
 		ipk__os_pause();
 	}
-	return body(look, arg);
+	return body(read, arg);
 }
 
 struct keys_scan {
@@ -191,19 +191,19 @@ struct keys_scan {
 	size_t used, n;
 };
 
-static void see_container(const struct ipk__look *look, const struct ipk__seen_entry *seen,
+static void see_container(const struct ipk__view_read *read, const struct ipk__seen_entry *seen,
 			  struct ipk__view_key *key)
 {
 	const struct ipk__shm_slot *slot;
 	struct ipk__shm_link link = {0};
 
-	if (see_spot(look, seen, &link, &key->spot) < 0)
+	if (see_spot(read, seen, &link, &key->spot) < 0)
 		return;
-	slot = ipk__look_at(look, (uint64_t)link.slot * IPK__SLOT_BYTES, sizeof *slot);
-	key->type = (enum ipk__type)link.type;
+	slot = ipk__view_read_at(read, (uint64_t)link.slot * IPK__SLOT_BYTES, sizeof *slot);
+	key->type = (enum ipk__key_type)link.type;
 	key->n_bytes += sizeof *slot;
-	if (link.type == IPK__TYPE_THING) {
-		key->len = ipk__load(slot->thing.n_items);
+	if (link.type == IPK__TYPE_SYNC_OBJECT) {
+		key->len = ipk__load(slot->object.n_items);
 		return;
 	}
 	key->len = link.type == IPK__TYPE_LIST ? ipk__load(slot->list.n_items)
@@ -211,7 +211,7 @@ static void see_container(const struct ipk__look *look, const struct ipk__seen_e
 	key->n_bytes += ipk__load(slot->n_bytes);
 }
 
-static int add_key(const struct ipk__look *look, void *arg, const struct ipk__seen_entry *seen)
+static int add_key(const struct ipk__view_read *read, void *arg, const struct ipk__seen_entry *seen)
 {
 	struct keys_scan *scan = arg;
 	size_t n =
@@ -233,18 +233,18 @@ static int add_key(const struct ipk__look *look, void *arg, const struct ipk__se
 	scan->used += n;
 	if (seen->flags & IPK__ENTRY_IS_CONTAINER) {
 		key->type = IPK__TYPE_NONE;
-		see_container(look, seen, key);
+		see_container(read, seen, key);
 	}
 	return 0;
 }
 
-static int keys_body(struct ipk__look *look, void *arg)
+static int keys_body(struct ipk__view_read *read, void *arg)
 {
 	struct keys_scan *scan = arg;
 
 	scan->used = scan->used_before;
 	scan->n = scan->n_before;
-	return ipk__look_scan(look, scan->cursor, add_key, scan, &scan->next);
+	return ipk__view_read_scan(read, scan->cursor, add_key, scan, &scan->next);
 }
 
 int ipk__view_keys_scan(struct ipk__view *v, uint64_t *cursor, void *buf, size_t buf_bytes,
@@ -257,13 +257,13 @@ int ipk__view_keys_scan(struct ipk__view *v, uint64_t *cursor, void *buf, size_t
 		.keys = ret_keys,
 		.max = max,
 	};
-	struct ipk__look look;
+	struct ipk__view_read read;
 	int r = 0;
 
-	ipk__look_start(v, &look);
-	look.slot = &v->shared->keys;
+	ipk__view_read_start(v, &read);
+	read.slot = &v->shared->keys;
 	for (int i = 0; i < SCAN_BUCKETS_MAX && scan.n_before < max; i++) {
-		r = look_anyway(&look, keys_body, &scan);
+		r = read_anyway(&read, keys_body, &scan);
 		/* When one bucket has more keys than that, the others are not shown. */
 		if (r < 0 && (r != -EMSGSIZE || scan.n_before > 0))
 			break;
@@ -280,31 +280,31 @@ int ipk__view_keys_scan(struct ipk__view *v, uint64_t *cursor, void *buf, size_t
 	return 0;
 }
 
-struct thing {
+struct sync_object {
 	const struct ipk__spot *spot;
-	struct ipk__shm_thing copy;
+	struct ipk__shm_sync_object copy;
 };
 
-static int thing_body(struct ipk__look *look, void *arg)
+static int object_body(struct ipk__view_read *read, void *arg)
 {
-	struct thing *thing = arg;
+	struct sync_object *object = arg;
 
-	memcpy(&thing->copy, &look->slot->thing, sizeof thing->copy);
-	return ipk__look_check(look, thing->spot, IPK__TYPE_THING);
+	memcpy(&object->copy, &read->slot->object, sizeof object->copy);
+	return ipk__view_read_check(read, object->spot, IPK__TYPE_SYNC_OBJECT);
 }
 
-int ipk__view_thing(struct ipk__view *v, const struct ipk__spot *spot,
-		    struct ipk__shm_thing *ret_copy)
+int ipk__view_sync_object(struct ipk__view *v, const struct ipk__spot *spot,
+			  struct ipk__shm_sync_object *ret_copy)
 {
-	struct thing thing = {.spot = spot};
-	struct ipk__look look;
+	struct sync_object object = {.spot = spot};
+	struct ipk__view_read read;
 	int r;
 
-	ipk__look_start(v, &look);
-	r = ipk__look_spot(&look, spot);
+	ipk__view_read_start(v, &read);
+	r = ipk__view_read_spot(&read, spot);
 	if (r == 0)
-		r = look_anyway(&look, thing_body, &thing);
+		r = read_anyway(&read, object_body, &object);
 	if (r == 0)
-		*ret_copy = thing.copy;
+		*ret_copy = object.copy;
 	return r;
 }

@@ -1,6 +1,4 @@
-/*
- * view_dict.c - tables, as a reader sees them. See table.c for what it finds there.
- */
+/* view_dict.c - tables on the reader's side. See table.c for their layout. */
 #include <string.h>
 
 #include "store/store_internal.h"
@@ -14,36 +12,37 @@ struct buckets {
 };
 
 /* 0, -ENOENT there is no such array, -EBADMSG. */
-static int get_buckets(const struct ipk__look *look, int i, struct buckets *ret_buckets)
+static int get_buckets(const struct ipk__view_read *read, int i, struct buckets *ret_buckets)
 {
-	const struct ipk__shm_table *t = &look->slot->table;
+	const struct ipk__shm_table *t = &read->slot->table;
 	uint32_t bits = ipk__load(t->bits[i]), ref = ipk__load(t->buckets[i]);
 
 	if (ref == 0)
 		return -ENOENT;
-	if (bits > IPK__BUCKET_BITS_MAX || !ipk__look_ref(look, ref, (uint64_t)4 << bits))
+	if (bits > IPK__BUCKET_BITS_MAX || !ipk__view_read_ref(read, ref, (uint64_t)4 << bits))
 		return -EBADMSG;
 	*ret_buckets = (struct buckets){ref, ((uint64_t)1 << bits) - 1};
 	return 0;
 }
 
-static uint32_t load_bucket(const struct ipk__look *look, const struct buckets *b, uint64_t i)
+static uint32_t load_bucket(const struct ipk__view_read *read, const struct buckets *b, uint64_t i)
 {
-	const char *base = (const char *)look->view->shared;
+	const char *base = (const char *)read->view->shared;
 
 	return ipk__load(
 		((const uint32_t *)(base + (uint64_t)b->ref * IPK__REF_UNIT))[i & b->mask]);
 }
 
 /* What lies at @e, its lengths checked once and used as they were then. */
-static int see_entry(const struct ipk__look *look, const struct ipk__entry *e,
+static int see_entry(const struct ipk__view_read *read, const struct ipk__entry *e,
 		     struct ipk__seen_entry *ret_entry)
 {
 	uint32_t name = ipk__load(e->name), value_bytes = ipk__load(e->value_bytes);
 	uint32_t ttl_bytes = ipk__entry_ttl_bytes(name), name_bytes = ipk__entry_name_bytes(name);
-	uint64_t offset = (uint64_t)((const char *)e - (const char *)look->view->shared);
+	uint64_t offset = (uint64_t)((const char *)e - (const char *)read->view->shared);
 
-	if (!ipk__look_at(look, offset, sizeof *e + ttl_bytes + (uint64_t)name_bytes + value_bytes))
+	if (!ipk__view_read_at(read, offset,
+			       sizeof *e + ttl_bytes + (uint64_t)name_bytes + value_bytes))
 		return -EBADMSG;
 	*ret_entry = (struct ipk__seen_entry){
 		.entry = e,
@@ -58,28 +57,28 @@ static int see_entry(const struct ipk__look *look, const struct ipk__entry *e,
 	return 0;
 }
 
-int ipk__look_for(const struct ipk__look *look, uint32_t hash, struct ipk__slice name,
-		  struct ipk__seen_entry *ret_entry)
+int ipk__view_read_find(const struct ipk__view_read *read, uint32_t hash, struct ipk__slice name,
+			struct ipk__seen_entry *ret_entry)
 {
-	const struct ipk__shm_table *t = &look->slot->table;
+	const struct ipk__shm_table *t = &read->slot->table;
 	struct buckets b;
-	int r = get_buckets(look, 0, &b);
+	int r = get_buckets(read, 0, &b);
 	uint32_t ref;
 
 	if (r == 0 && ipk__load(t->phase) == IPK__PHASE_MOVE &&
 	    (hash & b.mask) < ipk__load(t->moved))
-		r = get_buckets(look, 1, &b);
+		r = get_buckets(read, 1, &b);
 	if (r < 0)
 		return r;
-	ref = load_bucket(look, &b, hash);
+	ref = load_bucket(read, &b, hash);
 	for (int i = 0; i < IPK__VIEW_CHAIN_MAX && ref != 0; i++) {
-		const struct ipk__entry *e = ipk__look_ref(look, ref, sizeof *e);
+		const struct ipk__entry *e = ipk__view_read_ref(read, ref, sizeof *e);
 
 		if (!e)
 			return -EBADMSG;
 		if (ipk__load(e->hash) == hash &&
 		    ipk__entry_name_bytes(ipk__load(e->name)) == name.n_bytes) {
-			r = see_entry(look, e, ret_entry);
+			r = see_entry(read, e, ret_entry);
 			if (r < 0 || ret_entry->name_bytes != name.n_bytes)
 				return -EBADMSG;
 			if (name.n_bytes == 0 ||
@@ -91,8 +90,8 @@ int ipk__look_for(const struct ipk__look *look, uint32_t hash, struct ipk__slice
 	return ref != 0 ? -EBADMSG : -ENOENT;
 }
 
-static int give_chain(const struct ipk__look *look, uint32_t ref,
-		      int (*each)(const struct ipk__look *look, void *arg,
+static int give_chain(const struct ipk__view_read *read, uint32_t ref,
+		      int (*each)(const struct ipk__view_read *read, void *arg,
 				  const struct ipk__seen_entry *entry),
 		      void *arg)
 {
@@ -100,34 +99,34 @@ static int give_chain(const struct ipk__look *look, uint32_t ref,
 	int r;
 
 	for (int i = 0; ref != 0; i++) {
-		const struct ipk__entry *e = ipk__look_ref(look, ref, sizeof *e);
+		const struct ipk__entry *e = ipk__view_read_ref(read, ref, sizeof *e);
 
 		if (!e || i == IPK__VIEW_CHAIN_MAX)
 			return -EBADMSG;
 		ref = ipk__load(e->next);
-		r = see_entry(look, e, &seen);
+		r = see_entry(read, e, &seen);
 		if (r == 0)
-			r = each(look, arg, &seen);
+			r = each(read, arg, &seen);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-int ipk__look_scan(const struct ipk__look *look, uint64_t cursor,
-		   int (*each)(const struct ipk__look *look, void *arg,
-			       const struct ipk__seen_entry *entry),
-		   void *arg, uint64_t *ret_next)
+int ipk__view_read_scan(const struct ipk__view_read *read, uint64_t cursor,
+			int (*each)(const struct ipk__view_read *read, void *arg,
+				    const struct ipk__seen_entry *entry),
+			void *arg, uint64_t *ret_next)
 {
 	struct buckets small, large;
-	int r = get_buckets(look, 0, &small);
+	int r = get_buckets(read, 0, &small);
 
 	*ret_next = 0;
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	large = small;
-	if (ipk__load(look->slot->table.phase) == IPK__PHASE_MOVE)
-		r = get_buckets(look, 1, &large);
+	if (ipk__load(read->slot->table.phase) == IPK__PHASE_MOVE)
+		r = get_buckets(read, 1, &large);
 	if (r < 0)
 		return -EBADMSG;
 	if (large.mask < small.mask) {
@@ -137,19 +136,19 @@ int ipk__look_scan(const struct ipk__look *look, uint64_t cursor,
 		large = swap;
 	}
 	if (small.ref != large.ref)
-		r = give_chain(look, load_bucket(look, &small, cursor), each, arg);
+		r = give_chain(read, load_bucket(read, &small, cursor), each, arg);
 	if (large.mask >> IPK__SHRINK_BITS > small.mask)
 		return -EBADMSG;
 	do {
 		if (r == 0)
-			r = give_chain(look, load_bucket(look, &large, cursor), each, arg);
+			r = give_chain(read, load_bucket(read, &large, cursor), each, arg);
 		cursor = ipk__scan_next(cursor, large.mask);
 	} while (r == 0 && (cursor & (small.mask ^ large.mask)) != 0);
 	*ret_next = cursor;
 	return r;
 }
 
-/* --- one field --- */
+/* --- one field -------------------------------------------------------------------------------- */
 
 struct get {
 	const struct ipk__spot *spot;
@@ -160,36 +159,36 @@ struct get {
 	size_t n_bytes; /* of the value */
 };
 
-static int get_body(struct ipk__look *look, void *arg)
+static int get_body(struct ipk__view_read *read, void *arg)
 {
 	struct get *get = arg;
 	struct ipk__seen_entry seen;
-	int r = ipk__look_check(look, get->spot, IPK__TYPE_HASH);
+	int r = ipk__view_read_check(read, get->spot, IPK__TYPE_HASH);
 
 	if (r == 0)
-		r = ipk__look_for(look, get->hash, get->field, &seen);
+		r = ipk__view_read_find(read, get->hash, get->field, &seen);
 	if (r < 0)
 		return r;
 	get->n_bytes = seen.value_bytes;
 	if (!get->buf)
 		return 0;
 	if (seen.value_bytes > get->buf_bytes)
-		return -EMSGSIZE;
+		return ipk__detail(-EMSGSIZE, IPK__OVER_VALUE);
 	memcpy(get->buf, seen.value, seen.value_bytes);
 	return 0;
 }
 
 static int get_field(struct ipk__view *v, struct get *get)
 {
-	struct ipk__look look;
+	struct ipk__view_read read;
 	int r;
 
-	ipk__look_start(v, &look);
-	r = ipk__look_spot(&look, get->spot);
+	ipk__view_read_start(v, &read);
+	r = ipk__view_read_spot(&read, get->spot);
 	if (r < 0)
-		return ipk__look_result(&look, r);
+		return ipk__view_read_result(&read, r);
 	get->hash = ipk__table_hash(v->hash_key, get->field);
-	return ipk__look_until_whole(&look, get_body, get);
+	return ipk__view_read_retry(&read, get_body, get);
 }
 
 int ipk__view_dict_get(struct ipk__view *v, const struct ipk__spot *spot, struct ipk__slice field,
@@ -214,30 +213,30 @@ int ipk__view_dict_has(struct ipk__view *v, const struct ipk__spot *spot, struct
 	return get_field(v, &get);
 }
 
-/* --- all of it --- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 struct len {
 	const struct ipk__spot *spot;
 	uint64_t len;
 };
 
-static int len_body(struct ipk__look *look, void *arg)
+static int len_body(struct ipk__view_read *read, void *arg)
 {
 	struct len *len = arg;
 
-	len->len = ipk__load(look->slot->table.n_entries);
-	return ipk__look_check(look, len->spot, IPK__TYPE_HASH);
+	len->len = ipk__load(read->slot->table.n_entries);
+	return ipk__view_read_check(read, len->spot, IPK__TYPE_HASH);
 }
 
 int ipk__view_dict_len(struct ipk__view *v, const struct ipk__spot *spot, uint64_t *ret_len)
 {
 	struct len len = {.spot = spot};
-	struct ipk__look look;
+	struct ipk__view_read read;
 	int r;
 
-	ipk__look_start(v, &look);
-	r = ipk__look_spot(&look, spot);
-	r = r < 0 ? ipk__look_result(&look, r) : ipk__look_until_whole(&look, len_body, &len);
+	ipk__view_read_start(v, &read);
+	r = ipk__view_read_spot(&read, spot);
+	r = r < 0 ? ipk__view_read_result(&read, r) : ipk__view_read_retry(&read, len_body, &len);
 	if (r == 0)
 		*ret_len = len.len;
 	return r;
@@ -252,14 +251,15 @@ struct scan {
 	size_t n_bytes; /* what the bucket takes, also when that is more than there is room */
 };
 
-static int add_pair(const struct ipk__look *look, void *arg, const struct ipk__seen_entry *seen)
+static int add_pair(const struct ipk__view_read *read, void *arg,
+		    const struct ipk__seen_entry *seen)
 {
 	struct scan *scan = arg;
 	const uint32_t lengths[2] = {seen->name_bytes, seen->value_bytes};
 	size_t n_bytes = sizeof lengths + (size_t)seen->name_bytes + seen->value_bytes;
 	char *to = scan->buf + scan->n_bytes;
 
-	(void)look;
+	(void)read;
 	if (scan->n_bytes <= scan->room && n_bytes <= scan->room - scan->n_bytes) {
 		memcpy(to, lengths, sizeof lengths);
 		memcpy(to + sizeof lengths, seen->name, n_bytes - sizeof lengths);
@@ -268,29 +268,29 @@ static int add_pair(const struct ipk__look *look, void *arg, const struct ipk__s
 	return 0;
 }
 
-static int scan_body(struct ipk__look *look, void *arg)
+static int scan_body(struct ipk__view_read *read, void *arg)
 {
 	struct scan *scan = arg;
-	int r = ipk__look_check(look, scan->spot, IPK__TYPE_HASH);
+	int r = ipk__view_read_check(read, scan->spot, IPK__TYPE_HASH);
 
 	scan->n_bytes = 0;
-	return r < 0 ? r : ipk__look_scan(look, scan->cursor, add_pair, scan, &scan->next);
+	return r < 0 ? r : ipk__view_read_scan(read, scan->cursor, add_pair, scan, &scan->next);
 }
 
 int ipk__view_dict_scan(struct ipk__view *v, const struct ipk__spot *spot, uint64_t *cursor,
 			void *buf, size_t buf_bytes, size_t *ret_bytes)
 {
 	struct scan scan = {.spot = spot, .cursor = *cursor, .buf = buf, .room = buf_bytes};
-	struct ipk__look look;
+	struct ipk__view_read read;
 	size_t n_bytes = 0;
 	int r;
 
-	ipk__look_start(v, &look);
-	r = ipk__look_spot(&look, spot);
+	ipk__view_read_start(v, &read);
+	r = ipk__view_read_spot(&read, spot);
 	if (r < 0)
-		return ipk__look_result(&look, r);
+		return ipk__view_read_result(&read, r);
 	for (int i = 0; i < SCAN_BUCKETS_MAX; i++) {
-		r = ipk__look_until_whole(&look, scan_body, &scan);
+		r = ipk__view_read_retry(&read, scan_body, &scan);
 		if (r < 0)
 			return r;
 		if (scan.n_bytes > scan.room)
@@ -303,7 +303,7 @@ int ipk__view_dict_scan(struct ipk__view *v, const struct ipk__spot *spot, uint6
 			break;
 		scan.n_bytes = 0;
 		/* What grows meanwhile lies beyond what was the end. */
-		look.end_bytes =
+		read.end_bytes =
 			IPK__MIN(atomic_load_explicit(&v->shared->end_bytes, memory_order_acquire),
 				 v->mapped_bytes);
 	}

@@ -1,10 +1,10 @@
 /*
- * array.c - arrays: making and passing them, and single numbers in them.
+ * array.c - arrays: creating and passing them, and access to single numbers in them.
  *
- * The items lie one behind the other as in a C array. The handle knows how many there are
- * and how large, checked once when it was made: what others write into shared memory later
- * cannot lead outside. One number is changed by one atomic instruction; the lock is for
- * many at a time (array_bulk.c) and for what the caller does.
+ * The items are contiguous as in a C array. The handle keeps their number and size, checked once
+ * when it was created: later writes to shared memory cannot cause an access out of bounds. One
+ * number is changed by one atomic instruction; the lock is for many at a time (array_bulk.c) and
+ * for the caller's own operations.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #include "os/os.h"
 #include "value/value_internal.h"
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 struct plan {
 	ipk_array_opts opts;
@@ -32,8 +32,8 @@ static int init(struct ipk__shm_object *object, const void *arg)
 	return plan->opts.is_raw ? 0 : ipk__guard_init(&array->guard, true);
 }
 
-static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t n_items, uint64_t item_bytes,
-		 const struct ipk__type **ret_type)
+static int check_array_layout(const struct ipk__ref *ref, uint32_t flags, uint64_t n_items,
+			      uint64_t item_bytes, const struct ipk__type **ret_type)
 {
 	uint64_t n_bytes;
 	int r = ipk__type_check(flags, item_bytes, ret_type);
@@ -56,7 +56,7 @@ static int bind(void *handle)
 	flags = *(volatile uint32_t *)&array->object.flags;
 	a->n_items = *(volatile uint64_t *)&array->n_items;
 	a->item_bytes = *(volatile uint64_t *)&array->item_bytes;
-	r = check(&a->ref, flags, a->n_items, a->item_bytes, &a->type);
+	r = check_array_layout(&a->ref, flags, a->n_items, a->item_bytes, &a->type);
 	if (r < 0)
 		return r;
 	a->data = array->data;
@@ -98,7 +98,8 @@ int ipk_array_create(const ipk_array_opts *opts, ipk_array **ret_a)
 {
 	struct ipk__object_spec spec = {0};
 	struct plan plan;
-	int r = opts && ret_a ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts) : -EINVAL;
+	int r = opts ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts)
+		     : ipk__invalid("opts is NULL: .typecode or .item_bytes is required");
 
 	if (r == 0)
 		r = measure(&plan, &spec.n_bytes);
@@ -139,14 +140,14 @@ int ipk_array_recv(ipk_pipe *via, ipk_deadline deadline, ipk_array **ret_a)
 	return ipk__handle_recv(&class, via, deadline, ret_a);
 }
 
-/* --- single numbers --- */
+/* --- single numbers --------------------------------------------------------------------------- */
 
 static int check_item(const ipk_array *a, size_t i, char typecode, const void *item)
 {
 	if (!a)
 		return -EBADF;
-	if (!item || !ipk__type_is(a->type, typecode))
-		return -EINVAL;
+	IPK__REQUIRE(item, IPK__NO_ITEM);
+	IPK__REQUIRE(ipk__type_is(a->type, typecode), IPK__OTHER_TYPE);
 	return i < a->n_items ? 0 : -ERANGE;
 }
 
@@ -154,8 +155,7 @@ static int check_old(const ipk_array *a, size_t i, char typecode, const void *re
 {
 	if (!a)
 		return -EBADF;
-	if (!a->type || (ret_old && !ipk__type_is(a->type, typecode)))
-		return -EINVAL;
+	IPK__REQUIRE(a->type && (!ret_old || ipk__type_is(a->type, typecode)), IPK__OTHER_TYPE);
 	return i < a->n_items ? 0 : -ERANGE;
 }
 
@@ -169,7 +169,7 @@ int ipk_array_get_as(const ipk_array *a, size_t i, char typecode, void *ret_item
 	int r = check_item(a, i, typecode, ret_item);
 
 	if (r == 0)
-		ipk__bits_to(a->type, ipk__word_load(a->type, word_of(a, i)), ret_item);
+		ipk__bits_to(a->type, ipk__scalar_load(a->type, word_of(a, i)), ret_item);
 	return r;
 }
 
@@ -178,7 +178,7 @@ int ipk_array_set_as(ipk_array *a, size_t i, char typecode, const void *item)
 	int r = check_item(a, i, typecode, item);
 
 	if (r == 0)
-		ipk__word_store(a->type, word_of(a, i), ipk__bits_of(a->type, item));
+		ipk__scalar_store(a->type, word_of(a, i), ipk__bits_of(a->type, item));
 	return r;
 }
 
@@ -188,7 +188,7 @@ int ipk_array_add_int(ipk_array *a, size_t i, int64_t delta, char typecode, void
 	int r = check_old(a, i, typecode, ret_old);
 
 	if (r == 0)
-		r = ipk__word_add_int(a->type, word_of(a, i), delta, false, &old);
+		r = ipk__scalar_add_int(a->type, word_of(a, i), delta, false, &old);
 	if (r == 0 && ret_old)
 		ipk__bits_to(a->type, old, ret_old);
 	return r;
@@ -200,13 +200,13 @@ int ipk_array_add_double(ipk_array *a, size_t i, double delta, char typecode, vo
 	int r = check_old(a, i, typecode, ret_old);
 
 	if (r == 0)
-		r = ipk__word_add_double(a->type, word_of(a, i), delta, &old);
+		r = ipk__scalar_add_double(a->type, word_of(a, i), delta, &old);
 	if (r == 0 && ret_old)
 		ipk__bits_to(a->type, old, ret_old);
 	return r;
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 ipk_lock *ipk_array_get_lock(ipk_array *a)
 {

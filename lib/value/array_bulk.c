@@ -1,9 +1,9 @@
 /*
  * array_bulk.c - arrays, many items at a time.
  *
- * All of these are one copy between places so many bytes apart, under the array's lock if
- * it has one. All is checked before the lock is taken. There is no commit point: who is
- * killed in the copy leaves the lock to the next one, who is told.
+ * All of these are one copy with a stride, under the array's lock if it has one. Arguments are
+ * checked before the lock is taken. There is no commit point: a process killed in the copy leaves
+ * the lock to the next holder, who is told.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define FILL_BYTES 1024
 
-/* --- the copy --- */
+/* --- the copy --------------------------------------------------------------------------------- */
 
 static inline __attribute__((always_inline)) void
 copy_each(char *to, int64_t to_step, const char *from, int64_t from_step, size_t n, size_t n_bytes)
@@ -55,7 +55,7 @@ static void fill(char *to, const char *item, size_t n, size_t item_bytes)
 	memcpy(to, many, n * item_bytes);
 }
 
-/* --- checks and lock --- */
+/* --- checks and lock -------------------------------------------------------------------------- */
 
 struct span {
 	size_t first;
@@ -69,7 +69,7 @@ static int check_span(const ipk_array *a, const struct span *span)
 	int64_t last;
 
 	if (span->step == 0)
-		return -EINVAL;
+		return ipk__invalid("step is 0");
 	if (span->n == 0)
 		return span->first <= a->n_items ? 0 : -ERANGE;
 	if (span->first >= a->n_items || span->n > a->n_items)
@@ -80,13 +80,16 @@ static int check_span(const ipk_array *a, const struct span *span)
 	return last >= 0 && (uint64_t)last < a->n_items ? 0 : -ERANGE;
 }
 
-static int check(const ipk_array *a, const struct span *span, const void *buf, size_t buf_bytes)
+static int check_buf(const ipk_array *a, const struct span *span, const void *buf, size_t buf_bytes)
 {
 	int r = a ? check_span(a, span) : -EBADF;
 
 	if (r < 0)
 		return r;
-	return (buf || span->n == 0) && buf_bytes == span->n * a->item_bytes ? 0 : -EINVAL;
+	IPK__REQUIRE(buf || span->n == 0, "the buffer is NULL");
+	IPK__REQUIRE(buf_bytes == span->n * a->item_bytes,
+		     "buf_bytes: must be the number of items times their size");
+	return 0;
 }
 
 /* Nothing to copy needs no lock. */
@@ -119,7 +122,7 @@ static int64_t step_bytes(const ipk_array *a, const struct span *span)
 static int read_span(ipk_array *a, const struct span *span, void *buf, size_t buf_bytes,
 		     ipk_deadline deadline, bool *ret_recovered)
 {
-	int r = check(a, span, buf, buf_bytes);
+	int r = check_buf(a, span, buf, buf_bytes);
 
 	if (r == 0)
 		r = enter(a, span->n, deadline, ret_recovered);
@@ -132,7 +135,7 @@ static int read_span(ipk_array *a, const struct span *span, void *buf, size_t bu
 	return 0;
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 int ipk_array_read(ipk_array *a, size_t first, size_t n_items, void *buf, size_t buf_bytes,
 		   ipk_deadline deadline, bool *ret_recovered)
@@ -160,7 +163,7 @@ int ipk_array_write_slice(ipk_array *a, size_t first, int64_t step, size_t n_ite
 			  bool *ret_recovered)
 {
 	const struct span span = {first, step, n_items};
-	int r = check(a, &span, items, items_bytes);
+	int r = check_buf(a, &span, items, items_bytes);
 
 	if (r == 0)
 		r = enter(a, n_items, deadline, ret_recovered);
@@ -180,7 +183,7 @@ int ipk_array_fill(ipk_array *a, size_t first, size_t n_items, const void *item,
 	int r = a ? check_span(a, &span) : -EBADF;
 
 	if (r == 0 && (!item || item_bytes != a->item_bytes))
-		r = -EINVAL;
+		r = ipk__invalid("item is NULL, or item_bytes is not the size of an item");
 	if (r == 0)
 		r = enter(a, n_items, deadline, ret_recovered);
 	if (r < 0)

@@ -1,14 +1,13 @@
 /*
  * pair.c - values that are structs: two copies and a count of stores.
  *
- * The last bit of the count says which copy counts. A store, alone under the store lock,
- * writes the other copy, then adds one to the count: that store is its commit point. Who is
- * killed before it leaves a copy that nobody reads and the next one overwrites.
+ * The last bit of the count selects the current copy. A store, alone under the store lock, writes
+ * the other copy, then adds one to the count: that is its commit point. A process killed before it
+ * leaves a copy that is never read and the next store overwrites.
  *
- * A reader reads the copy that counts, then the count again: when it is still the same, no
- * store has begun on that copy since. Stores that come faster than it reads would keep it
- * at that forever, so after a few tries it takes the store lock. When that stays taken, its
- * holder is not storing, and reading works.
+ * A reader reads the current copy, then the count again: if it is unchanged, no store has started
+ * on that copy since. Stores faster than its reads could starve it, so after a few tries it takes
+ * the store lock. If that lock stays taken, its holder is not storing, and reading works.
  */
 #include <errno.h>
 #include <string.h>
@@ -64,7 +63,7 @@ int ipk__pair_init(struct ipk__shm_pair *pair, const void *item, size_t item_byt
 {
 	if (item)
 		write_words(pair->words, item, item_bytes);
-	return ipk__lock_init(&pair->store_lock);
+	return ipk__robust_lock_init(&pair->store_lock);
 }
 
 static struct ipk__shm_pair *pair_of(const ipk_value *v)
@@ -78,11 +77,14 @@ static _Atomic uint64_t *copy_of(const ipk_value *v, uint64_t n_stores)
 	return pair_of(v)->words + (n_stores & 1) * n_words_of(v->item_bytes);
 }
 
-static int check(const ipk_value *v, const void *buf, size_t n_bytes)
+static int check_buffer(const ipk_value *v, const void *buf, size_t n_bytes)
 {
 	if (!v)
 		return -EBADF;
-	return buf && !v->type && n_bytes == v->item_bytes ? 0 : -EINVAL;
+	IPK__REQUIRE(buf, "the buffer is NULL");
+	IPK__REQUIRE(!v->type, "v: has a typecode: use the calls for its type");
+	IPK__REQUIRE(n_bytes == v->item_bytes, "the size: must be .item_bytes of the value");
+	return 0;
 }
 
 static int lock_stores(const ipk_value *v, ipk_deadline deadline)
@@ -91,16 +93,16 @@ static int lock_stores(const ipk_value *v, ipk_deadline deadline)
 	int r = ipk__object_check(&v->ref);
 
 	return r < 0 ? r
-		     : ipk__lock_acquire(&pair_of(v)->store_lock, ipk__object_waiters(&v->ref),
-					 IPK__WAIT_LOCK, ipk__object_offset(&v->ref), deadline,
-					 &recovered);
+		     : ipk__robust_lock_acquire(&pair_of(v)->store_lock,
+						ipk__object_waiters(&v->ref), IPK__WAIT_LOCK,
+						ipk__object_offset(&v->ref), deadline, &recovered);
 }
 
 int ipk_value_store_bytes(ipk_value *v, const void *data, size_t n_bytes, ipk_deadline deadline)
 {
 	struct ipk__shm_pair *pair;
 	uint64_t n_stores;
-	int r = check(v, data, n_bytes);
+	int r = check_buffer(v, data, n_bytes);
 
 	if (r == 0)
 		r = lock_stores(v, deadline);
@@ -113,7 +115,7 @@ int ipk_value_store_bytes(ipk_value *v, const void *data, size_t n_bytes, ipk_de
 	write_words(copy_of(v, n_stores + 1), data, n_bytes);
 	/* Pairs with the acquire load in try_load(). */
 	atomic_store_explicit(&pair->value.word, n_stores + 1, memory_order_release);
-	ipk__lock_release(&pair->store_lock);
+	ipk__robust_lock_release(&pair->store_lock);
 	return 0;
 }
 
@@ -129,7 +131,7 @@ static bool try_load(const ipk_value *v, void *buf)
 
 int ipk_value_load_bytes(const ipk_value *v, void *buf, size_t n_bytes)
 {
-	int r = check(v, buf, n_bytes);
+	int r = check_buffer(v, buf, n_bytes);
 
 	if (r < 0)
 		return r;
@@ -145,6 +147,6 @@ int ipk_value_load_bytes(const ipk_value *v, void *buf, size_t n_bytes)
 	if (r < 0)
 		return r == -ETIMEDOUT ? -ENOTRECOVERABLE : r;
 	(void)try_load(v, buf);
-	ipk__lock_release(&pair_of(v)->store_lock);
+	ipk__robust_lock_release(&pair_of(v)->store_lock);
 	return 0;
 }

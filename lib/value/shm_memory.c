@@ -1,14 +1,14 @@
 /*
- * shm_memory.c - shared memory with a name: made whole, never truncated, replaced to grow.
+ * shm_memory.c - named shared memory: created complete, never truncated, replaced to grow.
  *
- * Who has memory open is for the kernel to say. With unlink_last every opener holds a shared
- * lock on its open file, which the kernel drops with the last copy of it, however that came
- * about. So who gets the file's lock alone, after it has let its own go, was the last and
- * removes the name; nobody counts, and no death leaves a wrong count.
+ * The kernel knows who has the memory open. With unlink_last every opener holds a shared lock on
+ * its open file, which the kernel drops with the last copy of it, however that happened. So a
+ * closer that gets the file's lock exclusively, after releasing its own, was the last and removes
+ * the name; there is no count, so no death leaves a wrong one.
  *
- * Invariant: a name leads to a whole file. The successor of a file waits at a name beside it
- * for the time of two calls, and that name is what keeps two replacers apart: whoever holds
- * the lock of the file there lives, and a dead one's is removed by the next.
+ * Invariant: a name leads to a complete file. The successor of a file has a temporary name beside
+ * it for the time of two calls, and that name excludes concurrent replacers: the process that holds
+ * the lock of that file is alive, and a dead one's file is removed by the next.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -18,14 +18,13 @@
 #include "pipe/pipe_internal.h"
 #include "value/shm_memory.h"
 
-#define OPEN_TRIES 1000  /* while others put another in its place all the time */
-#define CREATE_TRIES 100 /* while others make and remove the name */
+#define OPEN_TRIES 1000 /* while others put another in its place all the time */
 #define SIZE_MAX_BYTES (IPK__SEGMENT_SHM_MAX / 2)
 #define FILE_BYTES 240
 #define NEXT_BYTES (FILE_BYTES + 8)
 #define OURS "ipk."
 
-/* --- names --- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static int make_file_name(const char *name, bool is_raw, char file[FILE_BYTES])
 {
@@ -35,7 +34,7 @@ static int make_file_name(const char *name, bool is_raw, char file[FILE_BYTES])
 		return r;
 	if (is_raw && (strncmp(name, OURS, strlen(OURS)) == 0 || strcmp(name, ".") == 0 ||
 		       strcmp(name, "..") == 0))
-		return -EINVAL;
+		return ipk__invalid("name: for raw memory not . or .. or ipk.*");
 	snprintf(file, FILE_BYTES, "%s%s", is_raw ? "" : OURS, name);
 	return 0;
 }
@@ -86,7 +85,7 @@ static bool remove_dead_next(const char *file)
 	return is_dead;
 }
 
-/* --- handles --- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 /* Empty; @file NULL: anonymous. */
 static int new_handle(const char *file, bool is_raw, ipk_shm **ret_shm)
@@ -110,7 +109,7 @@ static int new_handle(const char *file, bool is_raw, ipk_shm **ret_shm)
 }
 
 /*
- * Let go, and remove the name when nobody else has it. A second opening comes before that:
+ * Let go, and remove the name when no other process has it. A second opening comes before that:
  * our own lock may be shared with fork children, and only who is outside can see it.
  */
 static void leave(ipk_shm *s)
@@ -141,7 +140,7 @@ ipk_shm *ipk_shm_close(ipk_shm *s)
 	return NULL;
 }
 
-static int finish(int r, ipk_shm *s, ipk_shm **ret_shm)
+static int finish_open(int r, ipk_shm *s, ipk_shm **ret_shm)
 {
 	if (r < 0)
 		ipk_shm_close(s);
@@ -150,7 +149,7 @@ static int finish(int r, ipk_shm *s, ipk_shm **ret_shm)
 	return r;
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static size_t data_offset(void)
 {
@@ -194,7 +193,7 @@ static int make_segment(ipk_shm *s, const char *label, size_t size_bytes)
 	return 0;
 }
 
-/* Memory that nobody else can see yet; what is known of it is in @s. */
+/* Memory that no other process can see yet; what is known of it is in @s. */
 static int make_memory(ipk_shm *s, const char *label, size_t size_bytes)
 {
 	int r;
@@ -212,14 +211,17 @@ static int check_opts(const ipk_shm_opts *opts, ipk_shm_opts *o, char file[FILE_
 {
 	int r = ipk__opts_copy(o, sizeof *o, opts);
 
-	if (r == 0 && o->name)
-		r = make_file_name(o->name, o->is_raw, file);
-	if (r == 0 && o->label)
-		r = ipk__name_check(o->label);
-	if (r < 0 || o->size_bytes == 0 ||
-	    (!o->name && (o->is_raw || o->unlink_last || o->open_existing)) ||
-	    (o->is_raw && o->unlink_last))
-		return -EINVAL;
+	if (r < 0)
+		return r;
+	IPK__REQUIRE(!o->name || make_file_name(o->name, o->is_raw, file) == 0,
+		     "IPK_SHM(.name): " IPK__NAME_RULE "; raw: not . or .. or ipk.*");
+	IPK__REQUIRE(!o->label || ipk__name_check(o->label) == 0,
+		     "IPK_SHM(.label): " IPK__NAME_RULE);
+	IPK__REQUIRE(o->size_bytes > 0, "IPK_SHM(.size_bytes): 1 or more");
+	IPK__REQUIRE(o->name || !o->is_raw, "IPK_SHM(.is_raw): only with .name");
+	IPK__REQUIRE(o->name || !o->unlink_last, "IPK_SHM(.unlink_last): only with .name");
+	IPK__REQUIRE(o->name || !o->open_existing, "IPK_SHM(.open_existing): only with .name");
+	IPK__REQUIRE(!o->is_raw || !o->unlink_last, "IPK_SHM(.unlink_last): not with .is_raw");
 	return 0;
 }
 
@@ -256,14 +258,14 @@ static int create(const ipk_shm_opts *o, const char *file, ipk_shm **ret_shm)
 	r = make_memory(s, o->name ? o->name : o->label ? o->label : "shm", o->size_bytes);
 	if (r == 0)
 		r = publish(s, o->name);
-	return finish(r, s, ret_shm);
+	return finish_open(r, s, ret_shm);
 }
 
-/* --- opening --- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 /*
- * A maker that only set the size (Python) has taken no page yet, and whoever has it open may give
- * some back: a use would raise SIGBUS.
+ * A maker that only set the size (Python) has taken no page yet, and a process that has it open may
+ * give some back: a use would raise SIGBUS.
  */
 static int take_pages(const ipk_shm *s, uint64_t n_bytes)
 {
@@ -379,7 +381,7 @@ static int open_named(const char *name, unsigned flags, ipk_shm **ret_shm)
 		if (r < 0)
 			return r;
 		s->is_read_only = (flags & IPK_SHM_READ_ONLY) != 0;
-		r = finish(open_file(s), s, ret_shm);
+		r = finish_open(open_file(s), s, ret_shm);
 	} while (r == -EAGAIN && n_left-- > 0);
 	return r;
 }
@@ -389,15 +391,16 @@ int ipk_shm_open(const char *name, unsigned flags, ipk_deadline deadline, ipk_sh
 	int64_t nap_ns = 0;
 	int r;
 
-	if (!ret_shm || (flags & ~(unsigned)(IPK_SHM_RAW | IPK_SHM_READ_ONLY)))
-		return -EINVAL;
+	IPK__REQUIRE(ret_shm, IPK__NO_OUTPUT);
+	IPK__REQUIRE(!(flags & ~(unsigned)(IPK_SHM_RAW | IPK_SHM_READ_ONLY)),
+		     "flags: IPK_SHM_RAW and IPK_SHM_READ_ONLY, or-ed");
 	do {
 		r = open_named(name, flags, ret_shm);
 	} while (r == -ENOENT && ipk__name_nap(deadline, &nap_ns));
 	return r;
 }
 
-/* --- making one, or opening the one that is there --- */
+/* --- making one, or opening the one that is there --------------------------------------------- */
 
 static int open_existing(const ipk_shm_opts *o, ipk_shm **ret_shm)
 {
@@ -408,7 +411,8 @@ static int open_existing(const ipk_shm_opts *o, ipk_shm **ret_shm)
 		return r;
 	if (s->size_bytes != o->size_bytes || s->unlink_last != o->unlink_last) {
 		ipk_shm_close(s);
-		return -EPROTOTYPE;
+		return ipk__detail(-EPROTOTYPE, "IPK_SHM: .size_bytes or .unlink_last of the "
+						"existing memory differs");
 	}
 	*ret_shm = s;
 	return 0;
@@ -416,24 +420,23 @@ static int open_existing(const ipk_shm_opts *o, ipk_shm **ret_shm)
 
 int ipk_shm_create(const ipk_shm_opts *opts, ipk_shm **ret_shm)
 {
+	int n_tries = 0;
 	char file[FILE_BYTES];
 	ipk_shm_opts o;
-	int r = ret_shm ? check_opts(opts, &o, file) : -EINVAL;
+	int r = ret_shm ? check_opts(opts, &o, file) : ipk__invalid(IPK__NO_OUTPUT);
 
 	if (r < 0)
 		return r;
-	for (int i = 0; i < CREATE_TRIES; i++) {
+	do {
 		r = create(&o, file, ret_shm);
 		if (r != -EEXIST || !o.open_existing)
 			return r;
 		r = open_existing(&o, ret_shm);
-		if (r != -ENOENT)
-			return r;
-	}
-	return -EBUSY;
+	} while (ipk__name_retry(&r, &n_tries));
+	return r;
 }
 
-/* --- replacing and removing --- */
+/* --- replacing and removing ------------------------------------------------------------------- */
 
 int ipk_shm_unlink(const char *name, unsigned flags)
 {
@@ -441,7 +444,7 @@ int ipk_shm_unlink(const char *name, unsigned flags)
 	int r = make_file_name(name, (flags & IPK_SHM_RAW) != 0, file);
 
 	if (flags & ~(unsigned)IPK_SHM_RAW)
-		return -EINVAL;
+		return ipk__invalid("flags: IPK_SHM_RAW or 0");
 	if (r < 0)
 		return r;
 	remove_dead_next(file);
@@ -479,8 +482,8 @@ int ipk_shm_replace(const ipk_shm *s, size_t new_size_bytes, ipk_shm **ret_shm)
 
 	if (!s)
 		return -EBADF;
-	if (!ret_shm || new_size_bytes < s->size_bytes)
-		return -EINVAL;
+	IPK__REQUIRE(ret_shm, IPK__NO_OUTPUT);
+	IPK__REQUIRE(new_size_bytes >= s->size_bytes, "new_size_bytes: the present size or more");
 	if (!s->file || s->is_read_only)
 		return -EOPNOTSUPP;
 	r = check_is_current(s);
@@ -494,10 +497,10 @@ int ipk_shm_replace(const ipk_shm *s, size_t new_size_bytes, ipk_shm **ret_shm)
 		memcpy(successor->data, s->data, s->size_bytes);
 		r = hand_over(s, successor);
 	}
-	return finish(r, successor, ret_shm);
+	return finish_open(r, successor, ret_shm);
 }
 
-/* --- passing --- */
+/* --- passing ---------------------------------------------------------------------------------- */
 
 int ipk_shm_send(ipk_shm *s, ipk_pipe *via, ipk_deadline deadline)
 {
@@ -514,7 +517,7 @@ static int take_fd(ipk_shm *s, int fd, uint64_t offset)
 	s->fd = fd;
 	r = ipk__segment_read(fd, IPK__KIND_SHM, false, &h);
 	if (r == 0)
-		r = offset == 0 ? map_segment(s, &h) : -EPROTO;
+		r = offset == 0 && ipk__os_is_writable(fd) ? map_segment(s, &h) : -EPROTO;
 	return r;
 }
 
@@ -523,17 +526,17 @@ int ipk_shm_recv(ipk_pipe *via, ipk_deadline deadline, ipk_shm **ret_shm)
 	ipk_shm *s = NULL;
 	uint64_t offset;
 	int fd;
-	int r = ret_shm ? new_handle(NULL, false, &s) : -EINVAL;
+	int r = ret_shm ? new_handle(NULL, false, &s) : ipk__invalid(IPK__NO_OUTPUT);
 
 	if (r < 0)
 		return r;
 	r = ipk__pipe_take_object(via, deadline, &fd, &offset);
 	if (r == 0)
 		r = take_fd(s, fd, offset);
-	return finish(r, s, ret_shm);
+	return finish_open(r, s, ret_shm);
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 void *ipk_shm_data(const ipk_shm *s)
 {
@@ -559,18 +562,18 @@ static bool may_be_it(uint32_t place, const char *name)
 	return place == IPK__OS_IN_SHM || place == IPK__OS_IN_MEMORY;
 }
 
-/* All sightings in a process come one after the other. */
-static int note_user(void *arg, const struct ipk__os_sighting *sighting)
+/* All references of a process come one after the other. */
+static int note_user(void *arg, const struct ipk__os_reference *reference)
 {
 	struct users *u = arg;
 
-	if (sighting->device != u->st.device || sighting->inode != u->st.inode ||
-	    sighting->pid == u->last)
+	if (reference->device != u->st.device || reference->inode != u->st.inode ||
+	    reference->pid == u->last)
 		return 0;
 	if (u->n < u->max)
-		u->pids[u->n] = (uint32_t)sighting->pid;
+		u->pids[u->n] = (uint32_t)reference->pid;
 	u->n++;
-	u->last = sighting->pid;
+	u->last = reference->pid;
 	return 0;
 }
 
@@ -584,7 +587,7 @@ int ipk_shm_users(const ipk_shm *s, uint32_t *ret_pids, size_t max, size_t *ret_
 	if (!s)
 		return -EBADF;
 	if (!ret_n_users || (!ret_pids && max > 0))
-		return -EINVAL;
+		return ipk__invalid("ret_n_users, or ret_pids with max over 0, is NULL");
 	r = ipk__os_stat(s->fd, &u.st);
 	if (r == 0)
 		r = ipk__os_walk_open_files(&walk, &n_hidden);

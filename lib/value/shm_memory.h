@@ -1,17 +1,17 @@
-/* shm_memory.h - how named shared memory lies in its file, for shm_memory.c and its tests. */
+/* shm_memory.h - the file layout of named shared memory, for shm_memory.c and its tests. */
 #ifndef IPK_VALUE_SHM_MEMORY_H
 #define IPK_VALUE_SHM_MEMORY_H
 
 #include "ipk/shm.h"
 #include "os/os.h"
-#include "shm/segment.h"
+#include "shared/segment.h"
 
 #define IPK__SHM_UNLINK_LAST 1u /* in the header's flags */
 
-/* The first page; the data begin with the second one. A raw one is nothing but data. */
+/* The first page; the data begin with the second one. A raw one is data only. */
 struct ipk__shm_memory {
 	struct ipk__shm_header header;
-	uint64_t size_bytes; /* as asked for; the file is rounded up to pages */
+	uint64_t size_bytes; /* as requested; the file is rounded up to pages */
 };
 
 struct ipk_shm {

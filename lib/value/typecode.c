@@ -1,8 +1,8 @@
 /*
- * typecode.c - what each typecode means, and what values and arrays have in common.
+ * typecode.c - the meaning of each typecode, and the common parts of values and arrays.
  *
- * The table is the only place that knows sizes and kinds. Types that the processor cannot
- * tell apart are one: ipk__typecode_plain() in the public header.
+ * The table is the only place that knows sizes and kinds. Types with the same representation are
+ * one: ipk__typecode_plain() in the public header.
  */
 #include <errno.h>
 
@@ -43,8 +43,10 @@ int ipk__type_size(char typecode, size_t item_bytes, size_t *ret_item_bytes)
 {
 	const struct ipk__type *type = ipk__type_find(typecode);
 
-	if (typecode ? !type || (item_bytes != 0 && item_bytes != type->n_bytes) : item_bytes == 0)
-		return -EINVAL;
+	IPK__REQUIRE(typecode || item_bytes > 0, ".typecode or .item_bytes is required");
+	IPK__REQUIRE(!typecode || type, ".typecode: a letter of value.h");
+	IPK__REQUIRE(!type || item_bytes == 0 || item_bytes == type->n_bytes,
+		     ".item_bytes: 0 with .typecode, or the size of that type");
 	*ret_item_bytes = type ? type->n_bytes : item_bytes;
 	return 0;
 }

@@ -1,10 +1,9 @@
 /*
- * value.c - values: making and passing them, and numbers.
+ * value.c - values: creating and passing them, and numbers.
  *
- * A number lies in the first bytes of a word of its own and is changed by single atomic
- * instructions, so there is nothing that a death could leave half done, and no lock. The
- * handle knows type and place, checked once when it was made: what others write into
- * shared memory later cannot lead anywhere else.
+ * A number is in the first bytes of a word of its own and is changed by single atomic instructions,
+ * so a death leaves nothing incomplete, and there is no lock. The handle keeps type and address,
+ * checked once when it was created: later writes to shared memory cannot redirect it.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +11,7 @@
 #include "os/os.h"
 #include "value/value_internal.h"
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 struct plan {
 	ipk_value_opts opts;
@@ -34,8 +33,8 @@ static int init(struct ipk__shm_object *object, const void *arg)
 	return r;
 }
 
-static int check(const struct ipk__ref *ref, uint32_t flags, uint64_t item_bytes,
-		 const struct ipk__type **ret_type)
+static int check_value_layout(const struct ipk__ref *ref, uint32_t flags, uint64_t item_bytes,
+			      const struct ipk__type **ret_type)
 {
 	int r = ipk__type_check(flags, item_bytes, ret_type);
 
@@ -57,7 +56,7 @@ static int bind(void *handle)
 	value = (struct ipk__shm_value *)v->ref.object;
 	flags = *(volatile uint32_t *)&value->object.flags;
 	item_bytes = *(volatile uint64_t *)&value->item_bytes;
-	r = check(&v->ref, flags, item_bytes, &v->type);
+	r = check_value_layout(&v->ref, flags, item_bytes, &v->type);
 	if (r < 0)
 		return r;
 	v->item_bytes = item_bytes;
@@ -85,12 +84,13 @@ int ipk_value_create(const ipk_value_opts *opts, ipk_value **ret_v)
 {
 	struct ipk__object_spec spec = {0};
 	struct plan plan;
-	int r = opts && ret_v ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts) : -EINVAL;
+	int r = opts ? ipk__opts_copy(&plan.opts, sizeof plan.opts, opts)
+		     : ipk__invalid("opts is NULL: .typecode or .item_bytes is required");
 
 	if (r == 0)
 		r = ipk__type_size(plan.opts.typecode, plan.opts.item_bytes, &plan.item_bytes);
 	if (r == 0 && plan.item_bytes > IPK_VALUE_BYTES_MAX)
-		r = -EINVAL;
+		r = ipk__invalid("IPK_VALUE(.item_bytes): IPK_VALUE_BYTES_MAX at most");
 	if (r < 0)
 		return r;
 	spec.name = plan.opts.name;
@@ -130,20 +130,23 @@ int ipk_value_recv(ipk_pipe *via, ipk_deadline deadline, ipk_value **ret_v)
 	return ipk__handle_recv(&class, via, deadline, ret_v);
 }
 
-/* --- numbers --- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 static int check_item(const ipk_value *v, char typecode, const void *item)
 {
 	if (!v)
 		return -EBADF;
-	return item && ipk__type_is(v->type, typecode) ? 0 : -EINVAL;
+	IPK__REQUIRE(item, IPK__NO_ITEM);
+	IPK__REQUIRE(ipk__type_is(v->type, typecode), IPK__OTHER_TYPE);
+	return 0;
 }
 
 static int check_old(const ipk_value *v, char typecode, const void *ret_old)
 {
 	if (!v)
 		return -EBADF;
-	return v->type && (!ret_old || ipk__type_is(v->type, typecode)) ? 0 : -EINVAL;
+	IPK__REQUIRE(v->type && (!ret_old || ipk__type_is(v->type, typecode)), IPK__OTHER_TYPE);
+	return 0;
 }
 
 static int give_old(const ipk_value *v, int r, uint64_t old, void *ret_old)
@@ -158,7 +161,7 @@ int ipk_value_load_as(const ipk_value *v, char typecode, void *ret_item)
 	int r = check_item(v, typecode, ret_item);
 
 	if (r == 0)
-		ipk__bits_to(v->type, ipk__word_load(v->type, v->face.word), ret_item);
+		ipk__bits_to(v->type, ipk__scalar_load(v->type, v->face.word), ret_item);
 	return r;
 }
 
@@ -167,7 +170,7 @@ int ipk_value_store_as(ipk_value *v, char typecode, const void *item)
 	int r = check_item(v, typecode, item);
 
 	if (r == 0)
-		ipk__word_store(v->type, v->face.word, ipk__bits_of(v->type, item));
+		ipk__scalar_store(v->type, v->face.word, ipk__bits_of(v->type, item));
 	return r;
 }
 
@@ -176,11 +179,11 @@ int ipk_value_exchange_as(ipk_value *v, char typecode, const void *item, void *r
 	int r = check_item(v, typecode, item);
 
 	if (r == 0 && !ret_old)
-		r = -EINVAL;
+		r = ipk__invalid("ret_old is NULL");
 	if (r < 0)
 		return r;
 	return give_old(v, 0,
-			ipk__word_exchange(v->type, v->face.word, ipk__bits_of(v->type, item)),
+			ipk__scalar_exchange(v->type, v->face.word, ipk__bits_of(v->type, item)),
 			ret_old);
 }
 
@@ -191,12 +194,12 @@ int ipk_value_compare_exchange_as(ipk_value *v, char typecode, void *expected, c
 	int r = check_item(v, typecode, expected);
 
 	if (r == 0 && (!desired || !ret_is_exchanged))
-		r = -EINVAL;
+		r = ipk__invalid("desired or ret_is_exchanged is NULL");
 	if (r < 0)
 		return r;
 	seen = ipk__bits_of(v->type, expected);
 	*ret_is_exchanged =
-		ipk__word_swap(v->type, v->face.word, &seen, ipk__bits_of(v->type, desired));
+		ipk__scalar_swap(v->type, v->face.word, &seen, ipk__bits_of(v->type, desired));
 	if (!*ret_is_exchanged)
 		ipk__bits_to(v->type, seen, expected);
 	return 0;
@@ -208,7 +211,7 @@ int ipk_value_add_int(ipk_value *v, int64_t delta, char typecode, void *ret_old)
 	int r = check_old(v, typecode, ret_old);
 
 	if (r == 0)
-		r = ipk__word_add_int(v->type, v->face.word, delta, false, &old);
+		r = ipk__scalar_add_int(v->type, v->face.word, delta, false, &old);
 	return give_old(v, r, old, ret_old);
 }
 
@@ -218,7 +221,7 @@ int ipk_value_add_double(ipk_value *v, double delta, char typecode, void *ret_ol
 	int r = check_old(v, typecode, ret_old);
 
 	if (r == 0)
-		r = ipk__word_add_double(v->type, v->face.word, delta, &old);
+		r = ipk__scalar_add_double(v->type, v->face.word, delta, &old);
 	return give_old(v, r, old, ret_old);
 }
 
@@ -228,11 +231,11 @@ int ipk_value_add_checked_as(ipk_value *v, int64_t delta, char typecode, void *r
 	int r = check_old(v, typecode, ret_old);
 
 	if (r == 0)
-		r = ipk__word_add_int(v->type, v->face.word, delta, true, &old);
+		r = ipk__scalar_add_int(v->type, v->face.word, delta, true, &old);
 	return give_old(v, r, old, ret_old);
 }
 
-/* --- looking --- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 ipk_lock *ipk_value_get_lock(ipk_value *v)
 {

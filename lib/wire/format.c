@@ -1,11 +1,11 @@
 /*
- * format.c - what the characters of a format string are, and how many values a bracket has.
+ * format.c - the characters of a format string, and the number of values in a bracket.
  *
- * Invariant: whoever walks a format to its '\0' with ipk__format_next() has seen known
- * letters, matching brackets, maps of pairs, a bounded depth and one outermost value. So
- * nobody pays for a check beforehand: packing finds a fault on its way and drops what it
- * made; unpacking stores nothing before the end, and asks ipk__format_check() only when
- * message and format differ, to tell which of them is wrong.
+ * Invariant: code that walks a format to its '\0' with ipk__format_next() has seen known letters,
+ * matching brackets, maps of pairs, a bounded depth and one outermost value. So no separate check
+ * is needed beforehand: packing finds an error on its way and drops its output; unpacking stores
+ * nothing before the end, and calls ipk__format_check() only when message and format differ, to
+ * tell which of them is wrong.
  */
 #include "wire/format.h"
 
@@ -25,8 +25,8 @@ const unsigned char ipk__format_classes[256] = {
 static int check_close(char open, char close, uint32_t n_values)
 {
 	if (open == '{')
-		return close == '}' && n_values % 2 == 0 ? 0 : -EINVAL;
-	return close == ']' ? 0 : -EINVAL;
+		return close == '}' && n_values % 2 == 0 ? 0 : ipk__format_wrong();
+	return close == ']' ? 0 : ipk__format_wrong();
 }
 
 static unsigned class_of(char c)
@@ -65,7 +65,7 @@ int ipk__format_count(const char *open, uint32_t *ret_n_values)
 		n++;
 		at = pass_bracket(at + 1);
 		if (!at)
-			return -EINVAL;
+			return ipk__format_wrong();
 	}
 	IPK_TRY(check_close(*open, *at, n)); /* the terminating NUL closes nothing */
 	*ret_n_values = n;

@@ -1,19 +1,17 @@
-/*
- * format.h - the one walk through a format string of ipk/pack.h, inline for packing and
- * unpacking.
- */
+/* format.h - the walk through a format string of ipk/pack.h, inline for packing and unpacking. */
 #ifndef IPK_WIRE_FORMAT_H
 #define IPK_WIRE_FORMAT_H
 
 #include <errno.h>
 #include <stdint.h>
 
+#include "base/base_internal.h"
 #include "ipk/pack.h"
 
-/* What a character of a format is. */
+/* The class of a character of a format. */
 enum ipk__format_class {
 	IPK__FORMAT_WRONG = 0, /* the terminating NUL too */
-	IPK__FORMAT_SPACE = 2, /* for the eye */
+	IPK__FORMAT_SPACE = 2, /* for readability */
 	IPK__FORMAT_VALUE = 3,
 	IPK__FORMAT_OPEN = 4,
 	IPK__FORMAT_CLOSE = 8,
@@ -30,9 +28,16 @@ struct ipk__format_walk {
 	uint32_t n_inside; /* of the opening bracket last met: keys and values count one each */
 };
 
+/* -EINVAL, and its ipk_error_detail(). */
+static inline int ipk__format_wrong(void)
+{
+	return ipk__invalid("format: an unknown letter, an unmatched bracket, a key without "
+			    "a value, or not exactly one top-level value");
+}
+
 /*
- * How many values are directly inside the bracket at @open. -EINVAL when it is not closed
- * by its like, when a map has a key without a value, or a letter is unknown.
+ * How many values are directly inside the bracket at @open. -EINVAL when its closing bracket is
+ * missing or of another type, when a map has a key without a value, or a letter is unknown.
  */
 int ipk__format_count(const char *open, uint32_t *ret_n_values);
 
@@ -56,20 +61,20 @@ static inline int ipk__format_next(struct ipk__format_walk *w, char *ret_letter)
 		if (class != IPK__FORMAT_CLOSE)
 			break;
 		if (w->depth-- == 0)
-			return -EINVAL;
+			return ipk__format_wrong();
 	}
 
 	*ret_letter = c;
 	if (class == IPK__FORMAT_WRONG)
-		return c == '\0' && w->n_outermost == 1 ? 0 : -EINVAL;
+		return c == '\0' && w->n_outermost == 1 ? 0 : ipk__format_wrong();
 	if (w->depth == 0 && w->n_outermost++ > 0)
-		return -EINVAL;
+		return ipk__format_wrong();
 	if (class & IPK__FORMAT_IS_VALUE)
 		return 0;
 	if (w->depth++ == IPK_PACK_DEPTH_MAX)
-		return -EINVAL;
+		return ipk__format_wrong();
 	IPK_TRY(ipk__format_count(w->at - 1, &n_inside));
-	w->n_inside = n_inside; /* not given away by pointer: the walk stays in registers */
+	w->n_inside = n_inside; /* not passed by pointer: the walk stays in registers */
 	return 0;
 }
 

@@ -1,13 +1,12 @@
 /*
- * pack.c - builds typed messages: a loop over the format's letters, msgpack-c's packer
- * writing behind it.
+ * pack.c - builds typed messages: a loop over the format's letters that drives msgpack-c's packer.
  *
- * Invariant: bytes[0, len_bytes) is the mark and what the letters so far have become.
- * MessagePack wants the number of values in a bracket before the values, so the walk
- * through the format looks ahead at each bracket.
+ * Invariant: bytes[0, len_bytes) is the mark and the encoding of the letters so far. MessagePack
+ * puts the number of values in a bracket before the values, so the walk through the format looks
+ * ahead at each bracket.
  *
- * Why not msgpack-c's own buffer: it starts at 8 KiB, knows no limit, and allocates past
- * lib/os, where tests make allocations fail.
+ * Why not msgpack-c's own buffer: it starts at 8 KiB, has no limit, and allocates without lib/os,
+ * where tests make allocations fail.
  */
 #include <errno.h>
 #include <msgpack.h>
@@ -32,13 +31,18 @@ struct output {
 	size_t room_bytes;
 };
 
+static int too_long(void)
+{
+	return ipk__detail(-EMSGSIZE, "packed values: IPK_PACK_BYTES_MAX at most");
+}
+
 __attribute__((noinline)) static int grow(struct output *o, size_t n_more)
 {
 	size_t room;
 	unsigned char *bytes;
 
 	if (n_more > IPK_PACK_BYTES_MAX - o->len_bytes)
-		return -EMSGSIZE;
+		return too_long();
 	room = IPK__MIN(IPK__MAX(o->room_bytes * 2, o->len_bytes + n_more), IPK_PACK_BYTES_MAX);
 	bytes = ipk__os_malloc(room);
 	if (!bytes)
@@ -66,8 +70,8 @@ static inline int append(void *data, const char *piece, size_t n_bytes)
 static int check_length(const void *data, size_t n_bytes)
 {
 	if (!data && n_bytes > 0)
-		return -EINVAL;
-	return n_bytes > IPK_PACK_BYTES_MAX ? -EMSGSIZE : 0;
+		return ipk__invalid("a value of S or y is NULL, and its length is not 0");
+	return n_bytes > IPK_PACK_BYTES_MAX ? too_long() : 0;
 }
 
 static int pack_string(msgpack_packer *pk, const char *text, size_t n_bytes)
@@ -78,7 +82,7 @@ static int pack_string(msgpack_packer *pk, const char *text, size_t n_bytes)
 
 static int pack_c_string(msgpack_packer *pk, const char *text)
 {
-	return text ? pack_string(pk, text, strlen(text)) : -EINVAL;
+	return text ? pack_string(pk, text, strlen(text)) : ipk__invalid("a value of s is NULL");
 }
 
 static int pack_bytes(msgpack_packer *pk, const void *data, size_t n_bytes)
@@ -124,7 +128,7 @@ static int pack_value(msgpack_packer *pk, char letter, struct args *args)
 	case 'y':
 		return pack_counted(pk, letter, args);
 	default:
-		return -EINVAL; /* '*' is for reading */
+		return ipk__invalid("format: '*' is for unpacking only");
 	}
 }
 
@@ -165,7 +169,7 @@ static int pack(void **ret_data, size_t *ret_len_bytes, const char *format, stru
 	int r;
 
 	if (!ret_data || !ret_len_bytes || !format)
-		return -EINVAL;
+		return ipk__invalid("format, ret_data or ret_len_bytes is NULL");
 	o.bytes = ipk__os_malloc(o.room_bytes);
 	if (!o.bytes)
 		return -ENOMEM;

@@ -1,17 +1,16 @@
 /*
  * reader.c - reads a typed message of any shape, one value at a time.
  *
- * Invariant: n_owed values are still to come, and at least as many bytes are left, since
- * each value takes one or more. It holds after every step, so a header that declares more
- * than the message can hold is refused when it is read, and nothing is ever allocated for
- * what a header declares.
+ * Invariant: n_owed values are still expected, and at least as many bytes are left, since each
+ * value takes one or more. It holds after every step, so a header that declares more than the
+ * message can hold is refused when it is read, and nothing is ever allocated on the word of a
+ * header.
  *
- * Why not msgpack-c's unpacker: it builds a tree of objects on the heap, which costs more
- * than all the rest of a short message's way, and takes the bytes to be private. Messages
- * here may lie in memory that another process can write, so every byte is loaded once,
- * through volatile, and only the loaded value is checked and used. msgpack-c remains what
- * writes (pack.c), and the tests read with it what we read.
- * Layout: github.com/msgpack/msgpack, spec.md.
+ * Why not msgpack-c's unpacker: it builds a tree of objects on the heap, which costs more than the
+ * entire rest of a short message's path, and assumes that the bytes are private. Messages here may
+ * be in memory that another process can write, so every byte is loaded once, through volatile, and
+ * only the loaded value is checked and used. msgpack-c still does the writing (pack.c), and the
+ * tests use it to parse what we read. Layout: github.com/msgpack/msgpack, spec.md.
  */
 #include <string.h>
 

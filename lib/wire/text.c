@@ -1,12 +1,12 @@
 /*
- * text.c - shows a typed message to people as one line of text.
+ * text.c - formats a typed message as one line of text.
  *
- * Invariant: what is written is valid UTF-8 without a character that could move a
- * terminal's cursor, hide or reorder text: messages come from other processes, and tools
- * print them beside what the tool itself says.
+ * Invariant: the output is valid UTF-8 without a character that could move a terminal's cursor,
+ * hide or reorder text: messages come from other processes, and tools print them beside their own
+ * output.
  *
- * The same walk runs twice, first without a buffer, so that a malformed message leaves the
- * caller's buffer alone. Both stop where the buffer would be full.
+ * The same walk runs twice, first without a buffer, so a malformed message leaves the caller's
+ * buffer unchanged. Both stop where the buffer would be full.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -278,7 +278,7 @@ int ipk_pack_to_text(const void *data, size_t len_bytes, char *buf, size_t size_
 	struct walk w;
 
 	if (!buf || size_bytes < 4)
-		return -EINVAL;
+		return ipk__invalid("buf is NULL, or size_bytes under 4");
 	IPK_TRY(show(&w, data, len_bytes, NULL, size_bytes));
 	IPK_TRY(show(&w, data, len_bytes, buf, size_bytes));
 	if (w.text.is_full)

@@ -1,6 +1,4 @@
-/*
- * token.h - one step of a reader, inline for unpacking. See reader.c for what it keeps.
- */
+/* token.h - one step of a reader, inline for unpacking. See reader.c for the invariant. */
 #ifndef IPK_WIRE_TOKEN_H
 #define IPK_WIRE_TOKEN_H
 
@@ -13,7 +11,7 @@ struct ipk__cursor {
 	size_t n_left_bytes;
 };
 
-/* Heads 0xc1 .. 0xdf: booleans, and those that lengths and numbers follow. */
+/* Heads 0xc1 .. 0xdf: booleans, and those followed by lengths and numbers. */
 int ipk__token_read_long(struct ipk__cursor *c, unsigned head, ipk_token *ret_token);
 
 static inline int ipk__token_read_body(struct ipk__cursor *c, ipk_token_kind kind, uint64_t n_bytes,
@@ -74,7 +72,7 @@ static inline uint64_t ipk__token_n_inside(const ipk_token *t)
 	return (uint64_t)t->n_items << (t->kind == IPK_TOKEN_MAP);
 }
 
-/* One value was read: go into it, or out of what it completed. */
+/* One value was read: enter it, or leave those that it completed. */
 static inline void ipk__reader_move(ipk_reader *r, uint64_t n_inside)
 {
 	if (r->depth > 0)
@@ -85,7 +83,7 @@ static inline void ipk__reader_move(ipk_reader *r, uint64_t n_inside)
 		r->depth--;
 }
 
-/* The next of the values owed; there must be one. *t is written on failure too. */
+/* The next of the owed values; there must be one. *t is written on failure too. */
 static inline int ipk__reader_step(ipk_reader *r, ipk_token *t)
 {
 	struct ipk__cursor c = {r->at, (size_t)(r->end - r->at)};

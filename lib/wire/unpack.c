@@ -1,14 +1,14 @@
 /*
- * unpack.c - reads typed messages whose shape the caller knows: a loop over the format's
- * letters, the message's bytes beside it.
+ * unpack.c - reads typed messages whose shape the caller knows: a loop over the format's letters
+ * and the message's bytes in parallel.
  *
- * Invariant: until the whole message has matched, values are kept in slots and nothing of
- * the caller's is written; the strings made so far are in the slots too, so giving up is
- * freeing them.
+ * Invariant: until the whole message has matched, values are kept in slots and nothing of the
+ * caller's is written; the strings allocated so far are in the slots too, so aborting means freeing
+ * them.
  *
- * Why slots and not a second pass over the message: it may lie in memory that another
- * process writes, and what was checked in a first pass need not be there in a second.
- * The number of slots follows from the format, never from the message.
+ * Why slots and not a second pass over the message: it may be in memory that another process
+ * writes, and what a first pass checked may have changed in a second. The number of slots follows
+ * from the format, never from the message.
  */
 #include <errno.h>
 #include <limits.h>
@@ -305,9 +305,9 @@ static int unpack(const void *data, size_t len_bytes, const char *format, struct
 	int r;
 
 	if (!format)
-		return -EINVAL;
+		return ipk__invalid("format is NULL");
 	if (!ipk_pack_is_typed(data, len_bytes) || len_bytes > IPK_PACK_BYTES_MAX)
-		return ipk__format_check(format) < 0 ? -EINVAL : -EPROTO;
+		return ipk__format_check(format) < 0 ? ipk__format_wrong() : -EPROTO;
 
 	u.args = args;
 	u.is_out_of_range = false;
@@ -324,7 +324,7 @@ static int unpack(const void *data, size_t len_bytes, const char *format, struct
 		free_copies(&u);
 	if (u.slots != u.local)
 		free(u.slots);
-	return r == -EPROTO && ipk__format_check(format) < 0 ? -EINVAL : r;
+	return r == -EPROTO && ipk__format_check(format) < 0 ? ipk__format_wrong() : r;
 }
 
 int ipk_vunpack(const void *data, size_t len_bytes, const char *format, va_list args)

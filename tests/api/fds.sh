@@ -42,7 +42,7 @@ awk -v makers="$makers" '
 	BEGIN {
 		# Once each: the calls that give a pair, or several, or none, what makes the copies, and
 		# those whose purpose is a number of stdio, or only to ask for one.
-		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 fd.c:syscall bell.c:recvmmsg " \
+		n = split("socket.c:socketpair socket.c:recvmsg fd.c:fcntl fd.c:dup2 fd.c:dup2 fd.c:syscall doorbell.c:recvmmsg " \
 			  "children.c:fcntl", word, " ")
 		for (i = 1; i <= n; i++)
 			n_known["lib/os/" word[i]]++

@@ -12,15 +12,15 @@ awk '
 	/^{/ { body = ""; begin = FNR - 1 }
 	{ body = body " " $0 }
 	/^}/ {
-		# Bells are no files; spawn.c writes in a child of its own.
+		# Doorbells are no files; spawn.c writes in a child of its own.
 		asks = body ~ /(ipk__os_may_|may_append)/
 		gives_back = body ~ /FALLOC_FL_PUNCH_HOLE/
 		if (body ~ /[^_a-z](ftruncate|fallocate|posix_fallocate|pwritev?|writev|sendfile|splice|copy_file_range)\(/) {
 			n++
-			if (!asks && !gives_back && FILENAME !~ /\/bell\.c$/)
+			if (!asks && !gives_back && FILENAME !~ /\/doorbell\.c$/)
 				complain("grows a file and does not ask ipk__os_may_grow_to() before")
 		}
-		if (body ~ /[^_a-z]write\(/ && FILENAME !~ /\/(bell|spawn)\.c$/) {
+		if (body ~ /[^_a-z]write\(/ && FILENAME !~ /\/(doorbell|spawn)\.c$/) {
 			n++
 			if (!asks)
 				complain("writes and does not ask ipk__os_may_write_to() before")

@@ -5,13 +5,14 @@
 # number, written "room/file.h"; only lib/os includes headers that are good for nothing but
 # system calls (calls.sh sees what is really called). tools/ and examples/ know <ipk.h>,
 # "ipk/x.h", the system's headers and their own folder. No two source files share a name,
-# so that a name in a stack trace says which file it is.
+# so that a name in a stack trace says which file it is, and no two types: a debugger shows
+# one of them.
 set -eu
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
-rooms='base 1 os 2 shm 3 wire 3 pipe 4 lock 5 value 6 queue 6 process 7 pool 8 inspect 9
-	net 10 store 10 server 11 manager 12'
+rooms='base 1 os 2 shared 3 wire 3 pipe 4 lock 5 value 6 queue 6 process 7 pool 8 inspect 9
+	net 10 store 10 command 11 log 11 server 12 manager 13'
 system_calls='dirent.h fcntl.h mqueue.h sched.h semaphore.h spawn.h sys/epoll.h sys/eventfd.h
 	sys/file.h sys/ioctl.h sys/ipc.h sys/mman.h sys/prctl.h sys/resource.h
 	sys/sem.h sys/shm.h sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/time.h
@@ -20,6 +21,13 @@ system_calls='dirent.h fcntl.h mqueue.h sched.h semaphore.h spawn.h sys/epoll.h 
 duplicates=$(find include lib tools examples tests -name '*.[ch]' | sed 's/.*\///' | sort | uniq -d)
 for name in $duplicates; do
 	echo "more than one file is called $name:" "$(find . -name "$name" -not -path './build/*')"
+done
+
+# Files that no program includes together may each have one; they are in one library all the same.
+twice=$(grep -rhoE '^(struct|union|enum) ipk_\w+ \{' include lib | awk '{ print $2 }' | sort | uniq -d)
+for name in $twice; do
+	echo "more than one type is called $name:" \
+		"$(grep -rlE "^(struct|union|enum) $name \{" include lib | tr '\n' ' ')"
 done
 
 # shellcheck disable=SC2016 # the $ are awk's
@@ -88,4 +96,4 @@ find lib tools examples -name '*.[ch]' | sort | xargs awk \
 		printf "%d includes\n", n_includes
 		exit bad
 	}'
-[ -z "$duplicates" ]
+[ -z "$duplicates$twice" ]

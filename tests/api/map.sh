@@ -12,16 +12,21 @@ echo "# What lib$library.so exports, one node a release. Written by ./dev map fr
 awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
 	awk -F '\t' -v library="$library" '
 		$2 == "api" {
-			of = $4 ~ /^lib\/(net|store|server|manager)\// ? "ipk-manager" : "ipk"
+			of = $4 ~ /^lib\/(net|store|command|log|server|manager)\// ? "ipk-manager" : "ipk"
 			if (of == library)
 				print $3, $1
 		}' | sort -k 1,1V -k 2,2 | awk -v library="$library" '
+		# The first node hides everything that no node names.
+		function end_node() {
+			printf "%s}%s;\n", parent == "" ? "  local: *;\n" : "", parent
+		}
 		BEGIN { prefix = library == "ipk" ? "IPK_" : "IPK_MANAGER_" }
 		$1 != version {
-			if (version != "")
-				printf "}%s;\n\n", parent
-			if (version != "")
+			if (version != "") {
+				end_node()
+				printf "\n"
 				parent = " " prefix version
+			}
 			version = $1
 			printf "%s%s {\n  global:\n", prefix, version
 		}
@@ -29,7 +34,7 @@ awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
 		END {
 			if (version == "")
 				printf "%s0 {\n", prefix
-			printf "%s}%s;\n", parent == "" ? "  local: *;\n" : "", parent
+			end_node()
 			if (library == "ipk")
 				printf "\nIPK_PRIVATE_@PROJECT_VERSION@ {\n  global:\n    ipk__*;\n};\n"
 		}'

@@ -26,7 +26,7 @@ static void expect(int r, int wanted, const char *what)
 /* create(LOCK, lock, .is_recursive = true): made, and closed at the end of the scope. */
 #define CREATE(macro, noun, ...)                                             \
 	do {                                                                 \
-		IPK_AUTO(noun, handle);                               \
+		IPK_AUTO(noun, handle);                                      \
 		EXPECT(ipk_##noun##_create(macro(__VA_ARGS__), &handle), 0); \
 	} while (0)
 
@@ -114,7 +114,10 @@ static void pools()
 	int n = 7;
 	size_t n_bytes = 0;
 
-	EXPECT(ipk_pool_create(IPK_POOL(.kind = IPK_POOL_THREADS, .n_workers = 1), &pool), 0);
+	EXPECT(ipk_pool_create(IPK_POOL(.kind = IPK_POOL_THREADS, .n_workers = 1,
+					.start_method = IPK_START_DEFAULT),
+			       &pool),
+	       0);
 	EXPECT(ipk_pool_submit(pool, square, &n, sizeof(n), IPK_TASK(.n_retries = 1), &future), 0);
 	EXPECT(ipk_future_get(future, &n, sizeof(n), ipk_in_ms(20000), &n_bytes), 0);
 	EXPECT(n, 49);
@@ -130,8 +133,16 @@ static void managers()
 	IPK_AUTO(manager_server, server);
 	IPK_AUTO(manager, m);
 	IPK_AUTO(managed_queue, q);
+	IPK_AUTO(managed_lock, lock);
+	IPK_AUTO(managed_semaphore, semaphore);
+	IPK_AUTO(managed_cond, cond);
+	IPK_AUTO(managed_barrier, barrier);
+	IPK_AUTO(managed_array, array);
+	IPK_AUTO(dict, dict);
 	IPK_AUTO(manager_snapshot, snapshot);
 	IPK_AUTO(inspect, found);
+	size_t n_bytes = 0;
+	char text[8];
 
 	EXPECT(ipk_manager_server_start(IPK_MANAGER_SERVER(.label = "options-cpp"),
 					ipk_in_ms(20000), &server),
@@ -143,6 +154,26 @@ static void managers()
 	EXPECT(ipk_managed_queue_open(m, "q", IPK_MANAGED_QUEUE(.max_items = 1), ipk_in_ms(20000),
 				      &q),
 	       0);
+	EXPECT(ipk_managed_lock_open(m, "l", IPK_MANAGED_LOCK(.is_recursive = true),
+				     ipk_in_ms(20000), &lock),
+	       0);
+	EXPECT(ipk_managed_semaphore_open(m, "s", IPK_MANAGED_SEMAPHORE(.value = 2, .max = 2),
+					  ipk_in_ms(20000), &semaphore),
+	       0);
+	EXPECT(ipk_managed_cond_open(m, "c", IPK_MANAGED_COND(.lock_name = "l"), ipk_in_ms(20000),
+				     &cond),
+	       0);
+	EXPECT(ipk_managed_barrier_open(m, "b", IPK_MANAGED_BARRIER(.n_parties = 2),
+					ipk_in_ms(20000), &barrier),
+	       0);
+	EXPECT(ipk_managed_array_open(m, "a", IPK_MANAGED_ARRAY(.n_items = 2), ipk_in_ms(20000),
+				      &array),
+	       0);
+	EXPECT(ipk_dict_open(m, "d", &dict), 0);
+	EXPECT(ipk_dict_set(dict, ipk_text("two"), "2", 1, ipk_in_ms(20000)), 0);
+	EXPECT(ipk_dict_get(dict, ipk_text("two"), text, sizeof(text), ipk_in_ms(20000), &n_bytes),
+	       0);
+	EXPECT((int)n_bytes, 1);
 	EXPECT(ipk_manager_snapshot_take(ipk_manager_server_address(server),
 					 IPK_MANAGER_SNAPSHOT(.max_objects = 1), &snapshot),
 	       0);

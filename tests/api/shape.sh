@@ -1,6 +1,6 @@
 #!/bin/sh
 # shape.sh - the shape of the public headers: what may fail has to be checked, outputs come last
-# and after the deadline, structs can grow (docs/decisions/0005, 0019).
+# and after the deadline, a key is one argument, structs can grow (docs/decisions/0005, 0019).
 set -eu
 cd "$(dirname "$0")/../.."
 export LC_ALL=C
@@ -13,6 +13,12 @@ flat() {
 			{ m = (m || /^#/) && /\\$/ }' |
 		tr '\n\t' '  ' | sed 's/;/;\n/g; s/  */ /g'
 }
+
+# Otherwise nobody sees how many arguments a call has.
+if grep -nE '^#define IPK_[A-Z_]+\((\w+)\) \(?\1\)?, ' include/ipk/*.h; then
+	echo "a macro stands for two arguments"
+	bad=1
+fi
 
 for header in include/ipk/*.h; do
 	flat "$header" | awk -v header="$header" '
@@ -52,7 +58,7 @@ for header in include/ipk/*.h; do
 		args = $0
 		sub(/^[^(]*\(/, "", args)
 		n = split(args, arg, ",")
-		had_deadline = had_output = 0
+		had_deadline = had_output = n_pairs = 0
 		for (i = 1; i <= n; i++) {
 			is_output = arg[i] ~ /[ *]ret_/
 			# A buffer for a list comes with its length; formats and their values are last.
@@ -62,6 +68,11 @@ for header in include/ipk/*.h; do
 				complain("has " arg[i] " after the deadline")
 			if (had_output && !is_output && !is_tail && !is_list)
 				complain("has " arg[i] " after an output")
+			# What names a thing is one argument; only what is stored or sent is two.
+			is_pair = arg[i] ~ /const (void|char) \*[a-z_]*$/ && arg[i + 1] ~ /^ size_t [a-z_]*_bytes/
+			n_pairs += is_pair
+			if (is_pair && (n_pairs > 1 || arg[i] ~ /\*(key|field|name)$/))
+				complain("has" arg[i] "," arg[i + 1] ", which is to be one ipk_bytes")
 			had_deadline = had_deadline || arg[i] ~ /ipk_deadline /
 			had_output = had_output || is_output
 		}
@@ -72,4 +83,9 @@ for header in include/ipk/*.h; do
 		exit bad
 	}' || bad=1
 done
+# A choice or a set of flags is a type that a compiler and a debugger can name.
+if grep -nE '^enum( |$)' include/ipk/*.h; then
+	echo "an enum without a typedef" >&2
+	bad=1
+fi
 exit "${bad:-0}"

@@ -18,7 +18,7 @@ locale='strtod strtof strtold atof strtod_l strtof_l strtold_l strcasecmp strnca
 	islower isprint ispunct isxdigit iscntrl isgraph __ctype_b_loc __ctype_tolower_loc
 	__ctype_toupper_loc mbstowcs mbtowc wcstombs fnmatch regcomp'
 # FILE SYMBOL: children begin with the host's signals; library threads block all; the variable
-# by which an exec tells the child of its birth is taken out again before main() begins; the
+# by which an exec tells the child of its spawn is taken out again before main() begins; the
 # bar's thread alone minds no SIGPIPE and no SIGXFSZ while it writes.
 may='decimal.c newlocale  decimal.c strtod_l  decimal.c strtof_l  decimal.c strtold_l
 	children.c sigaction  children.c pthread_sigmask  thread.c pthread_sigmask

@@ -105,7 +105,7 @@ START_TEST(snapshot_of_a_queue)
 	ck_assert_ptr_nonnull(object);
 	ck_assert_str_eq(object->name, label);
 	ck_assert_str_eq(ipk_inspect_kind_name(object), "queue/fifo");
-	ck_assert_int_eq(ipk_inspect_lane_at(object, 0)->n_items, 1);
+	ck_assert_int_eq(ipk_inspect_channel_at(object, 0)->n_items, 1);
 }
 END_TEST
 

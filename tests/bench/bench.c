@@ -1,13 +1,12 @@
 /*
- * bench.c - ipk-bench [--list] [--rounds N] [--seconds-per-round S] [NAME...]: run the row of
- * that NAME, or else the rows whose name contains it, print a table and write
- * build/bench.jsonl.
+ * bench.c - ipk-bench [--list] [--rounds N] [--seconds-per-round S] [NAME...]: run the row of that
+ * NAME, or else the rows whose name contains it, print a table and write build/bench.jsonl.
  *
- * Each contender first runs until it is known how many operations fill a round; that also
- * warms everything up. Then all contenders of the row take turns; a row that takes long has
- * fewer rounds, so that all rows end in time. A ratio above 1 means
- * that ours is better, for rates and for times alike. Missing a target is a result, not a
- * failure: the exit code is 1 only when something could not be measured at all.
+ * Each contender first runs until it is known how many operations fill a round; that also warms
+ * everything up. Then the rounds of all contenders of the row alternate; a slow row has fewer
+ * rounds, so that all rows end in time. A ratio above 1 means that ours is better, for rates and
+ * for times alike. Missing a target is a result, not a failure: the exit code is 1 only when
+ * something could not be measured at all.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ struct outcome {
 	double values[ROUNDS_MAX];
 };
 
-/* --- measuring --- */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 static double value_of(const struct bench_row *row, const struct bench_time *time, size_t n)
 {
@@ -135,7 +134,7 @@ static size_t measure(const struct bench_row *row, struct outcome *ret_outcomes)
 	return n;
 }
 
-/* --- telling --- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 static const char *why(const struct outcome *o)
 {
@@ -226,7 +225,7 @@ static void json_pair(const struct bench_row *row, const struct outcome *ours,
 	fflush(f);
 }
 
-/* --- rows --- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 static bool is_row(const char *name)
 {

@@ -1,9 +1,9 @@
 /*
  * bench.h - what the files of the benchmark program share.
  *
- * A row is our way of doing something and its peers: other ways of doing the same, or a
- * physical limit. All contenders of a row take turns, round by round, in one run, so that
- * whatever the machine does meanwhile it does to all of them; medians are compared.
+ * A row is our way of doing something and its peers: other ways of doing the same, or a physical
+ * limit. All contenders of a row alternate, round by round, in one run, so that any disturbance of
+ * the machine affects all of them; medians are compared.
  */
 #ifndef BENCH_H
 #define BENCH_H
@@ -55,7 +55,7 @@ extern const struct bench_row bench_value_rows[];
 extern const struct bench_row bench_wire_rows[];
 extern const struct bench_row bench_manager_rows[];
 
-/* --- bench_team.c: processes that start together ---------------------------------------- */
+/* --- bench_team.c: processes that start together ---------------------------------------------- */
 
 enum { BENCH_ANY_CPU = -1 };
 
@@ -99,12 +99,12 @@ static inline void bench_pause(void)
 #endif
 }
 
-/* --- bench_pipe_rtt.c: waking whoever sleeps on the other core -------------------------- */
+/* --- bench_pipe_rtt.c: waking whoever sleeps on the other core -------------------------------- */
 
 void bench_work_until_other_sleeps(void);
 int bench_futex_asleep(size_t n, struct bench_time *ret_time); /* by a bare futex */
 
-/* --- peer_python.c ---------------------------------------------------------------------- */
+/* --- peer_python.c ---------------------------------------------------------------------------- */
 
 /* Runs @script of this folder with @args and n; it prints the nanoseconds that it took. */
 int bench_python(const char *script, const char *args, size_t n, struct bench_time *ret_time);

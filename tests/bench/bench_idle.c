@@ -1,7 +1,6 @@
 /*
- * bench_idle.c - what a queue costs while nothing happens: wake-ups and processor time of
- * a blocked get, as the kernel counts them, and fds. The peer is a limit that we set
- * ourselves.
+ * bench_idle.c - the cost of an idle queue: wake-ups and processor time of a blocked get, as the
+ * kernel counts them, and fds. The peer is a limit that we set ourselves.
  */
 #include <dirent.h>
 #include <inttypes.h>
@@ -26,7 +25,7 @@ struct usage {
 	uint64_t cpu_ns;
 };
 
-/* --- the kernel's counts --- */
+/* --- the kernel's counts ---------------------------------------------------------------------- */
 
 static int read_wake_ups(pid_t pid, uint64_t *ret_n)
 {
@@ -69,7 +68,7 @@ static int read_usage(pid_t pid, struct usage *ret_usage)
 	return 0;
 }
 
-/* --- a blocked get --- */
+/* --- a blocked get ---------------------------------------------------------------------------- */
 
 static pid_t start_waiter(ipk_queue *queue)
 {
@@ -149,7 +148,7 @@ static int idle_cpu(size_t n, struct bench_time *ret_time)
 	return per_second(used.cpu_ns / 1000, &used, ret_time);
 }
 
-/* --- fds --- */
+/* --- fds -------------------------------------------------------------------------------------- */
 
 static int count_fds(void)
 {
@@ -182,7 +181,7 @@ static int queue_fds(size_t n, struct bench_time *ret_time)
 	return 0;
 }
 
-/* --- limits --- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static int wake_ups_limit(size_t n, struct bench_time *ret_time)
 {

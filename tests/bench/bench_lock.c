@@ -1,9 +1,9 @@
 /*
- * bench_lock.c - locks: taking and giving back, alone and while others want it too.
+ * bench_lock.c - locks: acquire and release, uncontended and contended.
  *
  * Peers are the bare robust process-shared pthread mutex, which is what survives a kill, and
- * Python's. While several contend, each also does a little under the lock and outside it, as
- * programs do, ours and the peer's the same.
+ * Python's. Under contention, each thread also does a little work under the lock and outside it, as
+ * programs do, the same for ours and the peers.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@ static int run_sides(struct contest *contest, int (*side)(void *, size_t), size_
 	return bench_team(sides, contest->n_sides, contest, n, ret_time);
 }
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static int ipk_alone(void *arg, size_t n)
 {
@@ -95,7 +95,7 @@ static int ours_4(size_t n, struct bench_time *ret_time)
 	return ours(4, ipk_contend, n, ret_time);
 }
 
-/* --- a bare robust mutex --- */
+/* --- a bare robust mutex ---------------------------------------------------------------------- */
 
 static int mutex_alone(void *arg, size_t n)
 {
@@ -159,7 +159,7 @@ static int mutex_4(size_t n, struct bench_time *ret_time)
 	return robust_mutex(4, mutex_contend, n, ret_time);
 }
 
-/* --- Python --- */
+/* --- Python ----------------------------------------------------------------------------------- */
 
 static int python(size_t n, struct bench_time *ret_time)
 {

@@ -1,10 +1,10 @@
 /*
- * bench_manager.c - managed dicts, lists and locks, as a local client has them.
+ * bench_manager.c - managed dicts, lists and locks, as a local client uses them.
  *
- * Beside LMDB and a Boost map (shared memory without a server), and beside what answers over
- * a socket: Redis and Python's Manager. 100,000 keys of 16 bytes with 64 bytes each, asked for
- * by chance; Python's has 1,000. Where both should be awake, one client and the server are
- * free to use a processor each.
+ * Peers are LMDB and a Boost map (shared memory without a server), and two servers behind a socket:
+ * Redis and Python's Manager. 100,000 keys of 16 bytes with 64 bytes each, requested at random;
+ * Python's has 1,000. Where both should be awake, one client and the server may each use a
+ * processor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static int team(size_t n_sides, int (*work)(void *, size_t), struct job *job, si
 	return bench_team(sides, n_sides, job, n, ret_time);
 }
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static int connect_ours(ipk_manager **ret_m)
 {
@@ -84,7 +84,7 @@ static int fill_ours(void)
 	for (uint64_t i = 0; i < BENCH_KEYS; i++) {
 		key = bench_key(i, room);
 		bench_value(i, value);
-		IPK_TRY(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
+		IPK_TRY(ipk_dict_set(d, (ipk_bytes){key, BENCH_KEY_BYTES}, value, BENCH_VALUE_BYTES,
 				     ipk_in_ms(1000)));
 		IPK_TRY(ipk_list_append(l, value, BENCH_VALUE_BYTES, ipk_in_ms(1000)));
 	}
@@ -108,11 +108,11 @@ static int dict_side(void *arg, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		key = bench_key(bench_random(&random) % BENCH_KEYS, room);
 		if (writes(job->what, i))
-			IPK_TRY(ipk_dict_set(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
-					     ipk_forever()));
+			IPK_TRY(ipk_dict_set(d, (ipk_bytes){key, BENCH_KEY_BYTES}, value,
+					     BENCH_VALUE_BYTES, ipk_forever()));
 		else
-			IPK_TRY(ipk_dict_get(d, key, BENCH_KEY_BYTES, value, BENCH_VALUE_BYTES,
-					     ipk_forever(), &len));
+			IPK_TRY(ipk_dict_get(d, (ipk_bytes){key, BENCH_KEY_BYTES}, value,
+					     BENCH_VALUE_BYTES, ipk_forever(), &len));
 	}
 	return 0;
 }
@@ -141,7 +141,7 @@ static int lock_side(void *arg, size_t n)
 
 	(void)arg;
 	IPK_TRY(connect_ours(&m));
-	IPK_TRY(ipk_managed_lock_open(m, "bench-lock", false, ipk_in_ms(1000), &lock));
+	IPK_TRY(ipk_managed_lock_open(m, "bench-lock", NULL, ipk_in_ms(1000), &lock));
 	for (size_t i = 0; i < n; i++) {
 		IPK_TRY(ipk_managed_lock_lock(lock, ipk_forever()));
 		IPK_TRY(ipk_managed_lock_unlock(lock, ipk_forever()));
@@ -158,7 +158,7 @@ static int ours(size_t n_sides, int (*side)(void *, size_t), enum what what, siz
 	return team(n_sides, side, &job, n, ret_time);
 }
 
-/* --- Redis, one request at a time --- */
+/* --- Redis, one request at a time ------------------------------------------------------------- */
 
 static int fill_redis(const struct bench_server *server)
 {
@@ -234,7 +234,7 @@ static int redis(int (*side)(void *, size_t), enum what what, size_t n, struct b
 	return team(1, side, &job, n, ret_time);
 }
 
-/* --- LMDB --- */
+/* --- LMDB ------------------------------------------------------------------------------------- */
 
 #ifdef BENCH_HAVE_LMDB
 static int lmdb_side(void *arg, size_t n)
@@ -301,7 +301,7 @@ static int lmdb(size_t n_sides, enum what what, size_t n, struct bench_time *ret
 }
 #endif
 
-/* --- Boost --- */
+/* --- Boost ------------------------------------------------------------------------------------ */
 
 #ifdef BENCH_HAVE_BOOST
 static int boost_side(void *arg, size_t n)
@@ -348,7 +348,7 @@ static int boost(size_t n_sides, enum what what, size_t n, struct bench_time *re
 }
 #endif
 
-/* --- the contenders --- */
+/* --- the contenders --------------------------------------------------------------------------- */
 
 #define OURS(name, n_sides, side, what)                 \
 	static int name(size_t n, struct bench_time *t) \

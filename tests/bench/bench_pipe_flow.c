@@ -1,8 +1,8 @@
 /*
  * bench_pipe_flow.c - one way: how many messages go from one core to another.
  *
- * Every message is copied in from the sender's buffer and copied out into the receiver's,
- * by ours and by all peers; the first word counts, and the receiver checks the sum.
+ * Every message is copied from the sender's buffer and copied into the receiver's, by ours and by
+ * all peers; the first word is a counter, and the receiver checks the sum.
  */
 #include <string.h>
 #include <sys/socket.h>
@@ -45,7 +45,7 @@ static int check_sum(uint64_t sum, size_t n)
 	return sum == (uint64_t)n * (n - 1) / 2 ? 0 : -EBADMSG;
 }
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static int ipk_sender(void *arg, size_t n)
 {
@@ -95,7 +95,7 @@ static int ours_large(size_t n, struct bench_time *ret_time)
 	return ours(LARGE_BYTES, n, ret_time);
 }
 
-/* --- pipe(2) and AF_UNIX SEQPACKET --- */
+/* --- pipe(2) and AF_UNIX SEQPACKET ------------------------------------------------------------ */
 
 static int fd_sender(void *arg, size_t n)
 {
@@ -157,7 +157,7 @@ static int peer_seqpacket(size_t n, struct bench_time *ret_time)
 	return fd_flow(&flow, n, ret_time);
 }
 
-/* --- copying between cores --- */
+/* --- copying between cores -------------------------------------------------------------------- */
 
 struct copy_slot {
 	_Alignas(64) _Atomic uint32_t is_full;
@@ -212,7 +212,7 @@ static int peer_copy(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- ck_ring --- */
+/* --- ck_ring ---------------------------------------------------------------------------------- */
 
 #ifdef BENCH_HAVE_CK
 static int ck_sender(void *arg, size_t n)

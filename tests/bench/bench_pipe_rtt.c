@@ -1,12 +1,12 @@
 /*
- * bench_pipe_rtt.c - there and back: the time of a 64-byte message and its answer.
+ * bench_pipe_rtt.c - round trip: the time of a 64-byte message and its reply.
  *
- * Three situations that cost very different things. Both sides run and look at memory: the
- * limit is a cache line going to and fro. Both share a core: the limit is two context
- * switches, as for pipe(2). The other side sleeps on another core: the limit is the
- * kernel's wake-up, as a bare futex has it. For the last one each side works on for a
- * while before it sends, so that the other one has gone to sleep, and only the time from
- * just before the send to just after the receive counts (the median of a round).
+ * Three situations with very different costs. Both sides run and poll memory: the limit is a cache
+ * line that moves back and forth. Both share a core: the limit is two context switches, as for
+ * pipe(2). The other side sleeps on another core: the limit is the kernel's wake-up, as with a bare
+ * futex. For the last one each side works for a while before it sends, so that the other one has
+ * gone to sleep, and only the time from just before the send to just after the receive counts (the
+ * median of a round).
  */
 #include <limits.h>
 #include <linux/futex.h>
@@ -30,7 +30,7 @@ struct ends {
 	ipk_pipe *b;
 };
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static int ipk_ping(void *arg, size_t n)
 {
@@ -132,7 +132,7 @@ static int ours_asleep(size_t n, struct bench_time *ret_time)
 	return ipk_pair((struct bench_side[]){{ipk_ping_late, 0}, {ipk_pong_late, 1}}, n, ret_time);
 }
 
-/* --- a cache line --- */
+/* --- a cache line ----------------------------------------------------------------------------- */
 
 static int line_side(_Atomic uint32_t *line, size_t n, uint32_t mine)
 {
@@ -164,7 +164,7 @@ static int peer_line(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- pipe(2) --- */
+/* --- pipe(2) ---------------------------------------------------------------------------------- */
 
 static int pipe2_pass(int from, int to)
 {
@@ -211,7 +211,7 @@ static int peer_pipe2(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- futex --- */
+/* --- futex ------------------------------------------------------------------------------------ */
 
 struct futex_line {
 	_Alignas(64) _Atomic uint32_t word; /* 1: there is a message */

@@ -1,8 +1,8 @@
 /*
  * bench_pool.c - pools: maps of tiny items, single tasks, arrays in place, programs run.
  *
- * Each side is a fresh process that makes its pool while it warms up, so starting workers
- * is not in the time. What a tiny task does is next to nothing: the rows show what a task costs.
+ * Each side is a new process that creates its pool during the warm-up, so the time excludes
+ * starting workers. A tiny task does next to nothing: the rows show the cost of a task.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static int need_pool(unsigned n_workers)
 	return pool ? 0 : ipk_pool_create(IPK_POOL(.n_workers = n_workers), &pool);
 }
 
-/* --- maps --- */
+/* --- maps ------------------------------------------------------------------------------------- */
 
 static int square(const void *item, void *result)
 {
@@ -107,7 +107,7 @@ static int map_few(void *arg, size_t n)
 	return map_million(N_WORKERS, n);
 }
 
-/* --- arrays in place --- */
+/* --- arrays in place -------------------------------------------------------------------------- */
 
 static int scale(const void *items, void *results, size_t first, size_t n_items)
 {
@@ -135,7 +135,7 @@ static int map_array(void *arg, size_t n)
 	return 0;
 }
 
-/* --- single tasks --- */
+/* --- single tasks ----------------------------------------------------------------------------- */
 
 static int square_task(ipk_task *task, const void *arg, size_t arg_bytes)
 {
@@ -146,7 +146,7 @@ static int square_task(ipk_task *task, const void *arg, size_t arg_bytes)
 	return ipk_task_return(task, &x, sizeof x);
 }
 
-static int check(ipk_future *f, int64_t x)
+static int check_result(ipk_future *f, int64_t x)
 {
 	int64_t y;
 
@@ -162,7 +162,7 @@ static int one_at_a_time(void *arg, size_t n)
 		IPK_AUTO(future, f);
 
 		IPK_TRY(ipk_pool_submit(pool, square_task, &i, sizeof i, NULL, &f));
-		IPK_TRY(check(f, i));
+		IPK_TRY(check_result(f, i));
 	}
 	return 0;
 }
@@ -183,7 +183,7 @@ static int pipelined(void *arg, size_t n)
 						&futures[i]));
 		}
 		for (size_t i = 0; i < part; i++) {
-			IPK_TRY(check(futures[i], (int64_t)i));
+			IPK_TRY(check_result(futures[i], (int64_t)i));
 			futures[i] = ipk_future_close(futures[i]);
 		}
 		n -= part;
@@ -191,7 +191,7 @@ static int pipelined(void *arg, size_t n)
 	return 0;
 }
 
-/* --- programs --- */
+/* --- programs --------------------------------------------------------------------------------- */
 
 static int run_program(const void *item, void *result)
 {
@@ -248,7 +248,7 @@ static int parallel(size_t n, struct bench_time *t)
 		     n, t);
 }
 
-/* --- memory --- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static double private_bytes(pid_t pid)
 {
@@ -295,7 +295,7 @@ static int idle_limit(size_t n, struct bench_time *ret_time)
 	return 0;
 }
 
-/* --- the contenders --- */
+/* --- the contenders --------------------------------------------------------------------------- */
 
 #define SIDE(name, work)                                                                     \
 	static int name(size_t n, struct bench_time *t)                                      \

@@ -1,7 +1,7 @@
 /*
- * bench_process.c - starting a process that does nothing and waiting for its end, by each
- * method. All is done in a fresh small process, since a fork costs what its parent's memory
- * costs; the rows "of 512 MB" are about that: there the zygote was made before the memory.
+ * bench_process.c - starting a process that does nothing and waiting for its end, by each method.
+ * All runs in a new small process, since a fork costs as much as its parent's memory; the rows "of
+ * 512 MB" measure that: there the zygote was created before the memory.
  */
 #include <spawn.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static int start_zygote(void)
 	return r;
 }
 
-/* --- sides ----------------------------------------------------------------------------- */
+/* --- sides ------------------------------------------------------------------------------------ */
 
 static int by_fork(void *arg, size_t n)
 {

@@ -1,8 +1,8 @@
 /*
  * bench_queue.c - queues: 64-byte items from producers to consumers.
  *
- * Producers put n items together, consumers get as many; each of them a fixed share. With
- * one of each they have a core each; four and four are left to the scheduler, ours and the
+ * Producers put n items together, consumers get as many; each has a fixed share. With one producer
+ * and one consumer each has its own core; four and four are left to the scheduler, ours and the
  * peers' alike.
  */
 #include <stdio.h>
@@ -38,7 +38,7 @@ static int run_sides(struct flow *flow, int (*producer)(void *, size_t),
 	return bench_team(sides, 2 * n_pairs, flow, n, ret_time);
 }
 
-/* --- ours --- */
+/* --- ours ------------------------------------------------------------------------------------- */
 
 static int ipk_producer(void *arg, size_t n)
 {
@@ -122,7 +122,7 @@ static int ours_many(size_t n, struct bench_time *ret_time)
 	return ours(1, ipk_producer_many, ipk_consumer_many, n, ret_time);
 }
 
-/* --- Boost.Interprocess --- */
+/* --- Boost.Interprocess ----------------------------------------------------------------------- */
 
 #ifdef BENCH_HAVE_BOOST
 static int boost_producer(void *arg, size_t n)
@@ -174,7 +174,7 @@ static int boost_4(size_t n, struct bench_time *ret_time)
 #define boost_4 NULL
 #endif
 
-/* --- Python --- */
+/* --- Python ----------------------------------------------------------------------------------- */
 
 static int python_1(size_t n, struct bench_time *ret_time)
 {

@@ -1,8 +1,8 @@
 /*
- * bench_servers.c - starting the servers, and the plainest of clients.
+ * bench_servers.c - starting the servers, and a minimal client.
  *
- * Both servers listen on a Unix socket in a directory of their own, write nothing to disk
- * unless a row says so, and die with this program.
+ * Both servers listen on a Unix socket in a directory of their own, write nothing to disk unless a
+ * row says so, and die with this program.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -164,7 +164,7 @@ int64_t bench_server_cpu_ns(const struct bench_server *server)
 	return (int64_t)ns;
 }
 
-/* --- a plain client --- */
+/* --- a plain client --------------------------------------------------------------------------- */
 
 int bench_resp_connect(const char *path, int *ret_fd)
 {
@@ -224,7 +224,7 @@ size_t bench_resp_request(char *buf, size_t buf_bytes, size_t argc, const char *
 	return n;
 }
 
-/* --- keys --- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 const char *bench_key(uint64_t i, char key[BENCH_KEY_BYTES + 1])
 {

@@ -1,6 +1,6 @@
 /*
- * bench_servers.h - servers that rows talk to: a real redis-server and our own manager, each
- * started when it is first wanted and ended with this program.
+ * bench_servers.h - servers that rows use: a real redis-server and our own manager, each started
+ * when first needed and ended with this program.
  */
 #ifndef BENCH_SERVERS_H
 #define BENCH_SERVERS_H

@@ -22,7 +22,7 @@ static const struct bench_side *all_run(int (*side)(void *, size_t))
 	return sides;
 }
 
-/* --- reading together --- */
+/* --- reading together ------------------------------------------------------------------------- */
 
 static int ipk_sharer(void *arg, size_t n)
 {
@@ -65,7 +65,7 @@ static int peer_rwlock(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- semaphores --- */
+/* --- semaphores ------------------------------------------------------------------------------- */
 
 static int ipk_tokens(void *arg, size_t n)
 {
@@ -115,7 +115,7 @@ static int peer_sem(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- events: set while the other side sleeps on the other core --- */
+/* --- events: set while the other side sleeps on the other core -------------------------------- */
 
 struct events {
 	ipk_event *event[2];
@@ -170,7 +170,7 @@ static int ours_event(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- barriers --- */
+/* --- barriers --------------------------------------------------------------------------------- */
 
 static int ipk_party(void *arg, size_t n)
 {

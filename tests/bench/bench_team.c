@@ -86,7 +86,7 @@ void bench_unshare(void *memory, size_t n_bytes)
 	munmap(memory, n_bytes);
 }
 
-/* --- processors --- */
+/* --- processors ------------------------------------------------------------------------------- */
 
 int bench_cpu_number(int nth)
 {
@@ -155,7 +155,7 @@ static int pin(int nth)
 	return sched_setaffinity(0, sizeof set, &set) < 0 ? -errno : 0;
 }
 
-/* --- a side --- */
+/* --- a side ----------------------------------------------------------------------------------- */
 
 static void meet(struct team_page *page, size_t n_sides)
 {
@@ -198,7 +198,7 @@ static pid_t start_side(const struct bench_side *side, struct team_page *page, s
 	_exit(result->error < 0);
 }
 
-/* --- the team --- */
+/* --- the team --------------------------------------------------------------------------------- */
 
 static void kill_all(const pid_t *pids, size_t n_pids)
 {

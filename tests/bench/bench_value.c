@@ -13,7 +13,7 @@
 #define N_VALUES 10000u
 #define SIDES_MAX 4
 
-/* --- adding --- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 static int run_adders(size_t n_sides, int (*side)(void *, size_t), void *arg, size_t n,
 		      struct bench_time *ret_time)
@@ -131,7 +131,7 @@ static int python_4(size_t n, struct bench_time *ret_time)
 	return python_adders("add 4", n, ret_time);
 }
 
-/* --- copying --- */
+/* --- copying ---------------------------------------------------------------------------------- */
 
 struct copying {
 	ipk_array *array;
@@ -193,7 +193,7 @@ static int peer_memcpy(size_t n, struct bench_time *ret_time)
 	return r;
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int make_all(ipk_value **values)
 {

@@ -1,9 +1,9 @@
 /*
- * bench_wire.c - the manager beside Redis, both asked by redis-benchmark over a Unix socket.
+ * bench_wire.c - the manager beside Redis, both measured by redis-benchmark over a Unix socket.
  *
- * Two rows for each kind of request, of clients and of pipelining: requests a second, and
- * the server's processor time for each. The second is measured in the very runs of the
- * first. Then memory for a key, and with an append-only file.
+ * Two rows for each kind of request, number of clients and pipelining: requests a second, and the
+ * server's processor time for each. The second is measured in the same runs as the first. Then
+ * memory for each key, and the same with an append-only file.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ static const char *const arguments[N_KINDS] = {
 	[LRANGE] = "lrange bench:list 0 99",
 };
 
-/* --- running redis-benchmark --- */
+/* --- running redis-benchmark ------------------------------------------------------------------ */
 
 struct load {
 	int kind;
@@ -129,7 +129,7 @@ static int prepare(const struct bench_server *server, int kind, size_t n)
 	return r;
 }
 
-/* --- rate and processor time, of the same runs --- */
+/* --- rate and processor time, of the same runs ------------------------------------------------ */
 
 struct samples {
 	size_t n, used;
@@ -197,7 +197,7 @@ static int run_cpu(bool is_ours, const struct load *load, size_t n, struct bench
 	return 0;
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 #define LOAD(kind_, c, p) (&(struct load){.kind = (kind_), .n_clients = (c), .n_pipelined = (p)})
 
@@ -253,7 +253,7 @@ ALL_LOADS(LRANGE)
 	ROWS(text, kind, 1, 1), ROWS(text, kind, 1, 16), ROWS(text, kind, 50, 1), \
 		ROWS(text, kind, 50, 16)
 
-/* --- memory for a key --- */
+/* --- memory for a key ------------------------------------------------------------------------- */
 
 static int fill(const struct bench_server *server)
 {
@@ -314,7 +314,7 @@ static int redis_memory(size_t n, struct bench_time *t)
 	return memory_a_key(false, n, t);
 }
 
-/* --- with a log --- */
+/* --- with a log ------------------------------------------------------------------------------- */
 
 static const struct load logged = {
 	.kind = SET, .n_clients = 50, .n_pipelined = 16, .has_log = true};

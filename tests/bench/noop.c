@@ -1,4 +1,4 @@
-/* noop.c - a program that does nothing, linked statically: the least that an exec can cost. */
+/* noop.c - a program that does nothing, linked statically: the minimum cost of an exec. */
 int main(void)
 {
 	return 0;

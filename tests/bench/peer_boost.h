@@ -1,8 +1,8 @@
 /*
- * peer_boost.h - Boost.Interprocess, for C. Its message_queue: a priority queue in shared
- * memory behind one mutex and two condition variables. A map: unordered_map in
- * managed_shared_memory behind one interprocess_mutex. Whoever is killed inside leaves the
- * mutex locked for ever; speed is all they are compared by here.
+ * peer_boost.h - Boost.Interprocess, for C. Its message_queue: a priority queue in shared memory
+ * behind one mutex and two condition variables. A map: unordered_map in managed_shared_memory
+ * behind one interprocess_mutex. A process killed inside leaves the mutex locked for ever; only
+ * speed is compared here.
  */
 #ifndef PEER_BOOST_H
 #define PEER_BOOST_H

@@ -1,6 +1,6 @@
 /*
- * peer_ck.h - Concurrency Kit's ring for one producer and one consumer, with 64-byte
- * entries that are copied in and out. It only ever spins: no sleeping, no end of file.
+ * peer_ck.h - Concurrency Kit's ring for one producer and one consumer, with 64-byte entries that
+ * are copied in and out. It only ever spins: no sleeping, no end of file.
  */
 #ifndef PEER_CK_H
 #define PEER_CK_H

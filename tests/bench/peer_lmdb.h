@@ -1,6 +1,6 @@
 /*
  * peer_lmdb.h - LMDB as a peer: a B+ tree in a file that processes map, in /dev/shm, without
- * syncing: the fastest store between processes that Debian has. A transaction an operation.
+ * syncing: the fastest store between processes that Debian has. One transaction per operation.
  */
 #ifndef PEER_LMDB_H
 #define PEER_LMDB_H

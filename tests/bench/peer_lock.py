@@ -1,4 +1,4 @@
-"""peer_lock.py N: N times acquire and release of a free multiprocessing.Lock; prints the
+"""peer_lock.py N: N times acquire and release of an uncontended multiprocessing.Lock; prints the
 nanoseconds."""
 import multiprocessing
 import sys

@@ -1,7 +1,7 @@
 /*
  * peer_openmp.c - OpenMP as a peer: two threads, the same functions, no process boundary.
  *
- * Without -fopenmp the pragmas mean nothing, and the peer is reported as missing.
+ * Without -fopenmp the pragmas have no effect, and the peer is reported as missing.
  */
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-/* peer_openmp.h - the same work done by threads of one process, with OpenMP. */
+/* peer_openmp.h - the same work by threads of one process, with OpenMP. */
 #ifndef PEER_OPENMP_H
 #define PEER_OPENMP_H
 

@@ -1,6 +1,6 @@
 """peer_pool.py WHAT N: N tiny tasks by two worker processes: map_one (chunksize 1), map_chunks
-(Python's own choice), apply (one at a time), apply_async (all at once), and the same by
-concurrent.futures: executor_one, executor_submit. Prints the nanoseconds that they took."""
+(Python's default), apply (one at a time), apply_async (all at once), and the same by
+concurrent.futures: executor_one, executor_submit. Prints the elapsed nanoseconds."""
 import concurrent.futures
 import multiprocessing
 import sys

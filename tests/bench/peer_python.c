@@ -1,6 +1,6 @@
 /*
- * peer_python.c - Python as a peer: a small script does the same work and prints how long
- * it took from its own start barrier to its end, so that starting Python does not count.
+ * peer_python.c - Python as a peer: a small script does the same work and prints the time from its
+ * own start barrier to its end, so that starting Python does not count.
  */
 #include <stdio.h>
 #include <stdlib.h>

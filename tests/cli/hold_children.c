@@ -1,8 +1,8 @@
 /*
- * hold_children.c - for the scripts here: a program with a child of each fate. hold_children
- * PREFIX starts PREFIX-runs (a daemon), -stopped (by SIGSTOP), -done (exit code 3, joined),
- * -killed (SIGKILL, joined) and -zombie (has ended, nobody looked), says "ready PID" with
- * the pid of the one that runs, and keeps them until its standard input ends.
+ * hold_children.c - for the scripts here: a program with children in every state. hold_children
+ * PREFIX starts PREFIX-runs (a daemon), -stopped (by SIGSTOP), -done (exit code 3, joined), -killed
+ * (SIGKILL, joined) and -zombie (has ended, not joined), prints "ready PID" with the pid of the one
+ * that runs, and keeps them until its standard input ends.
  */
 #include <ipk/error.h>
 #include <ipk/process.h>

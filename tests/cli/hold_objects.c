@@ -1,9 +1,9 @@
 /*
- * hold_objects.c - for the scripts here: a program that has ipk objects, and a child that
- * waits. hold_objects PREFIX makes PREFIX-named (a queue with a name, empty, its child gets
- * from it), PREFIX-fifo (3 items put, 1 got, limit 10), PREFIX-lifo (shut down) and
- * PREFIX-pipe (2 messages there, 1 back), says "ready CHILD_PID" when the child is seen
- * waiting, and keeps them until its standard input ends.
+ * hold_objects.c - for the scripts here: a program that has ipk objects, and a child that waits.
+ * hold_objects PREFIX creates PREFIX-named (a queue with a name, empty, its child gets from it),
+ * PREFIX-fifo (3 items put, 1 got, limit 10), PREFIX-lifo (shut down) and PREFIX-pipe (2 messages
+ * there, 1 back), prints "ready CHILD_PID" when the child is seen waiting, and keeps them until its
+ * standard input ends.
  */
 #include <errno.h>
 #include <ipk.h>

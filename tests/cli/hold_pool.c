@@ -1,10 +1,9 @@
 /*
- * hold_pool.c - for the scripts here: a pool at work. hold_pool PREFIX makes PREFIX-pool with
- * three workers; of its tasks one is done, one failed, one was the death of its worker, two
- * run, one is stopped (SIGSTOP) and two are queued. PREFIX-threads is a pool of two threads
- * with nothing to do, PREFIX-map one of one worker that is at item 17 of 100. It says "ready PID"
- * with the pid of a fork that has both open too and does nothing, and keeps all that until its
- * standard input ends.
+ * hold_pool.c - for the scripts here: a pool at work. hold_pool PREFIX creates PREFIX-pool with
+ * three workers; of its tasks one is done, one failed, one killed its worker, two run, one is
+ * stopped (SIGSTOP) and two are queued. PREFIX-threads is a pool of two idle threads, PREFIX-map
+ * one of one worker that is at item 17 of 100. It prints "ready PID" with the pid of a fork that
+ * has both open too and does nothing, and keeps all that until its standard input ends.
  */
 #include <errno.h>
 #include <ipk/error.h>
@@ -76,7 +75,7 @@ static int wait_for(ipk_pool *pool, ipk_task_fn fn, int expected)
 }
 
 /* Until all three are at their tasks, and one of them is stopped. */
-static int wait_for_scene(const char *label)
+static int wait_for_fixture(const char *label)
 {
 	ipk_deadline deadline = ipk_in_ms(WAIT_MS);
 
@@ -152,7 +151,7 @@ static int hold(const char *prefix)
 	IPK_TRY(ipk_pool_submit(pool, stop, NULL, 0, NULL, NULL));
 	for (int i = 0; i < 4; i++)
 		IPK_TRY(ipk_pool_submit(pool, run, "argument", 8, NULL, NULL));
-	IPK_TRY(wait_for_scene(label));
+	IPK_TRY(wait_for_fixture(label));
 	IPK_TRY(begin_map(third, &map));
 	bystander = fork();
 	if (bystander == 0)

@@ -1,11 +1,10 @@
 /*
- * hold_small.c - for the scripts here: a program that has one of each kind of small object,
- * in a known state, and a child that waits. hold_small PREFIX makes PREFIX-lock (held, its
- * child waits for it), -rlock (with a name, held twice), -rwlock (read), -signal (2 of 5),
- * -owned (2 of 3 taken), -cond, -event (set), -barrier (of 3), -once (done), -number (-42),
- * -nan, -letter, -point (12 bytes), -array (10 doubles) and -shm (10000 bytes), says
- * "ready CHILD_PID" when the child is seen waiting, and keeps them until its standard input
- * ends.
+ * hold_small.c - for the scripts here: a program that has one of each kind of small object, in a
+ * known state, and a child that waits. hold_small PREFIX creates PREFIX-lock (held, its child waits
+ * for it), -rlock (with a name, held twice), -rwlock (read), -signal (2 of 5), -owned (2 of 3
+ * taken), -cond, -event (set), -barrier (of 3), -once (done), -number (-42), -nan, -letter, -point
+ * (12 bytes), -array (10 doubles) and -shm (10000 bytes), prints "ready CHILD_PID" when the child
+ * is seen waiting, and keeps them until its standard input ends.
  */
 #include <errno.h>
 #include <ipk/barrier.h>

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# manager_servers.sh - servers for the tests that source it, each in a directory of the
-# test's own and ended with it, by pid.
+# manager_servers.sh - servers for the tests that source it, each in the test's own directory
+# and ended with it, by pid.
 
 work=$(mktemp -d)
 pids=

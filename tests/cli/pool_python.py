@@ -1,5 +1,5 @@
-"""What multiprocessing.Pool, ThreadPool and concurrent.futures do with a row of operations.
-pool_same.c does the same with ipk, and what both print is to be the same.
+"""A series of operations with multiprocessing.Pool, ThreadPool and concurrent.futures.
+pool_same.c does the same with ipk, and both must print the same.
 
     pool_python.py processes|threads
 """

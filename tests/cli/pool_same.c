@@ -1,6 +1,6 @@
 /*
- * pool_same.c - for test_pool_python.sh: what ipk does with the row of operations that
- * pool_python.py has Python do; each function here has its like there. pool_same
+ * pool_same.c - for test_pool_python.sh: does with ipk the same series of operations that
+ * pool_python.py does with Python; each function here has its counterpart there. pool_same
  * processes|threads
  */
 #include <errno.h>
@@ -19,10 +19,10 @@
 #define SOON ipk_in_ms(10)
 #define LATE ipk_in_ms(20000)
 
-static struct board {
+static struct shared_flags {
 	_Atomic int flags[N_FLAGS];
 	_Atomic int n_begun;
-} * board;
+} * shared_flags;
 
 static ipk_pool_kind kind;
 static const int64_t numbers[N_MAX] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -41,7 +41,7 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
-/* --- tasks --- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 static int give(ipk_task *task, int64_t n)
 {
@@ -75,8 +75,8 @@ static int when_raised(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	int64_t n = *(const int64_t *)arg;
 
-	atomic_fetch_add(&board->n_begun, 1);
-	while (!board->flags[n] && !ipk_task_should_stop(task))
+	atomic_fetch_add(&shared_flags->n_begun, 1);
+	while (!shared_flags->flags[n] && !ipk_task_should_stop(task))
 		nap();
 	return square(task, arg, arg_bytes);
 }
@@ -99,7 +99,7 @@ static int map_positive(const void *item, void *ret_result)
 
 static int map_when_raised(const void *item, void *ret_result)
 {
-	while (!board->flags[*(const int64_t *)item])
+	while (!shared_flags->flags[*(const int64_t *)item])
 		nap();
 	return map_square(item, ret_result);
 }
@@ -111,7 +111,7 @@ static int map_pid(const void *item, void *ret_result)
 	return 0;
 }
 
-/* --- helpers --- */
+/* --- helpers ---------------------------------------------------------------------------------- */
 
 static ipk_pool *pool(unsigned n_workers)
 {
@@ -123,18 +123,18 @@ static ipk_pool *pool(unsigned n_workers)
 
 static void fresh(void)
 {
-	memset(board, 0, sizeof *board);
+	memset(shared_flags, 0, sizeof *shared_flags);
 }
 
 static void raise_all(void)
 {
 	for (int i = 0; i < N_FLAGS; i++)
-		board->flags[i] = 1;
+		shared_flags->flags[i] = 1;
 }
 
 static void wait_begun(int n)
 {
-	while (board->n_begun < n)
+	while (shared_flags->n_begun < n)
 		nap();
 }
 
@@ -223,7 +223,7 @@ static void close_futures(ipk_future **fs, int n)
 		fs[i] = ipk_future_close(fs[i]);
 }
 
-/* --- Pool --- */
+/* --- Pool ------------------------------------------------------------------------------------- */
 
 static void say_map(const char *name, ipk_pool *p, ipk_map_fn fn, const int64_t *items, size_t n,
 		    size_t chunk)
@@ -293,7 +293,7 @@ static void applies(void)
 	f = submit(p, when_raised, 2);
 	say_get("get with a deadline", f, SOON);
 	printf("ready: %s\n", truth(ipk_future_is_done(f)));
-	board->flags[2] = 1;
+	shared_flags->flags[2] = 1;
 	say_get("get", f, LATE);
 	printf("ready: %s\n", truth(ipk_future_is_done(f)));
 	must(ipk_future_failure(f, &failure));
@@ -379,9 +379,9 @@ static void imaps_that_wait(ipk_pool *p)
 	ipk_imap *m;
 
 	must(ipk_pool_imap(p, when_raised, next_item, &source, NULL, &m));
-	board->flags[1] = 1;
+	shared_flags->flags[1] = 1;
 	say_next("imap with a deadline", m, SOON);
-	board->flags[0] = 1;
+	shared_flags->flags[0] = 1;
 	printf("imap later:");
 	for (int i = 0; i < 3; i++)
 		print_next(m, LATE);
@@ -391,9 +391,9 @@ static void imaps_that_wait(ipk_pool *p)
 	source.i = 0;
 	must(ipk_pool_imap(p, when_raised, next_item, &source, IPK_IMAP(.is_unordered = true), &m));
 	say_next("imap_unordered with a deadline", m, SOON);
-	board->flags[1] = 1;
+	shared_flags->flags[1] = 1;
 	say_next("imap_unordered", m, LATE);
-	board->flags[0] = 1;
+	shared_flags->flags[0] = 1;
 	printf("imap_unordered:");
 	print_next(m, LATE);
 	print_next(m, LATE);
@@ -457,7 +457,7 @@ static void ends(void)
 	must(ipk_pool_shutdown(p, IPK_DRAIN));
 	must(ipk_pool_shutdown(p, IPK_DRAIN));
 	closed_to_all(p);
-	board->flags[3] = 1;
+	shared_flags->flags[3] = 1;
 	printf("join after close: %s", join(p));
 	printf(" %s\n", join(p));
 	say_get("result after join", f, ipk_now());
@@ -489,7 +489,7 @@ static void generations(void)
 	printf("\n");
 }
 
-/* --- Executor --- */
+/* --- Executor --------------------------------------------------------------------------------- */
 
 static void say_exception(ipk_future *f, ipk_deadline deadline)
 {
@@ -526,7 +526,7 @@ static void submits(void)
 	say_exception(f, SOON);
 	wait_begun(1);
 	printf("state: %s\n", state(f));
-	board->flags[0] = 1;
+	shared_flags->flags[0] = 1;
 	say_get("result", f, LATE);
 	printf("state: %s\n", state(f));
 	ipk_future_close(f);
@@ -563,7 +563,7 @@ static void completed(ipk_pool *p)
 	must(ipk_as_completed_open(fs, 3, &iter));
 	printf("as completed:");
 	for (int i = 0; i < 3; i++) {
-		board->flags[order[i]] = 1;
+		shared_flags->flags[order[i]] = 1;
 		must(ipk_as_completed_next(iter, LATE, &index));
 		printf(" %zu", index);
 	}
@@ -586,7 +586,7 @@ static void waits(void)
 
 	submit_three(p, fs);
 	say_wait("wait for all", fs, 3, IPK_WAIT_ALL, SOON);
-	board->flags[1] = 1;
+	shared_flags->flags[1] = 1;
 	say_wait("wait for the first", fs, 3, IPK_WAIT_FIRST, LATE);
 	say_wait("wait for an error", fs, 3, IPK_WAIT_FIRST_ERROR, SOON);
 	raise_all();
@@ -694,9 +694,9 @@ static void shutdowns(void)
 int main(int argc, char **argv)
 {
 	kind = argc > 1 && strcmp(argv[1], "threads") == 0 ? IPK_POOL_THREADS : IPK_POOL_PROCESSES;
-	board = mmap(NULL, sizeof *board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		     0);
-	if (board == MAP_FAILED)
+	shared_flags = mmap(NULL, sizeof *shared_flags, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared_flags == MAP_FAILED)
 		return 1;
 	maps();
 	applies();
@@ -707,6 +707,6 @@ int main(int argc, char **argv)
 	waits();
 	cancels();
 	shutdowns();
-	munmap(board, sizeof *board);
+	munmap(shared_flags, sizeof *shared_flags);
 	return 0;
 }

@@ -1,6 +1,6 @@
-"""The same operations on Python's own lists and dicts and on a manager's, by chance: replies
-and contents are the same. So they are after a restart from the log, and in a redis-server
-that loads that log.
+"""The same random operations on Python's own lists and dicts and on a manager's: replies and
+contents are the same, also after a restart from the log, and in a redis-server that loads that
+log.
 
     python_same.py FOLDER [SEED [STEPS]]
 """

@@ -1,36 +1,36 @@
 #!/bin/sh
-# test_inspect_children.sh - ipc-inspect on the children of a process: one that runs, one that
-# is stopped, and some that ended, seen or unseen.
+# test_inspect_children.sh - ipc-inspect on the children of a process: one that runs, one that is
+# stopped, and some that ended, joined or not.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
-scene_begin hold_children
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
+fixture_begin hold_children
 
 plain() {
 	sed -e "s/$prefix/P/g" -e "s/process $holder\\>/process HOLDER/g" \
 		-e 's/^  id       [0-9]*, of user [0-9]*/  id       N, of user U/' \
 		-e 's/^  memory .*/  memory   M/' -e 's/process [0-9][0-9]*/process PID/' \
-		-e 's/CONT [0-9]*/CONT PID/' -e 's/processor [0-9.]* s, memory [0-9.]* [A-Za-z]*/WORK/' \
-		-e 's/[0-9.]* s ago/T s ago/' -e 's/since [0-9.]* s/since T s/'
+		-e 's/CONT [0-9]*/CONT PID/' -e 's/CPU [0-9.]* s, memory [0-9.]* [A-Za-z]*/WORK/' \
+		-e 's/[0-9.]* s ago/T s ago/' -e 's/for [0-9.]* s/for T s/'
 }
 
 exits 0 ipc-inspect ls
 is "nothing on stderr" "$err" ""
 exits 0 ipc-inspect show "$holder"
 is "nothing on stderr" "$err" ""
-is "children" "$(echo "$out" | plain | grep -Ev 'may not be looked into|^  users |^           process PID \([^)]*\)$')" \
+is "children" "$(echo "$out" | plain | grep -Ev 'not accessible|^  users |^           process PID \([^)]*\)$')" \
 	"processes main
   id       N, of user U, anonymous
   memory   M
-  made     by process HOLDER (hold_children), T s ago
+  created  by process HOLDER (hold_children), T s ago
   state    2 running, 5 started
-  children process PID (P-runs), fork, daemon: runs since T s
-           process PID (P-stopped), fork: STOPPED, runs since T s
+  children process PID (P-runs), fork, daemon: running for T s
+           process PID (P-stopped), fork: STOPPED, alive for T s
            process PID (P-done), fork: exited with 3; WORK; T s ago
-           process PID (P-killed), fork: ended by signal 9; WORK; T s ago
-           process PID (P-zombie), fork: ended, its parent has not looked
-  hint     P-stopped is stopped: kill -CONT PID lets it go on
-           P-zombie, process PID, has ended and its parent has not looked: ipk_process_join() or ipk_process_close()"
+           process PID (P-killed), fork: terminated by signal 9; WORK; T s ago
+           process PID (P-zombie), fork: zombie, not yet reaped by its parent
+  hint     P-stopped is stopped: kill -CONT PID resumes it
+           P-zombie, process PID, is a zombie: its parent must reap it with ipk_process_join() or ipk_process_close()"
 
 json=$(ipc-inspect show --json "$holder" | tr -d ' \n')
 # child NAME KEY: its value.

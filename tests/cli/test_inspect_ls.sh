@@ -2,9 +2,9 @@
 # test_inspect_ls.sh - ipc-inspect ls: rows with the right numbers, in aligned columns, as
 # text and as JSON.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
-scene_begin hold_objects
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
+fixture_begin hold_objects
 
 exits 0 ipc-inspect ls
 is "nothing on stderr" "$err" ""
@@ -34,7 +34,7 @@ has "JSON: processes that cannot be seen" "$out" '^  "hidden_processes": [0-9]+$
 printf 'no segment at all' >"/dev/shm/ipk.$prefix-bad"
 exits 0 ipc-inspect ls
 rm "/dev/shm/ipk.$prefix-bad"
-has "damaged" "$out" "^\\? +$prefix-bad +0  damaged: EPROTO not ipk bytes: "
+has "damaged" "$out" "^\\? +$prefix-bad +0  damaged: EPROTO not ipk data: "
 
 # Whoever reads the table may stop early, but a full disk is a failure.
 code=0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# test_inspect_manager.sh - ipc-inspect manager: objects, who holds and who waits, clients; of
-# a server that runs, that is stopped, and that is dead while a client still has its memory.
+# test_inspect_manager.sh - ipc-inspect manager: objects, holders, waiters and clients; of a server
+# that runs, that is stopped, and that is dead while a client still has its memory.
 set -eu
 command -v redis-cli >/dev/null || exit 77
 # shellcheck source=tests/cli/manager_servers.sh
@@ -37,7 +37,7 @@ pids="$pids $!"
 exec 9>"$work/wait"
 echo "CLIENT SETNAME waiter" >&9
 echo "IPK.ACQUIRE accounts me -1" >&9
-within_60_s sh -c "ipc-inspect manager $label | grep -q 'waits for accounts'"
+within_60_s sh -c "ipc-inspect manager $label | grep -q 'blocked on accounts'"
 
 for which in "$label" "unix:$work/s" "$server"; do
 	out=$(ipc-inspect manager "$which")
@@ -47,8 +47,8 @@ for which in "$label" "unix:$work/s" "$server"; do
 	says "$which" '^  scores +hash +2 ' "$out"
 	says "$which" '^  a list +list +3 ' "$out"
 	says "$which" '^  jobs +queue +3 ' "$out"
-	says "$which" '^  accounts +lock .* held by client [0-9]+ \(pid [0-9]+\) since .* 1 waiting' "$out"
-	says "$which" 'waiter .* waits for accounts since' "$out"
+	says "$which" '^  accounts +lock .* held by client [0-9]+ \(pid [0-9]+\) for .* 1 waiting' "$out"
+	says "$which" 'waiter .* blocked on accounts for' "$out"
 done
 says ls "^manager +$label " "$(ipc-inspect ls)"
 ipc-inspect manager "$label" --json >"$work/json"

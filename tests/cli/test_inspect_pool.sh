@@ -2,9 +2,9 @@
 # test_inspect_pool.sh - ipc-inspect on pools: one at work, with a worker that is stopped, one
 # of threads, and one whose creator was killed.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
-scene_begin hold_pool
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
+fixture_begin hold_pool
 
 # Numbers that differ from run to run.
 plain() {
@@ -12,7 +12,7 @@ plain() {
 		-e 's/^  id       [0-9]*, of user [0-9]*/  id       N, of user U/' \
 		-e 's/^  memory .*/  memory   M/' -e 's/process [0-9][0-9]*/process PID/' \
 		-e 's/\(CONT\|KILL\) [0-9][0-9]*/\1 PID/g' -e 's/+0x[0-9a-f]*/+0xN/' \
-		-e 's/[0-9.]* s ago/T s ago/' -e 's/since [0-9.]* s/since T s/'
+		-e 's/[0-9.]* s ago/T s ago/' -e 's/for [0-9.]* s/for T s/'
 }
 
 exits 0 ipc-inspect ls
@@ -24,41 +24,41 @@ pool/threads P-threads N 2 workers, 0 busy, 0 queued - - -"
 
 exits 0 ipc-inspect show "$prefix-pool"
 is "nothing on stderr" "$err" ""
-shown=$(echo "$out" | grep -v 'may not be looked into' | plain)
+shown=$(echo "$out" | grep -v 'not accessible' | plain)
 is "a pool" "$(echo "$shown" | grep -Ev '^  users |^           process |  [0-9]: |^           [0-9]: |worker . is')" \
 	"pool/processes P-pool
   id       N, of user U, anonymous
   memory   M
-  made     by process HOLDER (hold_pool), T s ago
+  created  by process HOLDER (hold_pool), T s ago
   state    3 workers, 3 busy, 2 queued
   tasks    1 done, 2 failed, 0 cancelled, 3 running, 2 queued; 8 submitted
-  queue    2 that workers can see, 0 beyond
-  failed   1 by an error of their own
-           1 because their worker died
-  mended   0 tasks retried, 1 worker replaced"
-is "workers that run" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN since T s; did [0-9]+$')" 2
-is "a stopped worker" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN since T s; STOPPED; did [0-9]+$')" 1
+  queue    2 ready, 0 in the backlog
+  failed   1 by task error
+           1 by worker death
+  recovery 0 tasks retried, 1 worker replaced"
+is "workers that run" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN for T s; [0-9]+ done$')" 2
+is "a stopped worker" "$(echo "$shown" | grep -Ec ': process PID \([^)]*\) busy at hold_pool\+0xN for T s; STOPPED; [0-9]+ done$')" 1
 has "what to do" "$shown" \
-	'^  hint     worker [0-2] is stopped: kill -CONT PID lets it go on, kill -KILL PID costs its task only$'
+	'^  hint     worker [0-2] is stopped: kill -CONT PID resumes it, kill -KILL PID loses only its task$'
 
 # What it runs is where the program's symbols say that it is.
 if command -v nm >/dev/null; then
 	offset=$(nm "$(command -v hold_pool)" | sed -n 's/^0*\([0-9a-f]*\) t stop$/\1/p')
-	has "the function" "$out" "busy at hold_pool\\+0x$offset since .*; STOPPED;"
+	has "the function" "$out" "busy at hold_pool\\+0x$offset for .*; STOPPED;"
 fi
 
 exits 0 ipc-inspect show "$prefix-threads"
-is "a pool of threads" "$(echo "$out" | plain | grep -Ev '^  (id|memory|users) |^           process |may not be')" \
+is "a pool of threads" "$(echo "$out" | plain | grep -Ev '^  (id|memory|users) |^           process |not accessible')" \
 	"pool/threads P-threads
-  made     by process HOLDER (hold_pool), T s ago
+  created  by process HOLDER (hold_pool), T s ago
   state    2 workers, 0 busy, 0 queued
   tasks    0 done, 0 failed, 0 cancelled, 0 running, 0 queued; 0 submitted
-  workers  0: idle since T s; did 0
-           1: idle since T s; did 0"
+  workers  0: idle for T s; 0 done
+           1: idle for T s; 0 done"
 
 exits 0 ipc-inspect show "$prefix-map"
 has "a map" "$(echo "$out" | plain)" \
-	'^  workers  0: process PID \([^)]*\) busy at hold_pool\+0xN, item 17 of 100 since T s; did [0-9]*$'
+	'^  workers  0: process PID \([^)]*\) busy at hold_pool\+0xN, item 17 of 100 for T s; [0-9]* done$'
 has "JSON: the item" "$(ipc-inspect show --json "$prefix-map")" '^ *"item": 17,$'
 
 # All are found by the pid of their creator.
@@ -97,8 +97,8 @@ done
 exits 0 ipc-inspect show "$prefix-pool"
 shown=$(echo "$out" | plain)
 has "no worker is left" "$shown" '^  state    0 workers, 0 busy'
-has "the creator is gone" "$shown" '^  made     by process [A-Z]*, gone'
+has "the creator is dead" "$shown" '^  created  by process [A-Z]*, dead'
 has "what that means" "$shown" \
-	'^  hint     its creator, process PID, is gone: nobody waits for its tasks any more'
-has "what they died at" "$shown" ': process PID died when busy'
+	'^  hint     creator process PID is dead: nobody waits for its tasks any more'
+has "what they died at" "$shown" ': process PID died while busy'
 [ "$failures" = 0 ]

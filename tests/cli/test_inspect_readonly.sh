@@ -1,9 +1,9 @@
 #!/bin/sh
-# test_inspect_readonly.sh - by its system calls, ipc-inspect writes to no object, takes no
-# lock in one, and maps none writable. Skipped (77) where nobody may trace.
+# test_inspect_readonly.sh - by its system calls, ipc-inspect writes to no object, takes no lock in
+# one, and maps none writable. Skipped (77) where tracing is not allowed.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
 
 if ! command -v strace >/dev/null && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	echo "installing strace"
@@ -13,8 +13,8 @@ if ! strace -f -o /dev/null true 2>/dev/null; then
 	echo "strace is not there, or may not trace: skipped"
 	exit 77
 fi
-scene_begin hold_objects
-scene_more hold_small
+fixture_begin hold_objects
+fixture_more hold_small
 
 # A leak checker traces too, and only one can.
 ASAN_OPTIONS=detect_leaks=0:${ASAN_OPTIONS:-}

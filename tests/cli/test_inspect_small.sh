@@ -1,23 +1,23 @@
 #!/bin/sh
-# test_inspect_small.sh - ipc-inspect on locks, values and their like: ls and show, as text
+# test_inspect_small.sh - ipc-inspect on locks, values and other small objects: ls and show, as text
 # and as JSON.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
-scene_begin hold_small
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
+fixture_begin hold_small
 
 # Numbers that differ from run to run.
 plain() {
 	sed -e "s/$prefix/P/" -e "s/\\<$child\\>/CHILD/g" -e "s/\\<$holder\\>/HOLDER/g" \
 		-e 's/^  id       [0-9]*, of user [0-9]*/  id       N, of user U/' \
-		-e 's/[0-9.]* s ago/T s ago/' -e 's/since [0-9.]* s/since T s/'
+		-e 's/[0-9.]* s ago/T s ago/' -e 's/for [0-9.]* s/for T s/'
 }
 
 # shows WHAT OBJECT EXPECTED: all that show says of it, but where it lies and who made it.
 shows() {
 	exits 0 ipc-inspect show "$prefix-$2"
 	is "nothing on stderr" "$err" ""
-	is "$1" "$(echo "$out" | plain | grep -Ev 'may not be looked into|^  (id|memory|made|users) |^           ')" "$3"
+	is "$1" "$(echo "$out" | plain | grep -Ev 'not accessible|^  (id|memory|created|users) |^           ')" "$3"
 }
 
 exits 0 ipc-inspect ls
@@ -41,27 +41,27 @@ shm P-shm 2 9.8 KiB - - -
 semaphore/signal P-signal 2 2/5 - - -"
 
 exits 0 ipc-inspect show "$prefix-lock"
-is "a lock with a holder and a waiter" "$(echo "$out" | grep -v 'may not be looked into' | plain)" \
+is "a lock with a holder and a waiter" "$(echo "$out" | grep -v 'not accessible' | plain)" \
 	"lock P-lock
   id       N, of user U, anonymous
   memory   128 B
-  made     by process HOLDER (hold_small), T s ago
+  created  by process HOLDER (hold_small), T s ago
   state    held HOLDER
-  holds    thread HOLDER (hold_small) has the lock
-  waits    thread CHILD (taker) waits for lock since T s
+  holder   thread HOLDER (hold_small) holds the lock
+  waiter   thread CHILD (taker) blocked on lock for T s
   users    process HOLDER (hold_small)
            process CHILD (taker)"
 shows "a recursive lock" rlock "rlock P-rlock
   state    held HOLDER
-  holds    thread HOLDER (hold_small) has the lock 2 times"
+  holder   thread HOLDER (hold_small) holds the lock 2 times"
 shows "a readers-writer lock" rwlock "rwlock P-rwlock
   state    1 reader
-  holds    thread HOLDER (hold_small) has the read lock"
+  holder   thread HOLDER (hold_small) holds the read lock"
 shows "a signal semaphore" signal "semaphore/signal P-signal
-  state    2 tokens of 5 to be had"
+  state    2 tokens of 5 available"
 shows "an owned semaphore" owned "semaphore/owned P-owned
-  state    1 token of 3 to be had
-  holds    process HOLDER (hold_small) has 2 tokens"
+  state    1 token of 3 available
+  holder   process HOLDER (hold_small) holds 2 tokens"
 shows "a condition" cond "cond P-cond
   state    -"
 shows "an event" event "event P-event

@@ -1,8 +1,8 @@
 #!/bin/sh
-# test_inspect_usage.sh - ipc-inspect's command line: help, version, and what is wrong.
+# test_inspect_usage.sh - ipc-inspect's command line: help, version, and errors.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
 
 for help in "--help" "-h" "ls --help" "show --help"; do
 	# shellcheck disable=SC2086 # several words
@@ -25,15 +25,16 @@ wrong() {
 	is "message: $*" "$(echo "$err" | head -n 1)" "ipc-inspect: $message"
 	has "hint: $*" "$err" '^hint: ipc-inspect ls'
 }
-wrong "what is to be done?"
-wrong "what is to be done?" --json
-wrong "there is no verb 'list'" list
-wrong "there is no option '--jsn'" ls --jsn
-wrong "there is no option '-x'" -x
-wrong "there is no option '-'" show -
-wrong "one word too many: 'jobs'" ls jobs
-wrong "one word too many: 'b'" show a b
-wrong "show what? A name, label or id is missing" show
+wrong "missing command"
+wrong "missing command" --json
+wrong "unknown command 'list'" list
+wrong "unknown option '--jsn'" ls --jsn
+wrong "unknown option '--json=3'" ls --json=3
+wrong "unknown option '-x'" -x
+wrong "unknown option '-'" show -
+wrong "unexpected argument 'jobs'" ls jobs
+wrong "unexpected argument 'b'" show a b
+wrong "show: missing name, label or id" show
 exits 1 ipc-inspect show -- --json
 has "-- ends the options" "$err" "id '--json'"
 [ "$failures" = 0 ]

@@ -1,7 +1,7 @@
 #!/bin/sh
-# test_manager_addresses.sh - the same programs (examples/manager_results, manager_tasks) with a server
-# of their own, ipc-manager on a Unix socket, over TCP with a key, a real redis-server, and a cluster
-# of three; and a server that is killed in between goes on with its log.
+# test_manager_addresses.sh - the same programs (examples/manager_results, manager_tasks) with a
+# server of their own, ipc-manager on a Unix socket, over TCP with a key, a real redis-server, and a
+# cluster of three; and a server that is killed during the run and restarted with its log.
 set -eu
 command -v redis-server >/dev/null || exit 77
 # shellcheck source=tests/cli/manager_servers.sh

@@ -1,13 +1,13 @@
 #!/bin/sh
 # test_manager_daemon.sh - ipc-manager as a daemon: its command line, redis-cli, signals, systemd.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
 daemon=
 
 end_daemon() {
 	[ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true
-	scene_end
+	fixture_end
 }
 trap end_daemon EXIT
 
@@ -48,16 +48,19 @@ wrong() {
 	is "message: $*" "$(echo "$err" | head -n 1)" "ipc-manager: $message"
 	has "hint: $*" "$err" '^hint: '
 }
-wrong "where? --listen is missing"
-wrong "there is no option '--lisen'" --lisen unix:x
-wrong "there is no option 'x'" --listen unix:x x
-wrong "something is missing behind '--log'" --listen unix:x --log
-wrong "--fsync 'never'" --listen unix:x --fsync never
-wrong "--max-memory '1t'" --listen unix:x --max-memory 1t
-wrong "--max-memory '-1'" --listen unix:x --max-memory -1
-wrong "--max-memory '99999999999g'" --listen unix:x --max-memory 99999999999g
-wrong "--max-clients '0'" --listen unix:x --max-clients 0
-wrong "--allow-uid 'root'" --listen unix:x --allow-uid root
+wrong "missing option --listen"
+wrong "unknown option '--lisen'" --lisen unix:x
+wrong "unexpected argument 'x'" --listen unix:x x
+wrong "unexpected argument 'x'" --listen=unix:x -- x
+wrong "unknown option '-l'" -l unix:x
+wrong "missing argument of '--log'" --listen unix:x --log
+wrong "invalid --fsync 'never'" --listen unix:x --fsync never
+wrong "invalid --fsync 'never'" --listen=unix:x --fsync=never
+wrong "invalid --max-memory '1t'" --listen unix:x --max-memory 1t
+wrong "invalid --max-memory '-1'" --listen unix:x --max-memory -1
+wrong "invalid --max-memory '99999999999g'" --listen unix:x --max-memory 99999999999g
+wrong "invalid --max-clients '0'" --listen unix:x --max-clients 0
+wrong "invalid --allow-uid 'root'" --listen unix:x --allow-uid root
 
 # cannot PATTERN ARGUMENT...
 cannot() {

@@ -1,13 +1,13 @@
 #!/bin/sh
-# test_output_lost.sh - tools whose output goes nowhere, and tools started without stdio.
+# test_output_lost.sh - tools whose output cannot be written, and tools started without stdio.
 set -eu
-# shellcheck source=tests/cli/inspect_scene.sh
-. "$(dirname "$0")/inspect_scene.sh"
+# shellcheck source=tests/cli/inspect_fixture.sh
+. "$(dirname "$0")/inspect_fixture.sh"
 daemon=
 
 end_daemon() {
 	[ -z "$daemon" ] || kill -KILL "$daemon" 2>/dev/null || true
-	scene_end
+	fixture_end
 }
 trap end_daemon EXIT
 

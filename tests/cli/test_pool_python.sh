@@ -1,18 +1,18 @@
 #!/bin/sh
-# Pools and futures do what Python's do: pool_python.py and pool_same.c have the same row of
-# operations done, by multiprocessing.Pool, ThreadPool and concurrent.futures, and by ipk; what they
-# print is the same. What differs on purpose is not in the row:
+# Pools and futures behave like Python's: pool_python.py and pool_same.c run the same series of
+# operations, with multiprocessing.Pool, ThreadPool and concurrent.futures, and with ipk, and print
+# the same. Intended differences are not in the series:
 #
 #   a worker dies         Pool: its task's get() never returns; executor: all futures break, and the
 #                         pool with them. ipk: that task fails, the worker is replaced.
 #   initializer fails     Pool: starts workers for ever; executor: breaks at the first task.
 #                         ipk: ipk_pool_create() fails.
 #   cancel what runs      Python: cannot. ipk: its worker is stopped. So Python's prefetched tasks
-#                         of a process executor, which it holds to be running, can be cancelled.
-#   terminate             Pool: get() of what was not over never returns. ipk: it is cancelled.
-#   map with failures     Pool.map: the first to be reported, and the rest of its chunk is not done.
+#                         of a process executor, which it considers running, can be cancelled.
+#   terminate             Pool: get() of an unfinished task never returns. ipk: it is cancelled.
+#   map with failures     Pool.map: the first reported, and the rest of its chunk is not done.
 #                         ipk: the first by index, as executors do, and all others are done.
-#   imap                  Python reads the whole input ahead. ipk: as far as the window.
+#   imap                  Python reads the whole input ahead. ipk: as far as its window.
 #   apply with a deadline Python has none.
 set -eu
 command -v python3 >/dev/null || exit 77

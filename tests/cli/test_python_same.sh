@@ -1,5 +1,6 @@
 #!/bin/sh
-# A manager's lists and dicts do what Python's do, also out of the log: see python_same.py.
+# A manager's lists and dicts behave like Python's, also after a restart from the log: see
+# python_same.py.
 set -eu
 command -v python3 >/dev/null || exit 77
 here=$(cd "$(dirname "$0")" && pwd)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# busy.sh COMMAND... - run it beside one busy loop a processor.
+# busy.sh COMMAND... - run it with one busy loop per processor beside it.
 set -u
 loops=
 trap 'kill $loops' EXIT

@@ -1,6 +1,6 @@
 #!/bin/sh
-# fresh_clock.sh COMMAND... - run it as on a machine that was started a moment ago: in a time
-# namespace whose clocks have just begun. 77: that cannot be had here.
+# fresh_clock.sh COMMAND... - run it as on a machine that has just booted: in a time namespace whose
+# clocks have just started. 77: not possible here.
 set -eu
 seconds=2 # that the machine seems to have been up for
 back=$(($(cut -d. -f1 /proc/uptime) - seconds))

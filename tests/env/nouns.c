@@ -30,7 +30,7 @@ static char *long_message(void)
 	return bytes;
 }
 
-/* --- pipes and queues --- */
+/* --- pipes and queues ------------------------------------------------------------------------- */
 
 static int through_pipe(ipk_pipe *a, ipk_pipe *b, size_t n_bytes)
 {
@@ -142,7 +142,7 @@ static int use_named_queue(void)
 	return use_queue_of(IPK_QUEUE_FIFO, name);
 }
 
-/* --- locks and memory --- */
+/* --- locks and memory ------------------------------------------------------------------------- */
 
 static int use_lock_and_cond(void)
 {
@@ -250,7 +250,7 @@ static int use_shm(void)
 	return ipk_shm_unlink(name, 0);
 }
 
-/* --- processes --- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static _Atomic int *n_runs; /* shared with children */
 
@@ -369,7 +369,7 @@ static int use_thread_pool(void)
 	return use_pool_of(IPK_POOL_THREADS);
 }
 
-/* --- the manager and the inspector --- */
+/* --- the manager and the inspector ------------------------------------------------------------ */
 
 static int use_manager(void)
 {
@@ -383,7 +383,7 @@ static int use_manager(void)
 	if (r == 0)
 		r = ipk_dict_open(m, "d", &d);
 	for (int i = 0; r == 0 && i < 10; i++)
-		r = ipk_dict_set(d, &i, sizeof i, long_message(), LONG_BYTES, soon());
+		r = ipk_dict_set(d, (ipk_bytes){&i, sizeof i}, long_message(), LONG_BYTES, soon());
 	return r;
 }
 
@@ -418,7 +418,7 @@ const struct noun nouns[] = {
 };
 const size_t n_nouns = sizeof nouns / sizeof nouns[0];
 
-/* --- objects from before --- */
+/* --- objects from before ---------------------------------------------------------------------- */
 
 struct made {
 	ipk_pipe *a, *b;

@@ -1,5 +1,5 @@
 /*
- * nouns.h - one short use of everything there is: made, used, closed. For tests of what the
+ * nouns.h - one short use of every kind of object: created, used, closed. For tests of what the
  * machine or the host refuses.
  */
 #ifndef IPK_TESTS_NOUNS_H
@@ -23,7 +23,7 @@ struct made *nouns_make(void);
 int nouns_use_made(struct made *made);
 void nouns_drop(struct made *made);
 
-/* --- each of them, and what was made before, in a process of its own --- */
+/* --- each of them, and what was made before, in a process of its own -------------------------- */
 
 struct noun_run {
 	const void *setting;

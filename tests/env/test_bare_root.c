@@ -1,7 +1,7 @@
 /*
- * test_bare_root.c - a host whose root directory has nothing in it, as after chroot() or in a
- * container made of one program: no /proc, /dev, /tmp. What needs no file works, the rest says
- * what is not there, in the text of its error.
+ * test_bare_root.c - a host with an empty root directory, as after chroot() or in a container of
+ * one program: no /proc, /dev, /tmp. Calls that need no file work; the others name the missing file
+ * in the text of their error.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -91,7 +91,7 @@ START_TEST(each_noun_without_files)
 }
 END_TEST
 
-/* --- what a child reads from nowhere --- */
+/* --- what a child reads from nowhere ---------------------------------------------------------- */
 
 static int read_stdin(void *arg)
 {

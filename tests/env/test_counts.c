@@ -1,9 +1,9 @@
 /*
  * test_counts.c - counts that are read one after another while others change them.
  *
- * A victim calls task_done() for an item that it got. It is stopped after each of its
- * instructions in turn, and then all else happens at once: an item is put, taken on loan and
- * acknowledged. Whatever the victim had read before, its item is there to be done.
+ * A victim calls task_done() for an item that it got. It is stopped after each of its instructions
+ * in turn, and then everything else happens at once: an item is put, leased and acknowledged.
+ * Whatever the victim had read before, its item can still be marked done.
  */
 #include <signal.h>
 #include <stdatomic.h>
@@ -102,7 +102,7 @@ START_TEST(an_item_that_was_got_can_be_done)
 }
 END_TEST
 
-/* --- after IPK_DISCARD --- */
+/* --- after IPK_DISCARD ------------------------------------------------------------------------ */
 
 START_TEST(join_after_now_waits_for_what_was_got)
 {
@@ -147,7 +147,7 @@ START_TEST(join_after_now_waits_for_loans)
 	ck_ok(ipk_lease_ack(acked));
 	ck_err(ipk_queue_join(q, ipk_now()), -ETIMEDOUT);
 	ck_ok(ipk_lease_nack(nacked));
-	/* The loan of the dead comes back, and is dropped. */
+	/* The lease of the dead comes back, and is dropped. */
 	ck_ok(ipk_queue_join(q, ipk_in_ms(WAIT_MS)));
 	ck_err(ipk_queue_task_done(q), -EINVAL);
 	ipk_lease_close(acked);

@@ -1,7 +1,7 @@
 /*
  * Forks at the worst moments: in a signal handler that interrupts a call of the library, while
- * other threads open things; and what a child may do with what it has inherited: its copies are
- * its own, the rest stays its parent's.
+ * other threads open things; and what a child may do with what it has inherited: its copies are its
+ * own, the rest belongs to its parent.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 #include "ipk/manager_server.h"
 #include "support/support.h"
 
-/* --- in a signal handler --- */
+/* --- in a signal handler ---------------------------------------------------------------------- */
 
 enum { N_LOCKS = 16 };
 static _Atomic int n_handled;
@@ -139,7 +139,7 @@ START_TEST(its_child_can_go_on)
 }
 END_TEST
 
-/* --- beside threads that open and close --- */
+/* --- beside threads that open and close ------------------------------------------------------- */
 
 static _Atomic bool is_over;
 
@@ -178,7 +178,7 @@ START_TEST(forks_beside_openers)
 }
 END_TEST
 
-/* --- closing in a child is the child's alone --- */
+/* --- closing in a child is the child's alone -------------------------------------------------- */
 
 static int check_arg(ipk_task *task, const void *arg, size_t arg_bytes)
 {
@@ -232,9 +232,9 @@ START_TEST(server_and_client)
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(server), NULL, ipk_in_ms(WAIT_MS),
 				  &c.m));
 	ck_ok(ipk_dict_open(c.m, "d", &c.dict));
-	ck_ok(ipk_watch_open(c.m, "d", NULL, 0, ipk_in_ms(WAIT_MS), &c.watch));
+	ck_ok(ipk_watch_open(c.m, "d", (ipk_bytes){0}, ipk_in_ms(WAIT_MS), &c.watch));
 	reap_ok(spawn(close_client, &c));
-	ck_ok(ipk_dict_set(c.dict, "a", 1, "1", 1, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_dict_set(c.dict, ipk_text("a"), "1", 1, ipk_in_ms(WAIT_MS)));
 	ck_ok(ipk_watch_next(c.watch, ipk_in_ms(WAIT_MS), &field));
 	close_client(&c);
 	ipk_manager_server_close(server);
@@ -364,7 +364,7 @@ START_TEST(listener)
 }
 END_TEST
 
-/* --- the child of a dead parent --- */
+/* --- the child of a dead parent --------------------------------------------------------------- */
 
 enum { NOBODY = 65534 };
 

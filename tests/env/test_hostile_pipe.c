@@ -1,6 +1,6 @@
 /*
- * test_hostile_pipe.c - whoever is at the other end of a pipe sends what no sender would, calls
- * and says nothing, or passes the wrong fds.
+ * test_hostile_pipe.c - the peer of a pipe sends what no ipk sender sends, connects and sends
+ * nothing, or passes the wrong fds.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@ static int send_without_end(void *arg)
 	for (;;) {
 		uint64_t tail = ipk__ring_tail(ring);
 
-		if (!ipk__lane_has_room(&flood->p->tx, 2))
+		if (!ipk__channel_has_room(&flood->p->tx, 2))
 			continue;
 		tail = ipk__ring_write(ring, tail, flood->type, &total, sizeof total, 0);
 		ipk__ring_publish(ring, tail);
@@ -61,9 +61,9 @@ START_TEST(pieces_without_end_end_at_the_deadline)
 }
 END_TEST
 
-/* --- callers --- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
-enum { N_MUTE = 60, PATIENCE_MS = 2000 }; /* a moment for each would be too long */
+enum { N_MUTE = 60, DEADLINE_MS = 2000 }; /* a moment for each would be too long */
 
 static int call(void *arg)
 {
@@ -90,7 +90,7 @@ START_TEST(mute_callers_are_in_nobodys_way)
 	for (int i = 0; i < N_MUTE; i++)
 		ck_ok(ipk__os_connect(path, &mute[i]));
 	pid = spawn(call, path);
-	ck_ok(ipk_listener_accept(l, ipk_in_ms(PATIENCE_MS), &p));
+	ck_ok(ipk_listener_accept(l, ipk_in_ms(DEADLINE_MS), &p));
 	reap_ok(pid);
 	ipk_pipe_close(p);
 	for (int i = 0; i < N_MUTE; i++)
@@ -159,7 +159,7 @@ START_TEST(too_many_fds_are_a_fault_of_their_sender)
 }
 END_TEST
 
-/* --- what an end is made of --- */
+/* --- what an end is made of ------------------------------------------------------------------- */
 
 START_TEST(parts_are_checked_for_what_they_are)
 {
@@ -168,19 +168,68 @@ START_TEST(parts_are_checked_for_what_they_are)
 	int foreign = eventfd(0, EFD_CLOEXEC);
 
 	ck_ok(ipk__os_socketpair(side_fds));
-	ck_ok(ipk__os_bell_open(&parts.bell_fds[0]));
+	ck_ok(ipk__os_doorbell_open(&parts.doorbell_fds[0]));
 	ck_ok(ipk__pipe_parts_check(&parts, side_fds[0]));
 	ck_err(ipk__pipe_parts_check(&parts, foreign), -EPROTO);
-	ck_err(ipk__pipe_parts_check(&parts, parts.bell_fds[0]), -EPROTO);
-	ck_ok(ipk__os_dup(foreign, &parts.bell_fds[1]));
+	ck_err(ipk__pipe_parts_check(&parts, parts.doorbell_fds[0]), -EPROTO);
+	ck_ok(ipk__os_dup(foreign, &parts.doorbell_fds[1]));
 	ck_err(ipk__pipe_parts_check(&parts, side_fds[0]), -EPROTO);
-	parts.data_fds[0] = parts.bell_fds[1];
-	parts.bell_fds[1] = -1;
+	parts.data_fds[0] = parts.doorbell_fds[1];
+	parts.doorbell_fds[1] = -1;
 	ck_err(ipk__pipe_parts_check(&parts, side_fds[0]), -EPROTO);
 	ipk__pipe_parts_close(&parts);
 	ipk__os_close(foreign);
 	ipk__os_close(side_fds[0]);
 	ipk__os_close(side_fds[1]);
+}
+END_TEST
+
+/* What says that it is an end, but is made of something else. */
+START_TEST(an_end_is_checked_for_what_it_is)
+{
+	enum { N_WRONG = 9 };
+	const int good_n = 4;
+	ipk_pipe *a, *b, *c, *d, *end = NULL;
+	int n_fds, foreign = eventfd(0, EFD_CLOEXEC);
+
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	ck_ok(ipk_pipe_create(NULL, &c, &d));
+	n_fds = count_fds();
+	for (int wrong = 0; wrong < N_WRONG; wrong++) {
+		int fds[4] = {c->side_fd, c->segment.fd, c->tx.doorbell_fd, c->rx.doorbell_fd};
+		struct ipk__side_packet packet;
+		int n = good_n, r;
+
+		ipk__side_packet_init(&packet, IPK__SIDE_END);
+		packet.max_message_bytes = IPK_MESSAGE_MAX_BYTES;
+		if (wrong < good_n)
+			fds[wrong] = foreign;
+		else if (wrong == 4)
+			packet.offset = 2;
+		else if (wrong == 5)
+			packet.flags = 1u << 20;
+		else if (wrong == 6)
+			packet.max_message_bytes = (uint64_t)IPK_MESSAGE_MAX_BYTES + 1;
+		else if (wrong == 7)
+			packet.flags = IPK_PIPE_SOCKET;
+		else
+			n = 1;
+		ck_ok(ipk__side_send(a->side_fd, &packet, fds, (size_t)n, ipk_in_ms(WAIT_MS)));
+		r = ipk_pipe_recv_pipe(b, ipk_in_ms(WAIT_MS), &end);
+		ck_assert_msg(r < 0, "wrong thing %d was taken", wrong);
+		ck_assert_ptr_null(end);
+		ck_assert_int_eq(count_fds(), n_fds);
+	}
+	/* And the next one is fine. */
+	ck_ok(ipk_pipe_send_pipe(a, &c, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_pipe_recv_pipe(b, ipk_in_ms(WAIT_MS), &end));
+	ck_ok(ipk_pipe_send(end, "x", 1, ipk_now()));
+	ck_ok(ipk_pipe_recv(d, &(char){0}, 1, ipk_in_ms(WAIT_MS), NULL));
+	ipk__os_close(foreign);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+	ipk_pipe_close(d);
+	ipk_pipe_close(end);
 }
 END_TEST
 
@@ -193,6 +242,7 @@ static Suite *suite(void)
 	add_test(s, a_listener_does_not_wait_by_itself);
 	add_test(s, too_many_fds_are_a_fault_of_their_sender);
 	add_test(s, parts_are_checked_for_what_they_are);
+	add_test(s, an_end_is_checked_for_what_it_is);
 	return s;
 }
 IPK_TEST_MAIN(suite)

@@ -1,6 +1,6 @@
 /*
  * test_hostile_queue.c - another process of a queue writes nonsense into its memory, or passes
- * something else in a doorbell's place: each call ends by its deadline, nothing crashes.
+ * another kind of fd as its doorbell: each call ends by its deadline, nothing crashes.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -14,38 +14,38 @@
 #include "queue/queue_internal.h"
 #include "unit/queue/queue_bodies.h"
 
-#define LATE_NS 150000000 /* a look at all that the ring says among it */
+#define LATE_NS 40000000 /* twice what a piece takes */
 
-/* --- words of the ring and the shelf --- */
+/* --- words of the ring and the item table ----------------------------------------------------- */
 
 /* A head one round behind: the ring is full of nothing, by its count it is empty. */
 START_TEST(put_ends_when_there_only_seems_to_be_room)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 4));
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 	uint64_t tail;
 
 	ck_put_number(q, 1);
 	ck_get_number(q, 1);
 	tail = atomic_load(&s->tail);
 	atomic_store(&s->head, ipk__ring_word(ipk__ring_count(tail),
-					      ipk__ring_pos(tail) - q->lane.ring.n_units));
+					      ipk__ring_pos(tail) - q->channel.ring.n_units));
 	ck_err(ipk_queue_put(q, "x", 1, ipk_in_ms(200)), -ETIMEDOUT);
 	ck_err(ipk_queue_put(q, "x", 1, ipk_now()), -ETIMEDOUT);
 	drop_queue(q);
 }
 END_TEST
 
-/* A loan counted that nobody has: a drained queue looks neither empty nor ended. */
+/* A lease counted that nobody has: a drained queue looks neither empty nor ended. */
 START_TEST(get_ends_when_there_only_seems_to_be_an_item)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 4));
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 	char byte;
 
 	/* What get looks at says nothing is there, what it waits by says something is. */
 	s->tail_seen = ipk__ring_word(0, 0);
-	atomic_store(&s->tail, ipk__ring_word(1, q->lane.ring.n_units + 1));
+	atomic_store(&s->tail, ipk__ring_word(1, q->channel.ring.n_units + 1));
 	ck_assert_int_lt(ipk_queue_get(q, &byte, 1, ipk_in_ms(200), NULL), 0);
 	ck_assert_int_lt(ipk_queue_get(q, &byte, 1, ipk_now(), NULL), 0);
 	drop_queue(q);
@@ -56,12 +56,12 @@ END_TEST
 static uint64_t say_that_all_is_gaps(ipk_queue *q)
 {
 	const uint32_t units = ipk__record_units(sizeof(struct ipk__extent));
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 	uint32_t pos = ipk__ring_pos(atomic_load(&s->head));
-	uint32_t n = q->lane.ring.n_units / units;
+	uint32_t n = q->channel.ring.n_units / units;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct ipk__record *record = ipk__ring_at(&q->lane.ring, pos + i * units);
+		struct ipk__record *record = ipk__ring_at(&q->channel.ring, pos + i * units);
 		struct ipk__extent *extent = (struct ipk__extent *)record->bytes;
 
 		record->len_bytes = sizeof *extent;
@@ -74,23 +74,21 @@ static uint64_t say_that_all_is_gaps(ipk_queue *q)
 	return q->spill_base + ((uint64_t)n + 1) * 8192;
 }
 
-/* Everybody waits for the locks while it is put right, so that is done a piece at a time. */
+/*
+ * Everybody waits for the locks while it is put right, so that is done a piece at a time: a call
+ * that took long has left some of it.
+ */
 START_TEST(many_gaps_are_freed_in_pieces)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.ring_bytes = 4 << 20));
-	int64_t least_ns = INT64_MAX;
-	uint64_t end;
+	uint64_t end = say_that_all_is_gaps(q);
+	int64_t took_ns;
 
-	for (int i = 0; i < 10 && least_ns > LATE_NS; i++) {
-		int64_t begin_ns;
-
-		end = say_that_all_is_gaps(q);
-		ck_assert_int_eq(ftruncate(q->segment.fd, (off_t)end), 0);
-		begin_ns = ipk__os_now_ns();
-		ck_ok(ipk_queue_put(q, "x", 1, ipk_in_ms(1)));
-		least_ns = IPK__MIN(least_ns, ipk__os_now_ns() - begin_ns);
-	}
-	ck_assert_int_le(least_ns, LATE_NS);
+	ck_assert_int_eq(ftruncate(q->segment.fd, (off_t)end), 0);
+	took_ns = ipk__os_now_ns();
+	ck_ok(ipk_queue_put(q, "x", 1, ipk_in_ms(1)));
+	took_ns = ipk__os_now_ns() - took_ns;
+	ck_assert(atomic_load(&q->shared->needs_repair) != 0 || took_ns <= LATE_NS);
 	for (ipk_deadline d = ipk_in_ms(WAIT_MS);
 	     atomic_load(&q->shared->needs_repair) != 0 && ipk_deadline_left_ns(d) > 0;)
 		(void)!ipk_queue_put(q, "x", 1, ipk_now());
@@ -100,7 +98,7 @@ START_TEST(many_gaps_are_freed_in_pieces)
 END_TEST
 
 /* Every slot has an item of 2^39 bytes in one chain that bites its tail. */
-static int die_in_a_scribbled_shelf(void *arg)
+static int die_in_a_scribbled_table(void *arg)
 {
 	ipk_queue *q = arg;
 
@@ -117,13 +115,13 @@ static int die_in_a_scribbled_shelf(void *arg)
 	_exit(0);
 }
 
-START_TEST(a_scribbled_shelf_is_built_again)
+START_TEST(a_scribbled_table_is_built_again)
 {
 	ipk_queue *q = make_queue(_i, IPK_QUEUE());
 	char bytes[64];
 
 	ck_put_number(q, 1);
-	reap_ok(spawn(die_in_a_scribbled_shelf, q));
+	reap_ok(spawn(die_in_a_scribbled_table, q));
 	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_in_ms(5000), NULL), -EPROTO);
 	ck_err(ipk_queue_get(q, bytes, sizeof bytes, ipk_now(), NULL), -EPROTO);
 	drop_queue(q);
@@ -135,13 +133,13 @@ static int set_sleepers(void *arg)
 	ipk_queue *q = arg;
 
 	for (;;)
-		atomic_store(&q->lane.shared->data.sleepers, UINT64_MAX);
+		atomic_store(&q->channel.shared->data.sleepers, UINT64_MAX);
 	return 0;
 }
 
 static bool has_sleepers(void *arg)
 {
-	return ipk__event_has_sleepers(&((ipk_queue *)arg)->lane.shared->data);
+	return ipk__wait_queue_has_sleepers(&((ipk_queue *)arg)->channel.shared->data);
 }
 
 START_TEST(put_ends_while_another_says_that_all_sleep)
@@ -159,7 +157,7 @@ START_TEST(put_ends_while_another_says_that_all_sleep)
 }
 END_TEST
 
-/* --- sizes that change after they were checked --- */
+/* --- sizes that change after they were checked ------------------------------------------------ */
 
 /* The numbers that say where things lie, and what they are. */
 static uint64_t nonsense(unsigned k)
@@ -182,17 +180,17 @@ static int flip_numbers(void *arg)
 		*(volatile uint64_t *)&shm->header.fixed_bytes = bad;
 		*(volatile uint64_t *)&shm->header.ring_bytes = bad;
 		*(volatile uint32_t *)&shm->header.n_rings = (uint32_t)bad;
-		*(volatile uint32_t *)&shm->shelf.n_slots = (uint32_t)bad;
-		*(volatile uint32_t *)&shm->shelf.n_blocks = (uint32_t)bad;
-		*(volatile uint64_t *)&shm->shelf.slots_offset = bad;
+		*(volatile uint32_t *)&shm->item_table.n_slots = (uint32_t)bad;
+		*(volatile uint32_t *)&shm->item_table.n_blocks = (uint32_t)bad;
+		*(volatile uint64_t *)&shm->item_table.slots_offset = bad;
 		*(volatile uint32_t *)&shm->kind = (uint32_t)bad;
 		for (int i = 0; i < 50; i++)
 			ipk__os_pause();
 		memcpy(&shm->header, &good.header, sizeof good.header);
 		*(volatile uint32_t *)&shm->kind = good.kind;
-		*(volatile uint32_t *)&shm->shelf.n_slots = good.shelf.n_slots;
-		*(volatile uint32_t *)&shm->shelf.n_blocks = good.shelf.n_blocks;
-		*(volatile uint64_t *)&shm->shelf.slots_offset = good.shelf.slots_offset;
+		*(volatile uint32_t *)&shm->item_table.n_slots = good.item_table.n_slots;
+		*(volatile uint32_t *)&shm->item_table.n_blocks = good.item_table.n_blocks;
+		*(volatile uint64_t *)&shm->item_table.slots_offset = good.item_table.slots_offset;
 		for (int i = 0; i < 50; i++)
 			ipk__os_pause();
 	}
@@ -233,7 +231,7 @@ START_TEST(sizes_that_change_after_the_check_are_not_used)
 }
 END_TEST
 
-/* --- doorbells --- */
+/* --- doorbells -------------------------------------------------------------------------------- */
 
 static int foreign_fd(int which, int *ret_second)
 {
@@ -252,7 +250,7 @@ static int foreign_fd(int which, int *ret_second)
 	case 3:
 		return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	case 4:
-		return memfd_create("bell", MFD_CLOEXEC);
+		return memfd_create("doorbell", MFD_CLOEXEC);
 	default:
 		return socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
@@ -262,7 +260,7 @@ static int foreign_fd(int which, int *ret_second)
 
 enum { N_FOREIGN = 6 };
 
-START_TEST(only_a_bell_is_taken_as_a_bell)
+START_TEST(only_a_doorbell_is_taken_as_a_doorbell)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE());
 	ipk_queue *got = NULL;
@@ -291,25 +289,25 @@ static void arm(ipk_queue *q)
 
 	while (ipk_queue_get(q, &byte, 1, ipk_now(), NULL) == 0)
 		;
-	ck_assert(ipk__event_is_armed(&q->lane.shared->data));
+	ck_assert(ipk__wait_queue_is_armed(&q->channel.shared->data));
 }
 
 /* Whoever has a copy may clear its flags, fill it, and end it. */
-START_TEST(a_bell_neither_blocks_nor_signals)
+START_TEST(a_doorbell_neither_blocks_nor_signals)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE());
-	int bell = ipk__queue_bell(q);
+	int doorbell = ipk__queue_doorbell(q);
 	struct pollfd p = {.events = POLLIN};
 
 	ck_ok(ipk_queue_fd(q, &p.fd));
 	arm(q);
-	ck_assert_int_eq(fcntl(bell, F_SETFL, 0), 0);
-	while (send(bell, "", 1, MSG_DONTWAIT) == 1)
+	ck_assert_int_eq(fcntl(doorbell, F_SETFL, 0), 0);
+	while (send(doorbell, "", 1, MSG_DONTWAIT) == 1)
 		;
 	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 	arm(q);
-	ck_assert_int_eq(shutdown(bell, SHUT_RDWR), 0);
+	ck_assert_int_eq(shutdown(doorbell, SHUT_RDWR), 0);
 	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 	drop_queue(q);
@@ -325,9 +323,9 @@ START_TEST(a_full_fifo_beside_a_named_queue_is_no_hindrance)
 
 	ck_ok(ipk_queue_fd(q, &p.fd));
 	arm(q);
-	while (write(ipk__queue_bell(q), zeros, _i ? 1 : sizeof zeros) > 0)
+	while (write(ipk__queue_doorbell(q), zeros, _i ? 1 : sizeof zeros) > 0)
 		;
-	ck_assert_int_eq(fcntl(ipk__queue_bell(q), F_SETFL, 0), 0);
+	ck_assert_int_eq(fcntl(ipk__queue_doorbell(q), F_SETFL, 0), 0);
 	ck_ok(ipk_queue_put(q, "x", 1, ipk_now()));
 	ck_assert_int_eq(poll(&p, 1, WAIT_MS), 1);
 	drop_queue(q);
@@ -380,11 +378,11 @@ static Suite *suite(void)
 	add_test(s, put_ends_when_there_only_seems_to_be_room);
 	add_test(s, get_ends_when_there_only_seems_to_be_an_item);
 	add_test(s, many_gaps_are_freed_in_pieces);
-	add_loop_test(s, a_scribbled_shelf_is_built_again, 0, N_KINDS);
+	add_loop_test(s, a_scribbled_table_is_built_again, 0, N_KINDS);
 	add_test(s, put_ends_while_another_says_that_all_sleep);
 	add_loop_test(s, sizes_that_change_after_the_check_are_not_used, 0, N_KINDS);
-	add_loop_test(s, only_a_bell_is_taken_as_a_bell, 0, N_FOREIGN);
-	add_test(s, a_bell_neither_blocks_nor_signals);
+	add_loop_test(s, only_a_doorbell_is_taken_as_a_doorbell, 0, N_FOREIGN);
+	add_test(s, a_doorbell_neither_blocks_nor_signals);
 	add_loop_test(s, a_full_fifo_beside_a_named_queue_is_no_hindrance, 0, 2);
 	add_test(s, a_message_queue_does_not_wait_by_itself);
 	add_test(s, memory_is_of_one_user_and_of_one_size);

@@ -1,7 +1,7 @@
 /*
  * Signals and pthread_cancel() in the middle of calls: no call ends early or late because of a
- * signal, a handler may call what is said to be async-signal-safe, and no thread is cancelled
- * inside, so nothing stays locked.
+ * signal, a handler may call everything documented as async-signal-safe, and no thread is cancelled
+ * inside a call, so nothing stays locked.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -19,7 +19,7 @@
 
 enum { STORM_US = 200, CALL_MS = 200 };
 
-/* --- a storm of signals whose handler calls the library --- */
+/* --- a storm of signals whose handler calls the library --------------------------------------- */
 
 static ipk_event *event;
 static ipk_value *value;
@@ -164,7 +164,7 @@ START_TEST(work_gets_done_in_a_storm)
 				  &m));
 	ck_ok(ipk_dict_open(m, "d", &d));
 	for (int i = 0; i < 20; i++)
-		ck_ok(ipk_dict_set(d, "a", 1, "1", 1, ipk_in_ms(WAIT_MS)));
+		ck_ok(ipk_dict_set(d, ipk_text("a"), "1", 1, ipk_in_ms(WAIT_MS)));
 	ipk_dict_close(d);
 	ipk_manager_close(m);
 	ipk_manager_server_close(server);
@@ -172,7 +172,7 @@ START_TEST(work_gets_done_in_a_storm)
 }
 END_TEST
 
-/* --- cancelled threads --- */
+/* --- cancelled threads ------------------------------------------------------------------------ */
 
 /* Not by Check, which writes to a file at each assertion: a cancellation point. */
 #define must(call, result)               \

@@ -1,6 +1,6 @@
 /*
- * test_kernel_calls.c - a seccomp filter refuses one kernel call, as filters do (EPERM) and as old
- * kernels do (ENOSYS): everything works, or says -ENOSYS before anything has happened, and
+ * test_kernel_calls.c - a seccomp filter refuses one system call, as filters do (EPERM) and as old
+ * kernels do (ENOSYS): everything works, or returns -ENOSYS before anything has happened, and
  * ipk_strerror() names the call.
  */
 #include <fcntl.h>

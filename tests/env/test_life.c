@@ -1,6 +1,6 @@
 /*
- * Who lives and who is dead, where /proc does not tell: it is not there, it is another pid
- * namespace's or hides processes, or the clocks are set otherwise.
+ * Which processes are alive, where /proc does not show it: it is missing, belongs to another pid
+ * namespace, hides processes, or the clocks are set differently.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -110,7 +110,7 @@ START_TEST(a_death_is_seen)
 }
 END_TEST
 
-/* --- a zombie is dead, to whoever can see that it is one --- */
+/* --- a zombie is dead, to whoever can see that it is one -------------------------------------- */
 
 static int see_a_zombie(void *arg)
 {
@@ -142,7 +142,7 @@ START_TEST(a_zombie_holds_nothing)
 }
 END_TEST
 
-/* --- the next one with the number --- */
+/* --- the next one with the number ------------------------------------------------------------- */
 
 static int sleep_on(void *arg)
 {
@@ -186,7 +186,7 @@ START_TEST(who_has_the_number_next_holds_nothing)
 }
 END_TEST
 
-/* --- across worlds --- */
+/* --- across worlds ---------------------------------------------------------------------------- */
 
 /* Without /proc and without pidfds nobody tells in which pid namespace one is. */
 static const int apart[] = {
@@ -328,7 +328,7 @@ START_TEST(other_pid_namespaces_are_refused)
 }
 END_TEST
 
-/* --- an inherited handle, in another pid namespace --- */
+/* --- an inherited handle, in another pid namespace -------------------------------------------- */
 
 static int use_inherited(void *arg)
 {

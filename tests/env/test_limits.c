@@ -1,6 +1,6 @@
 /*
- * test_limits.c - under each resource limit, at many values, everything either works or says
- * a documented error; no signal ends the host, and what was made before the limit goes on.
+ * test_limits.c - under each resource limit, at many values, everything either works or returns a
+ * documented error; no signal ends the host, and objects created before the limit still work.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -147,7 +147,7 @@ START_TEST(each_noun_under_each_value)
 }
 END_TEST
 
-/* --- what is smaller or used again, rather than refused --- */
+/* --- what is smaller or used again, rather than refused --------------------------------------- */
 
 static void set_limit(int resource, rlim_t value)
 {
@@ -336,6 +336,49 @@ START_TEST(the_error_names_the_limit)
 }
 END_TEST
 
+static int end_now(void *arg)
+{
+	(void)arg;
+	return 7;
+}
+
+/* Who is gone is seen, too, where not even one fd may be opened. */
+static int without_fds(void *arg)
+{
+	const struct rlimit none = {0, 0};
+	ipk_process_status status = {0};
+	ipk_pipe *a, *b;
+	ipk_process *p;
+	char byte = 0;
+
+	(void)arg;
+	if (ipk_pipe_create(NULL, &a, &b) != 0 ||
+	    ipk_process_start(end_now, NULL, IPK_PROCESS(.start_method = IPK_START_FORK), &p) !=
+		    0 ||
+	    setrlimit(RLIMIT_NOFILE, &none) != 0)
+		return 1;
+	if (ipk_pipe_recv(b, &byte, 1, ipk_in_ms(20), NULL) != -ETIMEDOUT)
+		return 2;
+	if (ipk_process_join(p, ipk_in_ms(WAIT_MS), &status) != 0 || status.exit_code != 7)
+		return 3;
+	if (ipk_process_is_alive(p))
+		return 4;
+	ipk_pipe_close(a);
+	if (ipk_pipe_recv(b, &byte, 1, ipk_in_ms(WAIT_MS), NULL) != -EPIPE)
+		return 5;
+	if (ipk_pipe_send(b, &byte, 1, ipk_in_ms(WAIT_MS)) != -EPIPE)
+		return 6;
+	ipk_pipe_close(b);
+	ipk_process_close(p);
+	return 0;
+}
+
+START_TEST(deaths_are_seen_where_no_fd_may_be_opened)
+{
+	reap_ok(spawn(without_fds, NULL));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("limits");
@@ -349,6 +392,7 @@ static Suite *suite(void)
 	add_test(s, printing_in_vain_ends_nobody);
 	add_test(s, room_in_files_is_used_again);
 	add_test(s, the_error_names_the_limit);
+	add_test(s, deaths_are_seen_where_no_fd_may_be_opened);
 	return s;
 }
 IPK_TEST_MAIN(suite)

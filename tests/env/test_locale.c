@@ -1,8 +1,8 @@
 /*
- * test_locale.c - a host that has taken over its user's locale, where numbers have a comma:
- * what goes to a server, into its log and to people who inspect is the same as ever.
+ * test_locale.c - a host that has set its user's locale, where numbers have a comma: the bytes to a
+ * server, in its log and in the output of inspection do not change.
  *
- * The locale is made for the run, from the descriptions that come with the C library.
+ * The locale is compiled for the run, from the descriptions that come with the C library.
  */
 #include <locale.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ START_TEST(inspected_values)
 }
 END_TEST
 
-/* --- the manager --------------------------------------------------------------------------- */
+/* --- the manager ------------------------------------------------------------------------------ */
 
 struct fixture {
 	char directory[64];
@@ -159,7 +159,7 @@ START_TEST(a_manager_adds_and_remembers)
 }
 END_TEST
 
-/* --- the locale ---------------------------------------------------------------------------- */
+/* --- the locale ------------------------------------------------------------------------------- */
 
 static bool take_locale(void)
 {

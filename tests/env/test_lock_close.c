@@ -1,4 +1,4 @@
-/* test_lock_close.c - what is held when its handle is closed is given back. */
+/* test_lock_close.c - closing a handle releases what is held through it. */
 #include <pthread.h>
 
 #include "ipk/cond.h"
@@ -184,7 +184,7 @@ START_TEST(values_and_arrays)
 }
 END_TEST
 
-/* --- held by another thread, which goes on --- */
+/* --- held by another thread, which goes on ---------------------------------------------------- */
 
 struct sibling {
 	ipk_lock *lock;

@@ -1,4 +1,6 @@
-/* test_lock_deaths.c - many die at once: the others go on within the second they are promised. */
+/*
+ * test_lock_deaths.c - many processes die at once: the others continue within the promised second.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -44,7 +46,7 @@ static void ck_ready(_Atomic int *n, int wanted)
 	ck_assert(wait_until(so_many_ready, args, WAIT_MS));
 }
 
-/* --- readers --- */
+/* --- readers ---------------------------------------------------------------------------------- */
 
 static int read_and_stay(void *arg)
 {
@@ -78,7 +80,7 @@ START_TEST(a_writer_behind_dead_readers)
 }
 END_TEST
 
-/* --- waiters of a condition --- */
+/* --- waiters of a condition ------------------------------------------------------------------- */
 
 static int wait_once(void *arg)
 {
@@ -165,7 +167,7 @@ START_TEST(a_slow_one_is_trusted)
 }
 END_TEST
 
-/* --- sent away by a reset --- */
+/* --- sent away by a reset --------------------------------------------------------------------- */
 
 enum { N_PARTIES = 5 };
 

@@ -1,6 +1,6 @@
 /*
- * test_names.c - names that lead to something else than an object of this user's, and the
- * modes of what is made under a umask that takes everything.
+ * test_names.c - names that lead to something other than an object of this user, and the modes of
+ * objects created under a umask that clears every bit.
  */
 #include <fcntl.h>
 #include <mqueue.h>
@@ -25,7 +25,7 @@ static ipk_deadline soon(void)
 	return ipk_in_ms(WAIT_MS);
 }
 
-/* --- what may be in a name's place -------------------------------------------------------- */
+/* --- what may be in a name's place ------------------------------------------------------------ */
 
 enum thing { SOCKET, DIRECTORY, SYMLINK, FIFO, HARD_LINK, TEXT, N_THINGS };
 
@@ -120,17 +120,17 @@ START_TEST(a_thing_in_the_place_of_raw_memory)
 }
 END_TEST
 
-START_TEST(a_thing_in_the_place_of_a_bell)
+START_TEST(a_thing_in_the_place_of_a_doorbell)
 {
 	char name[UNIQUE_NAME_BYTES], path[PATH_BYTES];
 	IPK_AUTO(queue, q);
 	int fd;
 
-	unique_name(name, "bell");
-	snprintf(path, sizeof path, "/dev/shm/ipk.%s:bell", name);
+	unique_name(name, "doorbell");
+	snprintf(path, sizeof path, "/dev/shm/ipk.%s:doorbell", name);
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &q));
 	put_there((enum thing)_i, path);
-	ck_err(ipk_queue_fd(q, &fd), _i == FIFO ? 0 : -EACCES); /* which is what a bell is */
+	ck_err(ipk_queue_fd(q, &fd), _i == FIFO ? 0 : -EACCES); /* which is what a doorbell is */
 	take_away((enum thing)_i, path);
 	ck_ok(ipk_queue_unlink(name));
 }
@@ -152,14 +152,14 @@ static void *ask_for_fd(void *arg)
 	return NULL;
 }
 
-START_TEST(a_bell_made_while_the_name_goes)
+START_TEST(a_doorbell_made_while_the_name_goes)
 {
 	char name[UNIQUE_NAME_BYTES], path[PATH_BYTES];
 	struct race race = {0};
 	pthread_t thread;
 
 	unique_name(name, "lone");
-	snprintf(path, sizeof path, "/dev/shm/ipk.%s:bell", name);
+	snprintf(path, sizeof path, "/dev/shm/ipk.%s:doorbell", name);
 	pthread_barrier_init(&race.start, NULL, 2);
 	for (int i = 0; i < repeats(1000); i++) {
 		ck_ok(ipk_queue_create(IPK_QUEUE(.name = name, .ring_bytes = 4096), &race.q));
@@ -169,13 +169,13 @@ START_TEST(a_bell_made_while_the_name_goes)
 		pthread_join(thread, NULL);
 		ck_assert(race.r == 0 || race.r == -ENOENT);
 		race.q = ipk_queue_close(race.q);
-		ck_assert_msg(access(path, F_OK) < 0, "round %d left a bell", i);
+		ck_assert_msg(access(path, F_OK) < 0, "round %d left a doorbell", i);
 	}
 	pthread_barrier_destroy(&race.start);
 }
 END_TEST
 
-/* --- other users --------------------------------------------------------------------------- */
+/* --- other users ------------------------------------------------------------------------------ */
 
 static char foreign[UNIQUE_NAME_BYTES], foreign_mq[UNIQUE_NAME_BYTES + 8];
 
@@ -254,7 +254,7 @@ START_TEST(a_message_queue_that_is_open_to_others)
 }
 END_TEST
 
-/* --- modes --------------------------------------------------------------------------------- */
+/* --- modes ------------------------------------------------------------------------------------ */
 
 static mode_t mask;
 
@@ -296,7 +296,7 @@ static int make_names(void *arg)
 	ck_ok(ipk_queue_fd(q, &fd));
 	ck_ok(ipk_queue_fd(again, &fd));
 	ck_shm_mode("ipk.%s", name);
-	ck_shm_mode("ipk.%s:bell", name);
+	ck_shm_mode("ipk.%s:doorbell", name);
 	ck_ok(ipk_shm_create(IPK_SHM(.name = raw, .is_raw = true, .size_bytes = 4096), &memory));
 	ck_ok(ipk_shm_open(raw, IPK_SHM_RAW, ipk_now(), &memory_again));
 	ck_shm_mode("%s", raw);
@@ -384,7 +384,7 @@ START_TEST(modes_whatever_the_umask)
 }
 END_TEST
 
-/* --- paths --------------------------------------------------------------------------------- */
+/* --- paths ------------------------------------------------------------------------------------ */
 
 static char before[PATH_BYTES], inside[PATH_BYTES];
 
@@ -495,8 +495,8 @@ static Suite *suite(void)
 
 	add_loop_test(s, a_thing_in_the_place_of_a_name, 0, N_THINGS);
 	add_loop_test(s, a_thing_in_the_place_of_raw_memory, 0, TEXT);
-	add_loop_test(s, a_thing_in_the_place_of_a_bell, 0, N_THINGS);
-	add_test(s, a_bell_made_while_the_name_goes);
+	add_loop_test(s, a_thing_in_the_place_of_a_doorbell, 0, N_THINGS);
+	add_test(s, a_doorbell_made_while_the_name_goes);
 	add_test(s, what_another_user_made);
 	add_test(s, a_message_queue_that_is_open_to_others);
 	add_loop_test(s, modes_whatever_the_umask, 0, 3);

@@ -1,7 +1,7 @@
 /*
- * test_small_stack.c - every kind of object used by a thread whose stack is 64 KiB: what Go,
- * Java and musl programs give theirs. Too much of it is a SIGSEGV at the guard page. What is
- * forked from there runs on a copy of that stack.
+ * test_small_stack.c - every kind of object used by a thread whose stack is 64 KiB, as in Go, Java
+ * and musl programs. An overflow is a SIGSEGV at the guard page. A child forked from there runs on
+ * a copy of that stack.
  */
 #include <ipk.h>
 #include <ipk/manager.h>
@@ -31,7 +31,7 @@ static void on_small_stack(void *(*fn)(void *arg))
 	pthread_attr_destroy(&attr);
 }
 
-/* --- locks ------------------------------------------------------------------------------ */
+/* --- locks ------------------------------------------------------------------------------------ */
 
 static int do_nothing(void *arg)
 {
@@ -102,7 +102,7 @@ START_TEST(locks)
 }
 END_TEST
 
-/* --- messages --------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void use_pipe(unsigned flags)
 {
@@ -154,7 +154,7 @@ START_TEST(messages)
 }
 END_TEST
 
-/* --- memory ----------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static void *use_memory(void *arg)
 {
@@ -202,7 +202,7 @@ START_TEST(memory)
 }
 END_TEST
 
-/* --- processes --------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 static int square(const void *item, void *ret_result)
 {
@@ -263,7 +263,7 @@ START_TEST(processes)
 }
 END_TEST
 
-/* --- managers --------------------------------------------------------------------------- */
+/* --- managers --------------------------------------------------------------------------------- */
 
 static void *use_manager(void *arg)
 {
@@ -276,7 +276,7 @@ static void *use_manager(void *arg)
 	ck_ok(ipk_manager_server_start(NULL, SOON, &server));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(server), NULL, SOON, &m));
 	ck_ok(ipk_dict_open(m, "d", &d));
-	ck_ok(ipk_dict_set(d, "field", 5, "value", 5, SOON));
+	ck_ok(ipk_dict_set(d, ipk_text("field"), "value", 5, SOON));
 	ck_ok(ipk_list_open(m, "l", &l));
 	ck_ok(ipk_list_append(l, "5", 1, SOON));
 	ck_ok(ipk_list_add(l, 0, 1, SOON, NULL));

@@ -1,6 +1,6 @@
 /*
- * test_task_forks.c - a task that forks: what its child does, and that it returns from the task
- * like its parent, touches no result but its own.
+ * test_task_forks.c - a task that forks: neither what its child does, nor the child's return from
+ * the task like its parent, touches any result but its own.
  */
 #include <string.h>
 #include <sys/wait.h>
@@ -12,11 +12,11 @@
 enum { N_OTHERS = 5 };
 
 /* Inherited by workers and their forks, which wait until the worker is at another task. */
-struct scene {
+struct fixture {
 	struct gate go;
 	int ends[2]; /* what came of the fork's call, as an int each */
 };
-static struct scene scene;
+static struct fixture fixture;
 
 static int forks(ipk_task *task, const void *arg, size_t arg_bytes)
 {
@@ -25,9 +25,9 @@ static int forks(ipk_task *task, const void *arg, size_t arg_bytes)
 	if (fork() == 0) {
 		int r;
 
-		gate_wait(&scene.go);
+		gate_wait(&fixture.go);
 		r = ipk_task_return(task, "EVIL", 4);
-		(void)!write(scene.ends[1], &r, sizeof r);
+		(void)!write(fixture.ends[1], &r, sizeof r);
 		return 0; /* as its parent does */
 	}
 	return ipk_task_return(task, "good", 4);
@@ -39,8 +39,8 @@ static int other(ipk_task *task, const void *arg, size_t arg_bytes)
 	int said;
 
 	/* While this one's result lies in the slot the fork writes, if it may. */
-	gate_open(&scene.go);
-	if (read(scene.ends[0], &said, sizeof said) != sizeof said)
+	gate_open(&fixture.go);
+	if (read(fixture.ends[0], &said, sizeof said) != sizeof said)
 		return 1;
 	return said == -EPERM ? r : 2;
 }
@@ -59,8 +59,8 @@ START_TEST(a_fork_delivers_nothing)
 	IPK_AUTO(pool, pool);
 	const ipk_pool_kind kinds[] = {IPK_POOL_PROCESSES, IPK_POOL_THREADS};
 
-	ck_assert_int_eq(pipe(scene.ends), 0);
-	gate_init(&scene.go);
+	ck_assert_int_eq(pipe(fixture.ends), 0);
+	gate_init(&fixture.go);
 	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1, .kind = kinds[_i]), &pool));
 	ck_result(pool, forks, "", "good");
 	ck_result(pool, other, "mine", "mine");
@@ -70,9 +70,9 @@ START_TEST(a_fork_delivers_nothing)
 	pool = ipk_pool_close(pool);
 	while (kinds[_i] == IPK_POOL_THREADS && waitpid(-1, NULL, 0) > 0)
 		;
-	gate_fini(&scene.go);
-	close(scene.ends[0]);
-	close(scene.ends[1]);
+	gate_fini(&fixture.go);
+	close(fixture.ends[0]);
+	close(fixture.ends[1]);
 }
 END_TEST
 

@@ -112,7 +112,7 @@ WRAP_INT(ipk__os_shm_fifo, (const char *n, bool m, int *r), (n, m, r))
 WRAP_INT(ipk__os_dup, (int fd, int *r), (fd, r))
 WRAP_INT(ipk__os_open_again, (int fd, bool w, int *r), (fd, w, r))
 WRAP_INT(ipk__os_lock_file, (int fd, int how), (fd, how))
-WRAP_INT(ipk__os_bell_open, (int *r), (r))
+WRAP_INT(ipk__os_doorbell_open, (int *r), (r))
 WRAP_INT(ipk__os_epoll, (int *r), (r))
 WRAP_INT(ipk__os_epoll_add, (int e, int fd, bool a, bool b), (e, fd, a, b))
 WRAP_INT(ipk__os_ticker, (int64_t p, int *r), (p, r))
@@ -161,7 +161,7 @@ WRAP_INT(ipk__os_pidfd_open, (pid_t p, int *r), (p, r))
 WRAP_INT(ipk__os_pidfd_signal, (int fd, int s), (fd, s))
 WRAP_INT(ipk__os_pidfd_reap, (int fd, status_out *r), (fd, r))
 
-/* --- scenarios --- */
+/* --- scenarios -------------------------------------------------------------------------------- */
 
 /* 0 and every error but those that say it failed for want of something. */
 static bool is_expected(int r)

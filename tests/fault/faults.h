@@ -1,9 +1,9 @@
 /*
- * faults.h - make the k-th call that can fail, fail.
+ * faults.h - makes the k-th call that can fail, fail.
  *
- * Every wrapper of the os room, and memory allocation, is replaced at link time (wraps.txt)
- * by one that counts its calls and returns FAULT at the k-th. A scenario is run once to
- * count, then once for every k.
+ * Every wrapper of lib/os, and memory allocation, is replaced at link time (wraps.txt) by one that
+ * counts its calls and returns FAULT at the k-th. A scenario is run once to count, then once for
+ * every k.
  */
 #ifndef IPK_TESTS_FAULTS_H
 #define IPK_TESTS_FAULTS_H

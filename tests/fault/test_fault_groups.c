@@ -1,15 +1,15 @@
 /*
- * test_fault_groups.c - what is made of several tasks, with the k-th allocation in this process
- * failing, for every k: an error is given and nothing has happened, or all is well; nothing is
- * left over, and the pool works.
+ * test_fault_groups.c - groups of tasks, with the k-th allocation in this process failing, for
+ * every k: either an error is returned and nothing has happened, or the call succeeds; nothing is
+ * leaked, and the pool works.
  *
- * Futures are used again, and the pool's thread allocates too: so how many allocations there
- * are is not the same in each run, and k grows until several runs had no k-th.
+ * Futures are recycled, and the pool's thread allocates too: so the number of allocations differs
+ * between runs, and k grows until several runs had no k-th.
  */
 #include <string.h>
 
 #include "fault/faults.h"
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 enum { N = 6, MISSES_MAX = 3, K_MAX = 500 };
@@ -32,7 +32,7 @@ static void for_each_fault(void (*run)(void))
 	for (long k = 1; k < K_MAX && n_misses < MISSES_MAX; k++) {
 		struct leaks before = leaks_now();
 
-		board_open();
+		shared_flags_open();
 		pool = pool_of(IPK_POOL_PROCESSES, 1);
 		fault_only_memory(true);
 		fault_arm(k);
@@ -42,7 +42,7 @@ static void for_each_fault(void (*run)(void))
 		n_hits += fault_hit() != NULL;
 		ck_assert_int_eq(run_int(pool, task_square, 9), 81);
 		pool = ipk_pool_close(pool);
-		board_close();
+		shared_flags_close();
 		ck_no_leaks(&before);
 	}
 	ck_assert_int_eq(n_misses, MISSES_MAX);
@@ -225,7 +225,7 @@ START_TEST(typed_or_nothing)
 END_TEST
 
 /* Deaths that cannot be noted, failures that cannot be kept: the task has failed all the same. */
-static void poison(void)
+static void crashing(void)
 {
 	ipk_failure failure;
 	ipk_future *f;
@@ -244,9 +244,9 @@ static void poison(void)
 	}
 }
 
-START_TEST(poison_without_memory)
+START_TEST(crashing_without_memory)
 {
-	for_each_fault(poison);
+	for_each_fault(crashing);
 }
 END_TEST
 
@@ -259,7 +259,7 @@ static Suite *suite(void)
 	add_test(s, map_reduce_or_nothing);
 	add_test(s, waits_for_several);
 	add_test(s, typed_or_nothing);
-	add_test(s, poison_without_memory);
+	add_test(s, crashing_without_memory);
 	return s;
 }
 IPK_TEST_MAIN(suite)

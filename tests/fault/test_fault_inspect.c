@@ -1,12 +1,12 @@
 /*
- * test_fault_inspect.c - looking at a pool and at children with the k-th system call or
- * allocation failing, for every k.
+ * test_fault_inspect.c - inspecting a pool and children with the k-th system call or allocation
+ * failing, for every k.
  */
 #include "fault/faults.h"
 #include "inspect/inspect_internal.h"
 #include "pool/pool_internal.h"
 #include "process/registry_shared.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 #include "support/support.h"
 
 static struct ipk__segment segment;
@@ -22,14 +22,14 @@ static void drop(void)
 	ipk__segment_detach(&segment);
 }
 
-static int look(void)
+static int scan_once(void)
 {
 	struct ipk__object *o = calloc(1, sizeof *o);
 	char label[IPK__LABEL_BYTES];
 	int r;
 
 	ck_assert_ptr_nonnull(o);
-	r = ipk__look_at_segment(segment.fd, o, label);
+	r = ipk__probe_segment(segment.fd, o, label);
 	ck_assert(r == 0 || (o->pub.n_workers == 0 && o->pub.n_children == 0));
 	fault_disarm();
 	ipk__object_free(o);
@@ -45,7 +45,7 @@ static void make_pool(void)
 	make(&(struct ipk__segment_plan){
 		.kind = IPK__KIND_POOL,
 		.label = "fault",
-		.fixed_bytes = maps_at + IPK__POOL_MAPS * sizeof(struct ipk__pool_map),
+		.fixed_bytes = maps_at + IPK__POOL_MAPS * sizeof(struct ipk__shm_map),
 	});
 	shm = (struct ipk__shm_pool *)segment.header;
 	shm->slots_offset = slots_at;
@@ -73,15 +73,15 @@ static void make_children(void)
 	}
 }
 
-FAULT_TEST(look_at_a_pool, .prepare = make_pool, .run = look, .check = drop)
-FAULT_TEST(look_at_children, .prepare = make_children, .run = look, .check = drop)
+FAULT_TEST(probe_a_pool, .prepare = make_pool, .run = scan_once, .check = drop)
+FAULT_TEST(probe_children, .prepare = make_children, .run = scan_once, .check = drop)
 
 static Suite *suite(void)
 {
 	Suite *s = suite_create("fault_inspect");
 
-	add_test(s, look_at_a_pool);
-	add_test(s, look_at_children);
+	add_test(s, probe_a_pool);
+	add_test(s, probe_children);
 	return s;
 }
 IPK_TEST_MAIN(suite)

@@ -1,10 +1,10 @@
 /*
- * test_fault_manager.c - the manager's objects and its client without memory, at the k-th
- * allocation, for every k.
+ * test_fault_manager.c - the manager's objects and its client with the k-th allocation failing, for
+ * every k.
  *
- * Whatever fails, each request has a whole reply or its connection ends, and another client
- * can use the same objects right after. The server runs in this process, so that its
- * allocations are counted; for the client's calls it is one of its own.
+ * Whatever fails, each request gets a complete reply or its connection ends, and another client can
+ * use the same objects right after. The server runs in this process, so its allocations are
+ * counted; for the client's calls it is a process of its own.
  */
 #include <poll.h>
 #include <signal.h>
@@ -25,7 +25,7 @@
 
 #define SOON ipk_in_ms(WAIT_MS)
 
-/* --- the server ------------------------------------------------------------------------------ */
+/* --- the server ------------------------------------------------------------------------------- */
 
 static char dir[32], path[48], address[64];
 static struct ipk__server *server;
@@ -83,7 +83,7 @@ static int serve(void)
 
 	for (int i = 0; i < (fault_hit() ? 10 : 1000); i++) {
 		IPK_TRY(run_for(2));
-		last = server->peers ? server->peers->last : NULL;
+		last = server->conns ? server->conns->last : NULL;
 		if ((last && strcmp(last->name, "SHUTDOWN") == 0) || poll(&p, 1, 0) > 0)
 			return 0;
 	}
@@ -94,24 +94,24 @@ static int serve(void)
 /* Whole replies, unless the connection is over. */
 static void ck_replies(int fd)
 {
-	struct ipk__bytes in = {0};
+	struct ipk__buffer in = {0};
 	size_t n_bytes;
 	ssize_t n;
 	int r;
 
-	while ((n = recv(fd, ipk__bytes_reserve(&in, 65536), 65536, MSG_DONTWAIT)) > 0)
-		ipk__bytes_added(&in, (size_t)n);
+	while ((n = recv(fd, ipk__buffer_reserve(&in, 65536), 65536, MSG_DONTWAIT)) > 0)
+		ipk__buffer_added(&in, (size_t)n);
 	do {
 		struct ipk__resp_scan scan = {0};
 
-		r = ipk__resp_scan_value(&scan, ipk__bytes_front(&in), ipk__bytes_len(&in),
+		r = ipk__resp_scan_value(&scan, ipk__buffer_front(&in), ipk__buffer_len(&in),
 					 &n_bytes);
 		if (r == 1)
-			ipk__bytes_take(&in, n_bytes);
+			ipk__buffer_take(&in, n_bytes);
 	} while (r == 1);
 	if (n != 0)
-		ck_assert_uint_eq(ipk__bytes_len(&in), 0);
-	ipk__bytes_free(&in);
+		ck_assert_uint_eq(ipk__buffer_len(&in), 0);
+	ipk__buffer_free(&in);
 }
 
 /* The first client is gone, and nothing waits for it; another one is answered so at the end. */
@@ -152,7 +152,7 @@ static void begin_things(void)
 		    "IPK.ACQUIRE s c 700\r\nIPK.RELEASE s a\r\nIPK.LEAVE 16\r\n"
 		    "IPK.NEW EVENT e\r\nIPK.EWAIT e -1\r\nIPK.ESET e\r\n"
 		    "IPK.NEW BARRIER g 2\r\nIPK.BWAIT g a -1\r\nIPK.BWAIT g b -1\r\n"
-		    "IPK.BWAIT g a 500\r\n"
+		    "IPK.BWAIT g a 500\r\nIPK.OWNER r\r\n"
 		    "BLPOP l1 l2 l3 0\r\nRPUSH l2 x\r\n"
 		    "RENAME k k2\r\nSHUTDOWN\r\n");
 }
@@ -187,7 +187,7 @@ static void use_queues(void)
 		      "IPK.QGET q 0\r\nIPK.QDONE q\r\nIPK.QJOIN q 0\r\nDEL q\r\n"
 		      "SET a 1\r\nSHUTDOWN\r\n",
 		      "+OK\r\n:1\r\n:2\r\n$1\r\nx\r\n+OK\r\n:0\r\n:1\r\n+OK\r\n");
-	ck_assert_uint_eq(ipk__things_used_bytes(server), 0);
+	ck_assert_uint_eq(ipk__sync_objects_used_bytes(&server->db), 0);
 	close_server();
 }
 
@@ -214,12 +214,12 @@ static void use_more(void)
 	close_server();
 }
 
-FAULT_TEST(things, .run = serve, .prepare = begin_things, .check = use_things, .only_memory = true)
+FAULT_TEST(objects, .run = serve, .prepare = begin_things, .check = use_things, .only_memory = true)
 FAULT_TEST(queues, .run = serve, .prepare = begin_queues, .check = use_queues, .only_memory = true)
 FAULT_TEST(more_commands, .run = serve, .prepare = begin_more, .check = use_more,
 	   .only_memory = true)
 
-/* --- the client ------------------------------------------------------------------------------ */
+/* --- the client ------------------------------------------------------------------------------- */
 
 static ipk_manager_server *own;
 static ipk_manager *m;
@@ -254,8 +254,8 @@ static int open_handles(void)
 {
 	IPK_TRY(ipk_dict_open(m, "d", &d));
 	IPK_TRY(ipk_list_open(m, "l", &l));
-	IPK_TRY(ipk_managed_lock_open(m, "k", false, SOON, &lock));
-	IPK_TRY(ipk_managed_semaphore_open(m, "s", 1, false, SOON, &sem));
+	IPK_TRY(ipk_managed_lock_open(m, "k", NULL, SOON, &lock));
+	IPK_TRY(ipk_managed_semaphore_open(m, "s", NULL, SOON, &sem));
 	return ipk_managed_queue_open(m, "q", NULL, SOON, &q);
 }
 
@@ -274,8 +274,8 @@ static int use_dict_and_list(void)
 	void *data;
 	size_t n;
 
-	IPK_TRY(ipk_dict_set(d, "a", 1, "b", 1, SOON));
-	IPK_TRY(ipk_dict_get_alloc(d, "a", 1, SOON, &data, &n));
+	IPK_TRY(ipk_dict_set(d, ipk_text("a"), "b", 1, SOON));
+	IPK_TRY(ipk_dict_get_alloc(d, ipk_text("a"), SOON, &data, &n));
 	free(data);
 	IPK_TRY(ipk_dict_items(d, SOON, &all));
 	IPK_TRY(ipk_list_append(l, "x", 1, SOON));
@@ -287,10 +287,12 @@ static int use_dict_and_list(void)
 static int use_waiting(void)
 {
 	ipk_bytes two[] = {{"x", 1}, {"y", 1}};
+	ipk_managed_owner owner;
 	void *data;
 	size_t n;
 
 	IPK_TRY(ipk_managed_lock_lock(lock, SOON));
+	IPK_TRY(ipk_managed_lock_owner(lock, SOON, &owner));
 	IPK_TRY(ipk_managed_lock_unlock(lock, SOON));
 	IPK_TRY(ipk_managed_semaphore_acquire(sem, SOON));
 	IPK_TRY(ipk_managed_semaphore_release(sem, 1, SOON));
@@ -303,7 +305,7 @@ static int use_waiting(void)
 static int add_both(ipk_batch *b, void *arg)
 {
 	(void)arg;
-	IPK_TRY(ipk_batch_dict_add(b, d, "n", 1, 1));
+	IPK_TRY(ipk_batch_dict_add(b, d, ipk_text("n"), 1));
 	return ipk_batch_list_append(b, l, "z", 1);
 }
 
@@ -314,7 +316,7 @@ static int use_batches(void)
 	IPK_AUTO(watch, w);
 	ipk_bytes field;
 
-	IPK_TRY(ipk_watch_open(m, "d", "n", 1, SOON, &w));
+	IPK_TRY(ipk_watch_open(m, "d", ipk_text("n"), SOON, &w));
 	IPK_TRY(ipk_batch_create(m, &b));
 	IPK_TRY(add_both(b, NULL));
 	IPK_TRY(ipk_batch_run(b, SOON));
@@ -374,7 +376,7 @@ static Suite *suite(void)
 {
 	Suite *s = suite_create("fault_manager");
 
-	add_test(s, things);
+	add_test(s, objects);
 	add_test(s, queues);
 	add_test(s, more_commands);
 	add_loop_test(s, connecting, 0, 2);

@@ -1,7 +1,7 @@
 /*
  * test_fault_map.c - maps with the k-th system call or allocation of their creator failing, for
- * every k: an error is given and nothing has happened, or the map ends, and what it says of each
- * item is true.
+ * every k: either an error is returned and nothing has happened, or the map completes, and its
+ * report on each item is correct.
  */
 #include <signal.h>
 #include <string.h>
@@ -53,16 +53,16 @@ static void die_once(ipk_pool *pool)
 {
 	const struct ipk__death death = {
 		.pid = 4711, .is_known = true, .status = {.signal = SIGKILL}};
-	struct ipk__pool_map_job *job = pool->map_books->first;
-	struct ipk__pool_worker *place = &pool->shared->workers[0];
+	struct ipk__map_job *job = pool->map_state->first;
+	struct ipk__pool_worker *record = &pool->shared->workers[0];
 	unsigned *results = (unsigned *)((char *)pool->shared + job->plan.results_offset);
 
-	atomic_store(&place->map, job->number + 1);
-	atomic_store(&place->chunk, 1);
+	atomic_store(&record->map, job->number + 1);
+	atomic_store(&record->chunk, 1);
 	atomic_store(&job->words[0], ipk__chunk_word(0, 0, 0, IPK__CHUNK_TAKEN));
 	results[0] = 0;
 	results[1] = 0;
-	atomic_store(&place->item, 3);
+	atomic_store(&record->item, 3);
 	ipk__pool_lock(pool);
 	ipk__maps_orphaned(pool, &death);
 	ipk__pool_unlock(pool);

@@ -2,8 +2,8 @@
  * test_fault_net.c - pipes over streams and their listeners, with the k-th system call or
  * allocation failing, for every k.
  *
- * All in one process, in an order that does not depend on time: who calls has said what it
- * has to say before it is accepted.
+ * All in one process, in an order that does not depend on timing: a caller has sent its part before
+ * it is accepted.
  */
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static ipk_net_listener *listener;
 static ipk_pipe *ends[2];
 static int caller_fd = -1;
 
-/* --- listeners --- */
+/* --- listeners -------------------------------------------------------------------------------- */
 
 static int create_tcp(void)
 {
@@ -62,7 +62,7 @@ static void remove_directory(void)
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
-/* --- callers --- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 /* Connected, and its hello of no key is sent. */
 static void call(void)
@@ -117,7 +117,7 @@ static void serve_another(void)
 	remove_directory();
 }
 
-/* --- pipes --- */
+/* --- pipes ------------------------------------------------------------------------------------ */
 
 static void close_ends(void)
 {

@@ -1,6 +1,6 @@
 /*
- * test_fault_objects.c - locks and what else lies in arenas, made, opened, passed and used
- * with the k-th system call or allocation failing, for every k.
+ * test_fault_objects.c - locks and other objects in arenas, created, opened, passed and used with
+ * the k-th system call or allocation failing, for every k.
  */
 #include "fault/faults.h"
 #include "ipk.h"
@@ -96,7 +96,7 @@ static void use_name(void)
 	FAULT_TEST(opening_a_##noun, open_##noun, make_named_##noun, drop_named_##noun) \
 	FAULT_TEST(passing_a_##noun, pass_##noun, make_##noun, drop_##noun)
 
-/* --- used for a moment, which needs no system call that may fail --- */
+/* --- used for a moment, which needs no system call that may fail ------------------------------ */
 
 static int use_lock(ipk_lock *x)
 {
@@ -174,7 +174,7 @@ KIND_SCENARIOS(value, IPK_VALUE(.typecode = 'i'), IPK_VALUE(.name = name, .typec
 KIND_SCENARIOS(array, IPK_ARRAY(.typecode = 'c', .n_items = 100),
 	       IPK_ARRAY(.name = name, .typecode = 'c', .n_items = 100), use_array)
 
-/* --- a timer --- */
+/* --- a timer ---------------------------------------------------------------------------------- */
 
 static void count_up(void *arg)
 {

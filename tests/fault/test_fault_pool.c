@@ -2,8 +2,8 @@
  * test_fault_pool.c - pools with the k-th system call or allocation failing, for every k, in
  * whatever thread or process it falls.
  *
- * Several threads call at a time, so which call is the k-th differs from run to run. What
- * holds for all: an error is given, or the pool works; every future ends; nothing is left.
+ * Several threads make calls at a time, so the k-th call differs from run to run. What holds for
+ * all: an error is returned, or the pool works; every future completes; nothing is leaked.
  */
 #include <sys/wait.h>
 
@@ -39,7 +39,7 @@ static void for_each_fault(ipk_pool_kind kind, void (*prepare)(ipk_pool_kind kin
 	ck_assert_int_eq(n_misses, MISSES_MAX);
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static void create_and_close(ipk_pool_kind kind)
 {
@@ -56,7 +56,7 @@ START_TEST(create_and_close_a_pool)
 }
 END_TEST
 
-/* --- using --- */
+/* --- using ------------------------------------------------------------------------------------ */
 
 static void make_pool(ipk_pool_kind kind)
 {
@@ -154,7 +154,7 @@ START_TEST(be_told_of_the_end)
 }
 END_TEST
 
-/* --- deaths and limits: processes --- */
+/* --- deaths and limits: processes ------------------------------------------------------------- */
 
 static void lose_a_worker(ipk_pool_kind kind)
 {

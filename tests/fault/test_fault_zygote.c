@@ -1,6 +1,6 @@
 /*
- * test_fault_zygote.c - making zygotes and births with their k-th system call or allocation
- * failing on the requester's side: nothing is left, and what there is goes on working.
+ * test_fault_zygote.c - creating zygotes and spawning with the k-th system call or allocation
+ * failing on the requester's side: nothing is leaked, and existing objects keep working.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -27,7 +27,7 @@ static int nothing(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 static int open_it(void)
 {
 	bool is_now;
-	int r = ipk__zygote_open(NULL, &zygote, &is_now);
+	int r = ipk__zygote_open(NULL, IPK_START_DEFAULT, &zygote, &is_now);
 
 	fault_disarm(); /* closing can do nothing about an error */
 	if (r == 0)
@@ -39,31 +39,32 @@ static void make_it(void)
 {
 	bool is_now;
 
-	ck_ok(ipk__zygote_open(NULL, &zygote, &is_now));
+	ck_ok(ipk__zygote_open(NULL, IPK_START_DEFAULT, &zygote, &is_now));
 }
 
-static int bear(size_t arg_bytes)
+static int spawn_child(size_t arg_bytes)
 {
-	const struct ipk__birth birth = {.fn = nothing, .arg = big, .arg_bytes = arg_bytes};
+	const struct ipk__spawn_request request = {
+		.fn = nothing, .arg = big, .arg_bytes = arg_bytes};
 	ipk_process_status status;
-	struct ipk__born born;
-	int r = ipk__zygote_bear(zygote, &birth, ipk_in_ms(WAIT_MS), &born);
+	struct ipk__zygote_child child;
+	int r = ipk__zygote_spawn(zygote, &request, ipk_in_ms(WAIT_MS), &child);
 
 	if (r == 0) {
-		r = ipk__born_status(&born, ipk_in_ms(WAIT_MS), &status);
-		ipk__born_close(&born);
+		r = ipk__zygote_child_status(&child, ipk_in_ms(WAIT_MS), &status);
+		ipk__zygote_child_close(&child);
 	}
 	return r;
 }
 
-static int bear_one(void)
+static int spawn_one(void)
 {
-	return bear(100);
+	return spawn_child(100);
 }
 
-static int bear_with_file(void)
+static int spawn_with_file(void)
 {
-	return bear(BIG_BYTES);
+	return spawn_child(BIG_BYTES);
 }
 
 /* Each child that runs has the other side of it until its end. */
@@ -76,24 +77,24 @@ static int stay(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 	return 0;
 }
 
-static int bear_one_that_stays(void)
+static int spawn_one_that_stays(void)
 {
-	const struct ipk__birth birth = {.fn = stay, .fds = &ends[1], .n_fds = 1};
+	const struct ipk__spawn_request request = {.fn = stay, .fds = &ends[1], .n_fds = 1};
 	struct pollfd end = {.events = POLLIN};
 	ipk_process_status status;
-	struct ipk__born born;
+	struct ipk__zygote_child child;
 	int r;
 
 	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
-	r = ipk__zygote_bear(zygote, &birth, ipk_in_ms(WAIT_MS), &born);
+	r = ipk__zygote_spawn(zygote, &request, ipk_in_ms(WAIT_MS), &child);
 	fault_disarm();
 	close(ends[1]);
 	end.fd = ends[0];
 	if (r == 0) {
 		ck_assert_int_eq(poll(&end, 1, 0), 0);
-		ck_ok(ipk__os_pidfd_signal(born.pidfd, SIGKILL));
-		ck_ok(ipk__born_status(&born, ipk_in_ms(WAIT_MS), &status));
-		ipk__born_close(&born);
+		ck_ok(ipk__os_pidfd_signal(child.pidfd, SIGKILL));
+		ck_ok(ipk__zygote_child_status(&child, ipk_in_ms(WAIT_MS), &status));
+		ipk__zygote_child_close(&child);
 	}
 	ck_assert_int_eq(poll(&end, 1, WAIT_MS), 1);
 	close(ends[0]);
@@ -102,15 +103,15 @@ static int bear_one_that_stays(void)
 
 static void still_works(void)
 {
-	ck_ok(bear(0));
+	ck_ok(spawn_child(0));
 	zygote = ipk__zygote_close(zygote);
 }
 
 FAULT_TEST(opening, .run = open_it)
-FAULT_TEST(births, .run = bear_one, .prepare = make_it, .check = still_works)
-FAULT_TEST(nothing_runs_after_an_error, .run = bear_one_that_stays, .prepare = make_it,
+FAULT_TEST(spawns, .run = spawn_one, .prepare = make_it, .check = still_works)
+FAULT_TEST(nothing_runs_after_an_error, .run = spawn_one_that_stays, .prepare = make_it,
 	   .check = still_works)
-FAULT_TEST(births_with_a_file, .run = bear_with_file, .prepare = make_it, .check = still_works)
+FAULT_TEST(spawn_with_a_file, .run = spawn_with_file, .prepare = make_it, .check = still_works)
 
 static Suite *suite(void)
 {
@@ -119,8 +120,8 @@ static Suite *suite(void)
 	/* It is this side's calls that fail. */
 	pthread_atfork(NULL, NULL, fault_disarm);
 	add_test(s, opening);
-	add_test(s, births);
-	add_test(s, births_with_a_file);
+	add_test(s, spawns);
+	add_test(s, spawn_with_a_file);
 	add_test(s, nothing_runs_after_an_error);
 	return s;
 }

@@ -1,8 +1,7 @@
 /*
- * test_faults.c - each operation with its k-th system call or allocation failing, for
- * every k: the error comes through unchanged (or the call succeeds all the same), nothing
- * is leaked (memory: when built with the address sanitizer), and the object works
- * afterwards.
+ * test_faults.c - each operation with its k-th system call or allocation failing, for every k: the
+ * error is returned unchanged (or the call succeeds all the same), nothing is leaked (memory: when
+ * built with the address sanitizer), and the object works afterwards.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +21,7 @@ static char name[UNIQUE_NAME_BYTES];
 static char big[BIG_BYTES];
 static char into[BIG_BYTES];
 
-/* --- queue --- */
+/* --- queue ------------------------------------------------------------------------------------ */
 
 static int create_queue(void)
 {
@@ -171,7 +170,25 @@ static int pass_queue(void)
 	return r;
 }
 
-/* --- pipe --- */
+/* --- pipe ------------------------------------------------------------------------------------- */
+
+/* An end that does not go over, or is lost, is in nobody's way. */
+static int pass_pipe(void)
+{
+	ipk_pipe *a = NULL, *b = NULL, *end = NULL;
+	int r = ipk_pipe_create(NULL, &a, &b);
+
+	if (r == 0)
+		r = ipk_pipe_send_pipe(ends[0], &a, ipk_now());
+	if (r == 0)
+		r = ipk_pipe_recv_pipe(ends[1], ipk_now(), &end);
+	if (r == 0)
+		r = ipk_pipe_send(end, "x", 1, ipk_now());
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+	ipk_pipe_close(end);
+	return r;
+}
 
 static int create_pipe(void)
 {
@@ -271,7 +288,7 @@ static int poll_fd(void)
 	return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* --- listener, process --- */
+/* --- listener, process ------------------------------------------------------------------------ */
 
 static char folder[64];
 static char path[96];
@@ -360,7 +377,7 @@ static int run_program(void)
 	return r;
 }
 
-/* --- shared memory --- */
+/* --- shared memory ---------------------------------------------------------------------------- */
 
 static ipk_shm *memory;
 static unsigned raw_flag;
@@ -458,7 +475,7 @@ static int users_of_shm(void)
 	return r;
 }
 
-/* --- all of them --- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 FAULT_TEST(creating_a_queue, create_queue)
 FAULT_TEST(creating_a_named_queue, create_named, use_name)
@@ -470,6 +487,7 @@ FAULT_TEST(spilling_through_a_stack, put_and_get_big, make_lifo, drop_queue)
 FAULT_TEST(getting_in_new_memory, get_alloc_big, make_fifo, drop_queue)
 FAULT_TEST(typed_items, put_and_get_typed, make_fifo, drop_queue)
 FAULT_TEST(a_loan, lease_and_ack, make_fifo, drop_queue)
+FAULT_TEST(passing_a_pipe, pass_pipe, make_pipe, drop_pipe)
 FAULT_TEST(passing_a_queue, pass_queue, make_pipe_and_queue, drop_pipe_and_queue)
 FAULT_TEST(creating_a_pipe, create_pipe)
 FAULT_TEST(creating_a_socket_pipe, create_socket_pipe)
@@ -507,6 +525,7 @@ static Suite *suite(void)
 	add_test(s, typed_items);
 	add_test(s, a_loan);
 	add_test(s, passing_a_queue);
+	add_test(s, passing_a_pipe);
 	add_test(s, creating_a_pipe);
 	add_test(s, creating_a_socket_pipe);
 	add_test(s, a_long_message);

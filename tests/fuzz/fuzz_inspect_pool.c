@@ -1,10 +1,9 @@
 /*
- * fuzz_inspect_pool.c - looking at a pool, and at children, whose memory anybody may have
- * written.
+ * fuzz_inspect_pool.c - inspecting a pool, and children, whose memory any process may have written.
  *
- * The first byte chooses which; the rest are changes to a good one, five bytes each: where
- * (two, and the highest bits of the third say in which part), and a word of 16 bits that is
- * put there. What is read must hold together, and be printable.
+ * The first byte chooses which; the rest are changes to a valid one, five bytes each: where (two,
+ * and the highest bits of the third select the part), and a word of 16 bits that is put there. The
+ * result must be consistent and printable.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +12,7 @@
 #include "inspect/inspect_internal.h"
 #include "pool/pool_internal.h"
 #include "process/registry_shared.h"
-#include "shm/owner.h"
+#include "shared/owner.h"
 
 enum { CHANGE_BYTES = 5, CHANGES_MAX = 64 };
 
@@ -45,7 +44,7 @@ static void make_pool(void)
 	uint64_t slots_at = ipk__round_up(sizeof(struct ipk__shm_pool), 4096);
 	uint64_t maps_at = slots_at + IPK__POOL_SLOTS * sizeof(struct ipk__pool_slot);
 	uint64_t n_bytes =
-		ipk__round_up(maps_at + IPK__POOL_MAPS * sizeof(struct ipk__pool_map), 4096);
+		ipk__round_up(maps_at + IPK__POOL_MAPS * sizeof(struct ipk__shm_map), 4096);
 	const struct ipk__segment_plan plan = {
 		.kind = IPK__KIND_POOL, .label = "fuzz", .fixed_bytes = n_bytes};
 	struct ipk__shm_pool *shm;
@@ -95,7 +94,7 @@ static void ck_text(const char *text, size_t room)
 		must(text[i] >= ' ' && text[i] < 0x7f);
 }
 
-static void check(const struct ipk__object *o)
+static void check_object(const struct ipk__object *o)
 {
 	const ipk_progress *p = &o->progress;
 
@@ -113,14 +112,14 @@ static void check(const struct ipk__object *o)
 		ck_text(o->hints[i].text, sizeof o->hints[i].text);
 }
 
-static void look(int fd)
+static void scan_file(int fd)
 {
 	struct ipk__object *o = calloc(1, sizeof *o);
 	char label[IPK__LABEL_BYTES] = "";
 
 	must(o != NULL);
-	if (ipk__look_at_segment(fd, o, label) == 0)
-		check(o);
+	if (ipk__probe_segment(fd, o, label) == 0)
+		check_object(o);
 	ipk__object_free(o);
 }
 
@@ -150,7 +149,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n_bytes)
 	for (size_t i = 1, n = 0; i + CHANGE_BYTES <= n_bytes && n < CHANGES_MAX;
 	     i += CHANGE_BYTES, n++)
 		apply(s, data + i);
-	look(s->segment.fd);
+	scan_file(s->segment.fd);
 	memcpy(s->segment.header, s->good, s->n_bytes);
 	return 0;
 }

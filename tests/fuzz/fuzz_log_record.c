@@ -3,7 +3,7 @@
 #include <stdint.h>
 
 #include "base/crc32c.h"
-#include "server/log_record.h"
+#include "log/log_record.h"
 
 /* Also what a wrong checksum would keep from being looked at. */
 static void read_body(const char *p, size_t n_bytes)

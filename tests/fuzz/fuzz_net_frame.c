@@ -1,9 +1,10 @@
 /*
- * fuzz_net_frame.c - whatever the other side of a stream may send: to a handshake, as either
- * side, with a key and without, ours and Python's; and to a pipe.
+ * fuzz_net_frame.c - any bytes that the peer of a stream may send: to a handshake, as either side,
+ * with a key and without, ours and Python's; and to a pipe.
  *
- * The first byte chooses: bits 0-3 who we are, the rest the size of the pieces. A handshake
- * under a key must never be done: these bytes were made without knowing our random numbers.
+ * The first byte chooses: bits 0-3 which side and kind we are, the rest the size of the pieces. A
+ * handshake under a key must never succeed: these bytes were made without knowing our random
+ * numbers.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 /*
- * fuzz_pack_reader.c - a typed message in which anything may be.
+ * fuzz_pack_reader.c - a typed message of arbitrary bytes.
  *
- * The reader, unpacking and the text have to agree on whether it is one; nothing may
- * crash or read where it should not, and what unpacking refuses leaves no trace.
+ * The reader, unpacking and the text must agree on whether it is valid; nothing may crash or read
+ * out of bounds, and a message that unpacking refuses leaves no trace.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,10 +1,10 @@
 /*
- * fuzz_pipe_frame.c - a receiver at a pipe whose other side may write anything.
+ * fuzz_pipe_frame.c - a receiver on a pipe whose other side may write anything.
  *
- * The first byte chooses the transport. Ring: 8 bytes where the counters start, 8 bytes of
- * tail, 8 bytes of what the reader saw last, then what lies in the ring. Socket: packets,
- * each with a byte of flags (attach an fd) and a byte of length. Then every way to receive
- * is tried; nothing may crash, hang or read where it should not.
+ * The first byte chooses the transport. Ring: 8 bytes for the initial counters, 8 bytes of tail, 8
+ * bytes of the tail that the reader saw last, then the contents of the ring. Socket: packets, each
+ * with a byte of flags (attach an fd) and a byte of length. Then every way to receive is tried;
+ * nothing may crash, hang or read out of bounds.
  */
 #include <stdint.h>
 #include <stdlib.h>

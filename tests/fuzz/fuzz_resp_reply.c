@@ -1,9 +1,9 @@
 /*
- * fuzz_resp_reply.c - whatever a server may answer.
+ * fuzz_resp_reply.c - any bytes that a server may reply.
  *
- * The first byte is the size of the pieces in which the rest comes. Whole and in pieces, the
- * same values are found; what was found whole is read value by value to exactly its end, and
- * skipping over it ends at the same place.
+ * The first byte is the size of the pieces in which the rest arrives. Whole and in pieces, the same
+ * values are found; a value that was found whole is read to exactly its end, and skipping over it
+ * ends at the same place.
  */
 #include <errno.h>
 #include <stdint.h>

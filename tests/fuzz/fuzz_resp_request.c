@@ -1,9 +1,9 @@
 /*
- * fuzz_resp_request.c - whatever a client may send.
+ * fuzz_resp_request.c - any bytes that a client may send.
  *
- * The first byte chooses limits and the size of the pieces in which the rest comes. Whole and
- * in pieces, the same requests must come out, or the same error; each piece is a copy of its
- * exact length. What was read is written as a request again and read once more.
+ * The first byte chooses limits and the size of the pieces in which the rest arrives. Whole and in
+ * pieces, the same requests must result, or the same error; each piece is a copy of its exact
+ * length. What was read is written as a request again and read once more.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -54,7 +54,7 @@ static int read_one(struct ipk__resp_reader *r, const uint8_t *data, size_t n_by
 static void read_again(const struct ipk__resp_reader *r)
 {
 	static const struct ipk__resp_limits ample = {1 << 20, 512 << 20, 64 << 10, 1 << 30};
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 	struct ipk__resp_reader again;
 	size_t used, more;
 
@@ -62,13 +62,13 @@ static void read_again(const struct ipk__resp_reader *r)
 		return;
 	ipk__resp_request(&b, r->argv, r->argc);
 	ipk__resp_reader_init(&again, &ample);
-	must(ipk__resp_read_request(&again, ipk__bytes_front(&b), ipk__bytes_len(&b), &used,
+	must(ipk__resp_read_request(&again, ipk__buffer_front(&b), ipk__buffer_len(&b), &used,
 				    &more) == 1);
-	must(used == ipk__bytes_len(&b) && again.argc == r->argc);
+	must(used == ipk__buffer_len(&b) && again.argc == r->argc);
 	for (size_t i = 0; i < r->argc; i++)
 		must(ipk__slice_equal(again.argv[i], r->argv[i]));
 	ipk__resp_reader_free(&again);
-	ipk__bytes_free(&b);
+	ipk__buffer_free(&b);
 }
 
 static void must_be_alike(const struct ipk__resp_reader *a, const struct ipk__resp_reader *b)

@@ -1,15 +1,15 @@
 /*
- * fuzz_segment_attach.c - attaching to a file that anybody may have written.
+ * fuzz_segment_attach.c - attaching to a file that any process may have written.
  *
- * The first byte chooses: the rest is the file itself, or it is laid over a good header
- * (exclusive or), signed anew or not. What is attached is touched from end to end.
+ * The first byte chooses: the rest is the file itself, or it is combined with a valid header
+ * (exclusive or), with a new checksum or not. An attached segment is touched from end to end.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "os/os.h"
-#include "shm/segment.h"
+#include "shared/segment.h"
 
 enum { AS_IS = 1, SIGNED = 2, SEALED = 4, NAMED = 8, WHOLE_BYTES = 5 * 4096 };
 

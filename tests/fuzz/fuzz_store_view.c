@@ -1,10 +1,10 @@
 /*
- * fuzz_store_view.c - reading a store whose memory anybody may have written.
+ * fuzz_store_view.c - reading a store whose memory any process may have written.
  *
- * The input is a series of changes to a copy of a good store, six bytes each: where (three)
- * and what to (a word of 16 bits put there, added, or taken from elsewhere in the store).
- * Every call of a reader is made on it, with spots that were found while it was good and with
- * those found now. Then the copy is made good again.
+ * The input is a series of changes to a copy of a valid store, six bytes each: where (three) and
+ * what to (a word of 16 bits put there, added, or taken from elsewhere in the store). Every call of
+ * a reader is made on it, with positions that were found while it was valid and with those found
+ * now. Then the copy is restored.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 
 #include "os/os.h"
 #include "store/store_internal.h"
-#include "store/things.h"
+#include "store/shared_objects.h"
 #include "store/view.h"
 
 enum { CHANGE_BYTES = 6, CHANGES_MAX = 64, N_FIELDS = 60, N_ITEMS = 300, SCANS = 200 };
@@ -47,8 +47,9 @@ static void fill(struct ipk__store *s)
 	}
 	must(ipk__key_make(s, IPK__SLICE_OF("list"), IPK__TYPE_LIST, &key));
 	for (int i = 0; i < N_ITEMS; i++)
-		must(ipk__list_push(s, ipk__key_list(s, key), i % 2, IPK__SLICE_OF("an item")));
-	must(ipk__key_make(s, IPK__SLICE_OF("thing"), IPK__TYPE_THING, &key));
+		must(ipk__store_list_push(s, ipk__key_list(s, key), i % 2,
+					  IPK__SLICE_OF("an item")));
+	must(ipk__key_make(s, IPK__SLICE_OF("object"), IPK__TYPE_SYNC_OBJECT, &key));
 }
 
 static void copy(struct ipk__store *s)
@@ -83,7 +84,7 @@ static void prepare(void)
 	must(ipk__view_find(view, IPK__SLICE_OF("list"), IPK__TYPE_LIST, &list));
 }
 
-static size_t place_of(const uint8_t *change)
+static size_t record_of(const uint8_t *change)
 {
 	size_t at = change[0] | (size_t)change[1] << 8 | (size_t)change[2] << 16;
 
@@ -92,7 +93,7 @@ static size_t place_of(const uint8_t *change)
 
 static void apply(const uint8_t *change)
 {
-	size_t at = place_of(change);
+	size_t at = record_of(change);
 	uint16_t word = (uint16_t)(change[3] | change[4] << 8);
 	uint16_t old;
 
@@ -135,7 +136,7 @@ static void ask_keys(void)
 {
 	static char buf[8192];
 	struct ipk__view_key keys[20];
-	struct ipk__shm_thing thing;
+	struct ipk__shm_sync_object thing;
 	struct ipk__spot spot;
 	uint64_t cursor = 0;
 	size_t n;
@@ -145,13 +146,13 @@ static void ask_keys(void)
 		ask_hash(&spot);
 	if (ipk__view_find(view, IPK__SLICE_OF("list"), IPK__TYPE_LIST, &spot) == 0)
 		ask_list(&spot);
-	if (ipk__view_find(view, IPK__SLICE_OF("thing"), IPK__TYPE_THING, &spot) == 0)
-		(void)ipk__view_thing(view, &spot, &thing);
+	if (ipk__view_find(view, IPK__SLICE_OF("object"), IPK__TYPE_SYNC_OBJECT, &spot) == 0)
+		(void)ipk__view_sync_object(view, &spot, &thing);
 	for (int i = 0; i < SCANS; i++)
 		if (ipk__view_keys_scan(view, &cursor, buf, sizeof buf, keys, 20, &n) < 0 ||
 		    cursor == 0)
 			break;
-	(void)ipk__view_board(view);
+	(void)ipk__view_status(view);
 	(void)ipk__view_is_live(view);
 }
 
@@ -169,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ask_hash(&hash);
 	ask_list(&list);
 	for (size_t i = 0; i < n; i++) {
-		size_t at = place_of(data + i * CHANGE_BYTES);
+		size_t at = record_of(data + i * CHANGE_BYTES);
 
 		memcpy(bytes + at, good + at, 2);
 	}

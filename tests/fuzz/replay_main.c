@@ -1,10 +1,10 @@
 /*
- * replay_main.c - main() for fuzz targets where there is no libFuzzer.
+ * replay_main.c - main() for fuzz targets where libFuzzer is missing.
  *
- * Feeds the target each file of the folders named on the command line, and of each file
- * every shorter beginning of it too: the corpus stays small and the cut-off inputs, where
- * parsers break, are all tried in every ordinary test run. Inputs are copied to memory of
- * their exact length so that a read past the end is seen by ASan.
+ * Feeds the target each file of the folders named on the command line, and every shorter prefix of
+ * each file: the corpus stays small, and every ordinary test run tries all the truncated inputs, on
+ * which parsers tend to fail. Inputs are copied to memory of their exact length so that ASan
+ * detects a read past the end.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-/* alone.h - a function whose code is in one place: the labels in it are. */
+/* alone.h - a function that is compiled exactly once, so that labels in it are unique. */
 #ifndef IPK_KILL_ALONE_H
 #define IPK_KILL_ALONE_H
 

@@ -1,9 +1,9 @@
 /*
  * bulk.c - the only code in this program that copies bytes.
  *
- * The C library's copies are thousands of instructions for a large message, in which
- * nothing happens that another process could see the difference of. Here each copy is one
- * instruction at a known place, so that the stepper knows when it is inside one.
+ * For a large message, the C library's copy is thousands of instructions, and no other process can
+ * observe a difference between most of them. Here each copy is one instruction at a known address,
+ * so the stepper knows when it is inside one.
  */
 #include <stdint.h>
 

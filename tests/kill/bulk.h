@@ -1,4 +1,4 @@
-/* bulk.h - where the copies are: the two instructions that move bytes. */
+/* bulk.h - the addresses of the copies: the two instructions that move bytes. */
 #ifndef IPK_KILL_BULK_H
 #define IPK_KILL_BULK_H
 

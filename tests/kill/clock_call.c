@@ -1,9 +1,9 @@
 /*
- * clock_call.c - the clock, by a system call.
+ * clock_call.c - reading the clock by a system call.
  *
- * The kernel's code for it in each process (vdso(7)) begins again when the kernel has brought
- * its data up to date meanwhile, which it does at each tick. In single steps, on a processor
- * that others use too, that is always. Here it is one step.
+ * The vdso(7) code retries when the kernel has updated its data in between, which happens at each
+ * tick. In single steps, on a processor that other processes use too, that is every time. A system
+ * call is one step.
  */
 #include <errno.h>
 #include <sys/syscall.h>

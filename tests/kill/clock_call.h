@@ -1,4 +1,4 @@
-/* clock_call.h - where the clock is read: a system call of its own. */
+/* clock_call.h - reading the clock by a separate system call. */
 #ifndef IPK_KILL_CLOCK_CALL_H
 #define IPK_KILL_CLOCK_CALL_H
 

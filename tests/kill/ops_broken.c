@@ -1,6 +1,6 @@
 /*
- * ops_broken.c - queues that are wrong on purpose, so that it is known what this program
- * would say about a wrong one. Each differs from the sound one in one way.
+ * ops_broken.c - queues that are broken on purpose, to show that this program detects each fault.
+ * Each differs from the correct queue in one way.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "scene.h"
+#include "fixture.h"
 
 #define LEN_BYTES 64
 
@@ -36,7 +36,7 @@ static int lock(struct broken *b, ipk_deadline deadline)
 	return r == EBUSY ? -ETIMEDOUT : -r;
 }
 
-static int put(struct scene *s, const void *data, size_t len_bytes, uint32_t level,
+static int put(struct fixture *s, const void *data, size_t len_bytes, uint32_t level,
 	       ipk_deadline deadline)
 {
 	struct broken *b = s->broken;
@@ -57,14 +57,14 @@ static int put(struct scene *s, const void *data, size_t len_bytes, uint32_t lev
 		++*tail;
 	memcpy(b->slots[(*tail - (kind == TEARS)) % MAX_ITEMS], data, len_bytes);
 	if (kind == LOSES)
-		atomic_store(&s->ledger->is_done, 1); /* says so too early */
+		atomic_store(&s->history->is_done, 1); /* says so too early */
 	if (kind != TEARS)
 		++*tail;
 	pthread_mutex_unlock(&b->mutex);
 	return 0;
 }
 
-static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
+static int get(struct fixture *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
 	       size_t *ret_len_bytes, bool *ret_is_again)
 {
 	struct broken *b = s->broken;
@@ -82,7 +82,7 @@ static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadli
 	memcpy(buf, b->slots[*head % MAX_ITEMS], LEN_BYTES);
 	*ret_len_bytes = LEN_BYTES;
 	if (s->op->variant == TWICE)
-		atomic_store(&s->ledger->is_done, 1); /* says so too early */
+		atomic_store(&s->history->is_done, 1); /* says so too early */
 	if (s->op->variant == LEAKS)
 		b->n_reserved--;
 	++*head;
@@ -97,9 +97,9 @@ static int by_seq(const void *a, const void *b)
 
 static const struct queueish queueish = {put, get, NULL, by_seq};
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	pthread_mutexattr_t attr;
 
@@ -115,36 +115,36 @@ static int make(struct scene *s)
 	s->capacity = MAX_ITEMS;
 	if (fill_to_state(s, &queueish) < 0)
 		return -EIO;
-	atomic_store(&s->ledger->is_done, 0);
+	atomic_store(&s->history->is_done, 0);
 	if (s->op->variant != TWICE)
 		prepare_batch(s, &queueish, 1);
 	return 0;
 }
 
-static int act(struct scene *s)
+static int act(struct fixture *s)
 {
 	size_t len_bytes;
 	bool is_again;
 
-	s->ledger->n_moved = 1;
+	s->history->n_moved = 1;
 	if (s->op->variant == TWICE)
 		return get(s, message, sizeof message, s->deadline, &len_bytes, &is_again);
 	return put(s, s->batch[0].data, LEN_BYTES, 3, s->deadline);
 }
 
-static void check(struct scene *s)
+static void check_broken(struct fixture *s)
 {
 	if (s->op->variant == TWICE)
 		settle_get(s, 1);
 	else
 		settle_put(s);
 	drain(s, &queueish);
-	ledger_close(s->ledger);
-	if (s->ledger->faults.hang == 0)
+	history_close(s->history);
+	if (s->history->faults.hang == 0)
 		check_capacity(s, &queueish);
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	munmap(s->broken, sizeof *s->broken);
 	s->broken = NULL;
@@ -168,7 +168,7 @@ void ops_broken(struct op_list *list)
 				.is_extra = true,
 				.make = make,
 				.act = act,
-				.check = check,
+				.check = check_broken,
 				.unmake = unmake};
 
 		op_add(list, &op);

@@ -1,9 +1,9 @@
 /*
  * ops_client.c - a manager's client, killed inside each of its calls.
  *
- * The server is a process of its own for each trial, the survivor another client. After the
- * victim's death the server serves, what the victim held is free, what it was told is done is
- * done, what it took and did not finish comes back, and its connection is gone.
+ * Each trial has its own server process; the survivor is another client. After the victim's death
+ * the server still serves, what the victim held is released, what was acknowledged to it is done,
+ * what it took and did not finish is redelivered, and its connection is closed.
  */
 #include <errno.h>
 #include <poll.h>
@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/manager.h"
 #include "ipk/manager_batch.h"
 #include "ipk/manager_dict.h"
@@ -87,16 +87,20 @@ static int open_all(struct hands *h)
 	IPK_TRY(ipk_manager_connect(world.address, NULL, soon(), &h->m));
 	IPK_TRY(ipk_dict_open(h->m, "d", &h->d));
 	IPK_TRY(ipk_list_open(h->m, "l", &h->l));
-	IPK_TRY(ipk_managed_lock_open(h->m, "lock", false, soon(), &h->lock));
-	IPK_TRY(ipk_managed_semaphore_open(h->m, "semaphore", 1, true, soon(), &h->semaphore));
-	IPK_TRY(ipk_managed_cond_open(h->m, "cond", "lock", soon(), &h->cond));
+	IPK_TRY(ipk_managed_lock_open(h->m, "lock", NULL, soon(), &h->lock));
+	IPK_TRY(ipk_managed_semaphore_open(h->m, "semaphore",
+					   IPK_MANAGED_SEMAPHORE(.value = 1, .max = 1), soon(),
+					   &h->semaphore));
+	IPK_TRY(ipk_managed_cond_open(h->m, "cond", IPK_MANAGED_COND(.lock_name = "lock"), soon(),
+				      &h->cond));
 	IPK_TRY(ipk_managed_event_open(h->m, "event", soon(), &h->event));
-	IPK_TRY(ipk_managed_barrier_open(h->m, "barrier", 2, soon(), &h->barrier));
+	IPK_TRY(ipk_managed_barrier_open(h->m, "barrier", IPK_MANAGED_BARRIER(.n_parties = 2),
+					 soon(), &h->barrier));
 	return ipk_managed_queue_open(h->m, "queue", IPK_MANAGED_QUEUE(.is_joinable = true), soon(),
 				      &h->queue);
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
 static void serve(int ready_fd)
 {
@@ -127,14 +131,14 @@ static int start_server(void)
 	return r;
 }
 
-static int prepare(struct scene *s)
+static int prepare(struct fixture *s)
 {
 	struct hands h = {0};
 	int r = open_all(&h);
 
 	world.m = h.m;
 	if (r == 0)
-		r = ipk_dict_set(h.d, "f", 1, "old", 3, soon());
+		r = ipk_dict_set(h.d, ipk_text("f"), "old", 3, soon());
 	if (r == 0)
 		r = ipk_list_append(h.l, "first", 5, soon());
 	if (r == 0 && (s->op->variant == QUEUE_GET || s->op->variant == QUEUE_DONE))
@@ -144,7 +148,7 @@ static int prepare(struct scene *s)
 	return r;
 }
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	int r;
 
@@ -156,7 +160,7 @@ static int make(struct scene *s)
 	return r < 0 ? r : prepare(s);
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	char path[128];
 
@@ -172,15 +176,15 @@ static void unmake(struct scene *s)
 	rmdir(world.directory);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
-static void must(struct scene *s, const char *what, int r)
+static void must(struct fixture *s, const char *what, int r)
 {
 	if (r < 0)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "before: %s is %d", what, r);
+		history_fault(s->history, &s->history->faults.wrong, "before: %s is %d", what, r);
 }
 
-static void ready(struct scene *s)
+static void ready(struct fixture *s)
 {
 	void *item;
 	size_t n;
@@ -205,7 +209,7 @@ static void ready(struct scene *s)
 static int add_to_both(ipk_batch *batch, void *arg)
 {
 	(void)arg;
-	IPK_TRY(ipk_batch_dict_set(batch, victim.d, "f", 1, "new", 3));
+	IPK_TRY(ipk_batch_dict_set(batch, victim.d, ipk_text("f"), "new", 3));
 	return ipk_batch_list_append(batch, victim.l, "second", 6);
 }
 
@@ -216,7 +220,7 @@ static int transact(void)
 	return ipk_manager_transact(victim.m, names, 1, add_to_both, NULL, soon());
 }
 
-static int act_on_objects(struct scene *s)
+static int act_on_objects(struct fixture *s)
 {
 	ipk_bytes old_item = {.data = "old", .len_bytes = 3};
 	ipk_bytes new_item = {.data = "new", .len_bytes = 3};
@@ -228,11 +232,12 @@ static int act_on_objects(struct scene *s)
 	case CONNECT:
 		return ipk_manager_connect(world.address, NULL, soon(), &victim.m);
 	case DICT_SET:
-		return ipk_dict_set(victim.d, "f", 1, "new", 3, soon());
+		return ipk_dict_set(victim.d, ipk_text("f"), "new", 3, soon());
 	case DICT_GET:
-		return ipk_dict_get(victim.d, "f", 1, value, sizeof value, soon(), &n);
+		return ipk_dict_get(victim.d, ipk_text("f"), value, sizeof value, soon(), &n);
 	case DICT_CAS:
-		return ipk_dict_cas(victim.d, "f", 1, &old_item, &new_item, soon(), &is_done);
+		return ipk_dict_cas(victim.d, ipk_text("f"), &old_item, &new_item, soon(),
+				    &is_done);
 	case LIST_APPEND:
 		return ipk_list_append(victim.l, "second", 6, soon());
 	case LIST_GET:
@@ -242,7 +247,7 @@ static int act_on_objects(struct scene *s)
 	}
 }
 
-static int act(struct scene *s)
+static int act(struct fixture *s)
 {
 	unsigned index;
 	void *item;
@@ -277,39 +282,39 @@ static int act(struct scene *s)
 	}
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
-static bool was_done(const struct scene *s)
+static bool was_done(const struct fixture *s)
 {
-	return atomic_load(&s->ledger->is_done) && s->ledger->result == 0;
+	return atomic_load(&s->history->is_done) && s->history->result == 0;
 }
 
 /* The field is old or new, and the list has one item or two; both or none in a transaction. */
-static void check_data(struct scene *s, struct hands *h)
+static void check_data(struct fixture *s, struct hands *h)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	char value[16];
 	uint64_t len = 0;
 	size_t n = 0;
 	bool is_new;
 
-	expect(s, "get", ipk_dict_get(h->d, "f", 1, value, sizeof value, soon(), &n), 0);
+	expect(s, "get", ipk_dict_get(h->d, ipk_text("f"), value, sizeof value, soon(), &n), 0);
 	expect(s, "len", ipk_list_len(h->l, soon(), &len), 0);
 	is_new = n == 3 && memcmp(value, "new", 3) == 0;
 	if (!is_new && (n != 3 || memcmp(value, "old", 3) != 0))
-		ledger_fault(l, &l->faults.torn, "the value is %.*s", (int)n, value);
+		history_fault(l, &l->faults.torn, "the value is %.*s", (int)n, value);
 	if (s->op->variant == TRANSACT && is_new != (len == 2))
-		ledger_fault(l, &l->faults.torn, "half of a transaction");
+		history_fault(l, &l->faults.torn, "half of a transaction");
 	if (len > 2)
-		ledger_fault(l, &l->faults.dup, "%d items", (int)len);
+		history_fault(l, &l->faults.dup, "%d items", (int)len);
 	if (was_done(s) &&
 	    (((s->op->variant == DICT_SET || s->op->variant == DICT_CAS) && !is_new) ||
 	     (s->op->variant == LIST_APPEND && len != 2)))
-		ledger_fault(l, &l->faults.lost, "what was acknowledged");
+		history_fault(l, &l->faults.lost, "what was acknowledged");
 }
 
 /* What can be held is free, or becomes it when the server sees the death. */
-static void check_locks(struct scene *s, struct hands *h)
+static void check_locks(struct fixture *s, struct hands *h)
 {
 	if (s->op->variant == LOCK_WAIT)
 		return; /* the harness has it */
@@ -321,19 +326,19 @@ static void check_locks(struct scene *s, struct hands *h)
 		expect(s, "release", ipk_managed_semaphore_release(h->semaphore, 1, soon()), 0);
 }
 
-static void check_events(struct scene *s, struct hands *h)
+static void check_events(struct fixture *s, struct hands *h)
 {
 	bool is_set = false;
 
 	expect(s, "is_set", ipk_managed_event_is_set(h->event, soon(), &is_set), 0);
 	if (s->op->variant == EVENT_SET && was_done(s) && !is_set)
-		ledger_fault(s->ledger, &s->ledger->faults.lost, "the event is not set");
+		history_fault(s->history, &s->history->faults.lost, "the event is not set");
 	expect(s, "set", ipk_managed_event_set(h->event, soon()), 0);
 	expect(s, "wait", ipk_managed_event_wait(h->event, soon()), 0);
 }
 
 /* Whoever died at it broke it; then it is as new. */
-static void check_barrier(struct scene *s, struct hands *h)
+static void check_barrier(struct fixture *s, struct hands *h)
 {
 	uint32_t n_parties, n_waiting = 1;
 	bool is_broken;
@@ -349,13 +354,13 @@ static void check_barrier(struct scene *s, struct hands *h)
 			poll(NULL, 0, 1);
 	}
 	if (n_waiting > 0)
-		ledger_fault(s->ledger, &s->ledger->faults.hang, "a dead party waits");
+		history_fault(s->history, &s->history->faults.hang, "a dead party waits");
 }
 
 /* An item that was got and not done comes back; one that was put is there, once. */
-static void check_queue(struct scene *s, struct hands *h)
+static void check_queue(struct fixture *s, struct hands *h)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool may_be_gone = s->op->variant == QUEUE_DONE || s->op->variant == QUEUE_PUT;
 	bool must_be_there =
 		s->op->variant == QUEUE_GET || (s->op->variant == QUEUE_PUT && was_done(s));
@@ -368,19 +373,19 @@ static void check_queue(struct scene *s, struct hands *h)
 	r = ipk_managed_queue_get_alloc(h->queue, must_be_there ? soon() : ipk_in_ms(MEET_MS),
 					&item, &n);
 	if (r == -ETIMEDOUT && must_be_there)
-		ledger_fault(l, &l->faults.lost, "the item");
+		history_fault(l, &l->faults.lost, "the item");
 	else if (r == 0)
 		expect(s, "done", ipk_managed_queue_task_done(h->queue, 1, soon()), 0);
 	else if (r != -ETIMEDOUT)
 		expect(s, "get", r, 0);
 	free(item);
 	if (r == 0 && ipk_managed_queue_get_alloc(h->queue, ipk_now(), &item, &n) == 0)
-		ledger_fault(l, &l->faults.dup, "the item came twice");
+		history_fault(l, &l->faults.dup, "the item came twice");
 	if (!(s->op->variant == QUEUE_DONE))
 		expect(s, "join", ipk_managed_queue_join(h->queue, soon()), 0);
 }
 
-static void check(struct scene *s)
+static void check_client(struct fixture *s)
 {
 	struct hands h = {0};
 
@@ -395,7 +400,7 @@ static void check(struct scene *s)
 	check_queue(s, &h);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void ops_client(struct op_list *list)
 {
@@ -404,7 +409,7 @@ void ops_client(struct op_list *list)
 			.make = make,
 			.ready = ready,
 			.act = act,
-			.check = check,
+			.check = check_client,
 			.unmake = unmake};
 
 	for (int i = 0; i < N_CALLS; i++) {

@@ -1,9 +1,9 @@
 /*
- * ops_creator.c - the process that made a pool, killed while it creates, uses or closes it.
+ * ops_creator.c - the creator of a pool, killed while it creates, uses or closes it.
  *
- * Its futures go with it. What must not stay are its workers and zygotes: within CALL_MS no
- * living process has the pool's memory open any more. The victim has threads and forks, so it
- * is stepped all the way to each point: a breakpoint would hit them too.
+ * Its futures are lost with it. Its workers and zygotes must not survive: within CALL_MS no living
+ * process has the pool's memory open any more. The victim has threads and forks, so it is stepped
+ * all the way to each point: a breakpoint would hit them too.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "ipk/pool.h"
-#include "scene.h"
+#include "fixture.h"
 #include "step.h"
 
 enum { N_TASKS = 4, LOOK_NS = 2000000, POINTS = 60 };
@@ -38,20 +38,20 @@ static int square_task(ipk_task *task, const void *arg, size_t arg_bytes)
 	return ipk_task_return(task, &x, sizeof x);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	(void)s;
 	return 0;
 }
 
-static int create(struct scene *s)
+static int create(struct fixture *s)
 {
 	return ipk_pool_create(IPK_POOL(.label = s->name, .n_workers = 2), &pool);
 }
 
-static void ready(struct scene *s)
+static void ready(struct fixture *s)
 {
 	if (s->op->variant != CREATE && create(s) < 0)
 		_exit(1);
@@ -82,7 +82,7 @@ static int map(void)
 	return ys[N_TASKS - 1] == 16 ? 0 : -EPROTO;
 }
 
-static int act(struct scene *s)
+static int act(struct fixture *s)
 {
 	switch ((enum what)s->op->variant) {
 	case CREATE:
@@ -98,7 +98,7 @@ static int act(struct scene *s)
 	return -EINVAL;
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
 static bool has_open(pid_t pid, const char *label)
 {
@@ -138,21 +138,22 @@ static pid_t find_left(const char *label)
 	return left;
 }
 
-static void check(struct scene *s)
+static void check_creator(struct fixture *s)
 {
 	ipk_deadline deadline = ipk_in_ms(CALL_MS);
 	const struct timespec look = {.tv_nsec = LOOK_NS};
 	pid_t left;
 
-	if (atomic_load(&s->ledger->is_done))
-		expect(s, "the victim's call", s->ledger->result, 0);
+	if (atomic_load(&s->history->is_done))
+		expect(s, "the victim's call", s->history->result, 0);
 	while ((left = find_left(s->name)) != 0 && ipk_deadline_left_ns(deadline) > 0)
 		nanosleep(&look, NULL);
 	if (left != 0)
-		ledger_fault(s->ledger, &s->ledger->faults.leaked, "process %d is left", (int)left);
+		history_fault(s->history, &s->history->faults.leaked, "process %d is left",
+			      (int)left);
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	(void)s;
 }
@@ -169,7 +170,7 @@ void ops_creator(struct op_list *list)
 				.make = make,
 				.ready = ready,
 				.act = act,
-				.check = check,
+				.check = check_creator,
 				.unmake = unmake};
 
 		op_add(list, &op);

@@ -1,34 +1,34 @@
 /*
  * ops_event.c - Event: set, clear and wait.
  *
- * Whoever waits goes on when it is set, whether the one that set it lived to wake anybody or
- * not; a killed waiter is in nobody's way.
+ * Waiters continue once it is set, whether or not the process that set it lived to wake them; a
+ * killed waiter blocks no other.
  */
 #include <errno.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/event.h"
 
 #define SLEEPERS 2
 #define UNAIDED_MS 300 /* a few slices of a sleeper that nobody woke */
 
-static int set_later(struct scene *s, struct member *me)
+static int set_later(struct fixture *s, struct participant *me)
 {
-	cast_say(me, READY);
-	cast_await_victim_asleep(s);
+	participant_say(me, READY);
+	participants_await_victim_asleep(s);
 	return ipk_event_set(s->object);
 }
 
-static int sleep_for_it(struct scene *s, struct member *me)
+static int sleep_for_it(struct fixture *s, struct participant *me)
 {
-	cast_say(me, READY);
-	cast_say(me, IN_CALL);
+	participant_say(me, READY);
+	participant_say(me, IN_CALL);
 	return ipk_event_wait(s->object, ipk_in_ms(3 * CALL_MS));
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int make(struct scene *s, bool is_set)
+static int make(struct fixture *s, bool is_set)
 {
 	ipk_event *event = NULL;
 	int r = ipk_event_create(IPK_EVENT(.is_set = is_set), &event);
@@ -37,63 +37,63 @@ static int make(struct scene *s, bool is_set)
 	return r;
 }
 
-static int make_set(struct scene *s)
+static int make_set(struct fixture *s)
 {
 	int r = make(s, false);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
-static int make_clear(struct scene *s)
+static int make_clear(struct fixture *s)
 {
 	return make(s, true);
 }
 
 /* "free": it is set; "taken": another one sets it; "empty": nobody does. */
-static int make_wait(struct scene *s)
+static int make_wait(struct fixture *s)
 {
 	int r = make(s, s->op->state == FREE);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, set_later) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, 1, set_later) : r;
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
-	cast_end(s);
+	participants_end(s);
 	s->object = ipk_event_close(s->object);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
-static void ready_set(struct scene *s)
+static void ready_set(struct fixture *s)
 {
-	cast_await_asleep(s);
+	participants_await_asleep(s);
 }
 
-static int act_set(struct scene *s)
+static int act_set(struct fixture *s)
 {
 	return ipk_event_set(s->object);
 }
 
-static int act_clear(struct scene *s)
+static int act_clear(struct fixture *s)
 {
 	return ipk_event_clear(s->object);
 }
 
-static int act_wait(struct scene *s)
+static int act_wait(struct fixture *s)
 {
 	return ipk_event_wait(s->object, s->deadline);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
-static int wait_at_once(struct scene *s)
+static int wait_at_once(struct fixture *s)
 {
 	return ipk_event_wait(s->object, ipk_now());
 }
 
 /* Beside a stopped victim it can be used. */
-static void meet_event(struct scene *s)
+static void meet_event(struct fixture *s)
 {
 	bool is_set = ipk_event_is_set(s->object);
 
@@ -101,60 +101,61 @@ static void meet_event(struct scene *s)
 	       is_set ? 0 : -ETIMEDOUT);
 }
 
-static void check_use(struct scene *s)
+static void check_use(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	if (N_LISTED(ipk_event_waiters, s->object, NULL, 0) != 0)
-		ledger_fault(l, &l->faults.leaked, "somebody still waits");
+		history_fault(l, &l->faults.leaked, "somebody still waits");
 	expect(s, "set", ipk_event_set(s->object), 0);
 	expect_elsewhere(s, "wait for what is set", wait_at_once, 0);
 	expect(s, "clear", ipk_event_clear(s->object), 0);
 	expect_elsewhere(s, "wait for what is not set", wait_at_once, -ETIMEDOUT);
 }
 
-static void check_result(struct scene *s, int expected)
+static void check_result(struct fixture *s, int expected)
 {
-	if (atomic_load(&s->ledger->is_done))
-		expect(s, "the victim's call", s->ledger->result, expected);
+	if (atomic_load(&s->history->is_done))
+		expect(s, "the victim's call", s->history->result, expected);
 }
 
-static void check_set(struct scene *s)
+static void check_set(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_set = ipk_event_is_set(s->object);
 
 	check_result(s, 0);
 	if (atomic_load(&l->is_done) && !is_set)
-		ledger_fault(l, &l->faults.lost, "it is not set");
-	if (is_set && cast_count_ended(s, l->n_cast, UNAIDED_MS) < l->n_cast)
-		ledger_fault(l, &l->faults.hang, "it is set, and one still waits");
+		history_fault(l, &l->faults.lost, "it is not set");
+	if (is_set &&
+	    participants_count_ended(s, l->n_participants, UNAIDED_MS) < l->n_participants)
+		history_fault(l, &l->faults.hang, "it is set, and one still waits");
 	expect(s, "set", ipk_event_set(s->object), 0);
-	if (cast_check_ended(s))
+	if (participants_check_ended(s))
 		check_use(s);
 }
 
-static void check_clear(struct scene *s)
+static void check_clear(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	check_result(s, 0);
 	if (atomic_load(&l->is_done) && ipk_event_is_set(s->object))
-		ledger_fault(l, &l->faults.lost, "it is not cleared");
+		history_fault(l, &l->faults.lost, "it is not cleared");
 	check_use(s);
 }
 
-static void check_wait(struct scene *s)
+static void check_wait(struct fixture *s)
 {
 	check_result(s, s->op->state == EMPTY ? -ETIMEDOUT : 0);
-	if (!cast_check_ended(s))
+	if (!participants_check_ended(s))
 		return;
 	if (ipk_event_is_set(s->object) != (s->op->state != EMPTY))
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "a waiter changed it");
+		history_fault(s->history, &s->history->faults.wrong, "a waiter changed it");
 	check_use(s);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static void add(struct op_list *list, struct op op, enum state state)
 {

@@ -1,11 +1,11 @@
 /*
  * ops_manager.c - a manager's server, killed while it serves one request; and its log.
  *
- * The victim is the server: it accepts a connection, reads, executes, writes the log, and
- * replies. Then another server begins with the same log. What was acknowledged must be there;
- * what was not is there or not, never in part; and when the client sends the request again in
- * its session, it has been done once. A reader who has the store mapped sees the old value or
- * the new one, or is told to ask the server.
+ * The victim is the server: it accepts a connection, reads, executes, writes the log, and replies.
+ * Then another server starts with the same log. What was acknowledged must be there; what was not
+ * is there or not, never in part; and when the client resends the request in its session, it has
+ * been applied once. A reader that has the store mapped reads the old value or the new one, or must
+ * ask the server.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "server/server.h"
 #include "store/view.h"
 
@@ -79,12 +79,12 @@ static struct {
 	int client_fd;
 } stage = {.client_fd = -1};
 
-static const struct request *request_of(const struct scene *s)
+static const struct request *request_of(const struct fixture *s)
 {
 	return &requests[s->op->variant];
 }
 
-/* --- servers --- */
+/* --- servers ---------------------------------------------------------------------------------- */
 
 static int make_server(const char *path, const char *log_path, struct ipk__server **ret_server)
 {
@@ -136,7 +136,7 @@ static size_t read_reply(int fd, char *buf, size_t n_expected)
 	return n;
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
 /* As a client's requests, so that they are in the log; the server leaves its loop behind them. */
 static int fill(const struct request *q)
@@ -159,7 +159,7 @@ static int fill(const struct request *q)
 	return r;
 }
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	int fd;
 	int r;
@@ -175,7 +175,7 @@ static int make(struct scene *s)
 	if (r == 0)
 		r = fill(request_of(s));
 	if (r == 0)
-		r = ipk__store_fd_to_read(stage.server->store, &fd);
+		r = ipk__store_fd_to_read(stage.server->db.store, &fd);
 	if (r == 0)
 		r = ipk__view_attach(fd, &stage.view);
 	if (r == 0)
@@ -183,7 +183,7 @@ static int make(struct scene *s)
 	return r < 0 ? r : stage.client_fd < 0 ? -ECONNREFUSED : 0;
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	char path[128];
 
@@ -207,7 +207,7 @@ static void unmake(struct scene *s)
 }
 
 /* The request is there already when the server looks. */
-static void ready(struct scene *s)
+static void ready(struct fixture *s)
 {
 	char text[1024];
 
@@ -216,16 +216,16 @@ static void ready(struct scene *s)
 		_exit(1);
 }
 
-static int act(struct scene *s)
+static int act(struct fixture *s)
 {
 	(void)s;
 	return ipk__server_run(stage.server, -1);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
 /* The reader's look at the dead server's memory. */
-static void check_reader(struct scene *s)
+static void check_reader(struct fixture *s)
 {
 	const struct request *q = request_of(s);
 	struct ipk__spot spot;
@@ -244,14 +244,14 @@ static void check_reader(struct scene *s)
 	if (r == -ENOENT && !q->field_after)
 		return;
 	if (r < 0) {
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "a reader gets %d", r);
+		history_fault(s->history, &s->history->faults.wrong, "a reader gets %d", r);
 		return;
 	}
 	if ((n != strlen(q->field_before) || memcmp(value, q->field_before, n) != 0) &&
 	    (!q->field_after || n != strlen(q->field_after) ||
 	     memcmp(value, q->field_after, n) != 0))
-		ledger_fault(s->ledger, &s->ledger->faults.torn, "a reader sees %.*s", (int)n,
-			     value);
+		history_fault(s->history, &s->history->faults.torn, "a reader sees %.*s", (int)n,
+			      value);
 }
 
 /* How many replies the client has from the dead server: the session's, then the request's. */
@@ -292,7 +292,7 @@ static bool copy_log(void)
 	return to && fclose(to) == 0 && is_done;
 }
 
-static pid_t start_next(struct scene *s)
+static pid_t start_next(struct fixture *s)
 {
 	struct ipk__server *server;
 	int ready_pipe[2];
@@ -313,16 +313,16 @@ static pid_t start_next(struct scene *s)
 	}
 	close(ready_pipe[1]);
 	if (read(ready_pipe[0], &byte, 1) != 1)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong,
-			     "the next server does not start with this log");
+		history_fault(s->history, &s->history->faults.wrong,
+			      "the next server does not start with this log");
 	close(ready_pipe[0]);
 	return pid;
 }
 
-static void probe(struct scene *s, int fd, bool must_be_done, const char *when)
+static void probe(struct fixture *s, int fd, bool must_be_done, const char *when)
 {
 	const struct request *q = request_of(s);
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	size_t n_before = strlen(q->before), n_after = strlen(q->after);
 	char reply[REPLY_BYTES];
 
@@ -332,12 +332,12 @@ static void probe(struct scene *s, int fd, bool must_be_done, const char *when)
 	if (strcmp(reply, q->after) == 0 || (!must_be_done && strcmp(reply, q->before) == 0))
 		return;
 	if (strcmp(reply, q->before) == 0)
-		ledger_fault(l, &l->faults.lost, "%s: %s", when, reply);
+		history_fault(l, &l->faults.lost, "%s: %s", when, reply);
 	else
-		ledger_fault(l, &l->faults.dup, "%s: %s", when, reply);
+		history_fault(l, &l->faults.dup, "%s: %s", when, reply);
 }
 
-static void send_again(struct scene *s, int fd)
+static void send_again(struct fixture *s, int fd)
 {
 	const struct request *q = request_of(s);
 	char text[1024];
@@ -357,10 +357,10 @@ static void send_again(struct scene *s, int fd)
 		reply[n] = '\0';
 	}
 	if (!strstr(reply, "done"))
-		ledger_fault(s->ledger, &s->ledger->faults.hang, "sent again: no reply");
+		history_fault(s->history, &s->history->faults.hang, "sent again: no reply");
 }
 
-static void check(struct scene *s)
+static void check_manager(struct fixture *s)
 {
 	bool is_acknowledged = was_acknowledged(request_of(s));
 	pid_t pid;
@@ -369,7 +369,7 @@ static void check(struct scene *s)
 	check_reader(s);
 	pid = copy_log() ? start_next(s) : -1;
 	if (pid < 0) {
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no next server");
+		history_fault(s->history, &s->history->faults.wrong, "no next server");
 		return;
 	}
 	fd = connect_to(stage.next_path);
@@ -383,7 +383,7 @@ static void check(struct scene *s)
 	waitpid(pid, NULL, 0);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void ops_manager(struct op_list *list)
 {
@@ -392,7 +392,7 @@ void ops_manager(struct op_list *list)
 			.make = make,
 			.ready = ready,
 			.act = act,
-			.check = check,
+			.check = check_manager,
 			.unmake = unmake};
 
 	for (size_t i = 0; i < sizeof requests / sizeof requests[0]; i++) {

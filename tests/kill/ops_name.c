@@ -1,22 +1,22 @@
 /*
- * ops_name.c - making and opening queues that have a name.
+ * ops_name.c - creating and opening named queues.
  *
- * A process killed while it makes one leaves no name, or a whole queue under it; one killed
- * while it opens one leaves the queue as it was.
+ * A process killed while it creates one leaves no name, or a complete queue under it; one killed
+ * while it opens one leaves the queue unchanged.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "ops_queue.h"
 
-static const struct queueish *qi_of(const struct scene *s)
+static const struct queueish *qi_of(const struct fixture *s)
 {
 	return queueish_for(s->op, false);
 }
 
-/* --- create --- */
+/* --- create ----------------------------------------------------------------------------------- */
 
-static int make_create(struct scene *s)
+static int make_create(struct fixture *s)
 {
 	char name[96];
 	int r = create_queue(s->op, object_name(s, name), &s->q);
@@ -28,16 +28,16 @@ static int make_create(struct scene *s)
 	return ipk_queue_unlink(name);
 }
 
-static int act_create(struct scene *s)
+static int act_create(struct fixture *s)
 {
 	char name[96];
 
 	return create_queue(s->op, object_name(s, name), &s->q_opened);
 }
 
-static void check_create(struct scene *s)
+static void check_create(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	char name[96];
 	int r = ipk_queue_open(object_name(s, name), ipk_now(), &s->q);
 
@@ -55,12 +55,12 @@ static void check_create(struct scene *s)
 	s->q = ipk_queue_close(s->q);
 	expect(s, "open after unlink", ipk_queue_open(name, ipk_now(), &s->q), -ENOENT);
 	if (count_names(s->name) != 0)
-		ledger_fault(l, &l->faults.leaked, "a name in /dev/shm is left after unlink");
+		history_fault(l, &l->faults.leaked, "a name in /dev/shm is left after unlink");
 }
 
-/* --- open --- */
+/* --- open ------------------------------------------------------------------------------------- */
 
-static int make_open(struct scene *s)
+static int make_open(struct fixture *s)
 {
 	char name[96];
 	int r = create_queue(s->op, object_name(s, name), &s->q);
@@ -72,25 +72,25 @@ static int make_open(struct scene *s)
 	return fill_to_state(s, qi_of(s));
 }
 
-static int act_open(struct scene *s)
+static int act_open(struct fixture *s)
 {
 	char name[96];
 
 	return ipk_queue_open(object_name(s, name), ipk_now(), &s->q_opened);
 }
 
-static void check_open(struct scene *s)
+static void check_open(struct fixture *s)
 {
-	if (atomic_load(&s->ledger->is_done))
-		expect(s, "open", s->ledger->result, 0);
+	if (atomic_load(&s->history->is_done))
+		expect(s, "open", s->history->result, 0);
 	drain(s, qi_of(s));
-	ledger_close(s->ledger);
+	history_close(s->history);
 	check_capacity(s, qi_of(s));
 	if (queue_blocks() != s->n_blocks)
-		ledger_fault(s->ledger, &s->ledger->faults.leaked, "blocks are left");
+		history_fault(s->history, &s->history->faults.leaked, "blocks are left");
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	char name[96];
 	int r;
@@ -98,10 +98,10 @@ static void unmake(struct scene *s)
 	s->q = ipk_queue_close(s->q);
 	r = ipk_queue_unlink(object_name(s, name));
 	if (r < 0 && r != -ENOENT)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "unlink is %d", r);
+		history_fault(s->history, &s->history->faults.wrong, "unlink is %d", r);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void ops_name(struct op_list *list)
 {

@@ -1,13 +1,14 @@
 /*
- * ops_object.c - making, opening, closing and unlinking, the same for all kinds of objects.
+ * ops_object.c - creating, opening, closing and unlinking, the same for all kinds of objects.
  *
- * A named object is there whole or not at all, whoever was killed at it; who has one open
- * goes on using it; what the dead had of it (handle, mapping, fd) is in nobody's way.
+ * A named object exists completely or not at all, whichever process was killed in such a call; a
+ * process that has it open can still use it; what the dead process had of it (handle, mapping, fd)
+ * blocks no other.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/barrier.h"
 #include "ipk/cond.h"
 #include "ipk/event.h"
@@ -65,7 +66,7 @@ enum { ANONYMOUS, NAMED };
 		return r;                                          \
 	}
 
-/* --- kinds --- */
+/* --- kinds ------------------------------------------------------------------------------------ */
 
 CREATE(lock, IPK_LOCK(.name = name))
 static int use_lock(void *lock)
@@ -172,31 +173,31 @@ static const struct face *const faces[] = {&lock_face, &rwlock_face, &semaphore_
 					   &cond_face, &event_face,  &barrier_face,
 					   &once_face, &value_face,  &array_face};
 
-static const struct face *face_of(const struct scene *s)
+static const struct face *face_of(const struct fixture *s)
 {
 	return faces[s->op->variant / 2];
 }
 
-static const char *name_of(const struct scene *s)
+static const char *name_of(const struct fixture *s)
 {
 	return s->op->variant % 2 == NAMED ? s->name : NULL;
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int make_nothing(struct scene *s)
+static int make_nothing(struct fixture *s)
 {
 	s->object = s->opened = NULL;
 	return 0;
 }
 
-static int make_object(struct scene *s)
+static int make_object(struct fixture *s)
 {
 	s->opened = NULL;
 	return face_of(s)->create(name_of(s), &s->object);
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	const struct face *face = face_of(s);
 	int r;
@@ -205,50 +206,50 @@ static void unmake(struct scene *s)
 	s->object = NULL;
 	r = face->unlink(s->name);
 	if (r != 0 && r != -ENOENT)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "unlink is %d", r);
+		history_fault(s->history, &s->history->faults.wrong, "unlink is %d", r);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
-static int act_create(struct scene *s)
+static int act_create(struct fixture *s)
 {
 	return face_of(s)->create(name_of(s), &s->opened);
 }
 
-static int act_open(struct scene *s)
+static int act_open(struct fixture *s)
 {
 	return face_of(s)->open(s->name, &s->opened);
 }
 
 /* Named: a handle of its own; anonymous: its copy of the parent's. */
-static void ready_close(struct scene *s)
+static void ready_close(struct fixture *s)
 {
 	s->opened = s->object;
 	if (name_of(s))
 		expect(s, "open", face_of(s)->open(s->name, &s->opened), 0);
 }
 
-static int act_close(struct scene *s)
+static int act_close(struct fixture *s)
 {
 	face_of(s)->close(s->opened);
 	return 0;
 }
 
-static int act_unlink(struct scene *s)
+static int act_unlink(struct fixture *s)
 {
 	return face_of(s)->unlink(s->name);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
-static void check_result(struct scene *s)
+static void check_result(struct fixture *s)
 {
-	if (atomic_load(&s->ledger->is_done))
-		expect(s, "the victim's call", s->ledger->result, 0);
+	if (atomic_load(&s->history->is_done))
+		expect(s, "the victim's call", s->history->result, 0);
 }
 
 /* The name leads to a whole object, or to none (and then a new one can be made). */
-static void check_name(struct scene *s, bool must_be, bool may_be)
+static void check_name(struct fixture *s, bool must_be, bool may_be)
 {
 	const struct face *face = face_of(s);
 	void *object = NULL;
@@ -268,18 +269,18 @@ static void check_name(struct scene *s, bool must_be, bool may_be)
 	face->close(object);
 	expect(s, "open after unlink", face->open(s->name, &object), -ENOENT);
 	if (count_names(s->name) != 0)
-		ledger_fault(s->ledger, &s->ledger->faults.leaked, "a name in /dev/shm is left");
+		history_fault(s->history, &s->history->faults.leaked, "a name in /dev/shm is left");
 }
 
-static void check_create(struct scene *s)
+static void check_create(struct fixture *s)
 {
-	bool is_done = atomic_load(&s->ledger->is_done);
+	bool is_done = atomic_load(&s->history->is_done);
 
 	check_result(s);
 	check_name(s, is_done && name_of(s), name_of(s));
 }
 
-static void check_object(struct scene *s)
+static void check_object(struct fixture *s)
 {
 	check_result(s);
 	expect(s, "use", face_of(s)->use(s->object), 0);
@@ -287,16 +288,16 @@ static void check_object(struct scene *s)
 		check_name(s, true, true);
 }
 
-static void check_unlink(struct scene *s)
+static void check_unlink(struct fixture *s)
 {
-	bool is_done = atomic_load(&s->ledger->is_done);
+	bool is_done = atomic_load(&s->history->is_done);
 
 	check_result(s);
 	expect(s, "use", face_of(s)->use(s->object), 0);
 	check_name(s, false, !is_done);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static const struct op ops[] = {
 	{.state = EMPTY, .make = make_nothing, .act = act_create, .check = check_create},

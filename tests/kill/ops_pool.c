@@ -1,12 +1,11 @@
 /*
  * ops_pool.c - a pool's worker, killed in its loop of taking, running and returning.
  *
- * The victim is worker 1, whose number no word has by chance; it finds work and ends when
- * there is no more. The survivor is the pool's creator: it learns of the death, has others do
- * what is left, and then every task must be over exactly once: with the right result; or with
- * the death as its failure, at most one and only without retries, and then it must not have
- * been done. The pool is one without a thread of its own, so the creator's part is called by
- * hand.
+ * The victim is worker 1, whose number appears in no word by chance; it finds work and ends when
+ * there is no more. The survivor is the pool's creator: it detects the death and has other workers
+ * do the rest. Then every task must be over exactly once: with the correct result, or with the
+ * death as its failure, at most one and only without retries, and then it must not have been done.
+ * The pool has no thread of its own, so the test calls the creator's part directly.
  */
 #include <errno.h>
 #include <signal.h>
@@ -16,9 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "pool/crew_internal.h"
+#include "pool/worker_handle.h"
 #include "pool/worker.h"
-#include "scene.h"
+#include "fixture.h"
 
 enum { N_TASKS = 3, N_ITEMS = 7, N_MAPS = 2, N_WORKERS = 3, VICTIM = 1, LONG_BYTES = 300 };
 enum what { SHORT, LONG, ERROR, RETRY, LAST, MAP_1, MAP_3, MAP_RETRY, MAP_AFTER };
@@ -45,23 +44,23 @@ static struct {
 	ipk_future *futures[N_TASKS]; /* or the maps' */
 } stage;
 
-static bool is_map(const struct scene *s)
+static bool is_map(const struct fixture *s)
 {
 	return s->op->variant >= MAP_1;
 }
 
 /* The second one begins in the middle of where the victim was last in the first one. */
-static size_t n_maps(const struct scene *s)
+static size_t n_maps(const struct fixture *s)
 {
 	return s->op->variant == MAP_AFTER ? 2 : 1;
 }
 
-static bool has_retry(const struct scene *s)
+static bool has_retry(const struct fixture *s)
 {
 	return s->op->variant == RETRY || s->op->variant == MAP_RETRY;
 }
 
-/* --- the tasks --- */
+/* --- the tasks -------------------------------------------------------------------------------- */
 
 static void fill_result(char result[LONG_BYTES], uint64_t x)
 {
@@ -69,7 +68,7 @@ static void fill_result(char result[LONG_BYTES], uint64_t x)
 		result[i] = (char)(x * 31 + i);
 }
 
-static size_t result_bytes(const struct scene *s)
+static size_t result_bytes(const struct fixture *s)
 {
 	return s->op->variant == LONG ? LONG_BYTES : sizeof(uint64_t);
 }
@@ -100,9 +99,9 @@ static int run_item(const void *item, void *result)
 	return 0;
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int submit_tasks(const struct scene *s)
+static int submit_tasks(const struct fixture *s)
 {
 	uint64_t order[LONG_BYTES / 8] = {0};
 	size_t order_bytes = s->op->variant == LONG ? sizeof order : 2 * sizeof order[0];
@@ -116,7 +115,7 @@ static int submit_tasks(const struct scene *s)
 	return 0;
 }
 
-static int submit_map(const struct scene *s, size_t map, size_t chunk)
+static int submit_map(const struct fixture *s, size_t map, size_t chunk)
 {
 	uint64_t items[N_ITEMS];
 
@@ -127,7 +126,7 @@ static int submit_map(const struct scene *s, size_t map, size_t chunk)
 				  &stage.futures[map]);
 }
 
-static int submit_maps(const struct scene *s)
+static int submit_maps(const struct fixture *s)
 {
 	enum what what = (enum what)s->op->variant;
 
@@ -135,9 +134,9 @@ static int submit_maps(const struct scene *s)
 	return what == MAP_AFTER ? submit_map(s, 1, 3) : 0;
 }
 
-static int make_member(unsigned number)
+static int make_handle(unsigned number)
 {
-	struct ipk__member *m = &stage.pool->members[number];
+	struct ipk__worker_handle *m = &stage.pool->handles[number];
 	int ends[2];
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -149,7 +148,7 @@ static int make_member(unsigned number)
 	return 0;
 }
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	stage.runs = mmap(NULL, sizeof *stage.runs, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -159,16 +158,16 @@ static int make(struct scene *s)
 					 .max_tasks_per_worker = s->op->variant == LAST ? 2 : 0),
 				&stage.pool));
 	for (unsigned i = 0; i < IPK_POOL_WORKERS_MAX; i++)
-		ipk__member_init(&stage.pool->members[i]);
+		ipk__worker_handle_init(&stage.pool->handles[i]);
 	stage.pool->n_workers = N_WORKERS;
 	for (unsigned i = 0; i < N_WORKERS; i++)
-		IPK_TRY(make_member(i));
+		IPK_TRY(make_handle(i));
 	memset(stage.futures, 0, sizeof stage.futures);
 	return is_map(s) ? submit_maps(s) : submit_tasks(s);
 }
 
 /* The harness's books say what they said in the beginning: the survivor had a copy of them. */
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	(void)s;
 	for (size_t i = 0; i < N_TASKS && stage.futures[i]; i++) {
@@ -176,34 +175,34 @@ static void unmake(struct scene *s)
 		stage.futures[i] = ipk_future_close(stage.futures[i]);
 	}
 	for (unsigned i = 0; i < N_WORKERS; i++) {
-		ipk__os_close(stage.pool->members[i].control_fd);
+		ipk__os_close(stage.pool->handles[i].control_fd);
 		ipk__os_close(stage.worker_fds[i]);
 	}
 	ipk__pool_drop(stage.pool);
 	munmap(stage.runs, sizeof *stage.runs);
 }
 
-static void ready(struct scene *s)
+static void ready(struct fixture *s)
 {
 	(void)s;
 	ipk__worker_init(&stage.worker, stage.pool->shared, VICTIM);
 	stage.worker.control_fd = stage.worker_fds[VICTIM];
-	stage.worker.bell_fd = stage.pool->bell_fd;
+	stage.worker.doorbell_fd = stage.pool->doorbell_fd;
 }
 
-static int act(struct scene *s)
+static int act(struct fixture *s)
 {
 	(void)s;
 	return ipk__worker_run(&stage.worker);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
-static void learn_of_death(const struct scene *s)
+static void learn_of_death(const struct fixture *s)
 {
 	struct ipk__death death = {
 		.worker = VICTIM,
-		.pid = (pid_t)atomic_load(&s->ledger->victim_pid),
+		.pid = (pid_t)atomic_load(&s->history->victim_pid),
 		.status = {.exit_code = -1, .signal = SIGKILL},
 		.is_known = true,
 		.item = atomic_load(&stage.pool->shared->workers[VICTIM].item),
@@ -229,7 +228,7 @@ static void do_the_rest(void)
 			continue;
 		ipk__worker_init(&next, stage.pool->shared, number);
 		next.control_fd = stage.worker_fds[number];
-		next.bell_fd = stage.pool->bell_fd;
+		next.doorbell_fd = stage.pool->doorbell_fd;
 		ipk__worker_run(&next);
 		ipk__pool_lock(stage.pool);
 		ipk__tasks_collect(stage.pool);
@@ -239,34 +238,34 @@ static void do_the_rest(void)
 }
 
 /* What one task or item came to, against what is known of who ran it. */
-static void judge(struct scene *s, size_t i, const ipk_failure *failure, bool is_right)
+static void judge(struct fixture *s, size_t i, const ipk_failure *failure, bool is_right)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	uint32_t begun = atomic_load(&stage.runs->begun[i]);
 	uint32_t ended = atomic_load(&stage.runs->ended[i]);
 
 	if (begun > 1u + has_retry(s))
-		ledger_fault(l, &l->faults.dup, "%zu was begun %u times", i, begun);
+		history_fault(l, &l->faults.dup, "%zu was begun %u times", i, begun);
 	if (failure->cause == IPK_FAILURE_DIED) {
 		atomic_fetch_add(&l->notes[0], 1);
 		if (has_retry(s) || atomic_load(&l->is_done))
-			ledger_fault(l, &l->faults.lost, "%zu failed with its worker", i);
+			history_fault(l, &l->faults.lost, "%zu failed with its worker", i);
 		return;
 	}
 	if (ended == 0)
-		ledger_fault(l, &l->faults.wrong, "%zu is done, and nobody did it", i);
+		history_fault(l, &l->faults.wrong, "%zu is done, and nobody did it", i);
 	if (failure->cause == IPK_FAILURE_TASK && s->op->variant == ERROR) {
 		if (failure->code != 7 || strncmp(failure->text, "task ", 5) != 0)
-			ledger_fault(l, &l->faults.torn, "%zu: %d %s", i, failure->code,
-				     failure->text);
+			history_fault(l, &l->faults.torn, "%zu: %d %s", i, failure->code,
+				      failure->text);
 		return;
 	}
 	if (failure->cause != IPK_FAILURE_NONE || !is_right)
-		ledger_fault(l, &l->faults.torn, "%zu: cause %d, %s", i, (int)failure->cause,
-			     failure->text);
+		history_fault(l, &l->faults.torn, "%zu: cause %d, %s", i, (int)failure->cause,
+			      failure->text);
 }
 
-static void judge_tasks(struct scene *s)
+static void judge_tasks(struct fixture *s)
 {
 	char expected[LONG_BYTES], result[LONG_BYTES];
 
@@ -279,7 +278,7 @@ static void judge_tasks(struct scene *s)
 		int r = ipk_future_get(f, result, sizeof result, ipk_now(), &n);
 
 		if (!is_over || ipk_future_failure(f, &failure) < 0) {
-			ledger_fault(s->ledger, &s->ledger->faults.lost, "%zu is not over", i);
+			history_fault(s->history, &s->history->faults.lost, "%zu is not over", i);
 			continue;
 		}
 		fill_result(expected, i);
@@ -288,7 +287,7 @@ static void judge_tasks(struct scene *s)
 	}
 }
 
-static void judge_items(struct scene *s, size_t map)
+static void judge_items(struct fixture *s, size_t map)
 {
 	ipk_future *f = stage.futures[map];
 	uint64_t results[N_ITEMS] = {0};
@@ -297,11 +296,11 @@ static void judge_items(struct scene *s, size_t map)
 
 	if (atomic_load(&f->state) < IPK_FUTURE_DONE ||
 	    ipk_future_failures(f, failures, N_ITEMS, &n_failures) < 0) {
-		ledger_fault(s->ledger, &s->ledger->faults.lost, "map %zu is not over", map);
+		history_fault(s->history, &s->history->faults.lost, "map %zu is not over", map);
 		return;
 	}
 	if (ipk_future_get(f, results, sizeof results, ipk_now(), NULL) == 0 && n_failures > 0)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no error, and failures");
+		history_fault(s->history, &s->history->faults.wrong, "no error, and failures");
 	for (size_t i = 0; i < N_ITEMS; i++) {
 		ipk_failure none = {.cause = IPK_FAILURE_NONE};
 		uint64_t x = map * N_ITEMS + i;
@@ -311,12 +310,12 @@ static void judge_items(struct scene *s, size_t map)
 		at += is_failed;
 	}
 	if (at != n_failures)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "failures are not by index");
+		history_fault(s->history, &s->history->faults.wrong, "failures are not by index");
 }
 
-static void check(struct scene *s)
+static void check_pool(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	ipk_progress progress;
 
 	stage.pool->creator_pid =
@@ -329,15 +328,15 @@ static void check(struct scene *s)
 	if (!is_map(s))
 		judge_tasks(s);
 	if (atomic_load(&l->notes[0]) > 1)
-		ledger_fault(l, &l->faults.lost, "one death, and several failed of it");
+		history_fault(l, &l->faults.lost, "one death, and several failed of it");
 	if (ipk_pool_progress(stage.pool, &progress) == 0 &&
 	    progress.n_submitted != progress.n_done + progress.n_failed)
-		ledger_fault(l, &l->faults.wrong, "%u submitted, %u done, %u failed",
-			     (unsigned)progress.n_submitted, (unsigned)progress.n_done,
-			     (unsigned)progress.n_failed);
+		history_fault(l, &l->faults.wrong, "%u submitted, %u done, %u failed",
+			      (unsigned)progress.n_submitted, (unsigned)progress.n_done,
+			      (unsigned)progress.n_failed);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void ops_pool(struct op_list *list)
 {
@@ -346,7 +345,7 @@ void ops_pool(struct op_list *list)
 			.make = make,
 			.ready = ready,
 			.act = act,
-			.check = check,
+			.check = check_pool,
 			.unmake = unmake};
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

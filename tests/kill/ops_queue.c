@@ -1,9 +1,9 @@
 /*
  * ops_queue.c - put, get, put_many, get_many, lease and ack, in all kinds of queues.
  *
- * After each death the queue must have what was acknowledged, in order and once, report a
- * length that fits, take as many items as when it was new, and have given back the pages
- * of what left it; join() must find every item done that was done.
+ * After each death the queue must contain what was acknowledged, in order and once, report a
+ * correct length, accept as many items as when it was new, and have freed the pages of removed
+ * items; join() must count every finished item as done.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@
 #define SPILL_RING_BYTES 65536
 #define SPILL_ITEMS 3
 
-/* --- the kinds --- */
+/* --- the kinds -------------------------------------------------------------------------------- */
 
 const char *kind_name(ipk_queue_kind kind)
 {
@@ -25,17 +25,17 @@ const char *kind_name(ipk_queue_kind kind)
 	return names[kind];
 }
 
-static bool is_posix(const struct scene *s)
+static bool is_posix(const struct fixture *s)
 {
 	return s->op->variant == IPK_QUEUE_MQ;
 }
 
-static bool has_levels(const struct scene *s)
+static bool has_levels(const struct fixture *s)
 {
 	return s->op->variant == IPK_QUEUE_PRIORITY || is_posix(s);
 }
 
-static int put(struct scene *s, const void *data, size_t len_bytes, uint32_t level,
+static int put(struct fixture *s, const void *data, size_t len_bytes, uint32_t level,
 	       ipk_deadline deadline)
 {
 	if (has_levels(s))
@@ -43,7 +43,7 @@ static int put(struct scene *s, const void *data, size_t len_bytes, uint32_t lev
 	return ipk_queue_put(s->q, data, len_bytes, deadline);
 }
 
-static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
+static int get(struct fixture *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
 	       size_t *ret_len_bytes, bool *ret_is_again)
 {
 	int r = ipk_queue_get(s->q, buf, buf_bytes, deadline, ret_len_bytes);
@@ -54,7 +54,7 @@ static int get(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadli
 	return r;
 }
 
-static int get_by_lease(struct scene *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
+static int get_by_lease(struct fixture *s, void *buf, size_t buf_bytes, ipk_deadline deadline,
 			size_t *ret_len_bytes, bool *ret_is_again)
 {
 	IPK_AUTO(lease, lease);
@@ -71,7 +71,7 @@ static int get_by_lease(struct scene *s, void *buf, size_t buf_bytes, ipk_deadli
 	return ipk_lease_ack(lease);
 }
 
-static size_t len(struct scene *s)
+static size_t len(struct fixture *s)
 {
 	return ipk_queue_len(s->q);
 }
@@ -112,9 +112,9 @@ const struct queueish *queueish_for(const struct op *op, bool by_lease)
 	return &all[by_lease][op->variant];
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-const char *object_name(const struct scene *s, char buf[96])
+const char *object_name(const struct fixture *s, char buf[96])
 {
 	snprintf(buf, 96, "%s%s", is_posix(s) ? "mq:/" : "", s->name);
 	return buf;
@@ -135,7 +135,7 @@ int create_queue(const struct op *op, const char *name, ipk_queue **ret_q)
 				ret_q);
 }
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	const struct queueish *qi = queueish_for(s->op, false);
 	char name[96];
@@ -150,7 +150,7 @@ static int make(struct scene *s)
 	return fill_to_state(s, qi);
 }
 
-static int make_put(struct scene *s)
+static int make_put(struct fixture *s)
 {
 	int r = make(s);
 
@@ -159,7 +159,7 @@ static int make_put(struct scene *s)
 	return r;
 }
 
-static int make_put_many(struct scene *s)
+static int make_put_many(struct fixture *s)
 {
 	int r = make(s);
 
@@ -168,8 +168,8 @@ static int make_put_many(struct scene *s)
 	return r;
 }
 
-/* One more than the state says: that one will be on loan. */
-static int make_ack(struct scene *s)
+/* One more than the state says: that one will be on lease. */
+static int make_ack(struct fixture *s)
 {
 	int r = make(s);
 
@@ -178,16 +178,16 @@ static int make_ack(struct scene *s)
 	return r;
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
 	char name[96];
 
 	s->q = ipk_queue_close(s->q);
 	if (is_posix(s) && ipk_queue_unlink(object_name(s, name)) < 0)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "the name is gone");
+		history_fault(s->history, &s->history->faults.wrong, "the name is gone");
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
 static struct {
 	ipk_bytes items[BATCH];
@@ -195,41 +195,41 @@ static struct {
 	uint64_t room[BATCH][128];
 } got; /* by the victim */
 
-static int act_put(struct scene *s)
+static int act_put(struct fixture *s)
 {
-	s->ledger->n_moved = 1;
+	s->history->n_moved = 1;
 	return put(s, s->batch[0].data, s->batch[0].len_bytes, 3, s->deadline);
 }
 
-static int act_put_many(struct scene *s)
+static int act_put_many(struct fixture *s)
 {
-	return ipk_queue_put_many(s->q, s->batch, BATCH, s->deadline, &s->ledger->n_moved);
+	return ipk_queue_put_many(s->q, s->batch, BATCH, s->deadline, &s->history->n_moved);
 }
 
-static int act_get(struct scene *s)
+static int act_get(struct fixture *s)
 {
-	s->ledger->n_moved = 1;
+	s->history->n_moved = 1;
 	return ipk_queue_get(s->q, message, sizeof message, s->deadline, &got.len_bytes);
 }
 
-static int act_get_many(struct scene *s)
+static int act_get_many(struct fixture *s)
 {
 	return ipk_queue_get_many(s->q, got.room, sizeof got.room, BATCH, s->deadline, got.items,
-				  &s->ledger->n_moved);
+				  &s->history->n_moved);
 }
 
-static int act_lease(struct scene *s)
+static int act_lease(struct fixture *s)
 {
 	return ipk_queue_lease(s->q, s->deadline, &s->lease);
 }
 
-static int act_ack(struct scene *s)
+static int act_ack(struct fixture *s)
 {
 	return ipk_lease_ack(s->lease);
 }
 
-/* Take the loan that act_ack() will end; in the full state put until it is full again. */
-static void ready_ack(struct scene *s)
+/* Take the lease that act_ack() will end; in the full state put until it is full again. */
+static void ready_ack(struct fixture *s)
 {
 	const struct queueish *qi = queueish_for(s->op, false);
 	uint64_t seq;
@@ -239,79 +239,79 @@ static void ready_ack(struct scene *s)
 		_Exit(1);
 	memcpy(&seq, ipk_lease_data(s->lease, &got.len_bytes), sizeof seq);
 	memcpy(got.room, ipk_lease_data(s->lease, NULL), got.len_bytes);
-	s->ledger->leased_seq = (uint32_t)seq;
+	s->history->leased_seq = (uint32_t)seq;
 	while (s->op->state == FULL && r == 0)
 		r = put_item(s, qi, ipk_now(), 3, s->op->len_bytes);
 }
 
-static void note_got(struct scene *s, const void *data, size_t len_bytes)
+static void note_got(struct fixture *s, const void *data, size_t len_bytes)
 {
-	ledger_got(s->ledger, data, len_bytes, true);
+	history_got(s->history, data, len_bytes, true);
 	if (!is_posix(s))
 		expect(s, "task_done", ipk_queue_task_done(s->q), 0);
 }
 
-static void after_get(struct scene *s)
+static void after_get(struct fixture *s)
 {
-	if (s->ledger->result == 0)
+	if (s->history->result == 0)
 		note_got(s, message, got.len_bytes);
 }
 
-static void after_get_many(struct scene *s)
+static void after_get_many(struct fixture *s)
 {
-	for (size_t i = 0; s->ledger->result == 0 && i < s->ledger->n_moved; i++)
+	for (size_t i = 0; s->history->result == 0 && i < s->history->n_moved; i++)
 		note_got(s, got.items[i].data, got.items[i].len_bytes);
 }
 
-static void after_lease(struct scene *s)
+static void after_lease(struct fixture *s)
 {
 	size_t len_bytes;
 	const void *data;
 
-	if (s->ledger->result < 0)
+	if (s->history->result < 0)
 		return;
 	data = ipk_lease_data(s->lease, &len_bytes);
-	ledger_got(s->ledger, data, len_bytes, true);
+	history_got(s->history, data, len_bytes, true);
 	expect(s, "ack", ipk_lease_ack(s->lease), 0);
 	s->lease = ipk_lease_close(s->lease);
 }
 
-static void after_ack(struct scene *s)
+static void after_ack(struct fixture *s)
 {
-	if (expect(s, "ack", s->ledger->result, 0))
-		ledger_got(s->ledger, got.room, got.len_bytes, true);
+	if (expect(s, "ack", s->history->result, 0))
+		history_got(s->history, got.room, got.len_bytes, true);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
-static void meet_queue(struct scene *s)
+static void meet_queue(struct fixture *s)
 {
 	meet(s, queueish_for(s->op, false));
 }
 
 /* @n_on_loan of what must come may not be counted now. */
-static void check_len(struct scene *s, size_t n_on_loan)
+static void check_len(struct fixture *s, size_t n_on_loan)
 {
-	struct ledger *l = s->ledger;
-	size_t n_must = 0, n_may = ledger_count(l, MAY);
+	struct history *l = s->history;
+	size_t n_must = 0, n_may = history_count(l, MAY);
 	size_t n = ipk_queue_len(s->q);
 
 	for (uint32_t i = 0; i < l->n_items; i++)
 		n_must += l->items[i].fate == MUST && l->items[i].n_got == 0;
 	if (n + n_on_loan < n_must || n > n_must + n_may)
-		ledger_fault(l, &l->faults.wrong, "len is %zu, not %zu to %zu", n,
-			     n_must - n_on_loan, n_must + n_may);
+		history_fault(l, &l->faults.wrong, "len is %zu, not %zu to %zu", n,
+			      n_must - n_on_loan, n_must + n_may);
 	expect(s, "is_empty", ipk_queue_is_empty(s->q), n == 0);
 }
 
 /* @all_done: no item was taken along undone. */
-static void check_rest(struct scene *s, const struct queueish *qi, bool all_done)
+static void check_rest(struct fixture *s, const struct queueish *qi, bool all_done)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	int64_t n_blocks;
 
 	drain(s, qi);
-	ledger_close(l);
+	history_close(l);
 	if (l->faults.hang > 0)
 		return;
 	expect(s, "len when empty", (int)ipk_queue_len(s->q), 0);
@@ -320,18 +320,18 @@ static void check_rest(struct scene *s, const struct queueish *qi, bool all_done
 		expect(s, "join", ipk_queue_join(s->q, ipk_in_ms(CALL_MS)), 0);
 	n_blocks = queue_blocks();
 	if (n_blocks != s->n_blocks)
-		ledger_fault(l, &l->faults.leaked, "%lld blocks, %lld before", (long long)n_blocks,
-			     (long long)s->n_blocks);
+		history_fault(l, &l->faults.leaked, "%lld blocks, %lld before", (long long)n_blocks,
+			      (long long)s->n_blocks);
 }
 
-static void check_put(struct scene *s)
+static void check_put(struct fixture *s)
 {
 	settle_put(s);
 	check_len(s, 0);
 	check_rest(s, queueish_for(s->op, false), true);
 }
 
-static void check_got(struct scene *s, size_t n_asked)
+static void check_got(struct fixture *s, size_t n_asked)
 {
 	if (!s->op->is_stop)
 		settle_get(s, n_asked);
@@ -339,46 +339,46 @@ static void check_got(struct scene *s, size_t n_asked)
 	check_rest(s, queueish_for(s->op, false), s->op->is_stop);
 }
 
-static void check_get(struct scene *s)
+static void check_get(struct fixture *s)
 {
 	check_got(s, 1);
 }
 
-static void check_get_many(struct scene *s)
+static void check_get_many(struct fixture *s)
 {
 	check_got(s, BATCH);
 }
 
-/* What was on loan comes again, and says so. */
-static void check_lease(struct scene *s)
+/* What was on lease comes again, and says so. */
+static void check_lease(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_leased = atomic_load(&l->is_done) && l->result == 0 && !s->op->is_stop;
 
 	check_len(s, !s->op->is_stop);
 	check_rest(s, queueish_for(s->op, true), true);
 	if (s->op->is_stop ? s->n_again != 0 : s->n_again < is_leased || s->n_again > 1)
-		ledger_fault(l, &l->faults.wrong, "%u items came flagged", s->n_again);
+		history_fault(l, &l->faults.wrong, "%u items came flagged", s->n_again);
 }
 
-static void check_ack(struct scene *s)
+static void check_ack(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	struct item *item;
 	bool is_done = atomic_load(&l->is_done);
 
-	ledger_sort(l, queueish_for(s->op, true)->compare);
-	item = ledger_find(l, l->leased_seq);
+	history_sort(l, queueish_for(s->op, true)->compare);
+	item = history_find(l, l->leased_seq);
 	if (item && !s->op->is_stop)
 		item->fate = is_done ? GONE : MAY;
 	check_len(s, 0);
 	drain(s, queueish_for(s->op, true));
 	if (s->n_again > !is_done || (item && !s->op->is_stop && item->n_got != s->n_again))
-		ledger_fault(l, &l->faults.wrong, "%u items came flagged", s->n_again);
+		history_fault(l, &l->faults.wrong, "%u items came flagged", s->n_again);
 	check_rest(s, queueish_for(s->op, true), true);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static const struct op ops[] = {
 	{.name = "queue_put", .make = make_put, .act = act_put, .check = check_put},

@@ -1,14 +1,15 @@
 /*
- * ops_rwlock.c - RWLock: taking and giving back, to read and to write.
+ * ops_rwlock.c - RWLock: acquire and release, to read and to write.
  *
- * A killed reader's share comes back and nobody is told; when a writer was killed all that
- * come are told until a writer has unlocked it. "reader" and "writer" in a row say who else
- * has it, or had it and was killed, or sleeps for what the victim gives back.
+ * A killed reader's share is released without a notification; after a writer was killed, all that
+ * acquire the lock are notified until a writer has unlocked it. "reader" and "writer" in a row name
+ * the other process, which holds the lock, or was killed holding it, or sleeps for what the victim
+ * releases.
  */
 #include <errno.h>
 #include <unistd.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/rwlock.h"
 
 enum { NOBODY, READER, WRITER };
@@ -16,57 +17,57 @@ enum { READ_LOCK, READ_UNLOCK, WRITE_LOCK, WRITE_UNLOCK };
 #define SLEEPERS 2
 #define POINTS_MAX 500 /* where one that sleeps looks into /proc in every slice */
 
-static int read_lock(struct scene *s, ipk_deadline deadline, bool *ret_recovered)
+static int read_lock(struct fixture *s, ipk_deadline deadline, bool *ret_recovered)
 {
 	return ipk_rwlock_read_lock(s->object, deadline, ret_recovered);
 }
 
-static int write_lock(struct scene *s, ipk_deadline deadline, bool *ret_recovered)
+static int write_lock(struct fixture *s, ipk_deadline deadline, bool *ret_recovered)
 {
 	return ipk_rwlock_write_lock(s->object, deadline, ret_recovered);
 }
 
-static int read_at_once(struct scene *s)
+static int read_at_once(struct fixture *s)
 {
 	return read_lock(s, ipk_now(), NULL);
 }
 
-static int write_at_once(struct scene *s)
+static int write_at_once(struct fixture *s)
 {
 	return write_lock(s, ipk_now(), NULL);
 }
 
-static int take_to_read(struct scene *s)
+static int take_to_read(struct fixture *s)
 {
 	return read_lock(s, ipk_in_ms(CALL_MS), NULL);
 }
 
-static int take_to_write(struct scene *s)
+static int take_to_write(struct fixture *s)
 {
 	return write_lock(s, ipk_in_ms(CALL_MS), NULL);
 }
 
-static bool other_writes(const struct scene *s)
+static bool other_writes(const struct fixture *s)
 {
 	return s->op->variant == WRITER;
 }
 
-/* The cast: has it until the victim sleeps for it. */
-static int hold(struct scene *s, struct member *me)
+/* The participants: has it until the victim sleeps for it. */
+static int hold(struct fixture *s, struct participant *me)
 {
 	int r = other_writes(s) ? take_to_write(s) : take_to_read(s);
 
 	if (r < 0)
 		return r;
 	go_inside(s, false);
-	cast_say(me, READY);
-	cast_await_victim_asleep(s);
+	participant_say(me, READY);
+	participants_await_victim_asleep(s);
 	go_outside(s);
 	return other_writes(s) ? ipk_rwlock_write_unlock(s->object)
 			       : ipk_rwlock_read_unlock(s->object);
 }
 
-static int go_in_to_write(struct scene *s, ipk_deadline deadline)
+static int go_in_to_write(struct fixture *s, ipk_deadline deadline)
 {
 	bool was_told = false;
 	int r = write_lock(s, deadline, &was_told);
@@ -78,30 +79,30 @@ static int go_in_to_write(struct scene *s, ipk_deadline deadline)
 	return ipk_rwlock_write_unlock(s->object);
 }
 
-static int go_in_to_read(struct scene *s, ipk_deadline deadline)
+static int go_in_to_read(struct fixture *s, ipk_deadline deadline)
 {
 	bool was_told = false;
 	int r = read_lock(s, deadline, &was_told);
 
 	if (r < 0)
 		return r;
-	atomic_fetch_add(&s->ledger->n_told, was_told);
+	atomic_fetch_add(&s->history->n_told, was_told);
 	return ipk_rwlock_read_unlock(s->object);
 }
 
-/* The cast: sleeps for what the victim has. */
-static int sleep_for_it(struct scene *s, struct member *me)
+/* The participants: sleeps for what the victim has. */
+static int sleep_for_it(struct fixture *s, struct participant *me)
 {
-	cast_say(me, READY);
-	cast_await_victim(s);
-	cast_say(me, IN_CALL);
+	participant_say(me, READY);
+	participants_await_victim(s);
+	participant_say(me, IN_CALL);
 	return other_writes(s) ? go_in_to_write(s, ipk_in_ms(2 * CALL_MS))
 			       : go_in_to_read(s, ipk_in_ms(2 * CALL_MS));
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	ipk_rwlock *lock = NULL;
 	int r = ipk_rwlock_create(NULL, &lock);
@@ -112,30 +113,30 @@ static int make(struct scene *s)
 	return r;
 }
 
-static int make_lock(struct scene *s)
+static int make_lock(struct fixture *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, hold) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, 1, hold) : r;
 }
 
-static int make_unlock(struct scene *s)
+static int make_unlock(struct fixture *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
-	cast_end(s);
+	participants_end(s);
 	s->object = ipk_rwlock_close(s->object);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
 /* A thread's first read lock finds out when the thread began: one row is enough for that. */
-static void know_thyself(struct scene *s)
+static void know_thyself(struct fixture *s)
 {
 	ipk_rwlock *lock = NULL;
 
@@ -145,80 +146,80 @@ static void know_thyself(struct scene *s)
 	ipk_rwlock_close(lock);
 }
 
-static int act_read_lock(struct scene *s)
+static int act_read_lock(struct fixture *s)
 {
-	int r = read_lock(s, s->deadline, &s->ledger->was_told);
+	int r = read_lock(s, s->deadline, &s->history->was_told);
 
-	s->ledger->found_inside = atomic_load(&s->ledger->inside);
+	s->history->found_inside = atomic_load(&s->history->inside);
 	return r;
 }
 
-static int act_write_lock(struct scene *s)
+static int act_write_lock(struct fixture *s)
 {
-	int r = write_lock(s, s->deadline, &s->ledger->was_told);
+	int r = write_lock(s, s->deadline, &s->history->was_told);
 
-	s->ledger->found_inside = atomic_load(&s->ledger->inside);
+	s->history->found_inside = atomic_load(&s->history->inside);
 	return r;
 }
 
-static void ready_lock(struct scene *s)
+static void ready_lock(struct fixture *s)
 {
 	if (s->op->act != act_read_lock || s->op->state != FREE)
 		know_thyself(s);
 }
 
-static void after_read_lock(struct scene *s)
+static void after_read_lock(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	if (l->result < 0)
 		return;
 	if (atomic_load(&l->inside) != 0)
-		ledger_fault(l, &l->faults.wrong, "a reader beside a writer");
+		history_fault(l, &l->faults.wrong, "a reader beside a writer");
 	expect(s, "unlock", ipk_rwlock_read_unlock(s->object), 0);
 }
 
-static void after_write_lock(struct scene *s)
+static void after_write_lock(struct fixture *s)
 {
-	if (s->ledger->result < 0)
+	if (s->history->result < 0)
 		return;
-	go_inside(s, s->ledger->was_told);
+	go_inside(s, s->history->was_told);
 	go_outside(s);
 	expect(s, "unlock", ipk_rwlock_write_unlock(s->object), 0);
 }
 
-static void await_sleepers(struct scene *s)
+static void await_sleepers(struct fixture *s)
 {
-	atomic_store(&s->ledger->is_victim_ready, 1);
-	cast_await_asleep(s);
+	atomic_store(&s->history->is_victim_ready, 1);
+	participants_await_asleep(s);
 }
 
-static void ready_read_unlock(struct scene *s)
+static void ready_read_unlock(struct fixture *s)
 {
 	expect(s, "read lock", take_to_read(s), 0);
 	await_sleepers(s);
 }
 
-static void ready_write_unlock(struct scene *s)
+static void ready_write_unlock(struct fixture *s)
 {
 	expect(s, "write lock", take_to_write(s), 0);
 	await_sleepers(s);
 }
 
-static int act_read_unlock(struct scene *s)
+static int act_read_unlock(struct fixture *s)
 {
 	return ipk_rwlock_read_unlock(s->object);
 }
 
-static int act_write_unlock(struct scene *s)
+static int act_write_unlock(struct fixture *s)
 {
 	return ipk_rwlock_write_unlock(s->object);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
 /* Beside a stopped victim: what it gets it keeps, to see whether the victim comes in too. */
-static void meet_rwlock(struct scene *s)
+static void meet_rwlock(struct fixture *s)
 {
 	bool was_told = false;
 	int r = write_lock(s, ipk_in_ms(MEET_MS), &was_told);
@@ -229,7 +230,7 @@ static void meet_rwlock(struct scene *s)
 		expect(s, "lock beside a stopped one", r, -ETIMEDOUT);
 }
 
-static void leave_meeting(struct scene *s)
+static void leave_meeting(struct fixture *s)
 {
 	if (ipk_rwlock_owner(s->object) != (uint32_t)getpid())
 		return;
@@ -237,14 +238,14 @@ static void leave_meeting(struct scene *s)
 	expect(s, "unlock", ipk_rwlock_write_unlock(s->object), 0);
 }
 
-static int read_and_unlock(struct scene *s)
+static int read_and_unlock(struct fixture *s)
 {
 	int r = read_at_once(s);
 
 	return r < 0 ? r : ipk_rwlock_read_unlock(s->object);
 }
 
-static bool read_once(struct scene *s)
+static bool read_once(struct fixture *s)
 {
 	bool was_told = false;
 
@@ -256,7 +257,7 @@ static bool read_once(struct scene *s)
 	return was_told;
 }
 
-static bool write_once(struct scene *s)
+static bool write_once(struct fixture *s)
 {
 	bool was_told = false;
 
@@ -270,47 +271,47 @@ static bool write_once(struct scene *s)
 	return was_told;
 }
 
-static void check_idle(struct scene *s)
+static void check_idle(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	if (ipk_rwlock_owner(s->object) != 0 ||
 	    N_LISTED(ipk_rwlock_readers, s->object, NULL, 0) != 0 ||
 	    N_LISTED(ipk_rwlock_waiters, s->object, NULL, 0) != 0)
-		ledger_fault(l, &l->faults.leaked, "somebody still has it, or waits");
+		history_fault(l, &l->faults.leaked, "somebody still has it, or waits");
 }
 
-static void check_use(struct scene *s)
+static void check_use(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool reader_told = read_once(s);
 	bool writer_told = write_once(s);
 
 	if (l->faults.hang > 0)
 		return;
 	if (reader_told != writer_told)
-		ledger_fault(l, &l->faults.wrong, "a reader was told %d, then a writer %d",
-			     reader_told, writer_told);
+		history_fault(l, &l->faults.wrong, "a reader was told %d, then a writer %d",
+			      reader_told, writer_told);
 	if (read_once(s) || write_once(s))
-		ledger_fault(l, &l->faults.dup, "told after a writer unlocked it");
+		history_fault(l, &l->faults.dup, "told after a writer unlocked it");
 	check_idle(s);
 }
 
 /* A death must be told: to the next one, whoever that is. */
-static void check_told(struct scene *s, bool must, bool may)
+static void check_told(struct fixture *s, bool must, bool may)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	uint32_t n_told = atomic_load(&l->n_told);
 
 	if (must && n_told == 0)
-		ledger_fault(l, &l->faults.lost, "a writer's death was not told");
+		history_fault(l, &l->faults.lost, "a writer's death was not told");
 	if (!may && n_told > 0)
-		ledger_fault(l, &l->faults.wrong, "a writer's death was told, and none died");
+		history_fault(l, &l->faults.wrong, "a writer's death was told, and none died");
 }
 
-static void check_result(struct scene *s)
+static void check_result(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_lock = s->op->act == act_read_lock || s->op->act == act_write_lock;
 	bool writer_died = s->op->state == DEAD && other_writes(s);
 
@@ -318,21 +319,21 @@ static void check_result(struct scene *s)
 		return;
 	expect(s, "the victim's call", l->result, 0);
 	if (is_lock && l->found_inside != 0)
-		ledger_fault(l, &l->faults.wrong, "two owners at once");
+		history_fault(l, &l->faults.wrong, "two owners at once");
 	if (is_lock && !s->op->is_stop && l->was_told != writer_died)
-		ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
+		history_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
 }
 
-static void check(struct scene *s)
+static void check_rwlock(struct fixture *s)
 {
-	bool is_done = atomic_load(&s->ledger->is_done);
+	bool is_done = atomic_load(&s->history->is_done);
 	bool writer_died = s->op->state == DEAD && other_writes(s);
 	bool is_write_lock = s->op->act == act_write_lock;
 	bool is_write_unlock = s->op->act == act_write_unlock;
 
 	leave_meeting(s);
 	check_result(s);
-	if (!cast_check_ended(s))
+	if (!participants_check_ended(s))
 		return;
 	check_use(s);
 	if (s->op->is_stop)
@@ -345,7 +346,7 @@ static void check(struct scene *s)
 		check_told(s, writer_died, writer_died);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static const struct op ops[] = {
 	[READ_LOCK] = {.name = "rwlock_read_lock",
@@ -397,7 +398,7 @@ void ops_rwlock(struct op_list *list)
 		op.max_points = op.state == TAKEN ? POINTS_MAX : 0;
 		op.meet_keeps = true;
 		op.meet = meet_rwlock;
-		op.check = check;
+		op.check = check_rwlock;
 		op.unmake = unmake;
 		op_add(list, &op);
 	}

@@ -1,13 +1,13 @@
 /*
  * ops_semaphore.c - both semaphores: acquire and release.
  *
- * After each death the tokens are counted by taking them all. A signal semaphore has one
- * more or less only where the killed call may have come that far; an owned one has all of
- * them again, whoever died with how many.
+ * After each death the tokens are counted by acquiring them all. A signal semaphore has one more or
+ * less only where the killed call may have come that far; an owned one has all of them again,
+ * however many the dead process held.
  */
 #include <errno.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/semaphore.h"
 
 #define TOKENS 2
@@ -15,17 +15,17 @@
 #define POINTS_MAX 500 /* where one that sleeps looks into /proc in every slice */
 #define UNAIDED_MS 300 /* a few slices of a sleeper that nobody woke */
 
-static bool is_owned(const struct scene *s)
+static bool is_owned(const struct fixture *s)
 {
 	return s->op->variant == IPK_SEMAPHORE_OWNED;
 }
 
-static int acquire_at_once(struct scene *s)
+static int acquire_at_once(struct fixture *s)
 {
 	return ipk_semaphore_acquire(s->object, ipk_now());
 }
 
-static int acquire_all(struct scene *s)
+static int acquire_all(struct fixture *s)
 {
 	int r = 0;
 
@@ -34,33 +34,33 @@ static int acquire_all(struct scene *s)
 	return r;
 }
 
-/* The cast: gives one back when the victim sleeps for it, the others by its end. */
-static int hold(struct scene *s, struct member *me)
+/* The participants: gives one back when the victim sleeps for it, the others by its end. */
+static int hold(struct fixture *s, struct participant *me)
 {
 	int r = acquire_all(s);
 
 	if (r < 0)
 		return r;
-	cast_say(me, READY);
-	cast_await_victim_asleep(s);
+	participant_say(me, READY);
+	participants_await_victim_asleep(s);
 	return ipk_semaphore_release(s->object);
 }
 
-/* The cast: sleeps for a token, and passes it on. */
-static int sleep_for_it(struct scene *s, struct member *me)
+/* The participants: sleeps for a token, and passes it on. */
+static int sleep_for_it(struct fixture *s, struct participant *me)
 {
 	int r;
 
-	cast_say(me, READY);
-	cast_await_victim(s);
-	cast_say(me, IN_CALL);
+	participant_say(me, READY);
+	participants_await_victim(s);
+	participant_say(me, IN_CALL);
 	r = ipk_semaphore_acquire(s->object, ipk_in_ms(2 * CALL_MS));
 	return r < 0 ? r : ipk_semaphore_release(s->object);
 }
 
-/* --- the scene --- */
+/* --- the fixture ------------------------------------------------------------------------------ */
 
-static int make(struct scene *s)
+static int make(struct fixture *s)
 {
 	ipk_semaphore *semaphore = NULL;
 	int r = ipk_semaphore_create(
@@ -73,30 +73,30 @@ static int make(struct scene *s)
 	return r;
 }
 
-static int make_acquire(struct scene *s)
+static int make_acquire(struct fixture *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, 1, hold) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, 1, hold) : r;
 }
 
-static int make_release(struct scene *s)
+static int make_release(struct fixture *s)
 {
 	int r = make(s);
 
-	return r == 0 && s->op->state == TAKEN ? cast_start(s, SLEEPERS, sleep_for_it) : r;
+	return r == 0 && s->op->state == TAKEN ? participants_start(s, SLEEPERS, sleep_for_it) : r;
 }
 
-static void unmake(struct scene *s)
+static void unmake(struct fixture *s)
 {
-	cast_end(s);
+	participants_end(s);
 	s->object = ipk_semaphore_close(s->object);
 }
 
-/* --- the victim --- */
+/* --- the victim ------------------------------------------------------------------------------- */
 
 /* A process's first token makes it find out when it began: one row is enough for that. */
-static void ready_acquire(struct scene *s)
+static void ready_acquire(struct fixture *s)
 {
 	ipk_semaphore *other = NULL;
 
@@ -109,27 +109,27 @@ static void ready_acquire(struct scene *s)
 	ipk_semaphore_close(other);
 }
 
-static int act_acquire(struct scene *s)
+static int act_acquire(struct fixture *s)
 {
 	return ipk_semaphore_acquire(s->object, s->deadline);
 }
 
-static void ready_release(struct scene *s)
+static void ready_release(struct fixture *s)
 {
 	expect(s, "acquire", acquire_all(s), 0);
-	atomic_store(&s->ledger->is_victim_ready, 1);
-	cast_await_asleep(s);
+	atomic_store(&s->history->is_victim_ready, 1);
+	participants_await_asleep(s);
 }
 
-static int act_release(struct scene *s)
+static int act_release(struct fixture *s)
 {
 	return ipk_semaphore_release(s->object);
 }
 
-/* --- the survivor --- */
+/* --- the survivor ----------------------------------------------------------------------------- */
 
 /* Beside a stopped victim, which has one token at most, or one on its way. */
-static void meet_semaphore(struct scene *s)
+static void meet_semaphore(struct fixture *s)
 {
 	int r = ipk_semaphore_acquire(s->object, ipk_in_ms(MEET_MS));
 
@@ -140,63 +140,63 @@ static void meet_semaphore(struct scene *s)
 }
 
 /* How many there are, by taking them: at least @n_least, each within CALL_MS. */
-static uint32_t take_all(struct scene *s, uint32_t n_least)
+static uint32_t take_all(struct fixture *s, uint32_t n_least)
 {
 	uint32_t n = 0;
 	int r = 0;
 
 	while (r == 0) {
 		r = ipk_semaphore_acquire(s->object, n < n_least ? ipk_in_ms(CALL_MS) : ipk_now());
-		atomic_fetch_add(&s->ledger->progress, 1);
+		atomic_fetch_add(&s->history->progress, 1);
 		n += r == 0;
 	}
 	expect(s, "last acquire", r == -ETIMEDOUT ? 0 : r, 0);
 	return n;
 }
 
-static void check_all_back(struct scene *s, uint32_t n)
+static void check_all_back(struct fixture *s, uint32_t n)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	expect_elsewhere(s, "acquire when all are taken", acquire_at_once, -ETIMEDOUT);
 	if (N_LISTED(ipk_semaphore_holders, s->object, NULL, 0) != (is_owned(s) ? n : 0))
-		ledger_fault(l, &l->faults.wrong, "others seem to have tokens");
+		history_fault(l, &l->faults.wrong, "others seem to have tokens");
 	expect(s, "release of all", ipk_semaphore_release_many(s->object, n), 0);
 	if (is_owned(s))
 		expect(s, "release of one more", ipk_semaphore_release(s->object), -EPERM);
 	if (ipk_semaphore_value(s->object) != n)
-		ledger_fault(l, &l->faults.wrong, "the value is %u, not %u",
-			     ipk_semaphore_value(s->object), n);
+		history_fault(l, &l->faults.wrong, "the value is %u, not %u",
+			      ipk_semaphore_value(s->object), n);
 	if (N_LISTED(ipk_semaphore_waiters, s->object, NULL, 0) != 0)
-		ledger_fault(l, &l->faults.leaked, "somebody still waits");
+		history_fault(l, &l->faults.leaked, "somebody still waits");
 }
 
-static void check_tokens(struct scene *s, uint32_t n_least, uint32_t n_most)
+static void check_tokens(struct fixture *s, uint32_t n_least, uint32_t n_most)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	uint32_t n = take_all(s, n_least);
 
 	if (n < n_least)
-		ledger_fault(l, &l->faults.lost, "%u tokens, not %u", n, n_least);
+		history_fault(l, &l->faults.lost, "%u tokens, not %u", n, n_least);
 	if (n > n_most)
-		ledger_fault(l, &l->faults.dup, "%u tokens, not %u", n, n_most);
+		history_fault(l, &l->faults.dup, "%u tokens, not %u", n, n_most);
 	if (n > 0)
 		check_all_back(s, n);
 }
 
-static void check_result(struct scene *s)
+static void check_result(struct fixture *s)
 {
-	if (atomic_load(&s->ledger->is_done))
-		expect(s, "the victim's call", s->ledger->result, 0);
+	if (atomic_load(&s->history->is_done))
+		expect(s, "the victim's call", s->history->result, 0);
 }
 
-static void check_acquire(struct scene *s)
+static void check_acquire(struct fixture *s)
 {
-	bool is_done = atomic_load(&s->ledger->is_done);
+	bool is_done = atomic_load(&s->history->is_done);
 	uint32_t n = s->op->state == TAKEN ? 1 : TOKENS;
 
 	check_result(s);
-	if (!cast_check_ended(s))
+	if (!participants_check_ended(s))
 		return;
 	if (is_owned(s))
 		check_tokens(s, TOKENS, TOKENS);
@@ -204,19 +204,19 @@ static void check_acquire(struct scene *s)
 		check_tokens(s, n - 1, is_done ? n - 1 : n);
 }
 
-static void check_release(struct scene *s)
+static void check_release(struct fixture *s)
 {
-	bool is_done = atomic_load(&s->ledger->is_done);
+	bool is_done = atomic_load(&s->history->is_done);
 	uint32_t n_added = 0;
 
 	check_result(s);
 	/* What was not given back nobody can get: then another one does it. */
 	if (!is_owned(s) && !is_done && s->op->state == TAKEN &&
-	    cast_count_ended(s, 1, UNAIDED_MS) == 0) {
+	    participants_count_ended(s, 1, UNAIDED_MS) == 0) {
 		expect(s, "release", ipk_semaphore_release(s->object), 0);
 		n_added = 1;
 	}
-	if (!cast_check_ended(s))
+	if (!participants_check_ended(s))
 		return;
 	if (is_owned(s))
 		check_tokens(s, TOKENS, TOKENS);
@@ -224,7 +224,7 @@ static void check_release(struct scene *s)
 		check_tokens(s, n_added + is_done, 1 + n_added);
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static void add(struct op_list *list, struct op op, ipk_semaphore_kind kind, enum state state)
 {

@@ -1,15 +1,15 @@
 /*
  * ops_value.c - Value and Array: stores, additions and bulk writes.
  *
- * A value is what it was or what was stored, never parts of both, also while the one that
- * stores is stopped in the middle. An array may be half written, but then the next one to
- * take its lock is told. In the state "dead" another was killed in the middle of a store,
- * or holding the array's lock.
+ * A value is the old one or the stored one, never parts of both, also while the process that stores
+ * is stopped in the middle. An array may be half written, but then the next process to acquire its
+ * lock is notified. In the state "dead" another process was killed in the middle of a store, or
+ * holding the array's lock.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "cast.h"
+#include "participants.h"
 #include "ipk/value.h"
 #include "step.h"
 
@@ -21,7 +21,7 @@ enum { SUM = 40 }; /* of a number in the beginning */
 
 static unsigned char buf[ITEMS_MAX_BYTES];
 
-/* --- structs --- */
+/* --- structs ---------------------------------------------------------------------------------- */
 
 static void fill(unsigned char *to, size_t n_bytes, unsigned whose)
 {
@@ -29,19 +29,19 @@ static void fill(unsigned char *to, size_t n_bytes, unsigned whose)
 		to[i] = (unsigned char)(whose * 41 + i * 7);
 }
 
-static int store_it(struct scene *s, ipk_deadline deadline)
+static int store_it(struct fixture *s, ipk_deadline deadline)
 {
 	return ipk_value_store_bytes(s->object, buf, s->op->len_bytes, deadline);
 }
 
-static int store(struct scene *s, unsigned whose, ipk_deadline deadline)
+static int store(struct fixture *s, unsigned whose, ipk_deadline deadline)
 {
 	fill(buf, s->op->len_bytes, whose);
 	return store_it(s, deadline);
 }
 
 /* Whose it is: all of it. */
-static unsigned whose_is(struct scene *s)
+static unsigned whose_is(struct fixture *s)
 {
 	static unsigned char expected[ITEMS_MAX_BYTES];
 	size_t n_bytes = s->op->len_bytes;
@@ -57,7 +57,7 @@ static unsigned whose_is(struct scene *s)
 	return TORN;
 }
 
-static int make_struct(struct scene *s)
+static int make_struct(struct fixture *s)
 {
 	ipk_value *v = NULL;
 	int r;
@@ -68,7 +68,7 @@ static int make_struct(struct scene *s)
 	return r;
 }
 
-static int renew_struct(struct scene *s)
+static int renew_struct(struct fixture *s)
 {
 	s->object = ipk_value_close(s->object);
 	return make_struct(s);
@@ -76,14 +76,14 @@ static int renew_struct(struct scene *s)
 
 static void store_and_die(void *arg)
 {
-	struct scene *s = arg;
+	struct fixture *s = arg;
 
 	fill(buf, s->op->len_bytes, DEADS);
 	victim_start_here();
 	expect(s, "store", store_it(s, ipk_in_ms(CALL_MS)), 0);
 }
 
-static int make_store(struct scene *s)
+static int make_store(struct fixture *s)
 {
 	int r = make_struct(s);
 
@@ -92,58 +92,58 @@ static int make_store(struct scene *s)
 	return r;
 }
 
-static void ready_store(struct scene *s)
+static void ready_store(struct fixture *s)
 {
 	fill(buf, s->op->len_bytes, VICTIMS);
 }
 
-static int act_store(struct scene *s)
+static int act_store(struct fixture *s)
 {
 	return store_it(s, s->deadline);
 }
 
 /* Beside a stopped one it is read whole, at once; storing may have to wait. */
-static void meet_store(struct scene *s)
+static void meet_store(struct fixture *s)
 {
 	unsigned whose = whose_is(s);
 	int r;
 
 	if (whose != OLD && whose != VICTIMS)
-		ledger_fault(s->ledger, &s->ledger->faults.torn, "parts of several stores");
+		history_fault(s->history, &s->history->faults.torn, "parts of several stores");
 	r = store(s, MEETINGS, ipk_in_ms(MEET_MS));
 	if (r != -ETIMEDOUT)
 		expect(s, "store beside a stopped one", r, 0);
 }
 
-static int load_elsewhere(struct scene *s)
+static int load_elsewhere(struct fixture *s)
 {
 	return whose_is(s) == SURVIVORS ? 0 : -EPROTO;
 }
 
-static void check_store(struct scene *s)
+static void check_store(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_done = atomic_load(&l->is_done);
 	unsigned whose = whose_is(s);
 
 	if (is_done)
 		expect(s, "store (the victim's)", l->result, 0);
 	if (whose != OLD && whose != VICTIMS && !(s->op->is_stop && whose == MEETINGS))
-		ledger_fault(l, &l->faults.torn, "parts of several stores");
+		history_fault(l, &l->faults.torn, "parts of several stores");
 	if (is_done && whose == OLD)
-		ledger_fault(l, &l->faults.lost, "what was stored is not there");
+		history_fault(l, &l->faults.lost, "what was stored is not there");
 	expect(s, "store", store(s, SURVIVORS, ipk_in_ms(CALL_MS)), 0);
 	expect_elsewhere(s, "load", load_elsewhere, 0);
 }
 
-static void unmake_value(struct scene *s)
+static void unmake_value(struct fixture *s)
 {
 	s->object = ipk_value_close(s->object);
 }
 
-/* --- numbers --- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
-static int make_number(struct scene *s)
+static int make_number(struct fixture *s)
 {
 	long long item = SUM;
 	ipk_value *v = NULL;
@@ -153,35 +153,35 @@ static int make_number(struct scene *s)
 	return r;
 }
 
-static int act_add(struct scene *s)
+static int act_add(struct fixture *s)
 {
 	return ipk_value_add((ipk_value *)s->object, 1, NULL);
 }
 
-static int act_add_checked(struct scene *s)
+static int act_add_checked(struct fixture *s)
 {
 	return ipk_value_add_checked((ipk_value *)s->object, 1, NULL);
 }
 
-static int act_exchange(struct scene *s)
+static int act_exchange(struct fixture *s)
 {
 	long long item = SUM + 1, old;
 
 	return ipk_value_exchange((ipk_value *)s->object, &item, &old);
 }
 
-static void meet_number(struct scene *s)
+static void meet_number(struct fixture *s)
 {
 	long long n = 0;
 
 	expect(s, "load", ipk_value_load((ipk_value *)s->object, &n), 0);
 	if (n != SUM && n != SUM + 1)
-		ledger_fault(s->ledger, &s->ledger->faults.torn, "it is %lld", n);
+		history_fault(s->history, &s->history->faults.torn, "it is %lld", n);
 }
 
-static void check_number(struct scene *s)
+static void check_number(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_done = atomic_load(&l->is_done);
 	long long n = 0, now = 0;
 
@@ -189,57 +189,58 @@ static void check_number(struct scene *s)
 		expect(s, "the victim's call", l->result, 0);
 	expect(s, "load", ipk_value_load((ipk_value *)s->object, &n), 0);
 	if (n < SUM || n > SUM + 1)
-		ledger_fault(l, &l->faults.torn, "it is %lld", n);
+		history_fault(l, &l->faults.torn, "it is %lld", n);
 	if (is_done && n == SUM)
-		ledger_fault(l, &l->faults.lost, "what was added is not there");
+		history_fault(l, &l->faults.lost, "what was added is not there");
 	expect(s, "add", ipk_value_add((ipk_value *)s->object, 1, NULL), 0);
 	expect(s, "load", ipk_value_load((ipk_value *)s->object, &now), 0);
 	if (now != n + 1)
-		ledger_fault(l, &l->faults.lost, "it is %lld, not %lld", now, n + 1);
+		history_fault(l, &l->faults.lost, "it is %lld, not %lld", now, n + 1);
 }
 
-/* --- arrays --- */
+/* --- arrays ----------------------------------------------------------------------------------- */
 
 enum { WRITE, WRITE_SLICE, FILL };
 
 static uint64_t items[ITEMS_MAX_BYTES / sizeof(uint64_t)];
 
-static size_t n_items(const struct scene *s)
+static size_t n_items(const struct fixture *s)
 {
 	return s->op->len_bytes / sizeof items[0];
 }
 
-static void fill_items(const struct scene *s, uint64_t whose)
+static void fill_items(const struct fixture *s, uint64_t whose)
 {
 	for (size_t i = 0; i < n_items(s); i++)
 		items[i] = s->op->variant == FILL ? whose : whose | i << 8;
 }
 
-static int write_items(struct scene *s, uint64_t whose, ipk_deadline deadline, bool *ret_recovered)
+static int write_items(struct fixture *s, uint64_t whose, ipk_deadline deadline,
+		       bool *ret_recovered)
 {
 	fill_items(s, whose);
 	return ipk_array_write(s->object, 0, n_items(s), items, s->op->len_bytes, deadline,
 			       ret_recovered);
 }
 
-static int take_lock(struct scene *s)
+static int take_lock(struct fixture *s)
 {
 	return ipk_lock_lock(ipk_array_get_lock(s->object), ipk_in_ms(CALL_MS), NULL);
 }
 
-/* The cast: has the lock until the victim sleeps for it. */
-static int hold(struct scene *s, struct member *me)
+/* The participants: has the lock until the victim sleeps for it. */
+static int hold(struct fixture *s, struct participant *me)
 {
 	int r = take_lock(s);
 
 	if (r < 0)
 		return r;
-	cast_say(me, READY);
-	cast_await_victim_asleep(s);
+	participant_say(me, READY);
+	participants_await_victim_asleep(s);
 	return ipk_lock_unlock(ipk_array_get_lock(s->object));
 }
 
-static int make_array(struct scene *s)
+static int make_array(struct fixture *s)
 {
 	ipk_array *a = NULL;
 	int r;
@@ -248,19 +249,19 @@ static int make_array(struct scene *s)
 	r = ipk_array_create(IPK_ARRAY(.typecode = 'Q', .n_items = n_items(s), .items = items), &a);
 	s->object = a;
 	if (r == 0 && s->op->state == TAKEN)
-		r = cast_start(s, 1, hold);
+		r = participants_start(s, 1, hold);
 	if (r == 0 && s->op->state == DEAD)
 		r = let_die(s, take_lock);
 	return r;
 }
 
-static void unmake_array(struct scene *s)
+static void unmake_array(struct fixture *s)
 {
-	cast_end(s);
+	participants_end(s);
 	s->object = ipk_array_close(s->object);
 }
 
-static void ready_write(struct scene *s)
+static void ready_write(struct fixture *s)
 {
 	fill_items(s, VICTIMS);
 	/* From the last one on backwards: item i is i all the same. */
@@ -272,9 +273,9 @@ static void ready_write(struct scene *s)
 	}
 }
 
-static int act_write(struct scene *s)
+static int act_write(struct fixture *s)
 {
-	bool *told = &s->ledger->was_told;
+	bool *told = &s->history->was_told;
 	size_t n = n_items(s);
 
 	switch (s->op->variant) {
@@ -289,7 +290,7 @@ static int act_write(struct scene *s)
 }
 
 /* How many items are whose. False: some are nobody's. */
-static bool count_items(const struct scene *s, size_t n_whose[MEETINGS + 1])
+static bool count_items(const struct fixture *s, size_t n_whose[MEETINGS + 1])
 {
 	for (size_t i = 0; i < n_items(s); i++) {
 		uint64_t whose = items[i] & 0xff;
@@ -303,9 +304,9 @@ static bool count_items(const struct scene *s, size_t n_whose[MEETINGS + 1])
 }
 
 /* Beside a stopped writer the lock is taken, and the array read whole, or it is not. */
-static void meet_array(struct scene *s)
+static void meet_array(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	size_t n_whose[MEETINGS + 1] = {0};
 	bool was_told = false;
 	int r = ipk_array_read(s->object, 0, n_items(s), items, s->op->len_bytes,
@@ -315,32 +316,32 @@ static void meet_array(struct scene *s)
 		expect(s, "read beside a stopped one", r, 0);
 	if (r == 0 && (!count_items(s, n_whose) ||
 		       (n_whose[OLD] != n_items(s) && n_whose[VICTIMS] != n_items(s))))
-		ledger_fault(l, &l->faults.torn, "half written, and the lock free");
+		history_fault(l, &l->faults.torn, "half written, and the lock free");
 	atomic_fetch_add(&l->n_told, was_told);
 }
 
-static void check_contents(struct scene *s, bool was_told)
+static void check_contents(struct fixture *s, bool was_told)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_done = atomic_load(&l->is_done);
 	size_t n_whose[MEETINGS + 1] = {0};
 	size_t n = n_items(s);
 	bool is_whole;
 
 	if (!count_items(s, n_whose) || n_whose[OLD] + n_whose[VICTIMS] != n) {
-		ledger_fault(l, &l->faults.torn, "items that nobody wrote so");
+		history_fault(l, &l->faults.torn, "items that nobody wrote so");
 		return;
 	}
 	is_whole = n_whose[OLD] == n || n_whose[VICTIMS] == n;
 	if (!was_told && !is_whole)
-		ledger_fault(l, &l->faults.torn, "half written, and nobody is told");
+		history_fault(l, &l->faults.torn, "half written, and nobody is told");
 	if (is_done && n_whose[VICTIMS] != n)
-		ledger_fault(l, &l->faults.lost, "what was written is not there");
+		history_fault(l, &l->faults.lost, "what was written is not there");
 }
 
-static void check_array(struct scene *s)
+static void check_array(struct fixture *s)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	bool is_done = atomic_load(&l->is_done);
 	bool is_dead = s->op->state == DEAD;
 	bool was_told = false;
@@ -348,8 +349,8 @@ static void check_array(struct scene *s)
 	if (is_done)
 		expect(s, "write (the victim's)", l->result, 0);
 	if (is_done && !s->op->is_stop && l->was_told != is_dead)
-		ledger_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
-	if (!cast_check_ended(s))
+		history_fault(l, &l->faults.wrong, "the victim was told %d", l->was_told);
+	if (!participants_check_ended(s))
 		return;
 	expect(s, "read",
 	       ipk_array_read(s->object, 0, n_items(s), items, s->op->len_bytes, ipk_in_ms(CALL_MS),
@@ -357,13 +358,13 @@ static void check_array(struct scene *s)
 	       0);
 	check_contents(s, was_told);
 	if (is_done && was_told)
-		ledger_fault(l, &l->faults.wrong, "a death was told, and nobody died in it");
+		history_fault(l, &l->faults.wrong, "a death was told, and nobody died in it");
 	expect(s, "write", write_items(s, SURVIVORS, ipk_in_ms(CALL_MS), &was_told), 0);
 	if (was_told)
-		ledger_fault(l, &l->faults.dup, "a death was told twice");
+		history_fault(l, &l->faults.dup, "a death was told twice");
 }
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 static void add_stores(struct op_list *list)
 {
@@ -395,7 +396,7 @@ static void add_stores(struct op_list *list)
 static void add_numbers(struct op_list *list)
 {
 	static const char *const names[] = {"value_add", "value_add_checked", "value_exchange"};
-	int (*const acts[])(struct scene * s) = {act_add, act_add_checked, act_exchange};
+	int (*const acts[])(struct fixture * s) = {act_add, act_add_checked, act_exchange};
 
 	for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
 		struct op op = {.name = names[i],

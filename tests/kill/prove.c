@@ -1,8 +1,8 @@
 /*
- * prove.c - ipk-prove: kills processes inside ipk calls and looks at what is left.
+ * prove.c - ipk-prove: kills processes inside ipk calls and checks the state that is left.
  *
- * One JSON object a line for each operation, kind, state and size. The exit code is 0 only
- * when there was no fault at any point, 1 when there was, 2 when a scene could not be set.
+ * One JSON object per line for each operation, kind, state and size. The exit code is 0 only when
+ * there was no fault at any point, 1 when there was, 2 when a fixture could not be set up.
  */
 #include <fnmatch.h>
 #include <getopt.h>
@@ -19,7 +19,7 @@
 static struct op_list list;
 
 /* The rows of ops_NAME.c; CMakeLists.txt makes a quick test of each from these lines. */
-static const struct family {
+static const struct relatives {
 	const char *name;
 	void (*add)(struct op_list *list);
 } families[] = {

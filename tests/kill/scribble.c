@@ -1,26 +1,25 @@
 /*
- * scribble.c - ipk-scribble: nothing that a peer writes into shared memory may crash or hang
- * those who use it, or reach another object.
+ * scribble.c - ipk-scribble: nothing that a peer writes into shared memory may crash or hang its
+ * users, or reach another object.
  *
- * For every kind of object, in every state, random words go over its memory, before and
- * while processes make all public calls on it. One JSON object a line for each row:
+ * For every kind of object, in every state, random words are written over its memory, before and
+ * while processes make all public calls on it. One JSON object per line for each row:
  *
  *   crashes   a process ended by a signal or a sanitizer
  *   hangs     a call did not return within WATCH_MS
- *   late      a call returned more than LATE_MS after its deadline, without the time in which
- *             the machine did not let it run, and did so again when the trial was repeated;
- *             max_late_ms is the most of all calls
- *   harmed    another object of the process failed or has other contents, or a call gave
- *             what no header says
+ *   late      a call returned more than LATE_MS after its deadline, not counting the time in which
+ *             it was not scheduled, and did so again when the trial was repeated; max_late_ms is
+ *             the maximum over all calls
+ *   harmed    another object of the process failed or has other contents, or a call returned
+ *             what no header documents
  *
- * What is not promised, and so not judged: the contents of the object that was written over
- * (what comes out may be anything, items may be lost or come twice, a lock may be had by
- * two), whether its calls succeed, and what a process of the same user can do beside writing
- * to the memory: truncate the file of a named object (SIGBUS in all that have it mapped),
- * send signals, use ptrace.
+ * Not promised, and so not judged: the contents of the object that was overwritten (any data may
+ * come out, items may be lost or duplicated, two may hold a lock), whether its calls succeed, and
+ * what else a process of the same user can do besides writing to the memory: truncate the file of a
+ * named object (SIGBUS in all that have it mapped), send signals, use ptrace.
  *
- * All chance comes from the seed: a fault is seen again by the command that its line on
- * stderr names, as far as it does not hang on the timing of two threads.
+ * All random choices follow from the seed: the command that a fault's line on stderr names
+ * reproduces the fault, unless it depends on the timing of two threads.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -56,8 +55,8 @@
 #define WATCH_MS 20000 /* no load makes that of a call */
 #define TRIALS 500
 #define TRIALS_QUICK 2
-#define LANES_MAX 16
-#define LANES 4      /* trials sleep much of their time */
+#define CHANNELS_MAX 16
+#define CHANNELS 4   /* trials sleep much of their time */
 #define HANGS_MAX 4u /* then the rest of the row is left out */
 #define LOUD_FAULTS 3u
 #define ROWS_MAX 512
@@ -79,13 +78,13 @@ struct opts {
 	int64_t trial; /* -1: all */
 };
 
-/* Of a row; shared by its lanes. */
+/* Of a row; shared by its channels. */
 struct tally {
 	_Atomic uint32_t next_trial;
 	_Atomic uint32_t n_trials, n_crashes, n_hangs, n_late, n_harmed, n_told;
 	_Atomic uint64_t n_calls;
 	_Atomic int64_t late_ns;
-	struct report reports[LANES_MAX];
+	struct report reports[CHANNELS_MAX];
 };
 
 static struct noun_list nouns;
@@ -98,7 +97,7 @@ static void on_signal(int sig)
 	must_stop = sig;
 }
 
-/* --- rows --- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 void noun_add(struct noun_list *list, const struct noun *noun)
 {
@@ -150,7 +149,7 @@ static bool is_wanted(const struct row *row, const char *only, char **names)
 	return false;
 }
 
-/* --- a trial --- */
+/* --- a trial ---------------------------------------------------------------------------------- */
 
 static bool ends_within(pid_t pid, int ms, int *ret_status)
 {
@@ -335,13 +334,13 @@ static void try_once(struct tally *tally, struct trial *t, const struct opts *op
 	judge(tally, t, opts, number, is_over, status);
 }
 
-/* --- a row --- */
+/* --- a row ------------------------------------------------------------------------------------ */
 
-static void lane_body(struct tally *tally, const struct row *row, const struct opts *opts,
-		      unsigned lane)
+static void channel_body(struct tally *tally, const struct row *row, const struct opts *opts,
+			 unsigned channel)
 {
 	struct neighbours *far = neighbours_make();
-	struct trial t = {.row = row, .report = &tally->reports[lane], .far = far};
+	struct trial t = {.row = row, .report = &tally->reports[channel], .far = far};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	words_fd = memfd_create("words", MFD_CLOEXEC);
@@ -360,18 +359,18 @@ static void lane_body(struct tally *tally, const struct row *row, const struct o
 	_exit(0);
 }
 
-static bool run_lanes(struct tally *tally, const struct row *row, const struct opts *opts)
+static bool run_channels(struct tally *tally, const struct row *row, const struct opts *opts)
 {
-	unsigned n_lanes = opts->n_trials < LANES ? 1 : LANES;
-	pid_t pids[LANES_MAX];
+	unsigned n_channels = opts->n_trials < CHANNELS ? 1 : CHANNELS;
+	pid_t pids[CHANNELS_MAX];
 	bool is_good = true;
 
-	for (unsigned i = 0; i < n_lanes; i++) {
+	for (unsigned i = 0; i < n_channels; i++) {
 		pids[i] = fork();
 		if (pids[i] == 0)
-			lane_body(tally, row, opts, i);
+			channel_body(tally, row, opts, i);
 	}
-	for (unsigned i = 0; i < n_lanes; i++) {
+	for (unsigned i = 0; i < n_channels; i++) {
 		int status = 0;
 
 		while (pids[i] > 0 && waitpid(pids[i], &status, 0) < 0 && errno == EINTR)
@@ -403,7 +402,7 @@ static int run_row(const struct row *row, const struct opts *opts)
 
 	if (tally == MAP_FAILED)
 		return 2;
-	if (run_lanes(tally, row, opts) && tally->n_trials > 0) {
+	if (run_channels(tally, row, opts) && tally->n_trials > 0) {
 		code = tally->n_crashes + tally->n_hangs + tally->n_late + tally->n_harmed > 0;
 		print_tally(tally, row, opts->seed);
 	}

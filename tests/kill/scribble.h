@@ -1,14 +1,14 @@
 /*
- * scribble.h - an object in some state, its memory written over, and every call made on it.
+ * scribble.h - an object in some state, its memory overwritten, and every call made on it.
  *
- *   victim   make()       the object, and the paper that is written on
- *            take()       what the victim itself has in this state
- *   peer     peer()       what another process has, or waits for, while the words are written
+ *   victim   make()       the object, and the memory that is overwritten
+ *            take()       what the victim itself holds in this state
+ *   peer     peer()       what another process holds, or waits for, while the words are written
  *   victim   calls[]      each of them, in any order, under a short deadline
  *            close()
  *
- * A noun has one row for each of its states and for each part of memory: the object's own,
- * or the arena's that it shares with others. A trial of a row is a process of its own.
+ * A noun has one row for each of its states and for each part of memory: the object's own, or the
+ * arena's that it shares with others. Each trial of a row is a separate process.
  */
 #ifndef IPK_KILL_SCRIBBLE_H
 #define IPK_KILL_SCRIBBLE_H
@@ -18,7 +18,7 @@
 #include <sys/types.h>
 
 #include "ipk.h"
-#include "shm/arena.h"
+#include "shared/arena.h"
 #include "scribble_words.h"
 #include "support/listed.h"
 
@@ -98,7 +98,7 @@ void nouns_value(struct noun_list *list);
 void nouns_manager(struct noun_list *list);
 void nouns_pool(struct noun_list *list);
 
-/* --- what a process of a trial says, in a page that it shares with the harness --- */
+/* --- what a process of a trial says, in a page that it shares with the harness ---------------- */
 
 struct teller {
 	_Atomic(const char *) call; /* the one that it is in; strings are the same in all */
@@ -141,7 +141,7 @@ struct trial {
 	int fds[2];
 };
 
-enum { BUF_BYTES = 300, PATIENCE_MS = 15000 };
+enum { BUF_BYTES = 300, DEADLINE_MS = 15000 };
 
 static inline enum state state_of(const struct trial *t)
 {
@@ -166,7 +166,7 @@ void trial_harm(struct trial *t, const char *format, ...) __attribute__((format(
 /* The body of a victim; does not return. */
 void trial_run(struct trial *t) __attribute__((noreturn));
 
-/* --- neighbours: one of each kind, with known contents --- */
+/* --- neighbours: one of each kind, with known contents ---------------------------------------- */
 
 struct neighbours *neighbours_make(void); /* NULL */
 void neighbours_close(struct neighbours *n);

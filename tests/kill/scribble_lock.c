@@ -1,9 +1,9 @@
-/* scribble_lock.c - locks, recursive ones, rwlocks, semaphores. */
+/* scribble_lock.c - locks, recursive locks, rwlocks, semaphores. */
 #include <errno.h>
 
 #include "scribble.h"
 
-/* --- lock --- */
+/* --- lock ------------------------------------------------------------------------------------- */
 
 enum { PLAIN, RECURSIVE };
 
@@ -86,7 +86,7 @@ static const struct call lock_calls[] = {
 	CALL("ipk_lock_lock beside another", lock_both, true),
 };
 
-/* --- rwlock --- */
+/* --- rwlock ----------------------------------------------------------------------------------- */
 
 static int rw_make(struct trial *t)
 {
@@ -171,7 +171,7 @@ static const struct call rw_calls[] = {
 	CALL("ipk_rwlock_readers", rw_look, false),
 };
 
-/* --- semaphore --- */
+/* --- semaphore -------------------------------------------------------------------------------- */
 
 enum { SIGNAL, OWNING };
 
@@ -253,7 +253,7 @@ static const struct call sem_calls[] = {
 	CALL("ipk_semaphore_holders", sem_look, false),
 };
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void nouns_lock(struct noun_list *list)
 {

@@ -1,8 +1,8 @@
 /*
- * scribble_manager.c - a client that writes nonsense into the rings that it shares with the
- * server: the server goes on, and serves the other client.
+ * scribble_manager.c - a client that writes nonsense into the rings that it shares with the server:
+ * the server continues, and serves the other client.
  *
- * A local client has the store mapped for reading only, so there is nothing to write into.
+ * A local client has the store mapped read-only, so it cannot write there.
  */
 #include <errno.h>
 #include <signal.h>
@@ -30,12 +30,12 @@ static int connect_both(struct trial *t, struct managed *x)
 
 	IPK_TRY(ipk_manager_connect(address, NULL, d, &x->other_m));
 	IPK_TRY(ipk_dict_open(x->other_m, "other", &x->other_d));
-	IPK_TRY(ipk_dict_set(x->other_d, "k", 1, "value", 5, d));
+	IPK_TRY(ipk_dict_set(x->other_d, ipk_text("k"), "value", 5, d));
 	paper_begin(t);
 	IPK_TRY(ipk_manager_connect(address, NULL, d, &x->m));
 	IPK_TRY(ipk_dict_open(x->m, "dict", &x->d));
 	IPK_TRY(ipk_list_open(x->m, "list", &x->l));
-	IPK_TRY(ipk_dict_set(x->d, "a", 1, "value", 5, d));
+	IPK_TRY(ipk_dict_set(x->d, ipk_text("a"), "value", 5, d));
 	return ipk_list_append(x->l, "item", 4, d);
 }
 
@@ -52,7 +52,7 @@ static int dict_set(struct trial *t, ipk_deadline d)
 {
 	struct managed *x = t->object;
 
-	return ipk_dict_set(x->d, "b", 1, t->buf, BUF_BYTES, d);
+	return ipk_dict_set(x->d, ipk_text("b"), t->buf, BUF_BYTES, d);
 }
 
 static int dict_get(struct trial *t, ipk_deadline d)
@@ -60,7 +60,7 @@ static int dict_get(struct trial *t, ipk_deadline d)
 	struct managed *x = t->object;
 	size_t n;
 
-	return ipk_dict_get(x->d, "b", 1, t->buf, BUF_BYTES, d, &n);
+	return ipk_dict_get(x->d, ipk_text("b"), t->buf, BUF_BYTES, d, &n);
 }
 
 static int dict_len(struct trial *t, ipk_deadline d)
@@ -91,10 +91,11 @@ static void manager_check(struct trial *t)
 	struct managed *x = t->object;
 	char value[8] = "";
 	size_t n = 0;
-	int r = ipk_dict_set(x->other_d, "m", 1, "more", 4, ipk_in_ms(START_MS));
+	int r = ipk_dict_set(x->other_d, ipk_text("m"), "more", 4, ipk_in_ms(START_MS));
 
 	if (r == 0)
-		r = ipk_dict_get(x->other_d, "k", 1, value, sizeof value, ipk_in_ms(START_MS), &n);
+		r = ipk_dict_get(x->other_d, ipk_text("k"), value, sizeof value,
+				 ipk_in_ms(START_MS), &n);
 	if (r < 0 || n != 5 || memcmp(value, "value", 5) != 0)
 		trial_harm(t, "the server's other client: %s", ipk_errname(r));
 }

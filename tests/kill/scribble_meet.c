@@ -3,7 +3,7 @@
 
 #include "scribble.h"
 
-/* --- condition: its lock is beside it, and not written over --- */
+/* --- condition: its lock is beside it, and not written over ----------------------------------- */
 
 static int cond_make(struct trial *t)
 {
@@ -86,7 +86,7 @@ static const struct call cond_calls[] = {
 	CALL("ipk_cond_waiters", cond_look, false),
 };
 
-/* --- event --- */
+/* --- event ------------------------------------------------------------------------------------ */
 
 static int event_make(struct trial *t)
 {
@@ -139,7 +139,7 @@ static const struct call event_calls[] = {
 	CALL("ipk_event_waiters", event_look, false),
 };
 
-/* --- barrier --- */
+/* --- barrier ---------------------------------------------------------------------------------- */
 
 static int barrier_make(struct trial *t)
 {
@@ -227,7 +227,7 @@ static const struct call barrier_calls[] = {
 	CALL("ipk_barrier_waiters", barrier_look, false),
 };
 
-/* --- once --- */
+/* --- once ------------------------------------------------------------------------------------- */
 
 static int once_make(struct trial *t)
 {
@@ -298,7 +298,7 @@ static const struct call once_calls[] = {
 	CALL("ipk_once_waiters", once_look, false),
 };
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void nouns_meet(struct noun_list *list)
 {

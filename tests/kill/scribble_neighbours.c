@@ -1,6 +1,6 @@
 /*
- * scribble_neighbours.c - one object of each kind, with contents that are known: what the
- * words that are written into another object must not reach.
+ * scribble_neighbours.c - one object of each kind, with known contents: words that are written into
+ * another object must not reach them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -32,7 +32,7 @@ ipk_lock *neighbours_lock(const struct neighbours *n)
 	return n->lock;
 }
 
-/* --- making --- */
+/* --- making ----------------------------------------------------------------------------------- */
 
 static int make_small(struct neighbours *n)
 {
@@ -105,7 +105,7 @@ void neighbours_close(struct neighbours *n)
 	free(n);
 }
 
-/* --- using them: each ends as it began; 0, an error, or -EBADMSG: other contents --- */
+/* --- using them: each ends as it began; 0, an error, or -EBADMSG: other contents -------------- */
 
 static int use_lock(const struct neighbours *n, ipk_deadline d)
 {

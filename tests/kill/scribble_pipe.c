@@ -1,6 +1,6 @@
 /*
- * scribble_pipe.c - pipes: the rings of one kind are written over; into the socket of the
- * other come datagrams that no sender of ours would send.
+ * scribble_pipe.c - pipes: the rings of one transport are overwritten; into the socket of the other
+ * go datagrams that ipk never sends.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -182,7 +182,7 @@ static void pipe_close(struct trial *t)
 	t->other = ipk_pipe_close(t->other);
 }
 
-/* --- the socket: nonsense --- */
+/* --- the socket: nonsense --------------------------------------------------------------------- */
 
 static int some_fd(struct random *r)
 {

@@ -1,6 +1,6 @@
 /*
- * scribble_pool.c - pools, whose memory every task can write to; and snapshots, which read
- * what everybody may have written to.
+ * scribble_pool.c - pools, whose memory every task can write to; and snapshots, which read memory
+ * that any process may have written to.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +14,7 @@
 #define START_MS 2000 /* a process, on a machine with much to do */
 #define OWN_MS 1000   /* what calls of a pool without a deadline wait for its own thread */
 
-/* --- pool --- */
+/* --- pool ------------------------------------------------------------------------------------- */
 
 static int square(ipk_task *task, const void *arg, size_t arg_bytes)
 {
@@ -80,7 +80,7 @@ static const struct call pool_calls[] = {
 	CALL_OF("ipk_pool_workers", pool_look, OWN_MS),
 };
 
-/* --- processes: what their starter writes down about them, for snapshots --- */
+/* --- processes: what their starter writes down about them, for snapshots ---------------------- */
 
 static int stay(void *arg)
 {
@@ -141,7 +141,7 @@ static const struct call process_calls[] = {
 	CALL("ipk_process_join", process_join, true),
 };
 
-/* --- snapshots --- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 struct shown {
 	ipk_lock *lock;
@@ -184,8 +184,8 @@ static size_t read_object(const ipk_inspect_object *o)
 {
 	size_t n = text_bytes(o->name) + text_bytes(ipk_inspect_kind_name(o));
 
-	for (size_t i = 0; i < o->n_lanes; i++)
-		n += ipk_inspect_lane_at(o, i)->n_items != 0;
+	for (size_t i = 0; i < o->n_channels; i++)
+		n += ipk_inspect_channel_at(o, i)->n_items != 0;
 	for (size_t i = 0; i < o->n_holders; i++)
 		n += text_bytes(ipk_inspect_holder_at(o, i)->comm);
 	for (size_t i = 0; i < o->n_waiters; i++)
@@ -226,7 +226,7 @@ static const struct call shown_calls[] = {
 	CALL_OF("ipk_inspect_scan", scan, 4000),
 };
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void nouns_pool(struct noun_list *list)
 {

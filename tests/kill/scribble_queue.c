@@ -1,6 +1,6 @@
 /*
- * scribble_queue.c - queues of every kind, with items in the ring, on the shelf, in pages of
- * their own and on loan.
+ * scribble_queue.c - queues of every kind, with items in the ring, in the item table, in pages of
+ * their own and on lease.
  */
 #include <errno.h>
 #include <stdlib.h>

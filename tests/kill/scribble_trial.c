@@ -1,14 +1,13 @@
 /*
- * scribble_trial.c - a trial: make, write over, call, judge; in the victim's process.
+ * scribble_trial.c - a trial: create, overwrite, call, judge; in the victim's process.
  *
- * Words are written once before the calls, or on and on by a thread while they run; it
- * writes what any other process could. Late is a call that returns more than LATE_MS after
- * its deadline, the time apart in which the machine did not let it run; what never returns
- * is found by the harness.
+ * Words are written once before the calls, or repeatedly by a thread while they run; it writes what
+ * any other process could. Late is a call that returns more than LATE_MS after its deadline, not
+ * counting the time in which it was not scheduled; the harness finds calls that never return.
  *
- * The kernel gives the locks of a dead thread to others by a list, which leads through all that it
- * has, ours and the C library's. What was written into one that it has given back must be out of
- * the way: so a peer that dies has an older mutex of the C library's and a newer lock of ours.
+ * The kernel releases the locks of a dead thread along a list that links all of them, ours and the
+ * C library's. Words written into a lock that was already released must not affect the list: so a
+ * peer that dies holds an older mutex of the C library and a newer lock of ours.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +29,7 @@
 #define POLL_NS 100000
 #define CALLS_AGAIN 2 /* in a trial every call is made about so often */
 
-/* --- time --- */
+/* --- time ------------------------------------------------------------------------------------- */
 
 static int64_t now_ns(void)
 {
@@ -62,7 +61,7 @@ static void pass_time(void)
 	nanosleep(&ts, NULL);
 }
 
-/* --- telling --- */
+/* --- telling ---------------------------------------------------------------------------------- */
 
 void trial_harm(struct trial *t, const char *format, ...)
 {
@@ -103,7 +102,7 @@ int trial_call(struct trial *t, const struct call *call, ipk_deadline deadline)
 	return r;
 }
 
-/* --- what is written on --- */
+/* --- what is written on ----------------------------------------------------------------------- */
 
 void paper_of_ref(struct trial *t, const void *handle)
 {
@@ -168,7 +167,7 @@ static int make_on_paper(struct trial *t)
 	return r;
 }
 
-/* --- writing while calls run --- */
+/* --- writing while calls run ------------------------------------------------------------------ */
 
 struct writer {
 	struct trial *t;
@@ -203,7 +202,7 @@ static void write_once(struct trial *t)
 		t->row->noun->smear(t);
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static ipk_deadline some_deadline(struct random *r)
 {
@@ -225,11 +224,11 @@ static void make_calls(struct trial *t, uint32_t n)
 	}
 }
 
-/* --- the peer --- */
+/* --- the peer --------------------------------------------------------------------------------- */
 
 static void await(struct trial *t, const _Atomic uint32_t *word, uint32_t least, const char *what)
 {
-	ipk_deadline end = ipk_in_ms(PATIENCE_MS);
+	ipk_deadline end = ipk_in_ms(DEADLINE_MS);
 
 	while (atomic_load(word) < least && ipk_deadline_left_ns(end) > 0)
 		pass_time();
@@ -255,7 +254,7 @@ static void peer_prepare(struct trial *t)
 		/* One more of the kind, so that the kernel's list has what lies before and behind.
 		 */
 		if (r == 0)
-			r = ipk_lock_lock(neighbours_lock(t->near), ipk_in_ms(PATIENCE_MS), NULL);
+			r = ipk_lock_lock(neighbours_lock(t->near), ipk_in_ms(DEADLINE_MS), NULL);
 	} else if (state_of(t) == SHUT && noun->peer) {
 		r = noun->peer(t);
 	}
@@ -389,7 +388,7 @@ static void end_peer(struct trial *t)
 	check_list(t);
 }
 
-/* --- the whole --- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static bool has_peer(const struct trial *t)
 {
@@ -400,7 +399,7 @@ static bool has_peer(const struct trial *t)
 	       (noun->peer_wait && state == WAITED);
 }
 
-static void set_scene(struct trial *t)
+static void set_fixture(struct trial *t)
 {
 	int r;
 	bool is_last = random_below(&t->random, 2) && !is_opened(t);
@@ -456,7 +455,7 @@ void trial_run(struct trial *t)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	t->me = &t->report->victim;
 	t->buf = malloc(BUF_BYTES);
-	set_scene(t);
+	set_fixture(t);
 	act(t, random_below(&t->random, 2));
 	atomic_store(&t->me->call, "neighbours");
 	neighbours_check(t, t->near, "near", is_strict);

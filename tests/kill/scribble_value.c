@@ -7,7 +7,7 @@
 enum { NUMBER, STRUCT, RAW };
 enum { STRUCT_BYTES = 100, N_ITEMS = 30, SHM_BYTES = 8192 };
 
-/* --- value --- */
+/* --- value ------------------------------------------------------------------------------------ */
 
 static int value_make(struct trial *t)
 {
@@ -139,7 +139,7 @@ static const struct call value_calls[] = {
 	CALL("ipk_value_data", value_look, false),
 };
 
-/* --- array --- */
+/* --- array ------------------------------------------------------------------------------------ */
 
 static int array_make(struct trial *t)
 {
@@ -263,7 +263,7 @@ static const struct call array_calls[] = {
 	CALL("ipk_array_data", array_look, false),
 };
 
-/* --- shared memory --- */
+/* --- shared memory ---------------------------------------------------------------------------- */
 
 static int shm_make(struct trial *t)
 {
@@ -337,7 +337,7 @@ static const struct call shm_calls[] = {
 	CALL("ipk_shm_open", shm_open_again, false),
 };
 
-/* --- the rows --- */
+/* --- the rows --------------------------------------------------------------------------------- */
 
 void nouns_value(struct noun_list *list)
 {

@@ -1,8 +1,8 @@
 /*
  * scribble_words.c - see scribble_words.h.
  *
- * Noise alone is refused by the first check that it meets. Most words are therefore nearly
- * right: another word of the same object, an index, a length, a pid, a flipped bit.
+ * The first check rejects pure noise. Most words are therefore nearly correct: another word of the
+ * same object, an index, a length, a pid, a flipped bit.
  */
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #define LINES_MAX 8u
 #define WORDS_MAX 6u
 
-/* --- chance --- */
+/* --- chance ----------------------------------------------------------------------------------- */
 
 uint64_t random_next(struct random *r)
 {
@@ -38,7 +38,7 @@ uint64_t random_hash(uint64_t seed, const char *text, uint64_t number)
 	return random_next(&r);
 }
 
-/* --- places --- */
+/* --- places ----------------------------------------------------------------------------------- */
 
 void paper_add(struct paper *p, volatile void *bytes, size_t n_bytes)
 {
@@ -88,7 +88,7 @@ static void store(volatile unsigned char *at, size_t n_bytes, uint64_t word)
 	}
 }
 
-/* --- words --- */
+/* --- words ------------------------------------------------------------------------------------ */
 
 /* Who has it, as a futex or a word of our own would say. */
 static uint64_t owner_word(struct random *r, const struct paper *p)
@@ -162,7 +162,7 @@ static void write_word(struct random *r, const struct paper *p)
 	store(at, n_bytes, word(r, p, load(at, n_bytes)));
 }
 
-/* --- more than a word --- */
+/* --- more than a word ------------------------------------------------------------------------- */
 
 static void fill(struct random *r, const struct paper *p, volatile unsigned char *at,
 		 size_t n_bytes)

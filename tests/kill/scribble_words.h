@@ -1,7 +1,7 @@
 /*
  * scribble_words.h - what a broken or hostile peer writes into memory that it shares.
  *
- * Everything follows from a seed: the same seed writes the same words at the same places.
+ * All follows from a seed: the same seed writes the same words at the same places.
  */
 #ifndef IPK_KILL_SCRIBBLE_WORDS_H
 #define IPK_KILL_SCRIBBLE_WORDS_H

@@ -1,12 +1,12 @@
 /*
  * step.c - ptrace: single steps, exact kills and stops.
  *
- * A breakpoint changes the victim's own copy of a page of code and is taken out before
- * anything else happens: where it stops, everything is as if it had been stepped there.
+ * A breakpoint changes the victim's own copy of a page of code and is removed before anything else
+ * happens: where it stops, everything is as if the victim had been stepped there.
  *
- * A copy is one rep instruction (bulk.c); the processor would stop after each byte of it.
- * The harness does such copies for the victim instead, a quarter at each step, and moves
- * the registers on, which is what the processor does when it is interrupted in the middle.
+ * A copy is one rep instruction (bulk.c); the processor would stop after each byte of it. The
+ * harness does such copies for the victim instead, a quarter at each step, and advances the
+ * registers, as the processor does when it is interrupted in the middle.
  */
 #include <errno.h>
 #include <poll.h>
@@ -96,7 +96,7 @@ int victim_start(struct victim *v, void (*body)(void *arg), void *arg)
 	return 0;
 }
 
-/* --- copies --- */
+/* --- copies ----------------------------------------------------------------------------------- */
 
 static void move_bytes(pid_t pid, uint64_t to, uint64_t from, uint64_t n_bytes)
 {
@@ -166,7 +166,7 @@ static bool step_copy(struct victim *v)
 	return true;
 }
 
-/* --- steps --- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 bool victim_step(struct victim *v)
 {

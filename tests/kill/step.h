@@ -1,8 +1,8 @@
 /*
  * step.h - a process that is run one instruction at a time.
  *
- * The victim runs @body up to its start mark (victim_start_here()); from there on the caller
- * makes every step. A copy of more than a few bytes is a handful of steps (see bulk.c).
+ * The victim runs @body up to its start mark (victim_start_here()); the caller makes every step
+ * from there on. A copy of more than a few bytes is a handful of steps (see bulk.c).
  */
 #ifndef IPK_KILL_STEP_H
 #define IPK_KILL_STEP_H

@@ -1,14 +1,13 @@
 /*
- * sweep.c - measure an operation once, choose the points, make a trial at each.
+ * sweep.c - measure an operation once, choose the points, run a trial at each.
  *
- * The victim has no luck to rely on: it is killed after instruction n, for every n up to
- * the one that tells the harness that the call returned. A system call in which it slept
- * gives one more point: killed asleep. The first run is all single steps; later ones come
- * close by a breakpoint at an instruction that the first has seen, and step the rest.
+ * The kill points are exhaustive: the victim is killed after instruction n, for every n up to the
+ * one that reports to the harness that the call returned. A system call in which it slept gives one
+ * more point: killed asleep. The first run is all single steps; later ones go close to the point by
+ * a breakpoint at an instruction that the first run has seen, and step the rest.
  *
- * Operations of more than ALL_STEPS instructions are killed at some of them only: around
- * every store to shared memory and every system call, in the beginning, and evenly over
- * the rest.
+ * Operations of more than ALL_STEPS instructions are killed at some of them only: around every
+ * store to shared memory and every system call, at the beginning, and evenly over the rest.
  */
 #include <errno.h>
 #include <signal.h>
@@ -98,29 +97,29 @@ static void plan_end(struct plan *plan)
 		munmap(plan->memory, PLAN_BYTES);
 }
 
-/* --- the victim and the survivor --- */
+/* --- the victim and the survivor -------------------------------------------------------------- */
 
 static void victim_body(void *arg)
 {
-	struct scene *s = arg;
+	struct fixture *s = arg;
 
 	bool may_wait = s->op->may_wait || (s->op->is_stop && s->op->meet_keeps);
 
-	atomic_store(&s->ledger->victim_pid, (uint32_t)getpid());
+	atomic_store(&s->history->victim_pid, (uint32_t)getpid());
 	if (s->op->ready)
 		s->op->ready(s);
-	atomic_store(&s->ledger->is_victim_ready, 1);
+	atomic_store(&s->history->is_victim_ready, 1);
 	s->deadline = ipk_in_ms(may_wait ? s->wait_ms : CALL_MS);
 	victim_start_here();
-	s->ledger->result = s->op->act(s);
-	atomic_store(&s->ledger->is_done, 1);
+	s->history->result = s->op->act(s);
+	atomic_store(&s->history->is_done, 1);
 	if (s->op->after)
 		s->op->after(s);
 }
 
-static void watch(struct scene *s, pid_t pid)
+static void watch(struct fixture *s, pid_t pid)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	int status = 0;
 
 	if (pid < 0)
@@ -132,17 +131,17 @@ static void watch(struct scene *s, pid_t pid)
 			break;
 		if (atomic_load(&l->progress) != progress)
 			continue;
-		ledger_fault(l, &l->faults.hang, "a survivor's call does not return");
+		history_fault(l, &l->faults.hang, "a survivor's call does not return");
 		kill(pid, SIGKILL);
 		waitpid(pid, &status, 0);
 		return;
 	}
 	if (!atomic_load(&l->has_checked))
-		ledger_fault(l, &l->faults.wrong, "a survivor ended with status 0x%x", status);
+		history_fault(l, &l->faults.wrong, "a survivor ended with status 0x%x", status);
 }
 
 /* What a survivor does; beside a stopped victim it first meets it, then waits to go on. */
-static void survive(struct scene *s)
+static void survive(struct fixture *s)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	unpin();
@@ -151,32 +150,32 @@ static void survive(struct scene *s)
 		raise(SIGSTOP);
 	}
 	s->op->check(s);
-	atomic_store(&s->ledger->has_checked, 1);
+	atomic_store(&s->history->has_checked, 1);
 	_exit(0);
 }
 
-static pid_t start_survivor(struct scene *s)
+static pid_t start_survivor(struct fixture *s)
 {
 	pid_t pid;
 
-	atomic_store(&s->ledger->has_checked, 0);
+	atomic_store(&s->history->has_checked, 0);
 	pid = fork();
 	if (pid == 0)
 		survive(s);
 	if (pid < 0)
-		ledger_fault(s->ledger, &s->ledger->faults.wrong, "no fork");
+		history_fault(s->history, &s->history->faults.wrong, "no fork");
 	if (s->op->let_go)
 		s->op->let_go(s);
 	return pid;
 }
 
-/* --- setting and clearing the scene --- */
+/* --- setting and clearing the fixture --------------------------------------------------------- */
 
-static bool open_scene(struct scene *s, struct victim *v)
+static bool open_fixture(struct fixture *s, struct victim *v)
 {
 	int r;
 
-	ledger_reset(s->ledger);
+	history_reset(s->history);
 	r = s->op->make(s);
 	if (r == 0)
 		r = victim_start(v, victim_body, s);
@@ -188,20 +187,20 @@ static bool open_scene(struct scene *s, struct victim *v)
 	return false;
 }
 
-static void close_scene(struct scene *s, int n_fds_before)
+static void close_fixture(struct fixture *s, int n_fds_before)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 
 	s->op->unmake(s);
 	if (count_fds() != n_fds_before)
-		ledger_fault(l, &l->faults.leaked, "%d fds, %d before", count_fds(), n_fds_before);
+		history_fault(l, &l->faults.leaked, "%d fds, %d before", count_fds(), n_fds_before);
 	if (count_names(s->name) != 0)
-		ledger_fault(l, &l->faults.leaked, "a name in /dev/shm is left");
+		history_fault(l, &l->faults.leaked, "a name in /dev/shm is left");
 }
 
-static bool is_done(const struct scene *s)
+static bool is_done(const struct fixture *s)
 {
-	return atomic_load(&s->ledger->is_done) != 0;
+	return atomic_load(&s->history->is_done) != 0;
 }
 
 /*
@@ -225,61 +224,61 @@ static uint32_t best_stop(const struct op *op, const struct plan *plan, uint32_t
 }
 
 /* False: it took another way (there is a clock in it). To be stepped all the way, then. */
-static bool jump(struct scene *s, struct victim *v, const struct plan *plan, uint32_t stop)
+static bool jump(struct fixture *s, struct victim *v, const struct plan *plan, uint32_t stop)
 {
 	return stop == 0 || (victim_run_to(v, plan->rips[stop], plan->times[stop]) && !is_done(s));
 }
 
-static void walk(struct scene *s, struct victim *v, uint32_t n_steps)
+static void walk(struct fixture *s, struct victim *v, uint32_t n_steps)
 {
 	for (uint32_t i = 0; i < n_steps && !is_done(s); i++) {
 		if (victim_step(v))
 			continue;
 		/* One with threads may get further in a step than an instruction: to its end. */
 		if (!is_done(s) || v->status != 0)
-			ledger_fault(s->ledger, &s->ledger->faults.wrong,
-				     "the victim ended, status 0x%x", v->status);
+			history_fault(s->history, &s->history->faults.wrong,
+				      "the victim ended, status 0x%x", v->status);
 		return;
 	}
 }
 
 /* Stop the victim, let a survivor meet it, let the victim go on to its end. */
-static pid_t meet_stopped(struct scene *s, struct victim *v)
+static pid_t meet_stopped(struct fixture *s, struct victim *v)
 {
-	struct ledger *l = s->ledger;
+	struct history *l = s->history;
 	int status = 0;
 	pid_t survivor;
 
 	victim_stop(v);
 	survivor = start_survivor(s);
 	if (survivor > 0 && !child_stops(survivor, WATCH_MS))
-		ledger_fault(l, &l->faults.hang, "a survivor waits for a stopped process");
+		history_fault(l, &l->faults.hang, "a survivor waits for a stopped process");
 	victim_resume(v);
 	if (!child_ends(v->pid, WATCH_MS, &status)) {
-		ledger_fault(l, &l->faults.hang, "the victim does not go on");
+		history_fault(l, &l->faults.hang, "the victim does not go on");
 		victim_kill(v);
 	} else if (status != 0 || !is_done(s)) {
-		ledger_fault(l, &l->faults.wrong, "the victim ended with status 0x%x", status);
+		history_fault(l, &l->faults.wrong, "the victim ended with status 0x%x", status);
 	}
 	if (survivor > 0)
 		kill(survivor, SIGCONT);
 	return survivor;
 }
 
-/* The scene with the victim at the point. */
-static bool open_at(struct scene *s, struct victim *v, const struct plan *plan, uint32_t at)
+/* The fixture with the victim at the point. */
+static bool open_at(struct fixture *s, struct victim *v, const struct plan *plan, uint32_t at)
 {
 	uint32_t stop = best_stop(s->op, plan, at);
 
 	s->wait_ms = at > plan->last_sleep ? WAIT_SHORT_MS : WAIT_MS;
-	if (!open_scene(s, v))
+	if (!open_fixture(s, v))
 		return false;
 	if (!jump(s, v, plan, stop)) {
 		victim_kill(v);
 		s->op->unmake(s);
 		stop = 0;
 		s->wait_ms = WAIT_MS;
-		if (!open_scene(s, v))
+		if (!open_fixture(s, v))
 			return false;
 	}
 	walk(s, v, at - stop);
@@ -287,7 +286,7 @@ static bool open_at(struct scene *s, struct victim *v, const struct plan *plan, 
 }
 
 /* Run to the point, kill (or stop) there, let survivors judge. */
-static bool trial(struct scene *s, const struct plan *plan, uint32_t at, bool is_asleep,
+static bool trial(struct fixture *s, const struct plan *plan, uint32_t at, bool is_asleep,
 		  uint64_t *ret_rip)
 {
 	int n_fds = count_fds();
@@ -306,11 +305,11 @@ static bool trial(struct scene *s, const struct plan *plan, uint32_t at, bool is
 		survivor = start_survivor(s);
 	}
 	watch(s, survivor);
-	close_scene(s, n_fds);
+	close_fixture(s, n_fds);
 	return true;
 }
 
-/* --- measuring --- */
+/* --- measuring -------------------------------------------------------------------------------- */
 
 /* Where the victim is after so many steps, and for which time. */
 static void note_place(struct plan *plan, const struct victim *v, uint32_t n, uint32_t *counts)
@@ -362,7 +361,7 @@ static int64_t now_ns(void)
 	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
-static void measure_steps(struct scene *s, struct victim *v, struct plan *plan)
+static void measure_steps(struct fixture *s, struct victim *v, struct plan *plan)
 {
 	size_t n_bytes = 0;
 	const uint64_t *memory = watched_memory(&n_bytes);
@@ -395,12 +394,12 @@ static void measure_steps(struct scene *s, struct victim *v, struct plan *plan)
 	free(counts);
 }
 
-static bool measure(struct scene *s, struct plan *plan)
+static bool measure(struct fixture *s, struct plan *plan)
 {
 	struct victim v;
 
 	s->wait_ms = WAIT_MS;
-	if (!open_scene(s, &v))
+	if (!open_fixture(s, &v))
 		return false;
 	measure_steps(s, &v, plan);
 	victim_kill(&v);
@@ -412,7 +411,7 @@ static bool measure(struct scene *s, struct plan *plan)
 	return false;
 }
 
-/* --- choosing --- */
+/* --- choosing --------------------------------------------------------------------------------- */
 
 static void choose_evenly(struct plan *plan, uint32_t n)
 {
@@ -475,7 +474,7 @@ static void choose(const struct op *op, const struct sweep_opts *opts, struct pl
 	}
 }
 
-/* --- the sweep --- */
+/* --- the sweep -------------------------------------------------------------------------------- */
 
 struct pace {
 	uint32_t n_points;
@@ -483,7 +482,7 @@ struct pace {
 	int64_t best_ns; /* for PACE_POINTS points */
 };
 
-static void tell(const struct scene *s, uint32_t at, uint64_t rip, const struct faults *sum)
+static void tell(const struct fixture *s, uint32_t at, uint64_t rip, const struct faults *sum)
 {
 	char title[128];
 
@@ -491,10 +490,10 @@ static void tell(const struct scene *s, uint32_t at, uint64_t rip, const struct 
 		return;
 	op_title(s->op, title, sizeof title);
 	fprintf(stderr, "%s after %u steps (next at 0x%llx): %s\n", title, at,
-		(unsigned long long)rip, s->ledger->why);
+		(unsigned long long)rip, s->history->why);
 }
 
-static bool try_point(struct scene *s, const struct sweep_opts *opts, const struct plan *plan,
+static bool try_point(struct fixture *s, const struct sweep_opts *opts, const struct plan *plan,
 		      uint32_t at, bool is_asleep, struct sweep_result *result)
 {
 	uint64_t rip;
@@ -502,9 +501,9 @@ static bool try_point(struct scene *s, const struct sweep_opts *opts, const stru
 	if (must_stop || !trial(s, plan, at, is_asleep, &rip))
 		return false;
 	result->n_points++;
-	if (opts->is_loud && faults_total(&s->ledger->faults) > 0)
+	if (opts->is_loud && faults_total(&s->history->faults) > 0)
 		tell(s, at, rip, &result->faults);
-	faults_add(&result->faults, &s->ledger->faults);
+	faults_add(&result->faults, &s->history->faults);
 	return true;
 }
 
@@ -522,7 +521,7 @@ static void keep_pace(struct pace *pace)
 	pace->start_ns = now_ns();
 }
 
-static bool try_points(struct scene *s, const struct sweep_opts *opts, const struct plan *plan,
+static bool try_points(struct fixture *s, const struct sweep_opts *opts, const struct plan *plan,
 		       struct sweep_result *result)
 {
 	struct pace pace = {.start_ns = now_ns()};
@@ -542,9 +541,9 @@ static bool try_points(struct scene *s, const struct sweep_opts *opts, const str
 
 bool sweep(const struct op *op, const struct sweep_opts *opts, struct sweep_result *ret)
 {
-	struct scene s = {.op = op, .ledger = ledger_new()};
+	struct fixture s = {.op = op, .history = history_new()};
 	struct plan plan;
-	bool ok = plan_begin(&plan) && s.ledger;
+	bool ok = plan_begin(&plan) && s.history;
 
 	*ret = (struct sweep_result){0};
 	snprintf(s.name, sizeof s.name, "prove-%d", (int)getpid());
@@ -558,6 +557,6 @@ bool sweep(const struct op *op, const struct sweep_opts *opts, struct sweep_resu
 	}
 	unpin();
 	plan_end(&plan);
-	ledger_free(s.ledger);
+	history_free(s.history);
 	return ok;
 }

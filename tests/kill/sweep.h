@@ -2,7 +2,7 @@
 #ifndef IPK_KILL_SWEEP_H
 #define IPK_KILL_SWEEP_H
 
-#include "scene.h"
+#include "fixture.h"
 
 struct sweep_opts {
 	bool is_quick;
@@ -17,7 +17,7 @@ struct sweep_result {
 	struct faults faults;
 };
 
-/* False: the scene could not be set up (said on stderr), or somebody asked to stop. */
+/* False: the fixture could not be set up (said on stderr), or somebody asked to stop. */
 bool sweep(const struct op *op, const struct sweep_opts *opts, struct sweep_result *ret);
 
 extern volatile int must_stop; /* set by a signal; heeded between trials */

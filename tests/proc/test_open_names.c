@@ -1,6 +1,6 @@
 /*
- * test_open_names.c - names that are not there yet, and names that are: open waits for who makes
- * it, create with open_existing takes what there is, whoever comes first.
+ * test_open_names.c - names that do not exist yet, and names that do: open waits for the creator,
+ * create with open_existing opens an existing object, in any order of arrival.
  */
 #include <pthread.h>
 #include <sched.h>

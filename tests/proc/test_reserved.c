@@ -1,6 +1,6 @@
 /*
- * test_reserved.c - structs that the library copies out can grow: their sizes stay, and the
- * room that they keep for new fields is 0 whatever was there before.
+ * test_reserved.c - structs that the library copies out can grow: their sizes stay, and their
+ * reserved fields are 0 whatever was there before.
  */
 #include <string.h>
 
@@ -17,6 +17,7 @@ _Static_assert(sizeof(ipk_failure) == 328, "ipk_failure");
 _Static_assert(sizeof(ipk_worker_info) == 96, "ipk_worker_info");
 _Static_assert(sizeof(ipk_progress) == 184, "ipk_progress");
 _Static_assert(sizeof(ipk_managed_queue_state) == 96, "ipk_managed_queue_state");
+_Static_assert(sizeof(ipk_managed_owner) == 224, "ipk_managed_owner");
 _Static_assert(sizeof(ipk_reply_value) == 80, "ipk_reply_value");
 #endif
 
@@ -90,12 +91,15 @@ START_TEST(of_managers)
 	IPK_AUTO(manager_server, server);
 	IPK_AUTO(manager, m);
 	IPK_AUTO(managed_queue, q);
+	IPK_AUTO(managed_lock, lock);
 	IPK_AUTO(reply, reply);
 	const ipk_bytes words[] = {{"PING", 4}};
 	ipk_managed_queue_state state;
+	ipk_managed_owner owner;
 	ipk_reply_value value;
 
 	memset(&state, 0xff, sizeof state);
+	memset(&owner, 0xff, sizeof owner);
 	memset(&value, 0xff, sizeof value);
 	ck_ok(ipk_manager_server_start(NULL, ipk_in_ms(WAIT_MS), &server));
 	ck_ok(ipk_manager_connect(ipk_manager_server_address(server), NULL, ipk_in_ms(WAIT_MS),
@@ -103,6 +107,11 @@ START_TEST(of_managers)
 	ck_ok(ipk_managed_queue_open(m, "q", NULL, ipk_in_ms(WAIT_MS), &q));
 	ck_ok(ipk_managed_queue_state_get(q, ipk_in_ms(WAIT_MS), &state));
 	ck_reserved(state);
+	ck_ok(ipk_managed_lock_open(m, "l", NULL, ipk_in_ms(WAIT_MS), &lock));
+	ck_ok(ipk_managed_lock_lock(lock, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_managed_lock_owner(lock, ipk_in_ms(WAIT_MS), &owner));
+	ck_assert(owner.is_held);
+	ck_reserved(owner);
 	ck_ok(ipk_manager_command(m, words, 1, ipk_in_ms(WAIT_MS), &reply));
 	ck_ok(ipk_reply_next(reply, &value));
 	ck_assert_int_eq(value.kind, IPK_REPLY_TEXT);

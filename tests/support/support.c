@@ -58,7 +58,7 @@ __attribute__((constructor)) static void start(void)
 	runner_pid = getpid();
 }
 
-/* --- names ----------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 void unique_name(char buf[UNIQUE_NAME_BYTES], const char *tag)
 {
@@ -118,7 +118,7 @@ static void sweep_names(void)
 	for_each_name(remove_it);
 }
 
-/* --- directories ----------------------------------------------------------------------- */
+/* --- directories ------------------------------------------------------------------------------ */
 
 char *support_mkdtemp(char *template)
 {
@@ -176,7 +176,7 @@ static void sweep(void)
 	shared->n_directories = 0;
 }
 
-/* --- fds and mappings ------------------------------------------------------------------ */
+/* --- fds and mappings ------------------------------------------------------------------------- */
 
 /* A process that has started a child keeps this for ipc-inspect, to its own end. */
 #define REGISTRY "/memfd:ipk:processes:"
@@ -237,7 +237,7 @@ int count_maps(void)
 	return for_each_map(false);
 }
 
-/* --- leaks ----------------------------------------------------------------------------- */
+/* --- leaks ------------------------------------------------------------------------------------ */
 
 struct leaks leaks_now(void)
 {
@@ -278,7 +278,7 @@ static void teardown_leak_check(void)
 	ck_no_leaks(&before_test);
 }
 
-/* --- suites ---------------------------------------------------------------------------- */
+/* --- suites ----------------------------------------------------------------------------------- */
 
 TCase *support_case(Suite *suite, const char *name, int seconds, bool check_leaks)
 {
@@ -303,7 +303,7 @@ int support_run(Suite *suite)
 	return n_failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* --- facts ----------------------------------------------------------------------------- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 static int64_t now_ms(void)
 {
@@ -365,7 +365,7 @@ void ck_wait_asleep(pid_t tid)
 	ck_assert_msg(wait_until(fact_asleep, &tid, WAIT_MS), "%d never went to sleep", (int)tid);
 }
 
-/* --- processes ------------------------------------------------------------------------- */
+/* --- processes -------------------------------------------------------------------------------- */
 
 pid_t spawn(int (*fn)(void *arg), void *arg)
 {
@@ -373,9 +373,10 @@ pid_t spawn(int (*fn)(void *arg), void *arg)
 
 	fflush(NULL);
 	pid = fork();
-	ck_assert_msg(pid >= 0, "fork: %s", strerror(errno));
+	/* Each check, also one that holds, writes to the file of results, which both have open. */
 	if (pid == 0)
 		_exit(fn(arg));
+	ck_assert_msg(pid >= 0, "fork: %s", strerror(errno));
 	return pid;
 }
 
@@ -422,7 +423,7 @@ void kill_and_reap(pid_t pid)
 	reap_signal(pid, SIGKILL);
 }
 
-/* --- gates ----------------------------------------------------------------------------- */
+/* --- gates ------------------------------------------------------------------------------------ */
 
 void gate_init(struct gate *g)
 {

@@ -66,7 +66,7 @@ static inline void support_mark(const char *file, int line)
 #define repeats(n) (n)
 #endif
 
-/* --- asserting ipk calls --------------------------------------------------------------- */
+/* --- asserting ipk calls ---------------------------------------------------------------------- */
 
 #define ck_ok(call)                                                                         \
 	do {                                                                                \
@@ -82,7 +82,7 @@ static inline void support_mark(const char *file, int line)
 			      ipk_errname(ck_err_r_), ck_err_r_, ipk_errname(ck_err_want_)); \
 	} while (0)
 
-/* --- suites ---------------------------------------------------------------------------- */
+/* --- suites ----------------------------------------------------------------------------------- */
 
 #define add_test(suite, test) add_test_seconds(suite, test, TEST_SECONDS)
 #define add_test_seconds(suite, test, seconds) \
@@ -102,7 +102,7 @@ int support_run(Suite *suite); /* the exit code of the program */
 		return support_run(make_suite()); \
 	}
 
-/* --- names and leaks ------------------------------------------------------------------- */
+/* --- names and leaks -------------------------------------------------------------------------- */
 
 /* A name no other test, process or run uses: "t-<pid of the runner>-<n>-<tag>". */
 enum { UNIQUE_NAME_BYTES = 64 };
@@ -126,7 +126,7 @@ struct leaks {
 struct leaks leaks_now(void);
 void ck_no_leaks(const struct leaks *before); /* children count too */
 
-/* --- facts and processes --------------------------------------------------------------- */
+/* --- facts and processes ---------------------------------------------------------------------- */
 
 /* Asks again and again until @fact holds; false when it still does not after @ms. */
 bool wait_until(bool (*fact)(void *arg), void *arg, int ms);

@@ -1,8 +1,8 @@
 /*
- * columns.c - what ls shows: one table drives the headings, the cells, the help and the
- * JSON, so that none of them can forget a column.
+ * columns.c - the columns of ls: one table drives the headings, the cells, the help and the
+ * JSON, so none of them can miss a column.
  *
- * A duplex pipe has two directions; its cells hold both numbers, as in 3+0.
+ * A duplex pipe has two directions; its cells show both numbers, as in 3+0.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -14,40 +14,40 @@
 #define CELL_BYTES 1024
 #define N_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-typedef uint64_t lane_number(const ipk_inspect_lane *lane);
+typedef uint64_t channel_number(const ipk_inspect_channel *channel);
 
-static uint64_t n_items(const ipk_inspect_lane *lane)
+static uint64_t n_items(const ipk_inspect_channel *channel)
 {
-	return lane->n_items;
+	return channel->n_items;
 }
 
-static uint64_t n_put(const ipk_inspect_lane *lane)
+static uint64_t n_put(const ipk_inspect_channel *channel)
 {
-	return lane->n_put;
+	return channel->n_put;
 }
 
-static uint64_t n_got(const ipk_inspect_lane *lane)
+static uint64_t n_got(const ipk_inspect_channel *channel)
 {
-	return lane->n_got;
+	return channel->n_got;
 }
 
-static uint64_t used_bytes(const ipk_inspect_lane *lane)
+static uint64_t used_bytes(const ipk_inspect_channel *channel)
 {
-	return lane->used_bytes;
+	return channel->used_bytes;
 }
 
-static uint64_t room_bytes(const ipk_inspect_lane *lane)
+static uint64_t room_bytes(const ipk_inspect_channel *channel)
 {
-	return lane->room_bytes;
+	return channel->room_bytes;
 }
 
-/* Of all lanes together; not known when it is not of one of them, or there is none. */
-static uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
+/* The sum over all channels; unknown when one is unknown, or there is no channel. */
+static uint64_t sum_of_channels(const ipk_inspect_object *o, channel_number *number)
 {
-	uint64_t sum = o->n_lanes > 0 ? 0 : IPK_INSPECT_UNKNOWN;
+	uint64_t sum = o->n_channels > 0 ? 0 : IPK_INSPECT_UNKNOWN;
 
-	for (size_t i = 0; i < o->n_lanes; i++) {
-		uint64_t n = number(ipk_inspect_lane_at(o, i));
+	for (size_t i = 0; i < o->n_channels; i++) {
+		uint64_t n = number(ipk_inspect_channel_at(o, i));
 
 		if (n == IPK_INSPECT_UNKNOWN)
 			return n;
@@ -56,16 +56,16 @@ static uint64_t sum_of_lanes(const ipk_inspect_object *o, lane_number *number)
 	return sum;
 }
 
-/* --- cells: as text, and as JSON --- */
+/* --- cells: as text, and as JSON -------------------------------------------------------------- */
 
-/* The numbers of all lanes, with + between them; - when there is none. */
-static void lanes_text(const ipk_inspect_object *o, lane_number *number, char *cell)
+/* The numbers of all channels, joined by +; "-" when there is no channel. */
+static void channels_text(const ipk_inspect_object *o, channel_number *number, char *cell)
 {
 	size_t at = 0;
 
 	snprintf(cell, CELL_BYTES, "-");
-	for (size_t i = 0; i < o->n_lanes; i++) {
-		uint64_t n = number(ipk_inspect_lane_at(o, i));
+	for (size_t i = 0; i < o->n_channels; i++) {
+		uint64_t n = number(ipk_inspect_channel_at(o, i));
 
 		if (n == IPK_INSPECT_UNKNOWN)
 			at += (size_t)snprintf(cell + at, CELL_BYTES - at, "%s-", i ? "+" : "");
@@ -105,18 +105,18 @@ static json_t *users_json(const ipk_inspect_object *o)
 	return json_number(o->n_users);
 }
 
-/* How full the fullest way through it is, in bytes; -1 when it does not count them. */
+/* The fill level of the fullest channel in bytes; -1 when bytes are not counted. */
 static int percent_full(const ipk_inspect_object *o)
 {
 	int most = -1;
 
-	for (size_t i = 0; i < o->n_lanes; i++) {
-		const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, i);
+	for (size_t i = 0; i < o->n_channels; i++) {
+		const ipk_inspect_channel *channel = ipk_inspect_channel_at(o, i);
 		int percent;
 
-		if (lane->room_bytes == IPK_INSPECT_UNKNOWN || lane->room_bytes == 0)
+		if (channel->room_bytes == IPK_INSPECT_UNKNOWN || channel->room_bytes == 0)
 			continue;
-		percent = (int)((double)lane->used_bytes * 100 / (double)lane->room_bytes);
+		percent = (int)((double)channel->used_bytes * 100 / (double)channel->room_bytes);
 		most = percent > most ? percent : most;
 	}
 	return most;
@@ -126,7 +126,7 @@ static void fill_text(const ipk_inspect_object *o, char *cell)
 {
 	int percent = percent_full(o);
 
-	lanes_text(o, n_items, cell);
+	channels_text(o, n_items, cell);
 	if (o->max_items > 0)
 		snprintf(cell + strlen(cell), CELL_BYTES - strlen(cell), "/%" PRIu64, o->max_items);
 	if (percent >= 0)
@@ -135,7 +135,7 @@ static void fill_text(const ipk_inspect_object *o, char *cell)
 
 static void state_text(const ipk_inspect_object *o, char *cell)
 {
-	if (o->n_lanes > 0)
+	if (o->n_channels > 0)
 		fill_text(o, cell);
 	else
 		state_word(o, cell, CELL_BYTES);
@@ -153,38 +153,38 @@ static json_t *fill_json(const ipk_inspect_object *o)
 {
 	json_t *fill;
 
-	if (o->n_lanes == 0)
+	if (o->n_channels == 0)
 		return json_null();
 	fill = json_object();
-	json_object_set_new(fill, "items", json_number(sum_of_lanes(o, n_items)));
+	json_object_set_new(fill, "items", json_number(sum_of_channels(o, n_items)));
 	json_object_set_new(fill, "max_items",
 			    o->max_items ? json_number(o->max_items) : json_null());
-	json_object_set_new(fill, "used_bytes", json_number(sum_of_lanes(o, used_bytes)));
-	json_object_set_new(fill, "room_bytes", json_number(sum_of_lanes(o, room_bytes)));
+	json_object_set_new(fill, "used_bytes", json_number(sum_of_channels(o, used_bytes)));
+	json_object_set_new(fill, "room_bytes", json_number(sum_of_channels(o, room_bytes)));
 	return fill;
 }
 
 static void put_text(const ipk_inspect_object *o, char *cell)
 {
-	lanes_text(o, n_put, cell);
+	channels_text(o, n_put, cell);
 }
 
 static json_t *put_json(const ipk_inspect_object *o)
 {
-	return json_number(sum_of_lanes(o, n_put));
+	return json_number(sum_of_channels(o, n_put));
 }
 
 static void get_text(const ipk_inspect_object *o, char *cell)
 {
-	lanes_text(o, n_got, cell);
+	channels_text(o, n_got, cell);
 }
 
 static json_t *get_json(const ipk_inspect_object *o)
 {
-	return json_number(sum_of_lanes(o, n_got));
+	return json_number(sum_of_channels(o, n_got));
 }
 
-/* How many wait for @what; the dead, whatever they waited for, when @what is NOTHING. */
+/* How many threads wait for @what; with NOTHING: how many of the waiters are dead. */
 static size_t count_waiters(const ipk_inspect_object *o, ipk_inspect_what what)
 {
 	size_t n = 0;
@@ -228,7 +228,7 @@ static json_t *error_json(const ipk_inspect_object *o)
 	return o->error ? json_string(ipk_errname(o->error)) : json_null();
 }
 
-/* --- the table --- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const struct column {
 	const char *key;     /* in JSON */
@@ -236,8 +236,8 @@ static const struct column {
 	const char *help;
 	void (*text)(const ipk_inspect_object *o, char *cell);
 	json_t *(*json)(const ipk_inspect_object *o);
-	bool is_right;  /* numbers stand to the right */
-	bool is_always; /* also of an object that cannot be read */
+	bool is_right;  /* numbers are right-aligned */
+	bool is_always; /* shown for unreadable objects too */
 } columns[] = {
 	{"kind", "KIND",
 	 "pipe, queue/ and fifo, lifo, priority or mq (POSIX), lock, value/, pool/, ...", kind_text,
@@ -245,12 +245,11 @@ static const struct column {
 	{"name", "NAME", "the name, or the label of an object without one", name_text, name_json,
 	 false, true},
 	{"users", "USERS", "processes that have it open", users_text, users_json, true, true},
-	{"state", "STATE",
-	 "items inside / limit, and how full its memory is; held or free; value; workers",
+	{"state", "STATE", "items queued / limit, memory used in %; held or free; value; workers",
 	 state_text, state_json, true, false},
-	{"put", "PUT", "messages ever put or sent", put_text, put_json, true, false},
-	{"get", "GET", "messages ever got or received", get_text, get_json, true, false},
-	{"waiting", "WAITING", "threads asleep, by what they wait for", waiting_text, waiting_json,
+	{"put", "PUT", "messages put or sent, in total", put_text, put_json, true, false},
+	{"get", "GET", "messages got or received, in total", get_text, get_json, true, false},
+	{"waiting", "WAITING", "blocked threads, by what they wait for", waiting_text, waiting_json,
 	 false, false},
 	{"fill", NULL, NULL, NULL, fill_json, false, false},
 	{"id", NULL, NULL, NULL, id_json, false, true},
@@ -278,7 +277,7 @@ json_t *columns_json(const ipk_inspect_object *o)
 	return row;
 }
 
-/* --- the printed table --- */
+/* --- the printed table ------------------------------------------------------------------------ */
 
 static bool is_shown(const struct column *c, const ipk_inspect_object *o)
 {
@@ -303,7 +302,7 @@ static void find_widths(const ipk_inspect *snap, int widths[N_OF(columns)])
 	}
 }
 
-/* The last column is never padded: no line ends in blanks. */
+/* The last column is not padded: no line ends in blanks. */
 static void print_cell(size_t i, const char *cell, int width)
 {
 	bool is_last = strcmp(columns[i].key, "waiting") == 0;

@@ -1,10 +1,11 @@
 /*
- * ipc_inspect.c - ipc-inspect: what ipk objects exist, who uses them and who waits.
+ * ipc_inspect.c - ipc-inspect: which ipk objects exist, who uses them and who waits.
  *
- * Thin on purpose: the library looks, this prints. Exit codes are a contract: 0 done,
- * 1 there is no such object or the system refused, 2 the command line is wrong.
+ * The library inspects, this program only prints. Exit codes are a contract: 0 success,
+ * 1 no such object or a system error, 2 wrong usage.
  */
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +24,12 @@ struct command {
 	bool version;
 };
 
-/* --- help --- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 static void print_help(FILE *out)
 {
-	fputs("usage: ipc-inspect ls [--json]            every ipk object on this machine\n"
-	      "       ipc-inspect show OBJECT [--json]   all about one, by name, label or id; "
+	fputs("usage: ipc-inspect ls [--json]            list all ipk objects on this machine\n"
+	      "       ipc-inspect show OBJECT [--json]   one object, by name, label or id; "
 	      "pools and\n"
 	      "                                          children also by the pid of their "
 	      "process\n"
@@ -39,14 +40,15 @@ static void print_help(FILE *out)
 	      "it\n"
 	      "       ipc-inspect --help | --version\n"
 	      "\n"
-	      "Looks only: nothing is written, locked or held up, so it is safe on programs that\n"
-	      "hang. Processes of other users are seen only by root.\n"
+	      "Read-only: it writes nothing and takes no lock, so it is safe on programs that "
+	      "hang.\n"
+	      "Only root can see the processes of other users.\n"
 	      "\n"
-	      "Columns of ls (a duplex pipe has two numbers, one a direction):\n",
+	      "Columns of ls (a duplex pipe has two numbers, one per direction):\n",
 	      out);
 	columns_help(out);
 	fputs("\n"
-	      "Exit code: 0 done, 1 no such object or the system refused, 2 wrong command line.\n",
+	      "Exit code: 0 success, 1 no such object or a system error, 2 wrong usage.\n",
 	      out);
 }
 
@@ -54,14 +56,14 @@ static int usage(const char *problem, const char *word)
 {
 	fprintf(stderr, "ipc-inspect: %s%s%s%s\n", problem, word ? " '" : "", word ? word : "",
 		word ? "'" : "");
-	fputs("hint: ipc-inspect ls lists everything; ipc-inspect --help tells the rest\n", stderr);
+	fputs("hint: ipc-inspect ls lists all objects; see also ipc-inspect --help\n", stderr);
 	return EXIT_USAGE;
 }
 
-/* --- output --- */
+/* --- output ----------------------------------------------------------------------------------- */
 
-/* Whoever reads may have seen enough (head, a pager): that is no failure. */
-static int finish(int code)
+/* The reader (head, a pager) may close the pipe early: that is not an error. */
+static int flush_output(int code)
 {
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
 		return code;
@@ -83,7 +85,7 @@ static int print_json(const ipk_inspect *snap, json_t *(*to_json)(const ipk_insp
 	json_decref(all);
 	putchar('\n');
 	if (r < 0 && !ferror(stdout)) {
-		fputs("ipc-inspect: no memory\n", stderr);
+		fputs("ipc-inspect: out of memory\n", stderr);
 		return EXIT_NOT_FOUND;
 	}
 	return EXIT_DONE;
@@ -94,11 +96,10 @@ static void print_hidden(const ipk_inspect *snap)
 	size_t n = ipk_inspect_n_hidden(snap);
 
 	if (n > 0)
-		printf("%zu process%s may not be looked into by this user\n", n,
-		       n == 1 ? "" : "es");
+		printf("%zu process%s not accessible to this user\n", n, n == 1 ? "" : "es");
 }
 
-/* --- verbs --- */
+/* --- verbs ------------------------------------------------------------------------------------ */
 
 static int do_ls(const ipk_inspect *snap, const struct command *c)
 {
@@ -115,9 +116,9 @@ static int do_show(const ipk_inspect *snap, const struct command *c)
 		fprintf(stderr, "ipc-inspect: no object has the name, label or id '%s'\n",
 			c->object);
 		if (ipk_inspect_n_hidden(snap) > 0)
-			fputs("hint: it may be another user's: try as root\n", stderr);
+			fputs("hint: it may belong to another user: try as root\n", stderr);
 		else
-			fputs("hint: ipc-inspect ls lists what there is\n", stderr);
+			fputs("hint: ipc-inspect ls lists all objects\n", stderr);
 		return EXIT_NOT_FOUND;
 	}
 	if (c->json)
@@ -131,17 +132,17 @@ static int do_show(const ipk_inspect *snap, const struct command *c)
 	return EXIT_DONE;
 }
 
-/* A hint that helps, for each way in which finding a manager fails. */
+/* Prints the error and a hint that fits it. */
 static int no_manager(const struct command *c, int error)
 {
-	fprintf(stderr, "ipc-inspect: cannot look at manager %s: %s: %s\n",
+	fprintf(stderr, "ipc-inspect: cannot inspect manager %s: %s: %s\n",
 		c->object ? c->object : "(the only one)", ipk_errname(error), ipk_strerror(error));
 	if (error == -ENOTUNIQ)
-		fputs("hint: there are several: say the address, the label or a pid\n", stderr);
+		fputs("hint: there are several: give the address, the label or a pid\n", stderr);
 	else if (error == -ENOENT)
-		fputs("hint: ipc-inspect ls lists those on this machine that you may look at; a\n"
-		      "      server elsewhere tells about itself by redis-cli INFO and CLIENT "
-		      "LIST\n",
+		fputs("hint: ipc-inspect ls lists the managers on this machine that are "
+		      "accessible; for\n"
+		      "      a remote server use redis-cli INFO and CLIENT LIST\n",
 		      stderr);
 	return EXIT_NOT_FOUND;
 }
@@ -156,15 +157,15 @@ static int run_manager(const struct command *c)
 		return no_manager(c, r);
 	if (!c->json) {
 		manager_text(snap);
-		return finish(EXIT_DONE);
+		return flush_output(EXIT_DONE);
 	}
 	json = manager_json(snap);
 	if (!json || json_dumpf(json, stdout, JSON_STYLE) < 0)
-		fputs("ipc-inspect: no memory\n", stderr);
+		fputs("ipc-inspect: out of memory\n", stderr);
 	putchar('\n');
 	r = json ? EXIT_DONE : EXIT_NOT_FOUND;
 	json_decref(json);
-	return finish(r);
+	return flush_output(r);
 }
 
 static int run_objects(const struct command *c)
@@ -173,11 +174,11 @@ static int run_objects(const struct command *c)
 	int r = ipk_inspect_scan(IPK_INSPECT(.match = c->object), &snap);
 
 	if (r < 0) {
-		fprintf(stderr, "ipc-inspect: cannot look: %s: %s\n", ipk_errname(r),
+		fprintf(stderr, "ipc-inspect: cannot scan: %s: %s\n", ipk_errname(r),
 			ipk_strerror(r));
 		return EXIT_NOT_FOUND;
 	}
-	return finish(c->object ? do_show(snap, c) : do_ls(snap, c));
+	return flush_output(c->object ? do_show(snap, c) : do_ls(snap, c));
 }
 
 static int run(const struct command *c)
@@ -187,50 +188,62 @@ static int run(const struct command *c)
 	return run_objects(c);
 }
 
-/* --- the command line --- */
+/* --- the command line ------------------------------------------------------------------------- */
 
-/* EXIT_DONE, or EXIT_USAGE after saying why. */
-static int parse(int argc, char **argv, struct command *ret)
+/* EXIT_DONE, or EXIT_USAGE after an error message. */
+static int take_word(struct command *c, const char *word)
 {
-	struct command c = {0};
-	bool only_words = false;
-
-	for (int i = 1; i < argc; i++) {
-		const char *word = argv[i];
-
-		if (!only_words && strcmp(word, "--") == 0)
-			only_words = true;
-		else if (!only_words && strcmp(word, "--json") == 0)
-			c.json = true;
-		else if (!only_words && (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0))
-			c.help = true;
-		else if (!only_words && strcmp(word, "--version") == 0)
-			c.version = true;
-		else if (!only_words && word[0] == '-')
-			return usage("there is no option", word);
-		else if (!c.verb)
-			c.verb = word;
-		else if (!c.object &&
-			 (strcmp(c.verb, "show") == 0 || strcmp(c.verb, "manager") == 0))
-			c.object = word;
-		else
-			return usage("one word too many:", word);
-	}
-	*ret = c;
+	if (!c->verb)
+		c->verb = word;
+	else if (!c->object && (strcmp(c->verb, "show") == 0 || strcmp(c->verb, "manager") == 0))
+		c->object = word;
+	else
+		return usage("unexpected argument", word);
 	return EXIT_DONE;
 }
 
-static int check(const struct command *c)
+/* "-": getopt returns operands in order, so those after "--" can be told from those before. */
+static int parse(int argc, char **argv, struct command *c)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{0},
+	};
+	int at, letter, code = EXIT_DONE;
+
+	opterr = 0;
+	while (at = optind, (letter = getopt_long(argc, argv, "-h", options, NULL)) != -1) {
+		if (letter == 'j')
+			c->json = true;
+		else if (letter == 'h')
+			c->help = true;
+		else if (letter == 'v')
+			c->version = true;
+		else if (letter == 1 && optarg[0] != '-')
+			code = take_word(c, optarg);
+		else
+			code = usage("unknown option", argv[at]);
+		if (code != EXIT_DONE)
+			return code;
+	}
+	while (code == EXIT_DONE && optind < argc)
+		code = take_word(c, argv[optind++]);
+	return code;
+}
+
+static int check_arguments(const struct command *c)
 {
 	if (c->help || c->version)
 		return EXIT_DONE;
 	if (!c->verb)
-		return usage("what is to be done?", NULL);
+		return usage("missing command", NULL);
 	if (strcmp(c->verb, "ls") != 0 && strcmp(c->verb, "show") != 0 &&
 	    strcmp(c->verb, "manager") != 0)
-		return usage("there is no verb", c->verb);
+		return usage("unknown command", c->verb);
 	if (strcmp(c->verb, "show") == 0 && !c->object)
-		return usage("show what? A name, label or id is missing", NULL);
+		return usage("show: missing name, label or id", NULL);
 	return EXIT_DONE;
 }
 
@@ -239,9 +252,9 @@ int main(int argc, char **argv)
 	struct command c = {0};
 	int code = parse(argc, argv, &c);
 
-	signal(SIGXFSZ, SIG_IGN); /* output over RLIMIT_FSIZE is an error to tell */
+	signal(SIGXFSZ, SIG_IGN); /* report output over RLIMIT_FSIZE as an error */
 	if (code == EXIT_DONE)
-		code = check(&c);
+		code = check_arguments(&c);
 	if (code != EXIT_DONE)
 		return code;
 	if (!c.help && !c.version)
@@ -251,5 +264,5 @@ int main(int argc, char **argv)
 	else
 		printf("ipc-inspect %d.%d.%d\n", IPK_VERSION_MAJOR, IPK_VERSION_MINOR,
 		       IPK_VERSION_PATCH);
-	return finish(EXIT_DONE);
+	return flush_output(EXIT_DONE);
 }

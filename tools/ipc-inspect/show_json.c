@@ -1,4 +1,4 @@
-/* show_json.c - all about one object, for programs: the public structs field by field. */
+/* show_json.c - everything about one object as JSON: the public structs field by field. */
 #include "ipc_inspect.h"
 
 json_t *json_number(uint64_t n)
@@ -9,7 +9,7 @@ json_t *json_number(uint64_t n)
 	return n > INT64_MAX ? json_real((double)n) : json_integer((json_int_t)n);
 }
 
-/* Of a limit 0 means that there is none, of a pid that it is not known. */
+/* 0 is null: no limit, or an unknown pid. */
 static json_t *json_unless_0(uint64_t n)
 {
 	return n ? json_number(n) : json_null();
@@ -25,16 +25,16 @@ static void set(json_t *object, const char *key, json_t *value)
 	json_object_set_new(object, key, value);
 }
 
-static json_t *json_lane(const ipk_inspect_lane *lane)
+static json_t *json_channel(const ipk_inspect_channel *channel)
 {
 	json_t *object = json_object();
 
-	set(object, "items", json_number(lane->n_items));
-	set(object, "message_bytes", json_number(lane->message_bytes));
-	set(object, "used_bytes", json_number(lane->used_bytes));
-	set(object, "room_bytes", json_number(lane->room_bytes));
-	set(object, "put", json_number(lane->n_put));
-	set(object, "got", json_number(lane->n_got));
+	set(object, "items", json_number(channel->n_items));
+	set(object, "message_bytes", json_number(channel->message_bytes));
+	set(object, "used_bytes", json_number(channel->used_bytes));
+	set(object, "room_bytes", json_number(channel->room_bytes));
+	set(object, "put", json_number(channel->n_put));
+	set(object, "got", json_number(channel->n_got));
 	return object;
 }
 
@@ -65,19 +65,19 @@ static json_t *json_user(const ipk_inspect_user *user)
 
 static void add_lists(json_t *object, const ipk_inspect_object *o)
 {
-	json_t *users = json_array(), *lanes = json_array();
+	json_t *users = json_array(), *channels = json_array();
 	json_t *holders = json_array(), *waiters = json_array();
 
 	for (size_t i = 0; i < o->n_users; i++)
 		json_array_append_new(users, json_user(ipk_inspect_user_at(o, i)));
-	for (size_t i = 0; i < o->n_lanes; i++)
-		json_array_append_new(lanes, json_lane(ipk_inspect_lane_at(o, i)));
+	for (size_t i = 0; i < o->n_channels; i++)
+		json_array_append_new(channels, json_channel(ipk_inspect_channel_at(o, i)));
 	for (size_t i = 0; i < o->n_holders; i++)
 		json_array_append_new(holders, json_thread(ipk_inspect_holder_at(o, i), "holds"));
 	for (size_t i = 0; i < o->n_waiters; i++)
 		json_array_append_new(waiters, json_thread(ipk_inspect_waiter_at(o, i), "for"));
 	set(object, "users", users);
-	set(object, "lanes", lanes);
+	set(object, "channels", channels);
 	set(object, "holders", holders);
 	set(object, "waiters", waiters);
 }
@@ -159,7 +159,7 @@ static void add_state(json_t *object, const ipk_inspect_object *o)
 		processes_json(object, o);
 		break;
 	default:
-		if (o->n_lanes > 0)
+		if (o->n_channels > 0)
 			add_flow(object, o);
 	}
 	set(object, "creator_pid", json_unless_0(o->creator_pid));

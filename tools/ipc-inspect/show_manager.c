@@ -1,9 +1,9 @@
-/* show_manager.c - a manager: what it holds, who is connected and who waits. */
+/* show_manager.c - a manager: its objects, its clients, and which clients are blocked. */
 #include <string.h>
 
 #include "ipc_inspect.h"
 
-/* --- for people --- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void print_age(int64_t ms)
 {
@@ -18,24 +18,25 @@ static void print_age(int64_t ms)
 static void print_summary(const ipk_manager_summary *s)
 {
 	printf("manager %s  %s\n", s->label, s->address);
-	printf("  server      pid %d, %s, since ", (int)s->server_pid,
+	printf("  server      pid %d, %s, started ", (int)s->server_pid,
 	       !s->is_alive    ? "DEAD (clients still have its memory)"
 	       : s->is_stopped ? "STOPPED by a signal or a debugger"
 			       : "running");
 	print_age(s->age_ms);
-	printf("\n  keys        %llu, in ", (unsigned long long)s->n_keys);
+	printf(" ago\n  keys        %llu, in ", (unsigned long long)s->n_keys);
 	print_bytes(s->used_bytes);
 	if (s->max_bytes != 0) {
 		printf(" of ");
 		print_bytes(s->max_bytes);
 	}
-	printf("\n  clients     %llu now, %llu ever, %llu refused\n",
+	printf("\n  clients     %llu connected, %llu total, %llu refused\n",
 	       (unsigned long long)s->n_clients, (unsigned long long)s->n_connections,
 	       (unsigned long long)s->n_refused);
-	printf("  commands    %llu/s; %llu ever, %llu of them over shared memory; %llu slow\n",
+	printf("  commands    %llu/s; %llu total, %llu of them over shared memory; %llu slow\n",
 	       (unsigned long long)s->commands_per_second, (unsigned long long)s->n_commands,
 	       (unsigned long long)s->n_local, (unsigned long long)s->n_slow);
-	printf("  log         %s\n", s->log[0] ? s->log : "none: all is lost with the server");
+	printf("  log         %s\n",
+	       s->log[0] ? s->log : "none: data is lost when the server exits");
 }
 
 static void print_client(const ipk_manager_client *c)
@@ -44,11 +45,11 @@ static void print_client(const ipk_manager_client *c)
 	       c->name[0] ? c->name : "-", c->command[0] ? c->command : "-",
 	       (unsigned long long)c->n_commands);
 	if (c->waits_for[0]) {
-		printf("  waits for %s since ", c->waits_for);
+		printf("  blocked on %s for ", c->waits_for);
 		print_age(c->waits_ms);
 	}
 	if (c->out_bytes > 0)
-		printf("  has %llu bytes to read", (unsigned long long)c->out_bytes);
+		printf("  %llu bytes unread", (unsigned long long)c->out_bytes);
 	putchar('\n');
 }
 
@@ -58,7 +59,8 @@ static void print_clients(const ipk_manager_snapshot *snap)
 
 	if (!ipk_manager_snapshot_client(snap, 0))
 		return;
-	printf("\n  CLIENT  %-22s %-12s %-16s %10s\n", "FROM", "NAME", "LAST COMMAND", "COMMANDS");
+	printf("\n  CLIENT  %-22s %-12s %-16s %10s\n", "ADDRESS", "NAME", "LAST COMMAND",
+	       "COMMANDS");
 	for (size_t i = 0; (c = ipk_manager_snapshot_client(snap, i)); i++)
 		print_client(c);
 }
@@ -69,7 +71,7 @@ static void print_state(const ipk_manager_object *o)
 		printf("  held by client %llu", (unsigned long long)o->holder);
 		if (o->holder_pid != 0)
 			printf(" (pid %d)", (int)o->holder_pid);
-		printf(" since ");
+		printf(" for ");
 		print_age(o->held_ms);
 	}
 	if (o->n_waiters > 0)
@@ -77,7 +79,7 @@ static void print_state(const ipk_manager_object *o)
 	if (o->n_unfinished > 0)
 		printf("  %llu unfinished", (unsigned long long)o->n_unfinished);
 	if (o->ttl_ms >= 0) {
-		printf("  gone in ");
+		printf("  expires in ");
 		print_age(o->ttl_ms);
 	}
 }
@@ -123,7 +125,7 @@ void manager_text(const ipk_manager_snapshot *snap)
 	print_slow(snap);
 }
 
-/* --- for programs --- */
+/* --- for programs ----------------------------------------------------------------------------- */
 
 static json_t *text_or_null(const char *text)
 {

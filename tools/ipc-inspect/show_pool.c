@@ -1,6 +1,6 @@
 /*
- * show_pool.c - pools and the children of processes, for people and as JSON: who works at
- * what and since when, what waits, what failed and of what, and what to do about it.
+ * show_pool.c - pools and the children of processes, as text and as JSON: which worker runs
+ * what and for how long, what is queued, what failed and why, and what to do about it.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static const char *s_of(uint64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* --- in a word --- */
+/* --- in a word -------------------------------------------------------------------------------- */
 
 void pool_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 {
@@ -27,28 +27,28 @@ void processes_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 	snprintf(buf, buf_bytes, "%zu running, %" PRIu64 " started", o->n_alive, o->n_started);
 }
 
-/* --- a pool, for people --- */
+/* --- a pool, for people ----------------------------------------------------------------------- */
 
 static void print_since(int64_t ns)
 {
 	if (ns < 0)
 		return;
-	fputs(" since ", stdout);
+	fputs(" for ", stdout);
 	print_duration(ns);
 }
 
-/* What there is of each cause. */
+/* A line for each cause of failure that occurred. */
 static void print_failures(const ipk_progress *p)
 {
 	const struct {
 		uint64_t n;
 		const char *text;
 	} causes[] = {
-		{p->n_task_errors, "by an error of their own"},
-		{p->n_died, "because their worker died"},
-		{p->n_timeouts, "because they ran too long"},
-		{p->n_quarantined, "because such ones kept killing workers"},
-		{p->n_too_large, "because their result was too large"},
+		{p->n_task_errors, "by task error"},
+		{p->n_died, "by worker death"},
+		{p->n_timeouts, "by timeout"},
+		{p->n_quarantined, "by quarantine: such tasks kept killing workers"},
+		{p->n_too_large, "by too large a result"},
 	};
 	const char *word = "failed";
 
@@ -69,12 +69,11 @@ static void print_progress(const ipk_inspect_object *o, const ipk_progress *p)
 	       p->n_done, p->n_failed, p->n_cancelled, p->n_running, p->n_queued, p->n_submitted);
 	if (o->n_ready + o->n_backlog > 0) {
 		print_word("queue");
-		printf("%" PRIu64 " that workers can see, %" PRIu64 " beyond\n", o->n_ready,
-		       o->n_backlog);
+		printf("%" PRIu64 " ready, %" PRIu64 " in the backlog\n", o->n_ready, o->n_backlog);
 	}
 	print_failures(p);
 	if (p->n_retried > 0 || p->n_replaced > 0) {
-		print_word("mended");
+		print_word("recovery");
 		printf("%" PRIu64 " task%s retried, %" PRIu32 " worker%s replaced\n", p->n_retried,
 		       s_of(p->n_retried), p->n_replaced, s_of(p->n_replaced));
 	}
@@ -99,7 +98,7 @@ static void print_worker(const ipk_inspect_worker *w)
 	else if (w->pid != 0)
 		printf("process %" PRIu32 " (%s) ", w->pid, w->comm);
 	if (w->is_gone)
-		printf("died when %s", ipk_inspect_worker_state_name(w->state));
+		printf("died while %s", ipk_inspect_worker_state_name(w->state));
 	else
 		fputs(ipk_inspect_worker_state_name(w->state), stdout);
 	if (w->state == IPK_INSPECT_BUSY)
@@ -108,8 +107,8 @@ static void print_worker(const ipk_inspect_worker *w)
 	if (w->is_stopped)
 		fputs("; STOPPED", stdout);
 	if (w->state == IPK_INSPECT_FAILED)
-		printf(": its initializer gave %d", w->code);
-	printf("; did %" PRIu64 "\n", w->n_done);
+		printf(": initializer returned %d", w->code);
+	printf("; %" PRIu64 " done\n", w->n_done);
 }
 
 void pool_text(const ipk_inspect_object *o)
@@ -121,8 +120,8 @@ void pool_text(const ipk_inspect_object *o)
 	if (o->shutdown != 0) {
 		print_word("shutdown");
 		puts(o->shutdown == IPK_DRAIN
-			     ? "draining: no more tasks, workers end after the last"
-			     : "now: workers end after their present task");
+			     ? "draining: new tasks refused, workers exit after the last one"
+			     : "now: workers exit after their current task");
 	}
 	for (size_t i = 0; i < o->n_workers; i++) {
 		print_word(i == 0 ? "workers" : "");
@@ -130,18 +129,18 @@ void pool_text(const ipk_inspect_object *o)
 	}
 }
 
-/* --- children, for people --- */
+/* --- children, for people --------------------------------------------------------------------- */
 
 static void print_end(const ipk_inspect_child *c)
 {
 	const ipk_process_status *s = &c->status;
 
 	if (s->signal != 0)
-		printf(" ended by signal %d%s%s", s->signal, s->core ? ", core dumped" : "",
-		       s->is_oom ? ", memory ran out" : "");
+		printf(" terminated by signal %d%s%s", s->signal, s->core ? ", core dumped" : "",
+		       s->is_oom ? ", out of memory" : "");
 	else
 		printf(" exited with %d", s->exit_code);
-	printf("; processor %.2f s, memory ", (double)(s->user_ns + s->system_ns) / 1e9);
+	printf("; CPU %.2f s, memory ", (double)(s->user_ns + s->system_ns) / 1e9);
 	print_bytes(s->max_rss_bytes);
 }
 
@@ -151,13 +150,13 @@ static void print_child(const ipk_inspect_child *c)
 	       ipk_inspect_start_method_name(c->start_method),
 	       c->flags & IPK_PROCESS_DAEMON ? ", daemon" : "");
 	if (c->is_zombie)
-		fputs(" ended, its parent has not looked", stdout);
+		fputs(" zombie, not yet reaped by its parent", stdout);
 	else if (c->is_running)
-		fputs(c->is_stopped ? " STOPPED, runs" : " runs", stdout);
+		fputs(c->is_stopped ? " STOPPED, alive" : " running", stdout);
 	else if (c->is_known)
 		print_end(c);
 	else
-		fputs(" nobody knows how it ended", stdout);
+		fputs(" exit status unknown", stdout);
 	if (c->is_running && !c->is_zombie)
 		print_since(c->age_ns);
 	if (c->ended_ns >= 0) {
@@ -184,7 +183,7 @@ void hints_text(const ipk_inspect_object *o)
 	}
 }
 
-/* --- as JSON --- */
+/* --- as JSON ---------------------------------------------------------------------------------- */
 
 static json_t *text_or_null(const char *text)
 {

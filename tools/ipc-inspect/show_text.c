@@ -1,6 +1,6 @@
 /*
- * show_text.c - all about one object, for people: a line a fact, and the conclusion drawn
- * where there is one (who holds a lock others wait for, who died, what happens next).
+ * show_text.c - everything about one object as text: one fact per line, with the conclusion
+ * where there is one (who holds a lock that others wait for, who died, what happens next).
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -37,24 +37,24 @@ void print_duration(int64_t ns)
 		printf("%.1f h", seconds / 3600);
 }
 
-/* --- what it is --- */
+/* --- what it is ------------------------------------------------------------------------------- */
 
 static void print_heading(const ipk_inspect_object *o)
 {
 	printf("%s %s\n", ipk_inspect_kind_name(o), o->name);
 	print_word("id");
 	printf("%" PRIu64 ", of user %" PRIu32 "%s\n", o->id, o->uid,
-	       o->is_unlinked ? ", its name is gone: only its users have it"
+	       o->is_unlinked ? ", unlinked: only its users still have it"
 	       : o->is_named  ? ", named"
 			      : ", anonymous");
 }
 
-/* In brackets is its name, whatever that is, also none; only what is outside is our word. */
+/* A process may choose its name: it stands in parentheses, our own words stand outside. */
 static void print_process(uint32_t pid, const char *name, bool is_gone)
 {
 	printf("process %" PRIu32, pid);
 	if (is_gone)
-		fputs(", gone", stdout);
+		fputs(", dead", stdout);
 	else if (name)
 		printf(" (%s)", name);
 }
@@ -67,7 +67,7 @@ static void print_origin(const ipk_inspect_object *o)
 		putchar('\n');
 	}
 	if (o->creator_pid != 0) {
-		print_word("made");
+		print_word("created");
 		printf("by ");
 		print_process(o->creator_pid, o->is_foreign ? NULL : o->creator,
 			      o->creator_is_gone);
@@ -80,68 +80,68 @@ static void print_origin(const ipk_inspect_object *o)
 	}
 	if (o->is_foreign) {
 		print_word("");
-		puts("in another pid namespace: the pids it keeps are those of that one");
+		puts("in another pid namespace: its pids are those of that namespace");
 	}
 }
 
-/* --- how full it is --- */
+/* --- how full it is --------------------------------------------------------------------------- */
 
-static void print_lane(const ipk_inspect_object *o, size_t i)
+static void print_channel(const ipk_inspect_object *o, size_t i)
 {
-	const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, i);
+	const ipk_inspect_channel *channel = ipk_inspect_channel_at(o, i);
 
-	print_word(o->n_lanes == 1 ? "inside" : i == 0 ? "there" : "back");
-	printf("%" PRIu64 " item%s", lane->n_items, lane->n_items == 1 ? "" : "s");
+	print_word(o->n_channels == 1 ? "queued" : i == 0 ? "forward" : "backward");
+	printf("%" PRIu64 " item%s", channel->n_items, channel->n_items == 1 ? "" : "s");
 	if (o->max_items > 0)
 		printf(" of %" PRIu64, o->max_items);
-	if (lane->message_bytes != IPK_INSPECT_UNKNOWN) {
+	if (channel->message_bytes != IPK_INSPECT_UNKNOWN) {
 		fputs(", ", stdout);
-		print_bytes(lane->message_bytes);
+		print_bytes(channel->message_bytes);
 	}
 	if (o->max_bytes > 0) {
 		fputs(" of ", stdout);
 		print_bytes(o->max_bytes);
 	}
-	if (lane->room_bytes != IPK_INSPECT_UNKNOWN) {
+	if (channel->room_bytes != IPK_INSPECT_UNKNOWN) {
 		fputs("; memory ", stdout);
-		print_bytes(lane->used_bytes);
+		print_bytes(channel->used_bytes);
 		fputs(" of ", stdout);
-		print_bytes(lane->room_bytes);
+		print_bytes(channel->room_bytes);
 	}
-	if (lane->n_put != IPK_INSPECT_UNKNOWN)
-		printf("; put %" PRIu64 ", got %" PRIu64, lane->n_put, lane->n_got);
+	if (channel->n_put != IPK_INSPECT_UNKNOWN)
+		printf("; put %" PRIu64 ", got %" PRIu64, channel->n_put, channel->n_got);
 	putchar('\n');
 }
 
 static void print_flow(const ipk_inspect_object *o)
 {
-	for (size_t i = 0; i < o->n_lanes; i++)
-		print_lane(o, i);
+	for (size_t i = 0; i < o->n_channels; i++)
+		print_channel(o, i);
 	print_word("limit");
 	print_bytes(o->max_message_bytes);
-	puts(" a message");
+	puts(" per message");
 	if (o->n_leased > 0) {
 		print_word("loans");
-		printf("%" PRIu64 " out on loan\n", o->n_leased);
+		printf("%" PRIu64 " outstanding\n", o->n_leased);
 	}
 	if (o->kind == IPK_INSPECT_QUEUE && o->n_unfinished != IPK_INSPECT_UNKNOWN) {
-		print_word("undone");
-		printf("%" PRIu64 " put and not marked done\n", o->n_unfinished);
+		print_word("pending");
+		printf("%" PRIu64 " put but not marked done\n", o->n_unfinished);
 	}
 	if (o->shutdown != 0) {
 		print_word("shutdown");
-		puts(o->shutdown == IPK_DRAIN ? "draining: no more puts, gets until it is empty"
-					      : "now: no more puts and gets");
+		puts(o->shutdown == IPK_DRAIN ? "draining: puts refused, gets until it is empty"
+					      : "now: puts and gets refused");
 	}
 	if (o->needs_repair) {
 		print_word("repair");
-		puts("a user died inside; the next call puts it in order");
+		puts("a user died inside a call; the next call repairs it");
 	}
 }
 
 static void print_state(const ipk_inspect_object *o)
 {
-	if (o->n_lanes > 0) {
+	if (o->n_channels > 0) {
 		print_flow(o);
 		return;
 	}
@@ -154,17 +154,17 @@ static void print_state(const ipk_inspect_object *o)
 		processes_text(o);
 	if (o->needs_repair) {
 		print_word("repair");
-		puts("a writer died having it, and none has written since");
+		puts("a writer died while it held the lock; no writer has locked it since");
 	}
 }
 
-/* --- who --- */
+/* --- who -------------------------------------------------------------------------------------- */
 
 static void print_thread(const ipk_inspect_thread *t, const char *word)
 {
 	printf("%s %" PRIu32, word, t->tid);
 	if (t->is_gone)
-		fputs(", gone,", stdout);
+		fputs(", dead,", stdout);
 	else if (*t->comm)
 		printf(" (%s)", t->comm);
 	if (t->pid != 0 && t->pid != t->tid)
@@ -176,11 +176,11 @@ static void print_held(const ipk_inspect_thread *t)
 	const char *what = ipk_inspect_what_name(t->what);
 
 	if (t->what == IPK_INSPECT_TOKEN)
-		printf(" has %" PRIu32 " %s%s\n", t->n_times, what, t->n_times == 1 ? "" : "s");
+		printf(" holds %" PRIu32 " %s%s\n", t->n_times, what, t->n_times == 1 ? "" : "s");
 	else if (t->n_times > 1)
-		printf(" has the %s %" PRIu32 " times\n", what, t->n_times);
+		printf(" holds the %s %" PRIu32 " times\n", what, t->n_times);
 	else
-		printf(" has the %s\n", what);
+		printf(" holds the %s\n", what);
 }
 
 static void print_holders(const ipk_inspect_object *o)
@@ -188,7 +188,7 @@ static void print_holders(const ipk_inspect_object *o)
 	for (size_t i = 0; i < o->n_holders; i++) {
 		const ipk_inspect_thread *t = ipk_inspect_holder_at(o, i);
 
-		print_word(i == 0 ? "holds" : "");
+		print_word(i == 0 ? "holder" : "");
 		print_thread(t, t->what == IPK_INSPECT_TOKEN ? "process" : "thread");
 		print_held(t);
 	}
@@ -199,12 +199,12 @@ static void print_waiters(const ipk_inspect_object *o)
 	for (size_t i = 0; i < o->n_waiters; i++) {
 		const ipk_inspect_thread *t = ipk_inspect_waiter_at(o, i);
 
-		print_word(i == 0 ? "waits" : "");
+		print_word(i == 0 ? "waiter" : "");
 		print_thread(t, "thread");
-		printf(" %s for %s", t->is_gone ? "waited" : "waits",
+		printf(" %s %s", t->is_gone ? "was blocked on" : "blocked on",
 		       ipk_inspect_what_name(t->what));
 		if (t->since_ns >= 0 && !t->is_gone) {
-			fputs(" since ", stdout);
+			fputs(" for ", stdout);
 			print_duration(t->since_ns);
 		}
 		putchar('\n');
@@ -215,7 +215,7 @@ static void print_users(const ipk_inspect_object *o)
 {
 	print_word("users");
 	if (o->n_users == 0)
-		puts("none that can be seen");
+		puts("none visible");
 	for (size_t i = 0; i < o->n_users; i++) {
 		const ipk_inspect_user *user = ipk_inspect_user_at(o, i);
 

@@ -1,4 +1,4 @@
-/* state.c - locks, values and the like: what they are in, in a word, a line, or JSON. */
+/* state.c - the state of locks, values and other small objects: a word, a line, or JSON. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ void print_bytes(uint64_t n_bytes)
 	fputs(text, stdout);
 }
 
-/* --- in a word --- */
+/* --- in a word -------------------------------------------------------------------------------- */
 
 static void lock_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 {
@@ -61,7 +61,7 @@ static void once_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 	const ipk_inspect_thread *t = ipk_inspect_holder_at(o, 0);
 
 	if (t && !o->is_set)
-		snprintf(buf, buf_bytes, "runs %" PRIu32, t->tid);
+		snprintf(buf, buf_bytes, "running %" PRIu32, t->tid);
 	else
 		snprintf(buf, buf_bytes, o->is_set ? "done" : "not done");
 }
@@ -114,7 +114,7 @@ void state_word(const ipk_inspect_object *o, char *buf, size_t buf_bytes)
 	}
 }
 
-/* --- in a line --- */
+/* --- in a line -------------------------------------------------------------------------------- */
 
 static void print_items(const ipk_inspect_object *o)
 {
@@ -151,12 +151,11 @@ void state_print(const ipk_inspect_object *o)
 		printf("%" PRIu64 " token%s", o->n_tokens, o->n_tokens == 1 ? "" : "s");
 		if (o->max_tokens > 0)
 			printf(" of %" PRIu64, o->max_tokens);
-		fputs(" to be had", stdout);
+		fputs(" available", stdout);
 		break;
 	case IPK_INSPECT_BARRIER:
 		printf("%s%" PRIu64 " of %" PRIu64 " parties arrived",
-		       o->is_broken ? "broken until it is reset; " : "", o->n_arrived,
-		       o->n_parties);
+		       o->is_broken ? "broken until reset; " : "", o->n_arrived, o->n_parties);
 		break;
 	case IPK_INSPECT_VALUE:
 		print_value(o);
@@ -172,9 +171,9 @@ void state_print(const ipk_inspect_object *o)
 		fputs(o->has_lock ? "; with a lock" : "; without a lock", stdout);
 }
 
-/* --- as JSON --- */
+/* --- as JSON ---------------------------------------------------------------------------------- */
 
-/* JSON has neither nan nor inf: those are strings, as are characters and structs. */
+/* JSON has neither nan nor inf: they become strings, as characters and structs do. */
 static json_t *json_float(const char *text)
 {
 	double value = strtod(text, NULL);

@@ -1,12 +1,13 @@
 /*
  * ipc_manager.c - ipc-manager: the server of shared dicts, lists, locks and queues, as a daemon.
  *
- * Thin on purpose: the library serves, this reads a command line, says what went wrong and
- * turns SIGTERM into a clean end. It stays in the foreground. Exit codes are a contract: 0 it
- * was ended, 1 it could not begin or go on, 2 the command line is wrong.
+ * The library serves; this program parses the command line, reports errors and turns SIGTERM
+ * into a clean shutdown. It stays in the foreground. Exit codes are a contract: 0 terminated on
+ * request, 1 could not start or continue, 2 wrong usage.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,29 +33,30 @@ struct command {
 	bool version;
 };
 
-/* --- help --- */
+/* --- help ------------------------------------------------------------------------------------- */
 
 static void print_help(void)
 {
 	fputs("usage: ipc-manager --listen unix:PATH|tcp:HOST:PORT [OPTION]...\n"
 	      "\n"
-	      "Holds shared dicts, lists, locks and queues; speaks the protocol of Redis.\n"
+	      "Serves shared dicts, lists, locks and queues over the Redis protocol.\n"
 	      "\n"
-	      "  --listen ADDRESS        unix:PATH, or tcp:HOST:PORT (port 0: any that is free)\n"
-	      "  --log FILE              what was written survives in it\n"
-	      "  --fsync WHEN            always, everysec (default) or no\n"
-	      "  --key-file FILE         clients must know what is in it; 16 bytes or more\n"
-	      "  --max-memory N[k|m|g]   writes are refused beyond it\n"
-	      "  --max-clients N         10000\n"
-	      "  --allow-uid N           unix: this user may come too; can be repeated\n"
+	      "  --listen ADDRESS        unix:PATH, or tcp:HOST:PORT (port 0: any free port)\n"
+	      "  --log FILE              append-only log: writes survive a restart\n"
+	      "  --fsync WHEN            when to fsync the log: always, everysec (default) or no\n"
+	      "  --key-file FILE         clients must authenticate with its content, 16 bytes or "
+	      "more\n"
+	      "  --max-memory N[k|m|g]   refuse writes beyond this limit\n"
+	      "  --max-clients N         limit of connections (default 10000)\n"
+	      "  --allow-uid N           unix: allow this user too; may be repeated\n"
 	      "  --allow-gid N           the same for a group\n"
-	      "  --label NAME            what ipc-inspect calls it\n"
+	      "  --label NAME            name shown by ipc-inspect\n"
 	      "  --help, --version\n"
 	      "\n"
-	      "Without a key, tcp: addresses must be this machine's own (loopback). Runs until\n"
+	      "Without a key, only loopback tcp: addresses are allowed. Runs until\n"
 	      "SIGTERM or SIGINT.\n"
 	      "\n"
-	      "Exit code: 0 ended, 1 could not begin or go on, 2 wrong command line.\n",
+	      "Exit code: 0 terminated on request, 1 could not start or continue, 2 wrong usage.\n",
 	      stdout);
 }
 
@@ -66,9 +68,9 @@ static int usage(const char *problem, const char *word)
 	return EXIT_USAGE;
 }
 
-/* --- words of the command line --- */
+/* --- values of options ------------------------------------------------------------------------ */
 
-/* A whole number with k, m or g behind it when @units. */
+/* An integer; with @units it may have the suffix k, m or g. */
 static bool read_number(const char *text, bool units, uint64_t max, uint64_t *ret_n)
 {
 	uint64_t unit = 1;
@@ -93,7 +95,7 @@ static bool read_number(const char *text, bool units, uint64_t max, uint64_t *re
 	return true;
 }
 
-static bool read_fsync(const char *text, int *ret_fsync)
+static bool read_fsync(const char *text, ipk_manager_fsync *ret_fsync)
 {
 	static const char *const words[] = {[IPK_MANAGER_FSYNC_EVERYSEC] = "everysec",
 					    [IPK_MANAGER_FSYNC_ALWAYS] = "always",
@@ -101,86 +103,101 @@ static bool read_fsync(const char *text, int *ret_fsync)
 
 	for (int i = 0; i < 3; i++) {
 		if (strcmp(text, words[i]) == 0) {
-			*ret_fsync = i;
+			*ret_fsync = (ipk_manager_fsync)i;
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool set_number(struct command *c, const char *option, const char *value)
+static const struct option options[] = {
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'v'},
+	{"listen", required_argument, NULL, 'a'},
+	{"log", required_argument, NULL, 'l'},
+	{"fsync", required_argument, NULL, 'f'},
+	{"key-file", required_argument, NULL, 'k'},
+	{"max-memory", required_argument, NULL, 'm'},
+	{"max-clients", required_argument, NULL, 'c'},
+	{"allow-uid", required_argument, NULL, 'u'},
+	{"allow-gid", required_argument, NULL, 'g'},
+	{"label", required_argument, NULL, 'n'},
+	{0},
+};
+
+static bool set_number(struct command *c, int letter, const char *value)
 {
 	uint64_t n = 0;
 
-	if (strcmp(option, "--max-memory") == 0)
+	if (letter == 'm')
 		return read_number(value, true, UINT64_MAX, &c->opts.max_memory_bytes);
 	if (!read_number(value, false, UINT32_MAX, &n))
 		return false;
-	if (strcmp(option, "--max-clients") == 0 && n > 0)
+	if (letter == 'c' && n > 0)
 		c->opts.max_clients = (uint32_t)n;
-	else if (strcmp(option, "--allow-uid") == 0 && c->opts.n_allowed_uids < IDS_MAX)
+	else if (letter == 'u' && c->opts.n_allowed_uids < IDS_MAX)
 		c->uids[c->opts.n_allowed_uids++] = (uid_t)n;
-	else if (strcmp(option, "--allow-gid") == 0 && c->opts.n_allowed_gids < IDS_MAX)
+	else if (letter == 'g' && c->opts.n_allowed_gids < IDS_MAX)
 		c->gids[c->opts.n_allowed_gids++] = (gid_t)n;
 	else
 		return false;
 	return true;
 }
 
-static bool set(struct command *c, const char *option, const char *value)
+static bool set(struct command *c, int letter, const char *value)
 {
-	if (strcmp(option, "--fsync") == 0)
+	switch (letter) {
+	case 'h':
+		c->help = true;
+		return true;
+	case 'v':
+		c->version = true;
+		return true;
+	case 'f':
 		return read_fsync(value, &c->opts.fsync);
-	if (strcmp(option, "--listen") == 0)
+	case 'a':
 		c->opts.address = value;
-	else if (strcmp(option, "--log") == 0)
+		return true;
+	case 'l':
 		c->opts.log_path = value;
-	else if (strcmp(option, "--key-file") == 0)
+		return true;
+	case 'k':
 		c->opts.key_file = value;
-	else if (strcmp(option, "--label") == 0)
+		return true;
+	case 'n':
 		c->opts.label = value;
-	else
-		return set_number(c, option, value);
-	return true;
-}
-
-static bool is_option(const char *word)
-{
-	static const char *const words[] = {"--listen",    "--log",        "--fsync",
-					    "--key-file",  "--max-memory", "--max-clients",
-					    "--allow-uid", "--allow-gid",  "--label"};
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-		if (strcmp(word, words[i]) == 0)
-			return true;
+		return true;
+	default:
+		return set_number(c, letter, value);
 	}
-	return false;
 }
 
-/* EXIT_DONE, or EXIT_USAGE after saying why. */
+/* EXIT_DONE, or EXIT_USAGE after an error message. "-": getopt returns operands too, all wrong. */
 static int parse(int argc, char **argv, struct command *c)
 {
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			c->help = true;
-		else if (strcmp(argv[i], "--version") == 0)
-			c->version = true;
-		else if (!is_option(argv[i]))
-			return usage("there is no option", argv[i]);
-		else if (i + 1 == argc)
-			return usage("something is missing behind", argv[i]);
-		else if (!set(c, argv[i], argv[i + 1]))
-			return usage(argv[i], argv[i + 1]);
-		else
-			i++;
+	char name[32];
+	int at, letter, which = 0;
+
+	opterr = 0;
+	while (at = optind, (letter = getopt_long(argc, argv, "-:h", options, &which)) != -1) {
+		if (letter == ':')
+			return usage("missing argument of", argv[at]);
+		if (letter == '?' || letter == 1)
+			return usage(letter == 1 ? "unexpected argument" : "unknown option",
+				     argv[at]);
+		snprintf(name, sizeof name, "invalid --%s", options[which].name);
+		if (!set(c, letter, optarg))
+			return usage(name, optarg);
 	}
+	if (optind < argc)
+		return usage("unexpected argument", argv[optind]);
 	if (!c->help && !c->version && !c->opts.address)
-		return usage("where? --listen is missing", NULL);
+		return usage("missing option --listen", NULL);
 	return EXIT_DONE;
 }
 
-/* Whoever reads may have seen enough (head, a pager): that is no failure. */
-static int finish(int code)
+/* The reader (head, a pager) may close the pipe early: that is not an error. */
+static int flush_output(int code)
 {
 	if ((fflush(stdout) == 0 && !ferror(stdout)) || errno == EPIPE)
 		return code;
@@ -188,9 +205,9 @@ static int finish(int code)
 	return EXIT_TROUBLE;
 }
 
-/* --- running --- */
+/* --- running ---------------------------------------------------------------------------------- */
 
-/* Started without stdin, stdout or stderr, it would print to a file that it opened since. */
+/* If fds 0 to 2 were closed, a file opened later would get one of them, and the output. */
 static void fill_stdio(void)
 {
 	int fd;
@@ -202,7 +219,7 @@ static void fill_stdio(void)
 		close(fd);
 }
 
-/* What systemd wants to be told, if it is there. */
+/* sd_notify(): does nothing unless systemd set NOTIFY_SOCKET. */
 static void notify_systemd(const char *state)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -219,7 +236,7 @@ static void notify_systemd(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return;
-	/* Nobody listens any more: no reason to stop serving. */
+	/* A failed notification is no reason to stop serving. */
 	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&addr,
 		   addr_bytes) < 0)
 		fprintf(stderr, "ipc-manager: cannot notify systemd: %s\n", strerror(errno));
@@ -255,11 +272,11 @@ static const char *hint(int r, const struct command *c)
 	if (c->trouble[0])
 		return c->trouble;
 	if (r == -EACCES && strncmp(c->opts.address, "tcp:", 4) == 0 && !c->opts.key_file)
-		return "beyond this machine a --key-file is needed";
+		return "an address that is not loopback needs --key-file";
 	if (r == -EACCES)
-		return "the key file must be this user's alone, and the directory writable";
+		return "the key file must be private to this user, and the directory writable";
 	if (r == -EADDRINUSE)
-		return "somebody listens there";
+		return "another server listens on this address";
 	if (r == -EINVAL)
 		return "an address is unix:PATH or tcp:HOST:PORT, a key has 16 to 4096 bytes";
 	return NULL;
@@ -298,7 +315,7 @@ int main(int argc, char **argv)
 	static struct command c;
 	int code = parse(argc, argv, &c);
 
-	signal(SIGXFSZ, SIG_IGN); /* output over RLIMIT_FSIZE is an error to tell */
+	signal(SIGXFSZ, SIG_IGN); /* report output over RLIMIT_FSIZE as an error */
 	if (code != EXIT_DONE)
 		return code;
 	if (c.help)
@@ -308,5 +325,5 @@ int main(int argc, char **argv)
 		       IPK_VERSION_PATCH);
 	else
 		return run(&c);
-	return finish(EXIT_DONE);
+	return flush_output(EXIT_DONE);
 }

@@ -1,5 +1,5 @@
 /*
- * test_hints.c - lib/inspect/hints.c: what a pool's workers are said to have been at for too
+ * test_hints.c - lib/inspect/hints.c: which of a pool's workers are reported to run a task for too
  * long. The times are made up: no machine need have run for so long.
  */
 #include <string.h>
@@ -18,7 +18,7 @@ static const char *hint_at(ipk_inspect_worker w, struct ipk__object *o)
 	workers[0] = w;
 	*o = (struct ipk__object){.workers = workers};
 	o->pub.n_workers = o->pub.n_alive = 1;
-	ck_ok(ipk__hints_of_pool(o, IPK__MAKER_LIVES));
+	ck_ok(ipk__hints_of_pool(o, IPK__CREATOR_ALIVE));
 	ck_assert_uint_le(o->pub.n_hints, 1);
 	return o->pub.n_hints > 0 ? o->hints[0].text : NULL;
 }
@@ -43,9 +43,9 @@ START_TEST(long_tasks_are_told)
 	w.since_ns = 59 * S;
 	ck_hint(w, NULL);
 	w.since_ns = 503 * S;
-	ck_hint(w, "worker 2 has been at its task for 503 s: gdb -p 17 ");
+	ck_hint(w, "worker 2 has run its task for 503 s: gdb -p 17 ");
 	w.pid = 0;
-	ck_hint(w, "worker 2 has been at its task for 503 s: it is a thread");
+	ck_hint(w, "worker 2 has run its task for 503 s: it is a thread");
 	w.since_ns = -1; /* not known */
 	ck_hint(w, NULL);
 }

@@ -1,6 +1,6 @@
 /*
- * test_inspect.c - snapshots of objects made here and in children: that they are found,
- * with the right numbers, users, waiters and holders, and that looking changes nothing.
+ * test_inspect.c - snapshots of objects created here and in children: all are found, with the
+ * correct numbers, users, waiters and holders, and inspecting changes nothing.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -44,14 +44,14 @@ static ipk_queue *make_queue(ipk_queue_opts *opts)
 	return q;
 }
 
-/* --- numbers --- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 START_TEST(anonymous_queue_is_found)
 {
 	char label[UNIQUE_NAME_BYTES];
 	ipk_inspect *snap;
 	const ipk_inspect_object *o;
-	const ipk_inspect_lane *lane;
+	const ipk_inspect_channel *channel;
 	ipk_queue *q;
 	char buf[16];
 
@@ -75,50 +75,50 @@ START_TEST(anonymous_queue_is_found)
 	ck_assert_uint_eq(o->max_items, 10);
 	ck_assert_uint_eq(o->max_bytes, 1000);
 	ck_assert_uint_eq(o->n_unfinished, 3);
-	ck_assert_uint_eq(o->n_lanes, 1);
+	ck_assert_uint_eq(o->n_channels, 1);
 	ck_assert_uint_eq(o->n_waiters + o->n_holders + o->n_leased + o->shutdown, 0);
-	lane = ipk_inspect_lane_at(o, 0);
-	ck_assert_uint_eq(lane->n_items, 2);
-	ck_assert_uint_eq(lane->message_bytes, 10);
-	ck_assert_uint_eq(lane->used_bytes, 2 * 16);
-	ck_assert_uint_eq(lane->n_put, 3);
-	ck_assert_uint_eq(lane->n_got, 1);
+	channel = ipk_inspect_channel_at(o, 0);
+	ck_assert_uint_eq(channel->n_items, 2);
+	ck_assert_uint_eq(channel->message_bytes, 10);
+	ck_assert_uint_eq(channel->used_bytes, 2 * 16);
+	ck_assert_uint_eq(channel->n_put, 3);
+	ck_assert_uint_eq(channel->n_got, 1);
 	ipk_inspect_close(snap);
 	ipk_queue_close(q);
 }
 END_TEST
 
-static const ipk_queue_kind shelf_kinds[] = {IPK_QUEUE_LIFO, IPK_QUEUE_PRIORITY};
+static const ipk_queue_kind table_kinds[] = {IPK_QUEUE_LIFO, IPK_QUEUE_PRIORITY};
 
 START_TEST(queue_without_ring_is_found)
 {
 	char label[UNIQUE_NAME_BYTES];
-	const ipk_inspect_lane *lane;
+	const ipk_inspect_channel *channel;
 	const ipk_inspect_object *o;
 	ipk_inspect *snap;
 	ipk_queue *q;
 	char buf[200] = "";
 
-	unique_name(label, "shelf");
-	q = make_queue(&(ipk_queue_opts){.label = label, .kind = shelf_kinds[_i]});
+	unique_name(label, "table");
+	q = make_queue(&(ipk_queue_opts){.label = label, .kind = table_kinds[_i]});
 	for (int i = 0; i < 4; i++)
 		ck_ok(ipk_queue_put(q, buf, sizeof(buf), soon()));
 	ck_ok(ipk_queue_get(q, buf, sizeof(buf), soon(), NULL));
 	snap = scan(label);
 	o = only(snap);
-	ck_assert_int_eq(o->queue_kind, shelf_kinds[_i]);
-	lane = ipk_inspect_lane_at(o, 0);
-	ck_assert_uint_eq(lane->n_items, 3);
-	ck_assert_uint_eq(lane->n_put, 4);
-	ck_assert_uint_eq(lane->n_got, 1);
-	ck_assert_uint_eq(lane->used_bytes, 3 * 2 * IPK__BLOCK_BYTES);
-	ck_assert_uint_eq(lane->message_bytes, 3 * sizeof(buf));
+	ck_assert_int_eq(o->queue_kind, table_kinds[_i]);
+	channel = ipk_inspect_channel_at(o, 0);
+	ck_assert_uint_eq(channel->n_items, 3);
+	ck_assert_uint_eq(channel->n_put, 4);
+	ck_assert_uint_eq(channel->n_got, 1);
+	ck_assert_uint_eq(channel->used_bytes, 3 * 2 * IPK__BLOCK_BYTES);
+	ck_assert_uint_eq(channel->message_bytes, 3 * sizeof(buf));
 	ipk_inspect_close(snap);
 	ipk_queue_close(q);
 }
 END_TEST
 
-START_TEST(pipe_has_two_lanes)
+START_TEST(pipe_has_two_channels)
 {
 	char label[UNIQUE_NAME_BYTES];
 	ipk_pipe *a = NULL, *b = NULL;
@@ -135,21 +135,21 @@ START_TEST(pipe_has_two_lanes)
 	snap = scan(label);
 	o = only(snap);
 	ck_assert_int_eq(o->kind, IPK_INSPECT_PIPE);
-	ck_assert_uint_eq(o->n_lanes, 2);
+	ck_assert_uint_eq(o->n_channels, 2);
 	ck_assert_uint_eq(o->max_message_bytes, 77);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_items, 2);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_put, 3);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_got, 1);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 1)->n_items, 1);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 1)->n_got, 0);
-	ck_assert(ipk_inspect_lane_at(o, 0)->message_bytes == IPK_INSPECT_UNKNOWN);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_items, 2);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_put, 3);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_got, 1);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 1)->n_items, 1);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 1)->n_got, 0);
+	ck_assert(ipk_inspect_channel_at(o, 0)->message_bytes == IPK_INSPECT_UNKNOWN);
 	ipk_inspect_close(snap);
 	ipk_pipe_close(a);
 	ipk_pipe_close(b);
 }
 END_TEST
 
-START_TEST(one_way_pipe_has_one_lane)
+START_TEST(one_way_pipe_has_one_channel)
 {
 	char label[UNIQUE_NAME_BYTES];
 	ipk_pipe *a = NULL, *b = NULL;
@@ -159,8 +159,8 @@ START_TEST(one_way_pipe_has_one_lane)
 	ck_ok(ipk_pipe_create(IPK_PIPE(.label = label, .flags = IPK_PIPE_ONE_WAY), &a, &b));
 	ck_ok(ipk_pipe_send(b, "x", 1, soon()));
 	snap = scan(label);
-	ck_assert_uint_eq(only(snap)->n_lanes, 1);
-	ck_assert_uint_eq(ipk_inspect_lane_at(only(snap), 0)->n_items, 1);
+	ck_assert_uint_eq(only(snap)->n_channels, 1);
+	ck_assert_uint_eq(ipk_inspect_channel_at(only(snap), 0)->n_items, 1);
 	ipk_inspect_close(snap);
 	ipk_pipe_close(a);
 	ipk_pipe_close(b);
@@ -186,8 +186,8 @@ START_TEST(message_queue_is_found)
 	ck_assert(o->is_named && !o->is_unlinked);
 	ck_assert_uint_eq(o->max_items, 4);
 	ck_assert_uint_eq(o->n_users, 1);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_items, 1);
-	ck_assert(ipk_inspect_lane_at(o, 0)->n_put == IPK_INSPECT_UNKNOWN);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_items, 1);
+	ck_assert(ipk_inspect_channel_at(o, 0)->n_put == IPK_INSPECT_UNKNOWN);
 	ipk_inspect_close(snap);
 	ck_ok(ipk_queue_unlink(name));
 	ipk_queue_close(q);
@@ -202,7 +202,7 @@ START_TEST(loans_and_done_items_are_counted)
 	ipk_inspect *snap;
 	ipk_queue *q;
 
-	unique_name(label, "loan");
+	unique_name(label, "lease");
 	q = make_queue(&(ipk_queue_opts){.label = label});
 	for (int i = 0; i < 3; i++)
 		ck_ok(ipk_queue_put(q, "abc", 3, soon()));
@@ -210,8 +210,8 @@ START_TEST(loans_and_done_items_are_counted)
 	snap = scan(label);
 	o = only(snap);
 	ck_assert_uint_eq(o->n_leased, 1);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_items, 2);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_got, 0);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_items, 2);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_got, 0);
 	ipk_inspect_close(snap);
 
 	ck_ok(ipk_lease_ack(l));
@@ -223,9 +223,9 @@ START_TEST(loans_and_done_items_are_counted)
 	o = only(snap);
 	ck_assert_uint_eq(o->n_leased, 0);
 	ck_assert_uint_eq(o->n_unfinished, 2);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_items, 2);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_put, 3);
-	ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_got, 1);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_items, 2);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_put, 3);
+	ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_got, 1);
 	ipk_inspect_close(snap);
 	ipk_queue_close(q);
 }
@@ -251,7 +251,7 @@ START_TEST(shutdown_is_shown)
 }
 END_TEST
 
-/* --- names --- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 START_TEST(named_queue_is_found_with_and_without_users)
 {
@@ -372,7 +372,7 @@ START_TEST(objects_are_found_by_id_and_all_of_a_name)
 }
 END_TEST
 
-/* --- who --- */
+/* --- who -------------------------------------------------------------------------------------- */
 
 static int wait_for_gate(void *arg)
 {
@@ -581,7 +581,7 @@ START_TEST(lock_holder_is_listed)
 }
 END_TEST
 
-/* --- looking changes nothing, and nothing disturbs it --- */
+/* --- looking changes nothing, and nothing disturbs it ----------------------------------------- */
 
 START_TEST(looking_changes_no_byte)
 {
@@ -630,7 +630,7 @@ static int child_is_busy(void *arg)
 START_TEST(busy_queue_always_reads_as_sound)
 {
 	char label[UNIQUE_NAME_BYTES];
-	ipk_deadline deadline = ipk_in_ms(10000);
+	ipk_deadline deadline = ipk_in_ms(2000);
 	uint64_t n_put = 0;
 	pid_t children[2];
 	ipk_queue *q;
@@ -645,14 +645,14 @@ START_TEST(busy_queue_always_reads_as_sound)
 	for (int i = 0; i < 100 && (i < 3 || ipk_deadline_left_ns(deadline) > 0); i++) {
 		ipk_inspect *snap = scan(label);
 		const ipk_inspect_object *o = only(snap);
-		const ipk_inspect_lane *lane = ipk_inspect_lane_at(o, 0);
+		const ipk_inspect_channel *channel = ipk_inspect_channel_at(o, 0);
 
 		ck_assert_int_eq(o->error, 0);
-		ck_assert_uint_ge(lane->n_put, n_put);
-		ck_assert_uint_le(lane->n_put - n_put, UINT32_MAX / 2);
-		ck_assert_uint_le(lane->used_bytes, lane->room_bytes);
-		ck_assert_uint_ge(o->n_unfinished, lane->n_items);
-		n_put = lane->n_put;
+		ck_assert_uint_ge(channel->n_put, n_put);
+		ck_assert_uint_le(channel->n_put - n_put, UINT32_MAX / 2);
+		ck_assert_uint_le(channel->used_bytes, channel->room_bytes);
+		ck_assert_uint_ge(o->n_unfinished, channel->n_items);
+		n_put = channel->n_put;
 		ipk_inspect_close(snap);
 	}
 	ck_ok(ipk_queue_shutdown(q, IPK_DISCARD));
@@ -662,7 +662,7 @@ START_TEST(busy_queue_always_reads_as_sound)
 }
 END_TEST
 
-/* --- what is no object, or a damaged one --- */
+/* --- what is no object, or a damaged one ------------------------------------------------------ */
 
 static void write_shm(const char *name, const void *data, size_t n)
 {
@@ -686,7 +686,7 @@ static int error_of(const void *data, size_t n)
 	write_shm(name, data, n);
 	snap = scan(name);
 	error = only(snap)->error;
-	ck_assert_uint_eq(only(snap)->n_lanes, 0);
+	ck_assert_uint_eq(only(snap)->n_channels, 0);
 	ck_assert_str_eq(only(snap)->name, name);
 	ipk_inspect_close(snap);
 	ck_ok(ipk_queue_unlink(name));
@@ -712,7 +712,7 @@ START_TEST(damaged_objects_are_listed_with_their_error)
 	memset(shm, 'x', n);
 	ck_err(error_of(shm, n), -EPROTO);
 	memcpy(shm, q->shared, n);
-	atomic_store(&shm->lane.ring.tail, 0xffffffffu);
+	atomic_store(&shm->channel.ring.tail, 0xffffffffu);
 	ck_err(error_of(shm, n), -ENOTRECOVERABLE);
 	memcpy(shm, q->shared, n);
 	atomic_store(&shm->shutdown, 3);
@@ -759,7 +759,7 @@ START_TEST(wrong_arguments)
 	ck_assert_uint_eq(ipk_inspect_n_hidden(NULL), 0);
 	ck_assert_ptr_null(ipk_inspect_object_at(NULL, 0));
 	ck_assert_ptr_null(ipk_inspect_user_at(NULL, 0));
-	ck_assert_ptr_null(ipk_inspect_lane_at(NULL, 0));
+	ck_assert_ptr_null(ipk_inspect_channel_at(NULL, 0));
 	ck_assert_ptr_null(ipk_inspect_holder_at(NULL, 0));
 	ck_assert_ptr_null(ipk_inspect_waiter_at(NULL, 0));
 }
@@ -828,7 +828,7 @@ START_TEST(root_sees_objects_of_others)
 			continue;
 		ck_assert_int_eq(o->error, 0);
 		ck_assert_uint_eq(o->uid, 65534);
-		ck_assert_uint_eq(ipk_inspect_lane_at(o, 0)->n_items, 1);
+		ck_assert_uint_eq(ipk_inspect_channel_at(o, 0)->n_items, 1);
 		found = true;
 	}
 	ck_assert(found);
@@ -846,8 +846,8 @@ static Suite *suite(void)
 
 	add_test(s, anonymous_queue_is_found);
 	add_loop_test(s, queue_without_ring_is_found, 0, 2);
-	add_test(s, pipe_has_two_lanes);
-	add_test(s, one_way_pipe_has_one_lane);
+	add_test(s, pipe_has_two_channels);
+	add_test(s, one_way_pipe_has_one_channel);
 	add_test(s, message_queue_is_found);
 	add_test(s, loans_and_done_items_are_counted);
 	add_test(s, shutdown_is_shown);

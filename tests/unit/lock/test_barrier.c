@@ -1,4 +1,4 @@
-/* test_barrier.c - lib/lock/barrier.c: nobody goes on before all have come. */
+/* test_barrier.c - lib/lock/barrier.c: nobody continues before all have arrived. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -54,7 +54,7 @@ static int wait_plainly(struct fix *f, ipk_deadline deadline)
 	return ipk_barrier_wait(f->barrier, NULL, NULL, deadline, NULL);
 }
 
-/* --- facts --- */
+/* --- facts ------------------------------------------------------------------------------------ */
 
 struct number {
 	struct fix *f;
@@ -92,7 +92,7 @@ static void ck_so_many(bool (*fact)(void *arg), struct fix *f, uint32_t n)
 	ck_assert(wait_until(fact, &number, WAIT_MS));
 }
 
-/* --- bodies of processes: the exit code is the result, negated --- */
+/* --- bodies of processes: the exit code is the result, negated -------------------------------- */
 
 static int wait_once(void *arg)
 {
@@ -147,7 +147,7 @@ static void reap_many(const pid_t *pids, uint32_t n, int result)
 		reap_code(pids[i], -result);
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 START_TEST(alone)
 {
@@ -247,7 +247,7 @@ START_TEST(a_damaged_one_is_refused)
 }
 END_TEST
 
-/* --- rounds --- */
+/* --- rounds ----------------------------------------------------------------------------------- */
 
 static int count_action(void *arg)
 {
@@ -350,7 +350,7 @@ START_TEST(waiting_is_seen)
 }
 END_TEST
 
-/* --- breaking --- */
+/* --- breaking --------------------------------------------------------------------------------- */
 
 START_TEST(a_deadline_breaks_it_for_all)
 {
@@ -450,7 +450,7 @@ START_TEST(it_breaks_while_one_acts)
 }
 END_TEST
 
-/* --- one outcome for all, however releasing and breaking race --- */
+/* --- one outcome for all, however releasing and breaking race --------------------------------- */
 
 static int wait_in_race(void *arg)
 {
@@ -505,7 +505,7 @@ START_TEST(all_get_the_same_outcome)
 }
 END_TEST
 
-/* --- deaths --- */
+/* --- deaths ----------------------------------------------------------------------------------- */
 
 START_TEST(a_party_dies_before_it_arrives)
 {
@@ -627,7 +627,7 @@ START_TEST(a_stopped_waiter_learns_how_it_ended)
 }
 END_TEST
 
-/* --- parties --- */
+/* --- parties ---------------------------------------------------------------------------------- */
 
 static int try_to_register(void *arg)
 {

@@ -69,7 +69,7 @@ static bool never(void *arg)
 	return false;
 }
 
-/* --- who sleeps --- */
+/* --- who sleeps ------------------------------------------------------------------------------- */
 
 struct crowd {
 	struct fix *f;
@@ -124,7 +124,7 @@ static int wait_until_open(void *arg)
 	return ipk_lock_unlock(f->lock) == 0 ? 0 : 3;
 }
 
-/* --- calls --- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 START_TEST(deadlines_and_the_lock)
 {
@@ -268,7 +268,7 @@ START_TEST(a_recursive_lock_at_any_depth)
 }
 END_TEST
 
-/* --- how many --- */
+/* --- how many --------------------------------------------------------------------------------- */
 
 static bool some_are_back(void *arg)
 {
@@ -427,7 +427,7 @@ START_TEST(threads_take_turns)
 }
 END_TEST
 
-/* --- deaths --- */
+/* --- deaths ----------------------------------------------------------------------------------- */
 
 static bool all_have_come(void *arg)
 {

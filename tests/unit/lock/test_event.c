@@ -91,7 +91,7 @@ START_TEST(named_and_passed_on)
 }
 END_TEST
 
-/* --- waking --- */
+/* --- waking ----------------------------------------------------------------------------------- */
 
 static int wait_long(void *arg)
 {
@@ -266,7 +266,7 @@ START_TEST(ping_and_pong)
 }
 END_TEST
 
-/* --- signal handlers --- */
+/* --- signal handlers -------------------------------------------------------------------------- */
 
 static ipk_event *handlers_event;
 static volatile sig_atomic_t n_handled;

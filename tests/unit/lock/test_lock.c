@@ -1,6 +1,6 @@
 /*
- * test_lock.c - lib/lock/lock.c and place.c: what ipk/lock.h says of Lock and RLock, and what
- * becomes of a lock whose holder dies, stops, or forks.
+ * test_lock.c - lib/lock/lock.c and handle.c: Lock and RLock as specified by ipk/lock.h, and a lock
+ * whose holder dies, is stopped, or forks.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -75,7 +75,7 @@ static int in_thread(void *(*fn)(void *), void *arg)
 	return (int)(intptr_t)r;
 }
 
-/* --- taking and giving back --- */
+/* --- taking and giving back ------------------------------------------------------------------- */
 
 START_TEST(taken_and_given_back)
 {
@@ -207,7 +207,7 @@ START_TEST(one_thread_at_a_time)
 }
 END_TEST
 
-/* --- recursion --- */
+/* --- recursion -------------------------------------------------------------------------------- */
 
 START_TEST(lock_is_not_taken_twice)
 {
@@ -247,12 +247,12 @@ START_TEST(rlock_has_a_deepest_level)
 	ipk_lock *lock = make(1);
 
 	ck_lock(lock);
-	ipk__lock_held(&lock->guard->lock)->n_again = UINT32_MAX - 2;
+	ipk__robust_lock_held(&lock->guard->lock)->n_again = UINT32_MAX - 2;
 	ck_lock(lock);
 	ck_err(ipk_lock_lock(lock, ipk_forever(), NULL), -EOVERFLOW);
 	ck_ok(ipk_lock_unlock(lock));
 	ck_lock(lock);
-	ipk__lock_held(&lock->guard->lock)->n_again = 0;
+	ipk__robust_lock_held(&lock->guard->lock)->n_again = 0;
 	ck_ok(ipk_lock_unlock(lock));
 	ck_assert_uint_eq(ipk_lock_owner(lock), 0);
 	ipk_lock_close(lock);
@@ -265,14 +265,14 @@ START_TEST(all_levels_are_given_up_and_taken_again)
 	bool recovered = true;
 	uint32_t n_again = 77;
 
-	ck_err(ipk__lock_release_all(lock, &n_again), -EPERM);
+	ck_err(ipk__robust_lock_release_all(lock, &n_again), -EPERM);
 	ck_assert_uint_eq(n_again, 77);
 	for (int i = 0; i < 3; i++)
 		ck_lock(lock);
-	ck_ok(ipk__lock_release_all(lock, &n_again));
+	ck_ok(ipk__robust_lock_release_all(lock, &n_again));
 	ck_assert_uint_eq(n_again, 2);
 	ck_ok(in_thread(try_once, lock));
-	ck_ok(ipk__lock_take_again(lock, n_again, &recovered));
+	ck_ok(ipk__robust_lock_take_again(lock, n_again, &recovered));
 	ck_assert(!recovered);
 	for (int i = 0; i < 3; i++)
 		ck_ok(ipk_lock_unlock(lock));
@@ -281,7 +281,7 @@ START_TEST(all_levels_are_given_up_and_taken_again)
 }
 END_TEST
 
-/* --- many --- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 static ipk_lock *many[IPK_LOCKS_HELD_MAX + 1];
 
@@ -358,7 +358,7 @@ START_TEST(all_of_a_killed_holder_are_handed_on)
 }
 END_TEST
 
-/* --- deaths and forks --- */
+/* --- deaths and forks ------------------------------------------------------------------------- */
 
 struct holder {
 	ipk_lock *lock;
@@ -599,7 +599,7 @@ START_TEST(overwritten_memory_is_told)
 }
 END_TEST
 
-/* --- where it may be used --- */
+/* --- where it may be used --------------------------------------------------------------------- */
 
 START_TEST(another_pid_namespace_may_not)
 {
@@ -658,7 +658,7 @@ START_TEST(nor_may_a_child_in_one)
 }
 END_TEST
 
-/* --- names and pipes --- */
+/* --- names and pipes -------------------------------------------------------------------------- */
 
 START_TEST(named_one_is_opened_by_its_name)
 {

@@ -1,6 +1,6 @@
 /*
- * test_lock_threads.c - the locks between the threads of one process, guarding plain memory:
- * what a lock does not order, the thread sanitizer tells.
+ * test_lock_threads.c - the locks between the threads of one process, guarding plain memory: the
+ * thread sanitizer reports what a lock does not order.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -139,7 +139,7 @@ START_TEST(a_thread_that_ends_inside_is_told_of)
 }
 END_TEST
 
-/* --- readers and writers --- */
+/* --- readers and writers ---------------------------------------------------------------------- */
 
 struct page {
 	ipk_rwlock *lock;
@@ -192,7 +192,7 @@ START_TEST(readers_see_whole_turns)
 }
 END_TEST
 
-/* --- passing something on --- */
+/* --- passing something on --------------------------------------------------------------------- */
 
 enum { N_SLOTS = 8 };
 
@@ -315,7 +315,7 @@ START_TEST(no_notification_is_lost)
 }
 END_TEST
 
-/* --- meeting --- */
+/* --- meeting ---------------------------------------------------------------------------------- */
 
 struct meeting {
 	ipk_barrier *barrier;
@@ -407,7 +407,7 @@ START_TEST(what_was_written_before_set_and_in_once_is_seen)
 }
 END_TEST
 
-/* --- many objects --- */
+/* --- many objects ----------------------------------------------------------------------------- */
 
 struct maker {
 	int n_objects;

@@ -1,4 +1,4 @@
-/* test_once.c - lib/lock/once.c: of all that ask, exactly one runs it. */
+/* test_once.c - lib/lock/once.c: of all callers, exactly one runs it. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

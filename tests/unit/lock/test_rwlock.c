@@ -1,4 +1,4 @@
-/* test_rwlock.c - lib/lock/rwlock.c: shares, phases, deaths, and everybody's turn. */
+/* test_rwlock.c - lib/lock/rwlock.c: shares, phases, deaths, and fairness. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -18,7 +18,7 @@ static ipk_rwlock *make(uint32_t max_readers)
 	return l;
 }
 
-/* --- other threads --- */
+/* --- other threads ---------------------------------------------------------------------------- */
 
 /* One that does a call, and may stay on with what it got until told to give it back. */
 struct other {
@@ -144,7 +144,7 @@ static void ck_wait_waiters(ipk_rwlock *l, size_t n)
 	ck_assert(wait_until(is_crowd, &c, WAIT_MS));
 }
 
-/* --- one at a time --- */
+/* --- one at a time ---------------------------------------------------------------------------- */
 
 START_TEST(readers_share)
 {
@@ -266,7 +266,7 @@ START_TEST(a_writer_that_gives_up_lets_readers_in)
 }
 END_TEST
 
-/* --- turns --- */
+/* --- turns ------------------------------------------------------------------------------------ */
 
 static struct ipk__shm_rwlock *shm_of(ipk_rwlock *l)
 {
@@ -383,7 +383,7 @@ START_TEST(a_crowd_of_writers_lets_a_reader_in)
 }
 END_TEST
 
-/* --- many at a time --- */
+/* --- many at a time --------------------------------------------------------------------------- */
 
 #define N_SIDES 4
 
@@ -533,7 +533,7 @@ START_TEST(survivors_of_kills_go_on)
 }
 END_TEST
 
-/* --- deaths --- */
+/* --- deaths ----------------------------------------------------------------------------------- */
 
 struct holder {
 	ipk_rwlock *l;
@@ -754,7 +754,7 @@ START_TEST(a_fork_child_never_owns)
 }
 END_TEST
 
-/* --- cells --- */
+/* --- cells ------------------------------------------------------------------------------------ */
 
 START_TEST(readers_beyond_max_wait_for_room)
 {
@@ -840,7 +840,7 @@ START_TEST(shares_far_from_home_are_found)
 }
 END_TEST
 
-/* --- limits and errors --- */
+/* --- limits and errors ------------------------------------------------------------------------ */
 
 /* The kernel follows so many a thread; shares are none of its business. */
 START_TEST(write_locks_count_as_locks)
@@ -919,7 +919,7 @@ START_TEST(wrong_arguments)
 }
 END_TEST
 
-/* --- reaching it from elsewhere --- */
+/* --- reaching it from elsewhere --------------------------------------------------------------- */
 
 static int hold_by_name(void *arg)
 {

@@ -1,4 +1,4 @@
-/* test_semaphore.c - lib/lock/semaphore.c: values, tokens, and who has them. */
+/* test_semaphore.c - lib/lock/semaphore.c: values, tokens, and their holders. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -42,7 +42,7 @@ static void ck_value(ipk_semaphore *s, uint32_t value)
 	ck_assert_uint_eq(ipk_semaphore_value(s), value);
 }
 
-/* --- sleepers --- */
+/* --- sleepers --------------------------------------------------------------------------------- */
 
 struct sleepers {
 	ipk_semaphore *s;
@@ -105,7 +105,7 @@ static void end_sleepers(struct sleepers *c)
 	ck_ok(c->r);
 }
 
-/* --- the value --- */
+/* --- the value -------------------------------------------------------------------------------- */
 
 START_TEST(a_value_is_counted)
 {
@@ -144,6 +144,19 @@ START_TEST(a_bound_is_not_passed)
 	ck_ok(ipk_semaphore_acquire(s, ipk_now()));
 	ck_ok(ipk_semaphore_release(s));
 	ck_value(s, 3);
+	ipk_semaphore_close(s);
+}
+END_TEST
+
+START_TEST(with_a_bound_alone_it_begins_at_0)
+{
+	ipk_semaphore *s = make(IPK_SEMAPHORE_SIGNAL, 0, 2);
+
+	ck_value(s, 0);
+	ck_err(ipk_semaphore_acquire(s, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_semaphore_release_many(s, 2));
+	ck_err(ipk_semaphore_release(s), -EOVERFLOW);
+	ck_value(s, 2);
 	ipk_semaphore_close(s);
 }
 END_TEST
@@ -234,7 +247,7 @@ START_TEST(releases_beyond_the_bound_are_refused_exactly)
 }
 END_TEST
 
-/* --- many at a time --- */
+/* --- many at a time --------------------------------------------------------------------------- */
 
 struct contest {
 	ipk_semaphore *s;
@@ -353,7 +366,7 @@ START_TEST(two_take_turns)
 }
 END_TEST
 
-/* --- tokens --- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static void *release_one(void *arg)
 {
@@ -481,7 +494,7 @@ START_TEST(as_many_tokens_as_can_be)
 }
 END_TEST
 
-/* --- deaths --- */
+/* --- deaths ----------------------------------------------------------------------------------- */
 
 struct holder {
 	ipk_semaphore *s;
@@ -702,7 +715,7 @@ START_TEST(a_dead_sleeper_takes_nothing)
 }
 END_TEST
 
-/* --- arguments --- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 START_TEST(wrong_arguments)
 {
@@ -759,7 +772,7 @@ START_TEST(how_many_tokens_there_are)
 }
 END_TEST
 
-/* --- reaching it from elsewhere --- */
+/* --- reaching it from elsewhere --------------------------------------------------------------- */
 
 static int use_by_name(void *arg)
 {
@@ -866,6 +879,7 @@ static Suite *suite(void)
 
 	add_test(s, a_value_is_counted);
 	add_test(s, a_bound_is_not_passed);
+	add_test(s, with_a_bound_alone_it_begins_at_0);
 	add_test(s, the_largest_value);
 	add_loop_test(s, as_many_go_on_as_were_released, 0, 2);
 	add_test(s, releases_beyond_the_bound_are_refused_exactly);

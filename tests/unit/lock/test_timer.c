@@ -1,4 +1,4 @@
-/* test_timer.c - lib/lock/timer.c: a call later, in a thread of its own. */
+/* test_timer.c - lib/lock/timer.c: a deferred call, in a thread of its own. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>

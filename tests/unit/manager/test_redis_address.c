@@ -1,6 +1,10 @@
-/* Addresses of Redis servers, and the slots and helper names of keys. */
+/*
+ * test_redis_address.c - lib/manager/redis_address.c and the helper keys of redis_map.c: every form
+ * of address, and keys that lie where their object lies.
+ */
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/redis.h"
 #include "support/support.h"
 
@@ -9,24 +13,24 @@ START_TEST(single_servers)
 	struct ipk__redis_address a;
 
 	ck_ok(ipk__redis_address_parse("redis://localhost", &a));
-	ck_assert_str_eq(a.places[0].host, "localhost");
-	ck_assert_str_eq(a.places[0].port, "6379");
+	ck_assert_str_eq(a.endpoints[0].host, "localhost");
+	ck_assert_str_eq(a.endpoints[0].port, "6379");
 	ck_assert_int_eq(a.db, 0);
 	ck_assert(!a.is_cluster);
 	ck_ok(ipk__redis_address_parse("redis://bob:p%40ss:word@10.0.0.1:7000/3?lease_ms=500", &a));
 	ck_assert_str_eq(a.user, "bob");
 	ck_assert_str_eq(a.password, "p@ss:word");
-	ck_assert_str_eq(a.places[0].host, "10.0.0.1");
-	ck_assert_str_eq(a.places[0].port, "7000");
+	ck_assert_str_eq(a.endpoints[0].host, "10.0.0.1");
+	ck_assert_str_eq(a.endpoints[0].port, "7000");
 	ck_assert_int_eq(a.db, 3);
 	ck_assert_int_eq(a.lease_ms, 500);
 	ck_ok(ipk__redis_address_parse("redis://:secret@[::1]:7000", &a));
 	ck_assert_str_eq(a.user, "");
 	ck_assert_str_eq(a.password, "secret");
-	ck_assert_str_eq(a.places[0].host, "::1");
+	ck_assert_str_eq(a.endpoints[0].host, "::1");
 	ck_ok(ipk__redis_address_parse("redis+unix:/run/redis.sock?db=2", &a));
-	ck_assert(a.places[0].is_unix);
-	ck_assert_str_eq(a.places[0].host, "/run/redis.sock");
+	ck_assert(a.endpoints[0].is_unix);
+	ck_assert_str_eq(a.endpoints[0].host, "/run/redis.sock");
 	ck_assert_int_eq(a.db, 2);
 }
 END_TEST
@@ -37,10 +41,10 @@ START_TEST(clusters)
 
 	ck_ok(ipk__redis_address_parse("redis-cluster://u:p@one:7000,two,[::1]:7002/0", &a));
 	ck_assert(a.is_cluster);
-	ck_assert_uint_eq(a.n_places, 3);
-	ck_assert_str_eq(a.places[1].host, "two");
-	ck_assert_str_eq(a.places[1].port, "6379");
-	ck_assert_str_eq(a.places[2].port, "7002");
+	ck_assert_uint_eq(a.n_endpoints, 3);
+	ck_assert_str_eq(a.endpoints[1].host, "two");
+	ck_assert_str_eq(a.endpoints[1].port, "6379");
+	ck_assert_str_eq(a.endpoints[2].port, "7002");
 }
 END_TEST
 
@@ -71,22 +75,12 @@ START_TEST(refused_addresses)
 	};
 	struct ipk__redis_address a;
 
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		ipk__note_detail(0, NULL);
 		ck_assert_msg(ipk__redis_address_parse(bad[i], &a) == -EINVAL, "%s", bad[i]);
-}
-END_TEST
-
-/* Values as a real server's CLUSTER KEYSLOT gives them. */
-START_TEST(slots)
-{
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("123456789")), 12739);
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("")), 0);
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("foo")), 12182);
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("{foo}bar")), 12182);
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("x{foo}{bar}")), 12182);
-	ck_assert_int_ne(ipk__redis_slot(IPK__SLICE_OF("foo{}{bar}")), 5061);
-	ck_assert_int_eq(ipk__redis_slot(IPK__SLICE_OF("{{bar}}")),
-			 ipk__redis_slot(IPK__SLICE_OF("{bar")));
+		ck_assert_msg(strncmp(ipk_error_detail(-EINVAL), "address: ", 9) == 0, "%s",
+			      bad[i]);
+	}
 }
 END_TEST
 
@@ -115,7 +109,6 @@ static Suite *suite(void)
 	add_test(s, single_servers);
 	add_test(s, clusters);
 	add_test(s, refused_addresses);
-	add_test(s, slots);
 	add_test(s, helpers_lie_beside);
 	return s;
 }

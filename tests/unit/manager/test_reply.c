@@ -1,4 +1,4 @@
-/* test_reply.c - answers as users read them, and refusals as errors. */
+/* test_reply.c - replies as users read them, and error replies as errors. */
 #include <string.h>
 
 #include "manager/manager_internal.h"
@@ -6,12 +6,12 @@
 
 static ipk_reply *reply_of(const char *text)
 {
-	struct ipk__reply r;
+	struct ipk__response r;
 	ipk_reply *public;
 
-	ipk__reply_init(&r);
-	ck_ok(ipk__reply_put(&r, ipk__slice_of_string(text)));
-	public = ipk__reply_public(&r);
+	ipk__response_init(&r);
+	ck_ok(ipk__response_put(&r, ipk__slice_of_string(text)));
+	public = ipk__response_public(&r);
 	ck_assert_ptr_nonnull(public);
 	return public;
 }
@@ -99,24 +99,24 @@ END_TEST
 
 START_TEST(numbers_and_texts)
 {
-	struct ipk__reply r;
+	struct ipk__response r;
 	struct ipk__slice text;
 	int64_t n;
 	double d;
 
-	ipk__reply_init(&r);
-	ck_err(ipk__reply_refusal(&r), -EBADMSG);
-	ck_ok(ipk__reply_put(&r, IPK__SLICE_OF("$2\r\n42\r\n")));
-	ck_ok(ipk__reply_int(&r, &n));
+	ipk__response_init(&r);
+	ck_err(ipk__response_refusal(&r), -EBADMSG);
+	ck_ok(ipk__response_put(&r, IPK__SLICE_OF("$2\r\n42\r\n")));
+	ck_ok(ipk__response_int(&r, &n));
 	ck_assert_int_eq(n, 42);
-	ck_ok(ipk__reply_put(&r, IPK__SLICE_OF("$1\r\nx\r\n")));
-	ck_err(ipk__reply_int(&r, &n), -EBADMSG);
-	ck_ok(ipk__reply_text(&r, &text));
+	ck_ok(ipk__response_put(&r, IPK__SLICE_OF("$1\r\nx\r\n")));
+	ck_err(ipk__response_int(&r, &n), -EBADMSG);
+	ck_ok(ipk__response_text(&r, &text));
 	ck_assert_uint_eq(text.n_bytes, 1);
-	ck_ok(ipk__reply_put(&r, IPK__SLICE_OF("_\r\n")));
-	ck_err(ipk__reply_text(&r, &text), -ENOENT);
-	ck_ok(ipk__reply_put(&r, IPK__SLICE_OF("*0\r\n")));
-	ck_err(ipk__reply_text(&r, &text), -EBADMSG);
+	ck_ok(ipk__response_put(&r, IPK__SLICE_OF("_\r\n")));
+	ck_err(ipk__response_text(&r, &text), -ENOENT);
+	ck_ok(ipk__response_put(&r, IPK__SLICE_OF("*0\r\n")));
+	ck_err(ipk__response_text(&r, &text), -EBADMSG);
 	ck_ok(ipk__text_to_double(IPK__SLICE_OF("-1.5e3"), &d));
 	ck_assert_double_eq(d, -1500);
 	ck_err(ipk__text_to_double(IPK__SLICE_OF("1x"), &d), -ERANGE);

@@ -1,4 +1,4 @@
-/* test_address.c - addresses of every form, and what is none. */
+/* test_address.c - addresses of every form, and invalid ones. */
 #include <string.h>
 
 #include "net/address.h"

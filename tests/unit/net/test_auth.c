@@ -1,4 +1,4 @@
-/* test_auth.c - the exchange of proofs, every way to cheat in it, and keys in files. */
+/* test_auth.c - mutual authentication, every attack on it, and key files. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -209,7 +209,7 @@ START_TEST(hex_there_and_back)
 }
 END_TEST
 
-/* --- files --- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void write_key(const char *path, const char *key, size_t n_bytes, mode_t mode)
 {

@@ -1,7 +1,7 @@
 /*
- * test_resp_request.c - requests as they come from the network: whole, in any pieces, too
- * long by one, and broken. Each piece is a copy at another address and of exact length, so
- * that ASan sees a read too far and a slice that points into bytes that are gone.
+ * test_resp_request.c - requests as they come from the network: whole, in any pieces, too long by
+ * one, and malformed. Each piece is a copy at another address and of exact length, so ASan detects
+ * a read too far and a slice that points to freed bytes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -187,7 +187,7 @@ START_TEST(every_byte_in_an_argument)
 }
 END_TEST
 
-/* --- what is refused --- */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static const struct {
 	const char *bytes, *error;
@@ -305,7 +305,7 @@ END_TEST
 START_TEST(many_arguments_byte_by_byte)
 {
 	enum { N = 3000 };
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 	struct ipk__slice argv[N];
 	struct ipk__resp_reader r;
 	size_t used, more;
@@ -314,12 +314,12 @@ START_TEST(many_arguments_byte_by_byte)
 		argv[i] = IPK__SLICE("0123456789", i % 11);
 	ipk__resp_request(&b, argv, N);
 	ipk__resp_reader_init(&r, &ample);
-	for (size_t n = 0; n < ipk__bytes_len(&b); n++)
-		ck_assert_int_eq(ipk__resp_read_request(&r, ipk__bytes_front(&b), n, &used, &more),
+	for (size_t n = 0; n < ipk__buffer_len(&b); n++)
+		ck_assert_int_eq(ipk__resp_read_request(&r, ipk__buffer_front(&b), n, &used, &more),
 				 0);
-	ck_assert_int_eq(
-		ipk__resp_read_request(&r, ipk__bytes_front(&b), ipk__bytes_len(&b), &used, &more),
-		1);
+	ck_assert_int_eq(ipk__resp_read_request(&r, ipk__buffer_front(&b), ipk__buffer_len(&b),
+						&used, &more),
+			 1);
 	ck_assert_uint_eq(r.argc, N);
 	for (size_t i = 0; i < N; i++)
 		ck_assert(ipk__slice_equal(r.argv[i], argv[i]));
@@ -327,7 +327,7 @@ START_TEST(many_arguments_byte_by_byte)
 	ck_assert_int_eq(ipk__resp_read_request(&r, "PING\r\n", 6, &used, &more), 1);
 	ck_assert_uint_lt(r.argv_room, N);
 	ipk__resp_reader_free(&r);
-	ipk__bytes_free(&b);
+	ipk__buffer_free(&b);
 }
 END_TEST
 

@@ -5,17 +5,17 @@
 #include "net/resp.h"
 #include "support/support.h"
 
-static void ck_bytes(struct ipk__bytes *b, const char *want, size_t n)
+static void ck_bytes(struct ipk__buffer *b, const char *want, size_t n)
 {
 	ck_assert(!b->failed);
-	ck_assert_uint_eq(ipk__bytes_len(b), n);
-	ck_assert_mem_eq(ipk__bytes_front(b), want, n);
-	ipk__bytes_free(b);
+	ck_assert_uint_eq(ipk__buffer_len(b), n);
+	ck_assert_mem_eq(ipk__buffer_front(b), want, n);
+	ipk__buffer_free(b);
 }
 
 #define ck_writes(call, want)                               \
 	do {                                                \
-		struct ipk__bytes b = {0};                  \
+		struct ipk__buffer b = {0};                 \
 		call;                                       \
 		ck_bytes(&b, want "", sizeof(want "") - 1); \
 	} while (0)
@@ -81,17 +81,17 @@ END_TEST
 /* A reply of many pieces that meets the end of memory says so once, at the end. */
 START_TEST(no_memory_is_remembered)
 {
-	struct ipk__bytes b = {0};
+	struct ipk__buffer b = {0};
 
 	ipk__resp_integer(&b, 1);
-	ck_assert_ptr_null(ipk__bytes_reserve(&b, SIZE_MAX / 2));
+	ck_assert_ptr_null(ipk__buffer_reserve(&b, SIZE_MAX / 2));
 	ipk__resp_simple(&b, "OK");
 	ipk__resp_bulk(&b, IPK__SLICE_OF("x"));
 	ipk__resp_error(&b, IPK__SLICE_OF("x"));
 	ipk__resp_null(&b, 2);
 	ck_assert(b.failed);
-	ck_assert_uint_eq(ipk__bytes_len(&b), 4);
-	ipk__bytes_free(&b);
+	ck_assert_uint_eq(ipk__buffer_len(&b), 4);
+	ipk__buffer_free(&b);
 }
 END_TEST
 

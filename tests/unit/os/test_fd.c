@@ -1,4 +1,4 @@
-/* test_fd.c - lib/os/fd.c: bells, epoll sets, tickers and waits with a deadline. */
+/* test_fd.c - lib/os/fd.c: doorbells, epoll sets, tickers and waits with a deadline. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,7 +20,7 @@ START_TEST(every_fd_closes_on_exec)
 {
 	int fds[6], n = 0;
 
-	ck_ok(ipk__os_bell_open(&fds[n++]));
+	ck_ok(ipk__os_doorbell_open(&fds[n++]));
 	ck_ok(ipk__os_dup(fds[0], &fds[n++]));
 	ck_ok(ipk__os_epoll(&fds[n++]));
 	ck_ok(ipk__os_ticker(1000000, &fds[n++]));
@@ -37,18 +37,18 @@ END_TEST
 
 START_TEST(edge_reports_once_and_level_until_it_is_gone)
 {
-	int edge, level, bell, socks[2];
+	int edge, level, doorbell, socks[2];
 
 	ck_ok(ipk__os_epoll(&edge));
 	ck_ok(ipk__os_epoll(&level));
-	ck_ok(ipk__os_bell_open(&bell));
+	ck_ok(ipk__os_doorbell_open(&doorbell));
 	ck_ok(ipk__os_socketpair(socks));
-	ck_ok(ipk__os_epoll_add(edge, bell, true, false));
+	ck_ok(ipk__os_epoll_add(edge, doorbell, true, false));
 	ck_ok(ipk__os_epoll_add(level, socks[0], false, true));
-	ck_err(ipk__os_epoll_add(edge, bell, true, false), -EEXIST);
+	ck_err(ipk__os_epoll_add(edge, doorbell, true, false), -EEXIST);
 	for (int i = 0; i < 3; i++) {
 		ck_assert(!is_readable(edge, 0));
-		ipk__os_bell(bell);
+		ipk__os_doorbell(doorbell);
 		ck_assert(is_readable(edge, 0));
 		ipk__os_epoll_drain(edge);
 	}
@@ -61,7 +61,7 @@ START_TEST(edge_reports_once_and_level_until_it_is_gone)
 	ipk__os_close(socks[0]);
 	ipk__os_close(edge);
 	ipk__os_close(level);
-	ipk__os_close(bell);
+	ipk__os_close(doorbell);
 }
 END_TEST
 
@@ -104,7 +104,7 @@ START_TEST(poll_keeps_its_deadline_under_signals)
 	ipk_deadline deadline = ipk_in_ms(50);
 	int fd;
 
-	ck_ok(ipk__os_bell_open(&fd));
+	ck_ok(ipk__os_doorbell_open(&fd));
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &storm, NULL);
 	ck_err(ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL), -ETIMEDOUT);
@@ -137,6 +137,58 @@ START_TEST(poll_tells_what_happened)
 	ipk__os_close(socks[0]);
 	ck_err(ipk__os_poll1(socks[0], IPK__OS_IN, ipk_now(), NULL), -EBADF);
 	ck_assert_int_eq(ipk__os_is_hung_up(socks[0]), -EBADF);
+}
+END_TEST
+
+static void ck_polls(int n_fds_allowed)
+{
+	struct rlimit before, limit;
+	struct pollfd many[3];
+	int a[2], b[2], events = 0;
+
+	ck_ok(ipk__os_socketpair(a));
+	ck_assert_int_eq(pipe(b), 0);
+	many[0] = (struct pollfd){.fd = a[0], .events = POLLIN};
+	many[1] = (struct pollfd){.fd = -1, .events = POLLIN};
+	many[2] = (struct pollfd){.fd = b[0], .events = POLLIN};
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = (struct rlimit){(rlim_t)n_fds_allowed, before.rlim_max};
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_ok(ipk__os_poll1(a[0], IPK__OS_IN | IPK__OS_OUT, ipk_now(), &events));
+	ck_assert_int_eq(events, IPK__OS_OUT);
+	ck_err(ipk__os_poll1(a[0], IPK__OS_IN, ipk_in_ms(5), NULL), -ETIMEDOUT);
+	ck_err(ipk__os_poll(many, 3, ipk_in_ms(5)), -ETIMEDOUT);
+	ck_assert_int_eq(ipk__os_is_hung_up(a[0]), 0);
+	ck_assert_int_eq(ipk__os_is_hung_up(b[0]), 0);
+	ck_assert_int_eq(write(b[1], "x", 1), 1);
+	ck_ok(ipk__os_poll(many, 3, ipk_forever()));
+	ck_assert_int_eq(many[0].revents | many[1].revents, 0);
+	ck_assert_int_eq(many[2].revents, POLLIN);
+	ck_assert_int_eq(ipk__os_is_hung_up(b[0]), 0);
+	ck_assert_int_eq(read(b[0], &events, 1), 1);
+	ipk__os_close(b[1]);
+	ipk__os_close(a[1]);
+	ck_ok(ipk__os_poll(many, 3, ipk_forever()));
+	ck_assert(many[0].revents & POLLHUP && many[2].revents & POLLHUP);
+	ck_assert_int_eq(ipk__os_is_hung_up(a[0]), 1);
+	ck_assert_int_eq(ipk__os_is_hung_up(b[0]), 1);
+	ipk__os_close(a[0]);
+	ck_err(ipk__os_poll1(a[0], IPK__OS_IN, ipk_now(), NULL), -EBADF);
+	ck_assert_int_eq(ipk__os_is_hung_up(a[0]), -EBADF);
+	ipk__os_close(b[0]);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* A sandbox lowers RLIMIT_NOFILE: poll() refuses more fds than that, open as they are. */
+START_TEST(polls_more_than_may_be_opened)
+{
+	ck_polls(0);
+}
+END_TEST
+
+START_TEST(polls_more_than_may_be_opened_at_once)
+{
+	ck_polls(1);
 }
 END_TEST
 
@@ -222,7 +274,7 @@ static int takes_fds(void *arg)
 	ck_err(ipk__os_fd_check(0), -EBADF);
 	ck_err(ipk__os_fd_check(fd), -EBADF);
 	ck_err(ipk__os_pidfd_check(), -EMFILE);
-	ck_err(ipk__os_bell_open(&fd), -EMFILE);
+	ck_err(ipk__os_doorbell_open(&fd), -EMFILE);
 	return 0;
 }
 
@@ -241,6 +293,8 @@ static Suite *suite(void)
 	add_test(s, ticker_ticks_on_after_each_read);
 	add_test(s, poll_keeps_its_deadline_under_signals);
 	add_test(s, poll_tells_what_happened);
+	add_test(s, polls_more_than_may_be_opened);
+	add_test(s, polls_more_than_may_be_opened_at_once);
 	add_test(s, lock_is_the_open_files_and_goes_with_its_last_copy);
 	add_test(s, lock_of_a_killed_process_is_dropped);
 	add_test(s, the_door);

@@ -1,4 +1,4 @@
-/* test_fence.c - lib/os/fence.c: of two sides that store and then look, one sees the other. */
+/* test_fence.c - lib/os/fence.c: of two sides that store and then check, one sees the other. */
 #include <sys/mman.h>
 
 #include "os/os.h"

@@ -1,4 +1,4 @@
-/* test_futex.c - lib/os/futex.c: sleeping on a word. */
+/* test_futex.c - lib/os/futex.c: futex wait and wake. */
 #include <pthread.h>
 #include <unistd.h>
 

@@ -1,4 +1,6 @@
-/* guard.c: one thread at a time is inside, and a fork never gets stuck on it. */
+/*
+ * test_guard.c - lib/os/guard.c: one thread at a time holds it, and a fork never deadlocks on it.
+ */
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* test_mappings.c - which file lies at an address, of this process and of others. */
+/* test_mappings.c - which file is mapped at an address, in this process and in others. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -111,7 +111,7 @@ START_TEST(stat_tells_files_from_others)
 	ck_assert(st.size_bytes == 4096);
 	ck_assert(st.uid == ipk__os_uid());
 	close(fd);
-	ck_ok(ipk__os_bell_open(&fd));
+	ck_ok(ipk__os_doorbell_open(&fd));
 	ck_ok(ipk__os_stat(fd, &st));
 	ck_assert(!ipk__os_mode_is_file(st.mode));
 	close(fd);

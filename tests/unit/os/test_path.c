@@ -1,4 +1,4 @@
-/* test_path.c - lib/os/path.c: names that stay true, files that are ours to remove. */
+/* test_path.c - lib/os/path.c: names that stay valid, files that we may remove. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

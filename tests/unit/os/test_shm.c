@@ -74,7 +74,7 @@ START_TEST(fifo_is_made_once_and_opened_often)
 	ck_ok(ipk__os_stat(b, &two));
 	ck_assert(one.inode == two.inode && (one.mode & 0777) == 0600);
 	ck_assert(S_ISFIFO(one.mode));
-	ipk__os_bell_fifo(a);
+	ipk__os_doorbell_fifo(a);
 	ck_ok(ipk__os_poll1(b, IPK__OS_IN, ipk_now(), NULL));
 	ipk__os_close(a);
 	ipk__os_close(b);

@@ -1,4 +1,4 @@
-/* test_socket.c - lib/os/socket.c: packets, the fds in them, and the other side's end. */
+/* test_socket.c - lib/os/socket.c: packets, the fds in them, and the peer's hangup. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>

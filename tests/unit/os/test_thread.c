@@ -1,4 +1,4 @@
-/* test_thread.c - the library's own threads, and forks that do not mind the quiet ones. */
+/* test_thread.c - the library's own threads, and forks while only quiet ones run. */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -232,6 +232,52 @@ START_TEST(joined_threads_are_gone_at_once)
 }
 END_TEST
 
+static void end_slowly(void *arg)
+{
+	const struct timespec moment = {.tv_nsec = 2000000};
+
+	(void)arg;
+	nanosleep(&moment, NULL);
+}
+
+struct ending {
+	pthread_key_t key; /* the C library calls its destructor when the function has returned */
+	_Atomic bool has_begun;
+};
+
+static void *end_now(void *arg)
+{
+	struct ending *e = arg;
+
+	pthread_setspecific(e->key, e);
+	ipk__os_thread_forget(pthread_self());
+	atomic_store(&e->has_begun, true);
+	return NULL;
+}
+
+static bool has_begun(void *arg)
+{
+	return atomic_load(&((struct ending *)arg)->has_begun);
+}
+
+/* What the C library does behind a thread's function is no reason to refuse a fork. */
+START_TEST(forks_after_a_forgotten_thread_ended)
+{
+	struct ending e = {.has_begun = false};
+
+	ck_assert_int_eq(pthread_key_create(&e.key, end_slowly), 0);
+	for (int i = 0; i < 5; i++) {
+		pthread_t thread;
+
+		atomic_store(&e.has_begun, false);
+		ck_ok(ipk__os_thread_start_quiet(end_now, &e, &thread));
+		ck_assert(wait_until(has_begun, &e, WAIT_MS));
+		ck_can_fork();
+	}
+	pthread_key_delete(e.key);
+}
+END_TEST
+
 static void *flicker(void *arg)
 {
 	struct worker *w = arg;
@@ -311,6 +357,7 @@ static Suite *suite(void)
 	add_test(s, other_threads_count);
 	add_test(s, own_threads_do_not_fork);
 	add_test(s, joined_threads_are_gone_at_once);
+	add_test(s, forks_after_a_forgotten_thread_ended);
 	add_test(s, forks_while_a_thread_works);
 	add_test(s, signals_are_blocked);
 #ifdef IS_TOLD_WHY

@@ -1,5 +1,5 @@
 /*
- * pipe_bodies.h - what the pipe tests share: the same bodies run over both transports.
+ * pipe_bodies.h - shared by the pipe tests: the same bodies run over both transports.
  *
  * A loop test over N things runs 2 * N times: even _i is the ring, odd _i the socket.
  */

@@ -28,7 +28,7 @@ static const size_t sizes[] = {
 };
 enum { N_SIZES = sizeof sizes / sizeof sizes[0] };
 
-/* --- a thread that sends or receives one message --- */
+/* --- a thread that sends or receives one message ---------------------------------------------- */
 
 struct call {
 	ipk_pipe *p;
@@ -81,7 +81,7 @@ static void wait_asleep(struct call *c)
 	ck_wait_asleep(c->tid);
 }
 
-/* --- messages --- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 START_TEST(every_size_arrives_whole)
 {
@@ -252,7 +252,7 @@ START_TEST(poll_tells_what_a_receive_would_do)
 }
 END_TEST
 
-/* --- one way, ends, deaths --- */
+/* --- one way, ends, deaths -------------------------------------------------------------------- */
 
 START_TEST(one_way_goes_one_way)
 {
@@ -408,7 +408,7 @@ START_TEST(receive_wakes_a_blocked_sender)
 }
 END_TEST
 
-/* --- arguments --- */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 START_TEST(longest_message_is_bounded)
 {

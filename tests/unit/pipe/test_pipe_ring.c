@@ -1,6 +1,6 @@
 /*
- * test_pipe_ring.c - lib/pipe/pipe_ring.c from the inside: messages in pieces that are given
- * up half-way, counters that wrap around, and rings that another process has damaged.
+ * test_pipe_ring.c - lib/pipe/pipe_ring.c from the inside: messages in pieces that are abandoned
+ * half-way, counters that wrap around, and rings damaged by another process.
  */
 #include <pthread.h>
 
@@ -30,15 +30,15 @@ static void put_first(ipk_pipe *p, uint64_t total)
 	put_record(p, FIRST, &total, sizeof total);
 }
 
-/* --- wrapping around --- */
+/* --- wrapping around -------------------------------------------------------------------------- */
 
-static void move_lane(struct ipk__shm_lane *lane, uint64_t word)
+static void move_channel(struct ipk__shm_channel *channel, uint64_t word)
 {
-	atomic_store(&lane->ring.tail, word);
-	atomic_store(&lane->ring.tail_own, word);
-	atomic_store(&lane->ring.head, word);
-	lane->ring.head_seen = word;
-	lane->ring.tail_seen = word;
+	atomic_store(&channel->ring.tail, word);
+	atomic_store(&channel->ring.tail_own, word);
+	atomic_store(&channel->ring.head, word);
+	channel->ring.head_seen = word;
+	channel->ring.tail_seen = word;
 }
 
 /* Starting points of both counters, from which a few messages cross the end. */
@@ -55,8 +55,8 @@ START_TEST(counters_wrap_around)
 	size_t len;
 
 	make_pipe(0, RING_BYTES, 0, &a, &b);
-	move_lane(&shm_of(a)->lanes[0], starts[_i]);
-	move_lane(&shm_of(a)->lanes[1], starts[_i]);
+	move_channel(&shm_of(a)->channels[0], starts[_i]);
+	move_channel(&shm_of(a)->channels[1], starts[_i]);
 	for (unsigned n = 0; n < 3000; n++) {
 		size_t size = n * 37 % sizeof data;
 		ipk_pipe *from = n % 2 ? a : b, *to = n % 2 ? b : a;
@@ -86,7 +86,7 @@ START_TEST(full_ring_across_the_wrap)
 	unsigned n = 0;
 
 	make_pipe(0, RING_BYTES, 0, &a, &b);
-	move_lane(&shm_of(a)->lanes[0], starts[_i]);
+	move_channel(&shm_of(a)->channels[0], starts[_i]);
 	while (ipk_pipe_send(a, &n, sizeof n, ipk_now()) == 0)
 		n++;
 	ck_assert_uint_eq(n, RING_UNITS / 2);
@@ -101,7 +101,7 @@ START_TEST(full_ring_across_the_wrap)
 }
 END_TEST
 
-/* --- messages in pieces --- */
+/* --- messages in pieces ----------------------------------------------------------------------- */
 
 START_TEST(given_up_message_never_arrives)
 {
@@ -274,11 +274,11 @@ START_TEST(poll_collects_a_message_longer_than_the_ring)
 }
 END_TEST
 
-/* --- damage --- */
+/* --- damage ----------------------------------------------------------------------------------- */
 
 static void damage(ipk_pipe *a, int how)
 {
-	struct ipk__shm_ring *ring = &shm_of(a)->lanes[0].ring;
+	struct ipk__shm_ring *ring = &shm_of(a)->channels[0].ring;
 	struct ipk__record *front = ipk__ring_at(&a->tx.ring, ipk__ring_pos(ring->head));
 
 	switch (how) {
@@ -379,7 +379,7 @@ START_TEST(damaged_head_stops_the_sender)
 		r = ipk_pipe_send(a, data, sizeof data, ipk_now());
 	while (r == 0);
 	ck_err(r, -ETIMEDOUT);
-	shm_of(a)->lanes[0].ring.head = 0x77777777;
+	shm_of(a)->channels[0].ring.head = 0x77777777;
 	ck_err(ipk_pipe_send(a, data, sizeof data, ipk_in_ms(50)), -EPROTO);
 	ipk_pipe_close(a);
 	ipk_pipe_close(b);
@@ -415,7 +415,7 @@ START_TEST(sender_keeps_its_deadline_under_interference)
 	make_pipe(0, RING_BYTES, 0, &a, &b);
 	while (ipk_pipe_send(a, data, sizeof data, ipk_now()) == 0)
 		;
-	m.ring = &shm_of(a)->lanes[0].ring;
+	m.ring = &shm_of(a)->channels[0].ring;
 	ck_assert_int_eq(pthread_create(&thread, NULL, meddle, &m), 0);
 	for (int i = 0; i < 20; i++) {
 		r = ipk_pipe_send(a, data, 1000, ipk_in_ms(2));
@@ -428,7 +428,7 @@ START_TEST(sender_keeps_its_deadline_under_interference)
 }
 END_TEST
 
-/* --- segments that are no pipe --- */
+/* --- segments that are no pipe ---------------------------------------------------------------- */
 
 static const struct {
 	uint32_t kind;
@@ -463,8 +463,8 @@ START_TEST(only_the_segment_of_a_pipe_is_taken)
 	ck_ok(ipk__segment_publish(&s, NULL));
 	ck_ok(ipk__os_dup(s.fd, &parts.segment_fd));
 	ipk__segment_detach(&s);
-	ck_ok(ipk__os_bell_open(&parts.bell_fds[0]));
-	ck_ok(ipk__os_bell_open(&parts.bell_fds[1]));
+	ck_ok(ipk__os_doorbell_open(&parts.doorbell_fds[0]));
+	ck_ok(ipk__os_doorbell_open(&parts.doorbell_fds[1]));
 	ck_ok(ipk__os_socketpair(side_fds));
 	parts.max_message_bytes = 100;
 	ck_err(ipk__pipe_end(&parts, 1, side_fds[1], &p), foreign[_i].error);

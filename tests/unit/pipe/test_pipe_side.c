@@ -111,6 +111,8 @@ START_TEST(bad_fd_sends_nothing)
 	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(5), &fd), -ETIMEDOUT);
 	ck_assert_int_eq(fd, 77);
 	send_file(a, 5);
+	/* It stays where it is when there is no place for it. */
+	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), NULL), -EINVAL);
 	ck_recv_file(b, 5);
 	ipk_pipe_close(a);
 	ipk_pipe_close(b);
@@ -203,7 +205,7 @@ START_TEST(no_fd_free_here)
 }
 END_TEST
 
-/* --- what does not belong there --- */
+/* --- what does not belong there --------------------------------------------------------------- */
 
 START_TEST(several_fds_at_once_are_refused)
 {

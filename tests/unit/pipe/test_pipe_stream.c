@@ -1,6 +1,6 @@
 /*
- * test_pipe_stream.c - messages over a stream socket: whole or not at all, in whatever
- * pieces the bytes come, and also when a deadline cuts them.
+ * test_pipe_stream.c - messages over a stream socket: whole or not at all, in whatever pieces the
+ * bytes arrive, and also when a deadline interrupts them.
  */
 #include <pthread.h>
 #include <string.h>
@@ -163,7 +163,7 @@ START_TEST(sender_full_then_going_on)
 }
 END_TEST
 
-/* --- one thread sends on an end and another receives --- */
+/* --- one thread sends on an end and another receives ------------------------------------------ */
 
 enum { N_ECHOED = 300 };
 
@@ -325,7 +325,7 @@ START_TEST(close_sends_the_rest)
 }
 END_TEST
 
-/* --- what another side may send --- */
+/* --- what another side may send --------------------------------------------------------------- */
 
 static void ck_write(int fd, const void *data, size_t n_bytes)
 {
@@ -401,7 +401,7 @@ START_TEST(announced_memory_is_not_taken)
 
 	ck_write(fd, "\x40\0\0\0some", 8); /* 1 GiB */
 	ck_err(ipk_pipe_recv(p, buf, sizeof buf, ipk_now(), NULL), -ETIMEDOUT);
-	ck_assert_uint_le(p->stash.room_bytes, 1 << 20);
+	ck_assert_uint_le(p->reassembly.room_bytes, 1 << 20);
 	close(fd);
 	ck_err(ipk_pipe_recv(p, buf, sizeof buf, ipk_now(), NULL), -EPIPE);
 	ipk_pipe_close(p);

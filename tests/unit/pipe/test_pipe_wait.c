@@ -50,7 +50,7 @@ static bool becomes_quiet(ipk_pipe *p, int fd)
 	return false;
 }
 
-/* --- one fd --- */
+/* --- one fd ----------------------------------------------------------------------------------- */
 
 START_TEST(fd_is_readable_when_a_message_is_there)
 {
@@ -241,7 +241,7 @@ START_TEST(a_foreign_file_under_the_tickers_number_is_not_read)
 }
 END_TEST
 
-/* --- many ends --- */
+/* --- many ends -------------------------------------------------------------------------------- */
 
 /* Both transports in one call. */
 static void make_ends(ipk_pipe *from[N_ENDS], ipk_pipe *to[N_ENDS])

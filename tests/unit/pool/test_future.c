@@ -1,4 +1,7 @@
-/* test_future.c - futures: asked, waited for by several, told, outliving their pool. */
+/*
+ * test_future.c - futures: polled, waited for by several threads, called back, outliving their
+ * pool.
+ */
 #include <poll.h>
 #include <pthread.h>
 
@@ -100,7 +103,7 @@ START_TEST(a_future_outlives_its_pool)
 }
 END_TEST
 
-/* --- several threads --- */
+/* --- several threads -------------------------------------------------------------------------- */
 
 enum { THREADS = 8, EACH = 200 };
 
@@ -181,7 +184,7 @@ START_TEST(who_waits_learns_of_the_end)
 }
 END_TEST
 
-/* --- callbacks --- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 struct calls {
 	_Atomic unsigned n;
@@ -290,7 +293,7 @@ START_TEST(the_end_of_the_pool_is_told_too)
 }
 END_TEST
 
-/* --- an fd --- */
+/* --- an fd ------------------------------------------------------------------------------------ */
 
 START_TEST(an_fd_becomes_readable)
 {
@@ -312,7 +315,7 @@ START_TEST(an_fd_becomes_readable)
 }
 END_TEST
 
-/* --- another process --- */
+/* --- another process -------------------------------------------------------------------------- */
 
 static int use_future(void *arg)
 {

@@ -1,7 +1,7 @@
 /* test_futures.c - waiting for several futures, of one pool and of two. */
 #include <pthread.h>
 
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 static ipk_pool *pools[2];
@@ -9,7 +9,7 @@ static ipk_future *fs[N_FLAGS];
 
 static void open_pools(int kind)
 {
-	board_open();
+	shared_flags_open();
 	pools[0] = pool_of((ipk_pool_kind)kind, 4);
 	pools[1] = pool_of((ipk_pool_kind)kind, 4);
 }
@@ -17,12 +17,12 @@ static void open_pools(int kind)
 static void close_all(void)
 {
 	for (int i = 0; i < N_FLAGS; i++) {
-		board_raise(i);
+		shared_flags_raise(i);
 		fs[i] = ipk_future_close(fs[i]);
 	}
 	pools[0] = ipk_pool_close(pools[0]);
 	pools[1] = ipk_pool_close(pools[1]);
-	board_close();
+	shared_flags_close();
 }
 
 /* Tasks 0 .. n - 1 wait for their flags, in one pool or by turns in both. */
@@ -38,7 +38,7 @@ START_TEST(first_is_enough)
 		open_pools(_i);
 		submit_waiting(3, n_pools);
 		ck_err(ipk_futures_wait(fs, 3, IPK_WAIT_FIRST, ipk_in_ms(10)), -ETIMEDOUT);
-		board_raise(1);
+		shared_flags_raise(1);
 		ck_ok(ipk_futures_wait(fs, 3, IPK_WAIT_FIRST, ipk_in_ms(WAIT_MS)));
 		ck_assert(ipk_future_is_done(fs[1]));
 		ck_assert(!ipk_future_is_done(fs[0]));
@@ -55,10 +55,10 @@ START_TEST(all_are_all)
 	for (int n_pools = 1; n_pools <= 2; n_pools++) {
 		open_pools(_i);
 		submit_waiting(3, n_pools);
-		board_raise(0);
-		board_raise(2);
+		shared_flags_raise(0);
+		shared_flags_raise(2);
 		ck_err(ipk_futures_wait(fs, 3, IPK_WAIT_ALL, ipk_in_ms(10)), -ETIMEDOUT);
-		board_raise(1);
+		shared_flags_raise(1);
 		ck_ok(ipk_futures_wait(fs, 3, IPK_WAIT_ALL, ipk_in_ms(WAIT_MS)));
 		for (int i = 0; i < 3; i++)
 			ck_assert_int_eq(get_int(fs[i]), i * i);
@@ -72,7 +72,7 @@ START_TEST(first_error_ends_the_wait)
 	for (int n_pools = 1; n_pools <= 2; n_pools++) {
 		open_pools(_i);
 		submit_waiting(3, n_pools);
-		board_raise(0);
+		shared_flags_raise(0);
 		ck_err(ipk_futures_wait(fs, 3, IPK_WAIT_FIRST_ERROR, ipk_in_ms(10)), -ETIMEDOUT);
 		fs[3] = submit_int(pools[n_pools - 1], task_positive, -5);
 		ck_ok(ipk_futures_wait(fs, 4, IPK_WAIT_FIRST_ERROR, ipk_in_ms(WAIT_MS)));
@@ -89,9 +89,9 @@ START_TEST(without_an_error_all_are_waited_for)
 	submit_waiting(3, 2);
 	ck_begun(3);
 	ck_ok(ipk_future_cancel(fs[1])); /* which is no failure */
-	board_raise(0);
+	shared_flags_raise(0);
 	ck_err(ipk_futures_wait(fs, 3, IPK_WAIT_FIRST_ERROR, ipk_in_ms(10)), -ETIMEDOUT);
-	board_raise(2);
+	shared_flags_raise(2);
 	ck_ok(ipk_futures_wait(fs, 3, IPK_WAIT_FIRST_ERROR, ipk_in_ms(WAIT_MS)));
 	for (int i = 0; i < 3; i++)
 		ck_assert(ipk_future_is_done(fs[i]));
@@ -112,8 +112,8 @@ START_TEST(nothing_and_the_same_twice)
 	twice[0] = twice[2] = fs[0];
 	twice[1] = twice[3] = fs[1];
 	ck_err(ipk_futures_wait(twice, 4, IPK_WAIT_FIRST, ipk_in_ms(10)), -ETIMEDOUT);
-	board_raise(0);
-	board_raise(1);
+	shared_flags_raise(0);
+	shared_flags_raise(1);
 	ck_ok(ipk_futures_wait(twice, 4, IPK_WAIT_FIRST_ERROR, ipk_in_ms(WAIT_MS)));
 	ck_ok(ipk_futures_wait(twice, 4, IPK_WAIT_ALL, ipk_in_ms(WAIT_MS)));
 	twice[1] = NULL;
@@ -135,7 +135,7 @@ START_TEST(completed_in_the_order_of_their_ends)
 		ck_ok(ipk_as_completed_open(fs, 4, &iter));
 		ck_err(ipk_as_completed_next(iter, ipk_in_ms(10), &index), -ETIMEDOUT);
 		for (int i = 0; i < 4; i++) {
-			board_raise(order[i]);
+			shared_flags_raise(order[i]);
 			ck_ok(ipk_as_completed_next(iter, ipk_in_ms(WAIT_MS), &index));
 			ck_assert_uint_eq(index, (size_t)order[i]);
 			fs[index] = ipk_future_close(fs[index]);
@@ -157,7 +157,7 @@ START_TEST(completed_before_and_given_up)
 
 		open_pools(_i);
 		submit_waiting(3, n_pools);
-		board_raise(0);
+		shared_flags_raise(0);
 		ck_ok(ipk_future_wait(fs[0], ipk_in_ms(WAIT_MS)));
 		some[0] = some[3] = fs[0];
 		some[1] = fs[1];
@@ -170,11 +170,11 @@ START_TEST(completed_before_and_given_up)
 		ck_assert(given[0] && given[3]);
 		ck_err(ipk_as_completed_next(iter, ipk_now(), &index), -ETIMEDOUT);
 		fs[1] = ipk_future_close(fs[1]); /* the iterator keeps it */
-		board_raise(1);
+		shared_flags_raise(1);
 		ck_ok(ipk_as_completed_next(iter, ipk_in_ms(WAIT_MS), &index));
 		ck_assert_uint_eq(index, 1);
 		iter = ipk_as_completed_close(iter); /* one is still to come */
-		board_raise(2);
+		shared_flags_raise(2);
 		ck_assert_int_eq(get_int(fs[2]), 4);
 		close_all();
 	}
@@ -235,10 +235,10 @@ START_TEST(in_a_callback_too)
 	open_pools(_i);
 	submit_waiting(3, 2);
 	ck_ok(ipk_future_on_done(fs[2], wait_for_both, &told));
-	board_raise(2);
+	shared_flags_raise(2);
 	ck_ok(ipk_future_wait(fs[2], ipk_in_ms(WAIT_MS)));
-	board_raise(0);
-	board_raise(1);
+	shared_flags_raise(0);
+	shared_flags_raise(1);
 	ck_assert(wait_until(was_told, &told, WAIT_MS));
 	ck_ok(told.r);
 	close_all();
@@ -292,9 +292,9 @@ START_TEST(a_crowd_waits)
 
 		ck_assert(r == 0 || r == -EALREADY);
 	}
-	board_raise(1);
+	shared_flags_raise(1);
 	pools[0] = ipk_pool_close(pools[0]);
-	board_raise(2);
+	shared_flags_raise(2);
 	for (int i = 0; i < 4; i++) {
 		ck_assert_int_eq(pthread_join(threads[i], &result), 0);
 		ck_assert_int_eq((long)result, i < 3 ? N_CROWD : 0);

@@ -2,7 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 enum { N = 100 };
@@ -13,7 +13,7 @@ static ipk_bytes args[N];
 
 static void open_pool(int kind)
 {
-	board_open();
+	shared_flags_open();
 	pool = pool_of((ipk_pool_kind)kind, 2);
 	for (int i = 0; i < N; i++) {
 		ints[i] = i;
@@ -24,7 +24,7 @@ static void open_pool(int kind)
 static void close_pool(void)
 {
 	pool = ipk_pool_close(pool);
-	board_close();
+	shared_flags_close();
 }
 
 START_TEST(each_item_has_its_result)
@@ -76,7 +76,7 @@ START_TEST(the_first_failed_item_speaks)
 	ck_assert_int_eq(failures[1].code, -7);
 	ck_assert_str_eq(failures[1].text, "negative: -7");
 	/* All others were done all the same. */
-	ck_assert_int_eq(board->n_ended, N - 3);
+	ck_assert_int_eq(shared_flags->n_ended, N - 3);
 	f = ipk_future_close(f);
 	close_pool();
 }
@@ -88,7 +88,7 @@ START_TEST(items_are_futures_of_their_own)
 	size_t n_failed;
 
 	open_pool(_i);
-	board_raise(0);
+	shared_flags_raise(0);
 	ck_ok(ipk_pool_starmap(pool, task_when_raised, args, 2, NULL, &f));
 	ck_err(ipk_future_failures(f, NULL, 0, &n_failed), -EAGAIN);
 	ck_err(ipk_future_item(f, 2, &item), -ERANGE);
@@ -101,7 +101,7 @@ START_TEST(items_are_futures_of_their_own)
 	ipk_future_close(item);
 	ck_ok(ipk_future_item(f, 1, &item));
 	ipk_future_close(f); /* the item lasts */
-	board_raise(1);
+	shared_flags_raise(1);
 	ck_assert_int_eq(get_int(item), 1);
 	ck_err(ipk_future_item(item, 0, &f), -EOPNOTSUPP);
 	ipk_future_close(item);
@@ -119,7 +119,7 @@ START_TEST(cancelled_items_are_not_begun)
 	size_t n_failed;
 
 	open_pool(_i);
-	board_raise(0);
+	shared_flags_raise(0);
 	ck_ok(ipk_pool_starmap(pool, task_when_raised, args, N_FLAGS, NULL, &f));
 	ck_ok(ipk_future_item(f, 0, &first));
 	ck_ok(ipk_future_wait(first, ipk_in_ms(WAIT_MS)));
@@ -133,10 +133,10 @@ START_TEST(cancelled_items_are_not_begun)
 	ck_assert_uint_eq(n_failed, N_FLAGS - 1);
 	ck_assert_int_eq(get_int(first), 0);
 	/* The pool goes on. */
-	board_raise(5);
+	shared_flags_raise(5);
 	ck_ok(ipk_pool_apply(pool, task_when_raised, &(int64_t){5}, 8, NULL, 0, ipk_in_ms(WAIT_MS),
 			     NULL));
-	ck_assert_int_le(board->n_begun, 4);
+	ck_assert_int_le(shared_flags->n_begun, 4);
 	first = ipk_future_close(first);
 	f = ipk_future_close(f);
 	close_pool();
@@ -180,8 +180,8 @@ START_TEST(a_group_is_a_future)
 	ck_ok(ipk_future_on_done(f[0], count_call, &n_calls));
 	IPK_AUTO(as_completed, iter);
 	ck_ok(ipk_as_completed_open(f, 2, &iter));
-	board_raise(0);
-	board_raise(1);
+	shared_flags_raise(0);
+	shared_flags_raise(1);
 	for (int i = 0; i < 2; i++)
 		ck_ok(ipk_as_completed_next(iter, ipk_in_ms(WAIT_MS), &index));
 	ck_ok(ipk_futures_wait(f, 2, IPK_WAIT_ALL, ipk_now()));

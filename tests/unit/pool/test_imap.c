@@ -1,5 +1,5 @@
 /* test_imap.c - maps over lazy input: order, the window, errors of the input, giving up. */
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 /* The numbers from 0 to n - 1; then the end, again and again. */
@@ -32,7 +32,7 @@ static int count_up(void *arg, ipk_bytes *ret_item)
 
 static void open_pool(int kind, int64_t n)
 {
-	board_open();
+	shared_flags_open();
 	pool = pool_of((ipk_pool_kind)kind, 3);
 	source = (struct source){.n = n, .fails_at = INT64_MIN};
 }
@@ -40,7 +40,7 @@ static void open_pool(int kind, int64_t n)
 static void close_pool(void)
 {
 	pool = ipk_pool_close(pool);
-	board_close();
+	shared_flags_close();
 }
 
 /* The next one's number; it must be the square of that. */
@@ -110,11 +110,11 @@ START_TEST(unordered_gives_what_is_over)
 	ck_ok(ipk_pool_imap(pool, task_when_raised, count_up, &source,
 			    IPK_IMAP(.is_unordered = true), &m));
 	ck_err(ipk_imap_next(m, ipk_in_ms(10), &f), -ETIMEDOUT);
-	board_raise(2);
+	shared_flags_raise(2);
 	ck_assert_uint_eq(next_of(m), 2);
-	board_raise(0);
+	shared_flags_raise(0);
 	ck_assert_uint_eq(next_of(m), 0);
-	board_raise(1);
+	shared_flags_raise(1);
 	ck_assert_uint_eq(next_of(m), 1);
 	m = ipk_imap_close(m);
 	close_pool();
@@ -128,10 +128,10 @@ START_TEST(ordered_waits_for_the_first)
 
 	open_pool(_i, 3);
 	ck_ok(ipk_pool_imap(pool, task_when_raised, count_up, &source, NULL, &m));
-	board_raise(1);
-	board_raise(2);
+	shared_flags_raise(1);
+	shared_flags_raise(2);
 	ck_err(ipk_imap_next(m, ipk_in_ms(10), &f), -ETIMEDOUT);
-	board_raise(0);
+	shared_flags_raise(0);
 	for (size_t i = 0; i < 3; i++)
 		ck_assert_uint_eq(next_of(m), i);
 	m = ipk_imap_close(m);
@@ -224,7 +224,7 @@ START_TEST(giving_up_cancels_the_rest)
 		ipk_future *f;
 
 		open_pool(_i, 50);
-		board_raise(0);
+		shared_flags_raise(0);
 		ck_ok(ipk_pool_imap(pool, task_when_raised, count_up, &source,
 				    IPK_IMAP(.window = 20, .is_unordered = is_unordered), &m));
 		ck_assert_uint_eq(next_of(m), 0);
@@ -235,7 +235,7 @@ START_TEST(giving_up_cancels_the_rest)
 				     ipk_in_ms(WAIT_MS), NULL));
 		ck_ok(ipk_pool_progress(pool, &progress));
 		ck_assert_uint_eq(progress.n_cancelled, 20);
-		ck_assert_int_eq(board->n_begun, 5);
+		ck_assert_int_eq(shared_flags->n_begun, 5);
 		close_pool();
 	}
 }
@@ -258,7 +258,7 @@ START_TEST(an_item_that_nobody_takes_is_not_lost)
 	pool = ipk_pool_close(pool);
 	ck_err(ipk_imap_next(m, ipk_in_ms(WAIT_MS), &f), -ESHUTDOWN);
 	m = ipk_imap_close(m);
-	board_close();
+	shared_flags_close();
 }
 END_TEST
 
@@ -280,7 +280,7 @@ START_TEST(the_pool_may_go_first)
 		}
 		ck_err(ipk_imap_next(m, ipk_now(), &f), -ESHUTDOWN);
 		ck_assert_ptr_null(ipk_imap_close(m));
-		board_close();
+		shared_flags_close();
 	}
 }
 END_TEST

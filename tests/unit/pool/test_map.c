@@ -81,7 +81,7 @@ START_TEST(many_small_maps)
 }
 END_TEST
 
-/* --- sizes --- */
+/* --- sizes ------------------------------------------------------------------------------------ */
 
 struct wide {
 	char bytes[1000];
@@ -170,7 +170,7 @@ START_TEST(what_is_no_map_is_refused)
 }
 END_TEST
 
-/* --- failing items --- */
+/* --- failing items ---------------------------------------------------------------------------- */
 
 static int fail_sevens(const void *item, void *ret_result)
 {
@@ -266,7 +266,7 @@ START_TEST(all_items_fail)
 }
 END_TEST
 
-/* --- cancelling and time limits --- */
+/* --- cancelling and time limits --------------------------------------------------------------- */
 
 static struct gate gate;
 static _Atomic unsigned n_begun;
@@ -423,7 +423,7 @@ START_TEST(who_waits_too_long_cancels)
 }
 END_TEST
 
-/* --- several --- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 START_TEST(more_maps_than_places)
 {

@@ -1,6 +1,6 @@
 /*
- * test_progress.c - counters that were put there by hand: what is made of them, also when
- * they cannot all be true at once, and when on_progress is called.
+ * test_progress.c - counters that were set by hand: the progress computed from them, also when they
+ * are inconsistent, and when on_progress is called.
  */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "support/support.h"
 
 static struct ipk_pool pool;
-static struct ipk__pool_map maps[IPK__POOL_MAPS];
+static struct ipk__shm_map maps[IPK__POOL_MAPS];
 static int n_calls;
 static ipk_progress last;
 
@@ -26,7 +26,7 @@ static void free_pool(void)
 	free(pool.shared);
 }
 
-static ipk_progress look(void)
+static ipk_progress progress_now(void)
 {
 	ipk_progress p;
 
@@ -68,7 +68,7 @@ START_TEST(counters_are_told)
 	c->n_workers = 4;
 	c->n_replaced = 5;
 	set_busy(3);
-	p = look();
+	p = progress_now();
 	ck_assert_uint_eq(p.n_submitted, 1000);
 	ck_assert_uint_eq(p.n_done, 500);
 	ck_assert_uint_eq(p.n_failed, 21);
@@ -96,13 +96,13 @@ START_TEST(numbers_that_disagree_are_made_to_agree)
 	pool.shared->counts.n_submitted = 10;
 	pool.shared->counts.n_done = 8;
 	set_busy(5);
-	ck_assert_uint_eq(look().n_running, 2);
-	ck_assert_uint_eq(look().n_queued, 0);
+	ck_assert_uint_eq(progress_now().n_running, 2);
+	ck_assert_uint_eq(progress_now().n_queued, 0);
 	pool.shared->counts.n_done = 12;
-	ck_assert_uint_eq(look().n_done, 10);
-	ck_assert_uint_eq(look().n_running, 0);
+	ck_assert_uint_eq(progress_now().n_done, 10);
+	ck_assert_uint_eq(progress_now().n_running, 0);
 	pool.shared->counts.n_done = pool.shared->counts.n_failed = UINT64_MAX;
-	ck_assert_uint_eq(look().n_failed, 10);
+	ck_assert_uint_eq(progress_now().n_failed, 10);
 	free_pool();
 }
 END_TEST
@@ -114,15 +114,15 @@ START_TEST(items_of_running_maps_count)
 	maps[2].n_items = 60;
 	atomic_store(&maps[2].n_done, 25);
 	atomic_store(&maps[2].n_failed, 5);
-	ck_assert_uint_eq(look().n_done, 0);
+	ck_assert_uint_eq(progress_now().n_done, 0);
 	atomic_store(&maps[2].is_open, 1);
-	ck_assert_uint_eq(look().n_done, 20);
-	ck_assert_uint_eq(look().n_failed, 5);
-	ck_assert_uint_eq(look().n_queued, 75);
+	ck_assert_uint_eq(progress_now().n_done, 20);
+	ck_assert_uint_eq(progress_now().n_failed, 5);
+	ck_assert_uint_eq(progress_now().n_queued, 75);
 	/* Scribbled over: no more than was submitted. */
 	atomic_store(&maps[2].n_done, UINT64_MAX);
-	ck_assert_uint_eq(look().n_done, 95);
-	look();
+	ck_assert_uint_eq(progress_now().n_done, 95);
+	progress_now();
 	free_pool();
 }
 END_TEST
@@ -132,10 +132,10 @@ static void *end_maps(void *is_over)
 {
 	for (int i = 0; i < repeats(20000); i++) {
 		atomic_store(&maps[0].n_done, 50);
-		ipk__counts_turn(&pool);
+		ipk__counts_seq_advance(&pool);
 		atomic_fetch_add(&pool.shared->counts.n_done, 50);
 		atomic_store(&maps[0].is_open, 0);
-		ipk__counts_turn(&pool);
+		ipk__counts_seq_advance(&pool);
 		atomic_store(&maps[0].n_done, 0);
 		atomic_store(&maps[0].is_open, 1);
 	}
@@ -155,15 +155,15 @@ START_TEST(items_are_seen_once_at_the_end_of_a_map)
 	maps[0].is_open = 1;
 	ck_assert_int_eq(pthread_create(&thread, NULL, end_maps, &is_over), 0);
 	while (!atomic_load(&is_over)) {
-		now = look().n_done;
+		now = progress_now().n_done;
 		ck_assert_uint_eq(now % 50, 0);
 		ck_assert_uint_ge(now, before);
 		before = now;
 	}
 	pthread_join(thread, NULL);
 	/* A creator that was killed in between holds nobody up. */
-	ipk__counts_turn(&pool);
-	look();
+	ipk__counts_seq_advance(&pool);
+	progress_now();
 	free_pool();
 }
 END_TEST
@@ -179,7 +179,7 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
-/* --- on_progress --- */
+/* --- on_progress ------------------------------------------------------------------------------ */
 
 static void note(const ipk_progress *p, void *arg)
 {

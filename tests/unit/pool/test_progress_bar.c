@@ -1,6 +1,6 @@
 /*
- * test_progress_bar.c - what is drawn, byte for byte: into a pseudo-terminal of some width,
- * and into a file that is none.
+ * test_progress_bar.c - what is drawn, byte for byte: into a pseudo-terminal of a given width, and
+ * into a file that is no terminal.
  */
 #include <fcntl.h>
 #include <ipk/progress.h>
@@ -256,7 +256,7 @@ START_TEST(large_numbers_are_short)
 }
 END_TEST
 
-/* --- no terminal --- */
+/* --- no terminal ------------------------------------------------------------------------------ */
 
 static char *plain_text(void (*print)(FILE *out))
 {

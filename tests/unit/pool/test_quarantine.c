@@ -1,4 +1,4 @@
-/* test_quarantine.c - tasks that kill their workers: counted, held, forgotten, forgiven. */
+/* test_quarantine.c - tasks that kill their workers: counted, quarantined, forgotten, forgiven. */
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* test_reduce.c - map-reduce: sums, texts of any length, failures, deadlines. */
 #include <string.h>
 
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 enum { N = 5000 };
@@ -12,7 +12,7 @@ static ipk_bytes args[N];
 
 static void open_pool(int kind)
 {
-	board_open();
+	shared_flags_open();
 	pool = pool_of((ipk_pool_kind)kind, 2);
 	for (int i = 0; i < N; i++) {
 		ints[i] = i;
@@ -23,7 +23,7 @@ static void open_pool(int kind)
 static void close_pool(void)
 {
 	pool = ipk_pool_close(pool);
-	board_close();
+	shared_flags_close();
 }
 
 /* Flag 0: how many tasks had been begun when the first two were combined. Flag 1: combinings. */
@@ -35,8 +35,8 @@ static int add(ipk_task *task, const ipk_bytes *a, const ipk_bytes *b)
 	if (a->len_bytes != sizeof sum || b->len_bytes != sizeof sum)
 		return -EINVAL;
 	sum = *(const int64_t *)a->data + *(const int64_t *)b->data;
-	atomic_compare_exchange_strong(&board->flags[0], &none, board->n_begun);
-	atomic_fetch_add(&board->flags[1], 1);
+	atomic_compare_exchange_strong(&shared_flags->flags[0], &none, shared_flags->n_begun);
+	atomic_fetch_add(&shared_flags->flags[1], 1);
 	return ipk_task_return(task, &sum, sizeof sum);
 }
 
@@ -64,10 +64,10 @@ START_TEST(sums_are_exact)
 		int64_t n = (int64_t)ns[k];
 		int r;
 
-		board->flags[1] = 0;
+		shared_flags->flags[1] = 0;
 		ck_assert_int_eq(sum_of(ns[k], &r), (n - 1) * n * (2 * n - 1) / 6);
 		ck_ok(r);
-		ck_assert_int_eq(board->flags[1], n - 1);
+		ck_assert_int_eq(shared_flags->flags[1], n - 1);
 	}
 	close_pool();
 }
@@ -80,8 +80,8 @@ START_TEST(combining_begins_early)
 	open_pool(_i);
 	sum_of(N, &r);
 	ck_ok(r);
-	ck_assert_int_gt(board->flags[0], 1);
-	ck_assert_int_lt(board->flags[0], N / 10);
+	ck_assert_int_gt(shared_flags->flags[0], 1);
+	ck_assert_int_lt(shared_flags->flags[0], N / 10);
 	close_pool();
 }
 END_TEST
@@ -148,7 +148,7 @@ START_TEST(a_failure_ends_it_all)
 	ints[10] = -1;
 	sum_of(N, &r);
 	ck_err(r, -EREMOTEIO);
-	ck_assert_int_lt(board->n_begun, N / 10);
+	ck_assert_int_lt(shared_flags->n_begun, N / 10);
 	ck_ok(ipk_pool_progress(pool, &progress));
 	ck_assert_uint_eq(progress.n_done + progress.n_failed + progress.n_cancelled,
 			  progress.n_submitted);
@@ -185,7 +185,7 @@ START_TEST(the_deadline_cancels)
 	int r;
 
 	open_pool(_i);
-	board_raise(0);
+	shared_flags_raise(0);
 	ck_err(ipk_pool_map_reduce(pool, task_when_raised, add, args, 10, NULL, ipk_in_ms(30),
 				   &data, NULL),
 	       -ETIMEDOUT);

@@ -1,9 +1,9 @@
-/* test_supervisor.c - what the pool's own thread sees to, and how a pool ends. */
+/* test_supervisor.c - what the pool's own thread does, and how a pool ends. */
 #include <pthread.h>
 
 #include "unit/pool/pool_tasks.h"
 
-/* --- callbacks --- */
+/* --- callbacks -------------------------------------------------------------------------------- */
 
 struct tally {
 	_Atomic unsigned n;
@@ -113,7 +113,7 @@ START_TEST(callbacks_may_wait_for_what_dies)
 }
 END_TEST
 
-/* --- shutdown --- */
+/* --- shutdown --------------------------------------------------------------------------------- */
 
 START_TEST(what_is_shut_takes_no_more)
 {
@@ -198,7 +198,7 @@ START_TEST(terminating_stops_everything)
 }
 END_TEST
 
-/* --- others at the same time --- */
+/* --- others at the same time ------------------------------------------------------------------ */
 
 static void *keep_submitting(void *arg)
 {
@@ -312,7 +312,7 @@ START_TEST(no_pool_is_no_crash)
 }
 END_TEST
 
-/* --- progress --- */
+/* --- progress --------------------------------------------------------------------------------- */
 
 static void tell(const ipk_progress *progress, void *arg)
 {

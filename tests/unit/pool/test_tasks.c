@@ -1,4 +1,4 @@
-/* test_tasks.c - single tasks: what is submitted is done, failed or cancelled, once. */
+/* test_tasks.c - single tasks: each submitted task is done, failed or cancelled, exactly once. */
 #include <pthread.h>
 
 #include "unit/pool/pool_tasks.h"
@@ -142,7 +142,7 @@ START_TEST(bad_input_is_refused)
 }
 END_TEST
 
-/* --- many --- */
+/* --- many ------------------------------------------------------------------------------------- */
 
 enum { MANY = 100000, SUBMITTERS = 4 };
 
@@ -196,7 +196,7 @@ START_TEST(nobody_needs_to_wait)
 }
 END_TEST
 
-/* --- cancel --- */
+/* --- cancel ----------------------------------------------------------------------------------- */
 
 START_TEST(a_queued_task_is_dropped)
 {
@@ -296,7 +296,7 @@ START_TEST(the_backlog_can_be_cancelled)
 }
 END_TEST
 
-/* --- time limits --- */
+/* --- time limits ------------------------------------------------------------------------------ */
 
 START_TEST(a_soft_limit_is_told)
 {

@@ -3,21 +3,21 @@
 #include <string.h>
 
 #include "ipk/pack.h"
-#include "support/pool_board.h"
+#include "support/shared_flags.h"
 #include "support/support.h"
 
 static ipk_pool *pool;
 
 static void open_pool(int kind)
 {
-	board_open();
+	shared_flags_open();
 	pool = pool_of((ipk_pool_kind)kind, 1);
 }
 
 static void close_pool(void)
 {
 	pool = ipk_pool_close(pool);
-	board_close();
+	shared_flags_close();
 }
 
 /* "[s i]" to "[S i d]": the words, so many times. */

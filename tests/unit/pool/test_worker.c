@@ -1,5 +1,4 @@
-/* test_worker.c - the worker's loop, against a segment that the test itself plays the creator of.
- */
+/* test_worker.c - the worker's loop, on a segment for which the test itself acts as the creator. */
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
@@ -17,7 +16,7 @@
 static struct ipk__shm_pool *shared;
 static struct ipk__pool_slot *slots;
 static _Atomic uint64_t *cells;
-static int bell_fd = -1;
+static int doorbell_fd = -1;
 
 static void set_up(void)
 {
@@ -25,7 +24,7 @@ static void set_up(void)
 	size_t cells_at = slots_at + IPK__POOL_SLOTS * sizeof *slots;
 	size_t maps_at = cells_at + IPK__POOL_SLOTS * sizeof *cells;
 	size_t n_bytes =
-		ipk__round_up(maps_at + IPK__POOL_MAPS * sizeof(struct ipk__pool_map), 4096);
+		ipk__round_up(maps_at + IPK__POOL_MAPS * sizeof(struct ipk__shm_map), 4096);
 	char *base = aligned_alloc(4096, n_bytes);
 
 	memset(base, 0, n_bytes);
@@ -35,16 +34,16 @@ static void set_up(void)
 	shared->maps_offset = maps_at;
 	slots = (struct ipk__pool_slot *)(base + slots_at);
 	cells = (_Atomic uint64_t *)(base + cells_at);
-	ck_ok(ipk__os_bell_open(&bell_fd));
+	ck_ok(ipk__os_doorbell_open(&doorbell_fd));
 }
 
 static void tear_down(void)
 {
-	ipk__os_close(bell_fd);
+	ipk__os_close(doorbell_fd);
 	free(shared);
 }
 
-/* --- the creator's part --- */
+/* --- the creator's part ----------------------------------------------------------------------- */
 
 static uint32_t n_published;
 
@@ -75,7 +74,7 @@ static void init_worker(struct ipk__worker *w, unsigned number)
 {
 	ipk__worker_init(w, shared, number);
 	w->is_thread = true;
-	w->bell_fd = bell_fd;
+	w->doorbell_fd = doorbell_fd;
 }
 
 /* Does all that there is to do, here. */
@@ -84,9 +83,9 @@ static void drain(void)
 	struct ipk__worker w;
 
 	init_worker(&w, 0);
-	atomic_store(&w.place->order, IPK__ORDER_DRAIN);
+	atomic_store(&w.record->order, IPK__ORDER_DRAIN);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
-	ck_assert_int_eq(atomic_load(&w.place->state), IPK__WORKER_RETIRED);
+	ck_assert_int_eq(atomic_load(&w.record->state), IPK__WORKER_RETIRED);
 }
 
 static int n_in_stack(void)
@@ -99,7 +98,7 @@ static int n_in_stack(void)
 	return n;
 }
 
-/* --- tasks --- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 static char seen[64];
 static size_t n_seen;
@@ -148,7 +147,7 @@ static int fail_at_length(ipk_task *task, const void *arg, size_t arg_bytes)
 	return ipk_task_fail(task, 7, "%0500d", 1);
 }
 
-/* --- one worker --- */
+/* --- one worker ------------------------------------------------------------------------------- */
 
 /* Tasks that note 'a' and so on. */
 static void publish_letters(int last)
@@ -325,14 +324,14 @@ START_TEST(a_thread_goes_on_after_a_task_that_was_given_up)
 }
 END_TEST
 
-static int check_bell(ipk_task *task, const void *arg, size_t arg_bytes)
+static int check_doorbell(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	int64_t since_ns = atomic_load(&shared->workers[0].since_ns);
 
 	(void)task;
 	(void)arg;
 	(void)arg_bytes;
-	ck_ok(ipk__os_poll1(bell_fd, IPK__OS_IN, ipk_now(), NULL));
+	ck_ok(ipk__os_poll1(doorbell_fd, IPK__OS_IN, ipk_now(), NULL));
 	ck_assert_int_ge(ipk__os_now_ns(), since_ns);
 	ck_assert_int_gt(since_ns, ipk__os_now_ns() - 5000000000);
 	return 0;
@@ -340,7 +339,7 @@ static int check_bell(ipk_task *task, const void *arg, size_t arg_bytes)
 
 START_TEST(the_beginning_of_a_timed_task_is_told)
 {
-	publish(check_bell, "", 0)->flags = IPK__SLOT_IS_TIMED;
+	publish(check_doorbell, "", 0)->flags = IPK__SLOT_IS_TIMED;
 	drain();
 	ck_assert_int_eq(state_of(&slots[0]), IPK__SLOT_DONE);
 }
@@ -357,7 +356,7 @@ START_TEST(it_ends_after_so_many_tasks)
 	ck_assert_str_eq(seen, "abc");
 	ck_assert_int_eq(state_of(&slots[3]), IPK__SLOT_READY);
 	init_worker(&w, 1);
-	atomic_store(&w.place->order, IPK__ORDER_DRAIN);
+	atomic_store(&w.record->order, IPK__ORDER_DRAIN);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
 	ck_assert_str_eq(seen, "abcde");
 }
@@ -369,7 +368,7 @@ START_TEST(ordered_to_retire_it_leaves_the_rest)
 
 	publish(note, "a", 1);
 	init_worker(&w, 0);
-	atomic_store(&w.place->order, IPK__ORDER_RETIRE);
+	atomic_store(&w.record->order, IPK__ORDER_RETIRE);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
 	ck_assert_int_eq(state_of(&slots[0]), IPK__SLOT_READY);
 }
@@ -393,11 +392,11 @@ START_TEST(an_initializer_that_fails_ends_it)
 	ck_assert_int_eq(atomic_load(&shared->workers[4].state), IPK__WORKER_FAILED);
 	ck_assert_int_eq(shared->workers[4].init_code, -ENOENT);
 	ck_assert_int_eq(state_of(&slots[0]), IPK__SLOT_READY);
-	ck_ok(ipk__os_poll1(bell_fd, IPK__OS_IN, ipk_now(), NULL));
+	ck_ok(ipk__os_poll1(doorbell_fd, IPK__OS_IN, ipk_now(), NULL));
 }
 END_TEST
 
-/* --- as a process would, with a file for its results --- */
+/* --- as a process would, with a file for its results ------------------------------------------ */
 
 START_TEST(long_results_of_a_process_go_to_its_file)
 {
@@ -414,7 +413,7 @@ START_TEST(long_results_of_a_process_go_to_its_file)
 	init_worker(&w, 0);
 	w.is_thread = false;
 	w.control_fd = ends[0];
-	atomic_store(&w.place->order, IPK__ORDER_DRAIN);
+	atomic_store(&w.record->order, IPK__ORDER_DRAIN);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
 	ck_ok(ipk__os_recv(ends[1], &part, 1, false, &n_bytes, fds, &n_fds));
 	ck_assert_uint_eq(n_fds, 1);
@@ -443,7 +442,7 @@ START_TEST(without_a_way_for_a_long_result_it_is_no_memory)
 	publish(give, &n, sizeof n);
 	init_worker(&w, 0);
 	w.is_thread = false; /* and no control_fd */
-	atomic_store(&w.place->order, IPK__ORDER_DRAIN);
+	atomic_store(&w.record->order, IPK__ORDER_DRAIN);
 	ck_assert_int_eq(ipk__worker_run(&w), 0);
 	ck_assert_uint_eq(slots[0].result_kind, IPK__RESULT_NO_MEMORY);
 }
@@ -476,7 +475,7 @@ START_TEST(a_fork_of_a_task_is_no_worker)
 }
 END_TEST
 
-/* --- several --- */
+/* --- several ---------------------------------------------------------------------------------- */
 
 static _Atomic int n_runs[IPK__POOL_SLOTS];
 
@@ -508,11 +507,11 @@ START_TEST(each_task_is_run_by_one)
 	}
 	for (int i = 0; i < N; i++) {
 		publish(count_run, &i, sizeof i);
-		ipk__doze_wake(&shared->work, 1, ipk__shm_pool_has_work, shared);
+		ipk__parking_wake(&shared->work, 1, ipk__shm_pool_has_work, shared);
 	}
 	for (unsigned i = 0; i < WORKERS; i++)
 		atomic_store(&shared->workers[i].order, IPK__ORDER_DRAIN);
-	ipk__doze_wake_all(&shared->work);
+	ipk__parking_wake_all(&shared->work);
 	for (unsigned i = 0; i < WORKERS; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < N; i++)
@@ -525,7 +524,7 @@ static bool is_idle(void *arg)
 {
 	(void)arg;
 	return atomic_load(&shared->workers[0].state) == IPK__WORKER_IDLE &&
-	       ipk__doze_has_sleepers(&shared->work);
+	       ipk__parking_has_sleepers(&shared->work);
 }
 
 START_TEST(an_idle_one_sleeps_and_ends_when_the_creator_hangs_up)

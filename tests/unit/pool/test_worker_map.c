@@ -1,9 +1,9 @@
 /*
- * test_worker_map.c - a worker's steps in a map, and its death between any two of them: what
- * it has done is kept, what it was at is lost or begun again, the rest is done by another.
+ * test_worker_map.c - a worker's steps in a map, and its death between any two of them: what it has
+ * done is kept, the item it was running is lost or restarted, another worker does the rest.
  *
- * The pool has no workers but those that this test plays: one that dies, by hand, step by step as
- * in map_shared.h, and one that does all that is left, by worker_map.c.
+ * The pool has no workers but those that this test simulates: one that dies, by hand, step by step
+ * as in map_shared.h, and one that does all the rest, by worker_map.c.
  */
 #include <signal.h>
 #include <string.h>
@@ -50,8 +50,8 @@ static void open_pool(void)
 	ck_ok(ipk__pool_build(&opts, &pool));
 	pool->n_workers = N_WORKERS;
 	for (unsigned i = 0; i < N_WORKERS; i++) {
-		pool->members[i].is_there = true;
-		pool->members[i].born.pidfd = -1;
+		pool->handles[i].is_there = true;
+		pool->handles[i].child.pidfd = -1;
 	}
 	memset(n_calls, 0, sizeof n_calls);
 	memset(last_attempt, 0, sizeof last_attempt);
@@ -61,7 +61,7 @@ static void open_pool(void)
 static void close_pool(void)
 {
 	for (unsigned i = 0; i < N_WORKERS; i++)
-		pool->members[i].is_there = false;
+		pool->handles[i].is_there = false;
 	ipk__pool_drop(pool);
 }
 
@@ -78,7 +78,7 @@ static ipk_future *begin(unsigned n_retries)
 }
 
 /* Items @from .. @to - 1 of the first chunk, by hand. */
-static void do_items(struct ipk__pool_map_job *job, struct ipk__pool_worker *place, unsigned from,
+static void do_items(struct ipk__map_job *job, struct ipk__pool_worker *record, unsigned from,
 		     unsigned to)
 {
 	char *base = (char *)pool->shared;
@@ -89,7 +89,7 @@ static void do_items(struct ipk__pool_map_job *job, struct ipk__pool_worker *pla
 		unsigned *items = (unsigned *)(base + job->plan.items_offset);
 		unsigned *results = (unsigned *)(base + job->plan.results_offset);
 
-		atomic_store(&place->item, i + 1);
+		atomic_store(&record->item, i + 1);
 		job->codes[i] = call(&items[i], &results[i]);
 	}
 	ipk__task_set_current(NULL);
@@ -98,24 +98,24 @@ static void do_items(struct ipk__pool_map_job *job, struct ipk__pool_worker *pla
 /* Worker 0, in the first chunk, which is what it would begin with. */
 static void live_until(enum step step)
 {
-	struct ipk__pool_map_job *job = pool->map_books->first;
-	struct ipk__pool_worker *place = &pool->shared->workers[0];
+	struct ipk__map_job *job = pool->map_state->first;
+	struct ipk__pool_worker *record = &pool->shared->workers[0];
 
-	atomic_store(&place->map, job->number + 1);
+	atomic_store(&record->map, job->number + 1);
 	if (step >= AFTER_A_CHUNK)
-		atomic_store(&place->chunk, 1);
+		atomic_store(&record->chunk, 1);
 	if (step >= CLAIMED) {
 		atomic_store(&job->words[0], ipk__chunk_word(0, 0, 0, IPK__CHUNK_TAKEN));
 		atomic_store(&job->map->regions[0].next, 1);
 	}
 	if (step == AT_ITEM)
-		atomic_store(&place->item, 1);
+		atomic_store(&record->item, 1);
 	if (step == AT_ITEM_3) {
-		do_items(job, place, 0, 3);
-		atomic_store(&place->item, 4);
+		do_items(job, record, 0, 3);
+		atomic_store(&record->item, 4);
 	}
 	if (step >= DONE_ITEMS)
-		do_items(job, place, 0, CHUNK);
+		do_items(job, record, 0, CHUNK);
 	if (step >= DONE_CHUNK)
 		atomic_store(&job->words[0], ipk__chunk_word(0, 0, 0, IPK__CHUNK_DONE));
 	if (step >= TOLD)
@@ -232,7 +232,7 @@ END_TEST
 /* A function that has given its error has failed by itself, whatever becomes of its worker. */
 START_TEST(an_error_that_is_there_is_the_cause)
 {
-	struct ipk__pool_map_job *job;
+	struct ipk__map_job *job;
 	ipk_failure failure;
 	ipk_future *f;
 	size_t n;
@@ -240,7 +240,7 @@ START_TEST(an_error_that_is_there_is_the_cause)
 	open_pool();
 	item_3_fails = true;
 	f = begin(5);
-	job = pool->map_books->first;
+	job = pool->map_state->first;
 	live_until(CLAIMED);
 	do_items(job, &pool->shared->workers[0], 0, 4);
 	die();
@@ -258,12 +258,12 @@ END_TEST
 /* Whoever looks at a map keeps its memory and its place, though it is over. */
 START_TEST(memory_stays_while_somebody_looks)
 {
-	struct ipk__map_books *books;
+	struct ipk__map_state *books;
 	uint64_t offset;
 	ipk_future *f;
 
 	open_pool();
-	books = pool->map_books;
+	books = pool->map_state;
 	f = begin(0);
 	offset = books->first->block.offset;
 	live_until(ANNOUNCED);
@@ -298,7 +298,7 @@ START_TEST(what_was_cancelled_is_put_away)
 	live_until(AT_ITEM_3);
 	ck_ok(ipk_future_cancel(f));
 	ck_err(ipk_future_cancel(NULL), -EBADF);
-	ck_assert(pool->members[0].is_killed);
+	ck_assert(pool->handles[0].is_killed);
 	do_the_rest();
 	for (int i = 0; i < N; i++)
 		ck_assert_uint_eq(n_calls[i], i < 3);

@@ -1,10 +1,10 @@
 /*
- * queue_bodies.h - what the queue tests share: the same bodies run over all kinds, without
- * a name and with one.
+ * queue_bodies.h - shared by the queue tests: the same bodies run over all kinds, anonymous and
+ * named.
  *
- * A loop test from 0 to N_MAKES runs over FIFO, LIFO and priority, anonymous, then named;
- * one to N_MAKES_AND_MQ over a POSIX message queue too. One queue at a time is made by
- * make_queue() and dropped, with its name, by drop_queue().
+ * A loop test from 0 to N_MAKES runs over FIFO, LIFO and priority, anonymous, then named; one to
+ * N_MAKES_AND_MQ over a POSIX message queue too. make_queue() creates one queue at a time,
+ * drop_queue() removes it and its name.
  */
 #ifndef IPK_TESTS_QUEUE_BODIES_H
 #define IPK_TESTS_QUEUE_BODIES_H

@@ -1,4 +1,4 @@
-/* test_lease.c - lib/queue/lease.c: what is on loan comes back unless it is acknowledged. */
+/* test_lease.c - lib/queue/lease.c: an item on lease returns unless it is acknowledged. */
 #include "queue/queue_internal.h"
 #include "unit/queue/queue_bodies.h"
 
@@ -296,7 +296,7 @@ END_TEST
 START_TEST(order_survives_the_wrap_of_counters)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.max_items = 20));
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 	ipk_lease *l[6];
 
 	s->n_written = s->n_read = UINT32_MAX - 2;

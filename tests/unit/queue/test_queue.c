@@ -1,11 +1,13 @@
-/* test_queue.c - lib/queue/queue.c: names, options, opening what others made or damaged. */
+/*
+ * test_queue.c - lib/queue/queue.c: names, options, opening queues that others created or damaged.
+ */
 #include <fcntl.h>
 #include <stddef.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "shm/segment.h"
+#include "shared/segment.h"
 #include "unit/queue/queue_bodies.h"
 
 enum { NOBODY = 65534 };
@@ -34,7 +36,7 @@ static int try_open(const char *name)
 	return r;
 }
 
-/* --- names --- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 START_TEST(bad_names_are_refused)
 {
@@ -135,7 +137,7 @@ START_TEST(a_named_queue_is_one_private_file)
 }
 END_TEST
 
-/* --- options --- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 START_TEST(bad_options_are_refused)
 {
@@ -196,7 +198,7 @@ START_TEST(every_ring_size_works)
 }
 END_TEST
 
-/* --- handles --- */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 START_TEST(a_handle_has_three_fds_at_most)
 {
@@ -307,7 +309,7 @@ START_TEST(bad_arguments_are_told)
 }
 END_TEST
 
-/* --- what is not, or no longer, a queue --- */
+/* --- what is not, or no longer, a queue ------------------------------------------------------- */
 
 static void put_file(const char *path, const void *data, size_t n_bytes)
 {
@@ -481,7 +483,7 @@ START_TEST(other_builds_and_places_are_told_apart)
 }
 END_TEST
 
-/* --- other users --- */
+/* --- other users ------------------------------------------------------------------------------ */
 
 static int as_nobody(void *arg)
 {

@@ -1,7 +1,7 @@
 /*
- * test_queue_damage.c - all of lib/queue, after bits of the shared memory were turned over: any
- * result will do, but no crash, no endless loop, no write outside of the queue. (The bytes of
- * the two mutexes are left alone: they are the C library's.)
+ * test_queue_damage.c - all of lib/queue, after bits of the shared memory were flipped: any result
+ * is accepted, but no crash, no endless loop, no write outside of the queue. (The bytes of the two
+ * mutexes are not changed: they are the C library's.)
  */
 #include <stddef.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@ static bool is_in_mutex(size_t at)
 	size_t put = offsetof(struct ipk__shm_queue, put_lock);
 	size_t get = offsetof(struct ipk__shm_queue, get_lock);
 
-	return (at >= put && at < put + sizeof(struct ipk__lock)) ||
-	       (at >= get && at < get + sizeof(struct ipk__lock));
+	return (at >= put && at < put + sizeof(struct ipk__robust_lock)) ||
+	       (at >= get && at < get + sizeof(struct ipk__robust_lock));
 }
 
 /* A place in what changes: the queue's own fields, the first slots, or the first links. */
@@ -73,14 +73,14 @@ static int some_call(ipk_queue *q, ipk_lease **l)
 	}
 }
 
-struct scene {
+struct fixture {
 	int kind;
 	unsigned seed;
 };
 
 static int suffer(void *arg)
 {
-	const struct scene *s = arg;
+	const struct fixture *s = arg;
 	ipk_lease *l = NULL;
 	ipk_queue *q;
 	int n_failed = 0;
@@ -94,7 +94,7 @@ static int suffer(void *arg)
 		n_failed += some_call(q, &l) < 0;
 	q->shared->needs_repair = 1;
 	ipk__queue_repair(q);
-	ipk__shelf_rebuild(q);
+	ipk__item_table_rebuild(q);
 	for (int k = 0; k < N_CALLS; k++)
 		n_failed += some_call(q, &l) < 0;
 	ipk_lease_close(l);
@@ -105,7 +105,7 @@ static int suffer(void *arg)
 START_TEST(flipped_bits_crash_nobody)
 {
 	for (unsigned seed = 0; seed < N_SEEDS; seed++) {
-		struct scene s = {_i % N_KINDS, (unsigned)_i * N_SEEDS + seed};
+		struct fixture s = {_i % N_KINDS, (unsigned)_i * N_SEEDS + seed};
 
 		reap_ok(spawn(suffer, &s));
 	}

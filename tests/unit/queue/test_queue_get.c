@@ -3,7 +3,7 @@
 
 #include "unit/queue/queue_bodies.h"
 
-/* --- order --- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 START_TEST(each_kind_has_its_order)
 {
@@ -49,7 +49,7 @@ START_TEST(levels_come_in_order_and_first_in_first_out_within)
 }
 END_TEST
 
-/* --- too small a buffer --- */
+/* --- too small a buffer ----------------------------------------------------------------------- */
 
 START_TEST(an_item_too_long_stays)
 {
@@ -111,7 +111,7 @@ START_TEST(empty_items_are_items)
 }
 END_TEST
 
-/* --- peek --- */
+/* --- peek ------------------------------------------------------------------------------------- */
 
 START_TEST(peek_leaves_and_cuts)
 {
@@ -165,7 +165,7 @@ START_TEST(mq_cannot_peek)
 }
 END_TEST
 
-/* --- several at once --- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 START_TEST(get_many_takes_what_is_there)
 {

@@ -8,7 +8,7 @@
 #include "queue/queue_internal.h"
 #include "unit/queue/queue_bodies.h"
 
-/* --- counts --- */
+/* --- counts ----------------------------------------------------------------------------------- */
 
 struct cycle {
 	ipk_queue *q;
@@ -66,7 +66,7 @@ START_TEST(len_is_exact_with_items_that_come_back)
 }
 END_TEST
 
-/* --- task_done and join --- */
+/* --- task_done and join ----------------------------------------------------------------------- */
 
 START_TEST(join_waits_for_every_item)
 {
@@ -168,7 +168,7 @@ END_TEST
 START_TEST(counts_wrap_around)
 {
 	ipk_queue *q = make_queue(IPK_QUEUE_FIFO, IPK_QUEUE(.ring_bytes = 4096, .max_items = 50));
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 
 	s->n_written = s->n_read = q->shared->n_done = UINT32_MAX - 1000;
 	s->head_seen = s->tail_seen = ipk__ring_word(UINT32_MAX - 1000, UINT32_MAX - 3000);
@@ -192,7 +192,7 @@ START_TEST(counts_wrap_around)
 }
 END_TEST
 
-/* --- shutdown --- */
+/* --- shutdown --------------------------------------------------------------------------------- */
 
 START_TEST(drain_lets_gets_go_on)
 {
@@ -240,7 +240,7 @@ START_TEST(now_drops_what_is_inside)
 }
 END_TEST
 
-/* --- the fd --- */
+/* --- the fd ----------------------------------------------------------------------------------- */
 
 /* What a call rings is readable when it returns: with 0 ms no tick can stand in for it. */
 static bool is_readable(int fd, int ms)
@@ -372,14 +372,14 @@ END_TEST
 
 START_TEST(fd_of_a_named_queue_leaves_no_name)
 {
-	char bell[UNIQUE_NAME_BYTES + 40];
+	char doorbell[UNIQUE_NAME_BYTES + 40];
 	ipk_queue *q = make_queue(_i, IPK_QUEUE());
 	int fd;
 
-	snprintf(bell, sizeof bell, "/dev/shm/ipk.%s:bell", queue_name);
-	ck_assert_int_ne(access(bell, F_OK), 0);
+	snprintf(doorbell, sizeof doorbell, "/dev/shm/ipk.%s:doorbell", queue_name);
+	ck_assert_int_ne(access(doorbell, F_OK), 0);
 	ck_ok(ipk_queue_fd(q, &fd));
-	ck_assert_int_eq(access(bell, F_OK), 0);
+	ck_assert_int_eq(access(doorbell, F_OK), 0);
 	ck_assert_int_eq(count_names(), 2);
 	ck_ok(ipk_queue_unlink(queue_name));
 	ck_assert_int_eq(count_names(), 0);

@@ -16,7 +16,7 @@ struct item {
 	uint32_t level;
 	size_t n_bytes;
 	bool was_lent;
-	ipk_lease *loan;
+	ipk_lease *lease;
 };
 
 struct model {
@@ -78,7 +78,7 @@ static void note_gone(struct model *m, struct item *i)
 	m->n_inside--;
 }
 
-/* --- steps --- */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static void step_put(struct model *m)
 {
@@ -162,11 +162,11 @@ static void step_lease(struct model *m)
 
 	if (!i || m->n_lent >= MAX_ITEMS)
 		return;
-	ck_ok(ipk_queue_lease(m->q, ipk_now(), &i->loan));
-	data = ipk_lease_data(i->loan, &n);
+	ck_ok(ipk_queue_lease(m->q, ipk_now(), &i->lease));
+	data = ipk_lease_data(i->lease, &n);
 	ck_assert_uint_eq(n, i->n_bytes);
 	ck_assert(is_filled(data, n, i->seq));
-	ck_assert_int_eq(ipk_lease_is_redelivered(i->loan), i->was_lent);
+	ck_assert_int_eq(ipk_lease_is_redelivered(i->lease), i->was_lent);
 	i->state = LENT;
 	i->was_lent = true;
 	m->n_inside--;
@@ -180,14 +180,14 @@ static void step_end_loan(struct model *m)
 	if (i->state != LENT)
 		return;
 	if (random() % 2) {
-		ck_ok(ipk_lease_ack(i->loan));
+		ck_ok(ipk_lease_ack(i->lease));
 		i->state = GONE;
 		m->n_undone--;
 	} else {
 		i->state = INSIDE;
 		m->n_inside++;
 	}
-	i->loan = ipk_lease_close(i->loan);
+	i->lease = ipk_lease_close(i->lease);
 	m->n_lent--;
 }
 
@@ -208,7 +208,7 @@ static void step_repair(struct model *m)
 {
 	m->q->shared->needs_repair = 1;
 	ck_ok(ipk__queue_lock_get(m->q, ipk_now()));
-	ipk__shelf_rebuild(m->q);
+	ipk__item_table_rebuild(m->q);
 	ipk__queue_unlock_get(m->q);
 }
 
@@ -221,7 +221,7 @@ static const step_fn steps[] = {
 
 static void start_before_the_wrap(ipk_queue *q)
 {
-	struct ipk__shm_ring *s = q->lane.ring.shared;
+	struct ipk__shm_ring *s = q->channel.ring.shared;
 
 	s->n_written = s->n_read = q->shared->n_done = UINT32_MAX - 500;
 	s->head_seen = s->tail_seen = ipk__ring_word(UINT32_MAX - 500, UINT32_MAX - 9999);
@@ -244,7 +244,7 @@ START_TEST(does_what_the_model_does)
 	}
 	for (struct item *i = m.items; i < m.items + N_KEPT; i++) {
 		if (i->state == LENT)
-			ipk_lease_close(i->loan);
+			ipk_lease_close(i->lease);
 	}
 	drop_queue(m.q);
 }

@@ -28,7 +28,7 @@ static bool is_there(const char *name)
 	return true;
 }
 
-/* --- programs of others --- */
+/* --- programs of others ----------------------------------------------------------------------- */
 
 static int foreign_sender(void *arg)
 {
@@ -151,7 +151,7 @@ START_TEST(a_queue_that_others_made_may_be_opened)
 }
 END_TEST
 
-/* --- limits --- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 START_TEST(over_the_kernels_limits)
 {

@@ -1,11 +1,11 @@
-/* test_queue_put.c - lib/queue/queue_put.c: limits are exact, nothing is lost or doubled. */
+/* test_queue_put.c - lib/queue/queue_put.c: limits are exact, nothing is lost or duplicated. */
 #include <pthread.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "unit/queue/queue_bodies.h"
 
-/* --- max_items --- */
+/* --- max_items -------------------------------------------------------------------------------- */
 
 struct count {
 	uint32_t max_items;
@@ -127,19 +127,19 @@ START_TEST(without_max_items_the_ring_is_the_limit)
 }
 END_TEST
 
-/* Items that came back from a loan must not use up the room promised to later ones. */
+/* Items that came back from a lease must not use up the room promised to later ones. */
 START_TEST(returned_items_leave_room_for_max_items)
 {
 	enum { MAX_ITEMS = 100, N_LENT = 50 };
 	ipk_queue *q = make_queue(_i, IPK_QUEUE(.max_items = MAX_ITEMS, .ring_bytes = 4096));
-	ipk_lease *loans[N_LENT];
+	ipk_lease *leases[N_LENT];
 
 	for (uint32_t k = 0; k < N_LENT; k++)
 		ck_put_number(q, k);
 	for (int k = 0; k < N_LENT; k++)
-		ck_ok(ipk_queue_lease(q, ipk_now(), &loans[k]));
+		ck_ok(ipk_queue_lease(q, ipk_now(), &leases[k]));
 	for (int k = 0; k < N_LENT; k++)
-		loans[k] = ipk_lease_close(loans[k]);
+		leases[k] = ipk_lease_close(leases[k]);
 	for (uint32_t k = 0; k < MAX_ITEMS - N_LENT; k++)
 		ck_ok(put_filled(q, 256, k, ipk_now()));
 	ck_assert(ipk_queue_is_full(q));
@@ -154,7 +154,7 @@ START_TEST(returned_items_leave_room_for_max_items)
 }
 END_TEST
 
-/* --- max_bytes --- */
+/* --- max_bytes -------------------------------------------------------------------------------- */
 
 START_TEST(max_bytes_is_exact)
 {
@@ -216,7 +216,7 @@ START_TEST(max_message_bytes_is_exact)
 }
 END_TEST
 
-/* --- levels --- */
+/* --- levels ----------------------------------------------------------------------------------- */
 
 START_TEST(levels_are_for_priority_queues)
 {
@@ -233,7 +233,7 @@ START_TEST(levels_are_for_priority_queues)
 }
 END_TEST
 
-/* --- several at once --- */
+/* --- several at once -------------------------------------------------------------------------- */
 
 START_TEST(put_many_puts_what_there_is_room_for)
 {
@@ -303,7 +303,7 @@ START_TEST(put_many_mixes_short_and_long_ones)
 }
 END_TEST
 
-/* --- waiting --- */
+/* --- waiting ---------------------------------------------------------------------------------- */
 
 struct call {
 	ipk_queue *q;
@@ -405,6 +405,28 @@ START_TEST(a_put_waits_out_its_deadline)
 }
 END_TEST
 
+/* --- without max_items ------------------------------------------------------------------------ */
+
+/* Of any length: those that do not fit the store go to pages of their own. */
+START_TEST(a_store_holds_an_item_for_each_128_bytes)
+{
+	static const size_t lengths[] = {0, 64, 128, 400};
+	static char data[400];
+
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		IPK_AUTO(queue, q);
+		unsigned n = 0;
+
+		ck_ok(ipk_queue_create(IPK_QUEUE(.kind = _i ? IPK_QUEUE_PRIORITY : IPK_QUEUE_LIFO,
+						 .ring_bytes = 65536),
+				       &q));
+		while (ipk_queue_put(q, data, lengths[i], ipk_now()) == 0)
+			n++;
+		ck_assert_uint_eq(n, 65536 / 128);
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("queue_put");
@@ -424,6 +446,7 @@ static Suite *suite(void)
 	add_loop_test(s, put_many_waits_for_room_for_the_rest, 0, N_MAKES_AND_MQ);
 	add_loop_test(s, put_many_cut_short_by_the_deadline_or_shutdown, 0, N_MAKES);
 	add_loop_test(s, a_put_waits_out_its_deadline, 0, N_MAKES_AND_MQ);
+	add_loop_test(s, a_store_holds_an_item_for_each_128_bytes, 0, 2);
 	return s;
 }
 IPK_TEST_MAIN(suite)

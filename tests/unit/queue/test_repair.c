@@ -1,6 +1,6 @@
 /*
- * test_repair.c - lib/queue/repair.c: what a death between two stores leaves, made by hand,
- * is put right, also for those who wait meanwhile.
+ * test_repair.c - lib/queue/repair.c: the state that a death between two stores leaves, constructed
+ * by hand, is repaired, also for threads that wait meanwhile.
  */
 #include <pthread.h>
 #include <unistd.h>
@@ -115,7 +115,7 @@ START_TEST(a_dead_holder_of_the_get_lock_is_followed)
 }
 END_TEST
 
-/* A lender from the ring that is killed between the ring's store and the count of loans. */
+/* A lender from the ring that is killed between the ring's store and the count of leases. */
 static int die_as_lender(void *arg)
 {
 	ipk_queue *q = arg;
@@ -124,11 +124,11 @@ static int die_as_lender(void *arg)
 
 	ck_ok(ipk__queue_lock_get(q, ipk_now()));
 	ck_ok(ipk__queue_find(q, &found));
-	ck_ok(ipk__shelf_store(q, found.bytes, found.len_bytes, &at));
+	ck_ok(ipk__item_table_store(q, found.bytes, found.len_bytes, &at));
 	q->slots[at].seq = ipk__ring_count(found.head);
 	q->slots[at].word = (uint64_t)getpid() << 32 | SLOT_LEASED | SLOT_PENDING;
-	q->shared->shelf.n_leased++;
-	ipk__ring_free(&q->lane.ring, ipk__ring_behind(found.head, found.record_bytes, 1));
+	q->shared->item_table.n_leased++;
+	ipk__ring_free(&q->channel.ring, ipk__ring_behind(found.head, found.record_bytes, 1));
 	return 0;
 }
 
@@ -152,7 +152,7 @@ END_TEST
 static int die_in_ack(void *arg)
 {
 	ipk_queue *q = arg;
-	struct ipk__shm_shelf *shelf = &q->shared->shelf;
+	struct ipk__shm_item_table *table = &q->shared->item_table;
 	ipk_lease *l;
 	uint32_t at = 0;
 
@@ -160,8 +160,8 @@ static int die_in_ack(void *arg)
 	ck_ok(ipk__queue_lock_get(q, ipk_now()));
 	while ((q->slots[at].word & SLOT_STATE) != SLOT_LEASED)
 		at++;
-	shelf->ack_count = q->shared->n_acked + 1;
-	shelf->ack_slot = at + 1;
+	table->ack_count = q->shared->n_acked + 1;
+	table->ack_slot = at + 1;
 	q->slots[at].word = SLOT_FREE;
 	return 0;
 }

@@ -1,3 +1,7 @@
+/*
+ * test_session.c - lib/server/session.c: which answers are remembered, for how long, and for how
+ * many sessions.
+ */
 #include <stdio.h>
 #include <string.h>
 

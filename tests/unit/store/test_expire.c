@@ -1,4 +1,4 @@
-/* test_expire.c - lib/store/expire.c: keys are given in the order in which their times come. */
+/* test_expire.c - lib/store/expire.c: keys are returned in the order of their expiry times. */
 #include "store/store_internal.h"
 #include "unit/store/store_model.h"
 

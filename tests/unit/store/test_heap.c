@@ -1,6 +1,6 @@
 /*
- * test_heap.c - lib/store/heap.c: pieces never overlap, whatever their sizes, and what is
- * freed is used again and given back.
+ * test_heap.c - lib/store/heap.c: allocations never overlap, whatever their sizes, and freed memory
+ * is reused and returned.
  */
 #include "os/os.h"
 #include "store/heap.h"

@@ -1,6 +1,6 @@
 /* test_keyspace.c - lib/store/keyspace.c: strings and containers under names, and their lifetimes.
  */
-#include "store/things.h"
+#include "store/shared_objects.h"
 #include "unit/store/store_model.h"
 
 #define S(text) IPK__SLICE_OF(text)
@@ -109,9 +109,9 @@ START_TEST(containers)
 	ck_assert_ptr_eq(ipk__key_table(s, e), t);
 	ck_ok(ipk__key_set(s, S("g"), S("now a string"), false, NULL));
 	ck_slice(value_at(s, S("g")), "now a string");
-	ck_ok(ipk__key_make(s, S("t"), IPK__TYPE_THING, &e));
-	ipk__key_thing(s, e)->kind = IPK__THING_LOCK;
-	ck_assert_int_eq(ipk__key_type(ipk__key_find(s, S("t"))), IPK__TYPE_THING);
+	ck_ok(ipk__key_make(s, S("t"), IPK__TYPE_SYNC_OBJECT, &e));
+	ipk__key_sync_object(s, e)->kind = IPK__SYNC_LOCK;
+	ck_assert_int_eq(ipk__key_type(ipk__key_find(s, S("t"))), IPK__TYPE_SYNC_OBJECT);
 	ck_assert(ipk__key_remove(s, S("t")));
 	ipk__store_close(s);
 }

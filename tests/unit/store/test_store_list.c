@@ -1,6 +1,6 @@
 /*
- * test_store_list.c - lib/store/store_list.c: whatever is done to a list, it is then what the
- * same done to an array gives.
+ * test_store_list.c - lib/store/store_list.c: after any operation, a list equals an array after the
+ * same operation.
  */
 #include "store/store_internal.h"
 #include "unit/store/store_model.h"
@@ -11,7 +11,7 @@ enum { MODEL_MAX = 20000 };
 /* An item is its number, written out and padded to a length that follows from it. */
 struct model {
 	struct ipk__store *s;
-	struct ipk__list *l;
+	struct ipk__store_list *l;
 	uint32_t items[MODEL_MAX];
 	uint32_t n;
 	uint32_t large_every; /* one in so many is larger than a node */
@@ -45,40 +45,40 @@ static void insert(struct model *m, uint32_t at, uint32_t number)
 	m->items[at] = number;
 	m->n++;
 	if (at == 0 && number % 2 == 0)
-		ck_ok(ipk__list_push(m->s, m->l, true, item(m, number)));
+		ck_ok(ipk__store_list_push(m->s, m->l, true, item(m, number)));
 	else if (at == m->n - 1 && number % 2 == 0)
-		ck_ok(ipk__list_push(m->s, m->l, false, item(m, number)));
+		ck_ok(ipk__store_list_push(m->s, m->l, false, item(m, number)));
 	else
-		ck_ok(ipk__list_insert(m->s, m->l, at, item(m, number)));
+		ck_ok(ipk__store_list_insert(m->s, m->l, at, item(m, number)));
 }
 
 static void take_out(struct model *m, uint32_t at, uint32_t n)
 {
 	memmove(m->items + at, m->items + at + n, (m->n - at - n) * sizeof m->items[0]);
 	m->n -= n;
-	ipk__list_remove(m->s, m->l, at, n);
+	ipk__store_list_remove(m->s, m->l, at, n);
 }
 
 static void compare(struct model *m)
 {
-	struct ipk__list_iter it;
+	struct ipk__store_list_iter it;
 	struct ipk__slice got;
 
-	ck_assert_uint_eq(ipk__list_len(m->l), m->n);
-	ipk__list_begin(m->s, m->l, 0, false, &it);
+	ck_assert_uint_eq(ipk__store_list_len(m->l), m->n);
+	ipk__store_list_begin(m->s, m->l, 0, false, &it);
 	for (uint32_t i = 0; i < m->n; i++) {
-		ck_assert(ipk__list_next(&it, &got));
+		ck_assert(ipk__store_list_next(&it, &got));
 		ck_assert(ipk__slice_equal(got, item(m, m->items[i])));
 	}
-	ck_assert(!ipk__list_next(&it, &got));
-	ipk__list_begin(m->s, m->l, m->n - 1, true, &it);
+	ck_assert(!ipk__store_list_next(&it, &got));
+	ipk__store_list_begin(m->s, m->l, m->n - 1, true, &it);
 	for (uint32_t i = m->n; i-- > 0;) {
-		ck_assert(ipk__list_next(&it, &got));
+		ck_assert(ipk__store_list_next(&it, &got));
 		ck_assert(ipk__slice_equal(got, item(m, m->items[i])));
-		got = ipk__list_at(m->s, m->l, i);
+		got = ipk__store_list_at(m->s, m->l, i);
 		ck_assert(ipk__slice_equal(got, item(m, m->items[i])));
 	}
-	ck_assert(!ipk__list_next(&it, &got));
+	ck_assert(!ipk__store_list_next(&it, &got));
 }
 
 static void close_model(struct model *m)
@@ -126,7 +126,7 @@ static void any_change(struct model *m, uint32_t k)
 	case 6:
 		if (m->n > 0) {
 			m->items[at] = k;
-			ck_ok(ipk__list_set(m->s, m->l, at, item(m, k)));
+			ck_ok(ipk__store_list_set(m->s, m->l, at, item(m, k)));
 		}
 		break;
 	default:
@@ -202,19 +202,20 @@ START_TEST(empty_items)
 {
 	struct ipk__store *s = open_store();
 	struct ipk__entry *e;
-	struct ipk__list *l;
+	struct ipk__store_list *l;
 
 	ck_ok(ipk__key_make(s, S("list"), IPK__TYPE_LIST, &e));
 	l = ipk__key_list(s, e);
 	for (int i = 0; i < 1000; i++)
-		ck_ok(ipk__list_push(s, l, i % 2, IPK__SLICE(NULL, 0)));
-	ck_assert_uint_eq(ipk__list_at(s, l, 500).n_bytes, 0);
-	ck_ok(ipk__list_set(s, l, 500, S("x")));
-	ck_slice(ipk__list_at(s, l, 500), "x");
-	ck_ok(ipk__list_set(s, l, 500, IPK__SLICE(NULL, 0)));
-	ck_slice(ipk__list_at(s, l, 500), "");
-	ck_assert_uint_eq(ipk__list_len(l), 1000);
-	ck_err(ipk__list_push(s, l, true, IPK__SLICE("", IPK__STORE_ITEM_MAX + 1)), -EMSGSIZE);
+		ck_ok(ipk__store_list_push(s, l, i % 2, IPK__SLICE(NULL, 0)));
+	ck_assert_uint_eq(ipk__store_list_at(s, l, 500).n_bytes, 0);
+	ck_ok(ipk__store_list_set(s, l, 500, S("x")));
+	ck_slice(ipk__store_list_at(s, l, 500), "x");
+	ck_ok(ipk__store_list_set(s, l, 500, IPK__SLICE(NULL, 0)));
+	ck_slice(ipk__store_list_at(s, l, 500), "");
+	ck_assert_uint_eq(ipk__store_list_len(l), 1000);
+	ck_err(ipk__store_list_push(s, l, true, IPK__SLICE("", IPK__STORE_ITEM_MAX + 1)),
+	       -EMSGSIZE);
 	ipk__store_close(s);
 }
 END_TEST
@@ -234,8 +235,8 @@ START_TEST(full)
 		int r;
 
 		ipk__store_set_max_bytes(m.s, used + k % 3000);
-		r = k % 2 ? ipk__list_insert(m.s, m.l, at, item(&m, k))
-			  : ipk__list_set(m.s, m.l, at, item(&m, k));
+		r = k % 2 ? ipk__store_list_insert(m.s, m.l, at, item(&m, k))
+			  : ipk__store_list_set(m.s, m.l, at, item(&m, k));
 		ipk__store_set_max_bytes(m.s, 0);
 		if (r < 0) {
 			ck_err(r, -ENOSPC);

@@ -1,6 +1,6 @@
 /*
- * test_table.c - lib/store/table.c: a table that grows and shrinks by orders of magnitude,
- * a little with each change; and one that cannot grow.
+ * test_table.c - lib/store/table.c: a table that grows and shrinks by orders of magnitude, a little
+ * with each change; and one that cannot grow.
  */
 #include <time.h>
 

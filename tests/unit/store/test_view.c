@@ -1,6 +1,6 @@
 /*
- * test_view.c - lib/store/view.c, view_dict.c, view_list.c: a reader finds what the writer
- * put there, whatever state it is in, and is told when it is not there any more.
+ * test_view.c - lib/store/view.c, view_dict.c, view_list.c: a reader finds what the writer put
+ * there, whatever state it is in, and detects that it is no longer there.
  */
 #include <pthread.h>
 
@@ -29,7 +29,7 @@ static struct ipk__table *make_hash(struct ipk__store *s, struct ipk__slice name
 	return ipk__key_table(s, e);
 }
 
-static struct ipk__list *make_list(struct ipk__store *s, struct ipk__slice name)
+static struct ipk__store_list *make_list(struct ipk__store *s, struct ipk__slice name)
 {
 	struct ipk__entry *e;
 
@@ -302,7 +302,7 @@ START_TEST(lists)
 	enum { N = 3000, LARGE = 5000 };
 	struct ipk__store *s = open_store();
 	struct ipk__view *v = attach(s);
-	struct ipk__list *l = make_list(s, S("l"));
+	struct ipk__store_list *l = make_list(s, S("l"));
 	static char large[LARGE], buf[3 * LARGE];
 	struct ipk__spot spot;
 	uint64_t len = 77, n_items;
@@ -315,8 +315,8 @@ START_TEST(lists)
 	ck_ok(ipk__view_list_range(v, &spot, 0, 10, buf, sizeof buf, &n, &n_items));
 	ck_assert_uint_eq(n_items, 0);
 	for (unsigned i = 0; i < N; i++)
-		ck_ok(ipk__list_push(s, l, false,
-				     i % 500 == 7 ? IPK__SLICE(large, LARGE) : name_of(i)));
+		ck_ok(ipk__store_list_push(s, l, false,
+					   i % 500 == 7 ? IPK__SLICE(large, LARGE) : name_of(i)));
 	for (int i = -N; i < N; i++) {
 		unsigned k = (unsigned)(i < 0 ? i + N : i);
 
@@ -396,14 +396,14 @@ START_TEST(closed)
 
 	make_hash(s, S("h"));
 	ck_ok(ipk__view_find(v, S("h"), IPK__TYPE_HASH, &spot));
-	ipk__store_board(s)->server_pid = 4242;
+	ipk__store_status(s)->server_pid = 4242;
 	ipk__store_close(s);
 	ck_assert(!ipk__view_is_live(v));
 	ck_err(ipk__view_dict_len(v, &spot, &len), -EPIPE);
 	ck_err(ipk__view_find(v, S("h"), IPK__TYPE_HASH, &spot), -EPIPE);
 	ck_err(ipk__view_string_get(v, S("h"), buf, sizeof buf, &n), -EPIPE);
 	/* Inspection sees what was there. */
-	ck_assert_uint_eq(ipk__view_board(v)->server_pid, 4242);
+	ck_assert_uint_eq(ipk__view_status(v)->server_pid, 4242);
 	ck_ok(ipk__view_keys_scan(v, &cursor, buf, sizeof buf, keys, 4, &n));
 	ck_assert_uint_eq(n, 1);
 	ck_slice(keys[0].name, "h");
@@ -453,7 +453,7 @@ START_TEST(inspection)
 
 	for (unsigned i = 0; i < N; i++) {
 		struct ipk__entry *e;
-		enum ipk__type type = (enum ipk__type)(i % 4 + 1);
+		enum ipk__key_type type = (enum ipk__key_type)(i % 4 + 1);
 
 		if (type == IPK__TYPE_STRING) {
 			ck_ok(ipk__key_set(s, name_of(i), S("12345"), false, NULL));
@@ -466,9 +466,9 @@ START_TEST(inspection)
 				ck_ok(ipk__table_put(s, ipk__key_table(s, e), name_of(k), S("v"),
 						     NULL));
 			else if (type == IPK__TYPE_LIST)
-				ck_ok(ipk__list_push(s, ipk__key_list(s, e), true, S("v")));
+				ck_ok(ipk__store_list_push(s, ipk__key_list(s, e), true, S("v")));
 			else
-				ipk__key_thing(s, e)->n_items = 7;
+				ipk__key_sync_object(s, e)->n_items = 7;
 		}
 	}
 	do {
@@ -484,11 +484,11 @@ START_TEST(inspection)
 				seen[k]++;
 			ck_assert_uint_eq(keys[i].len, lens[keys[i].type]);
 			ck_assert_uint_gt(keys[i].n_bytes, 16);
-			if (keys[i].type == IPK__TYPE_THING) {
-				struct ipk__shm_thing thing;
+			if (keys[i].type == IPK__TYPE_SYNC_OBJECT) {
+				struct ipk__shm_sync_object object;
 
-				ck_ok(ipk__view_thing(v, &keys[i].spot, &thing));
-				ck_assert_uint_eq(thing.n_items, 7);
+				ck_ok(ipk__view_sync_object(v, &keys[i].spot, &object));
+				ck_assert_uint_eq(object.n_items, 7);
 			}
 		}
 	} while (cursor != 0);
@@ -540,7 +540,7 @@ static void ask_everything(struct ipk__view *v, struct ipk__spot h, struct ipk__
 {
 	static char buf[4096];
 	struct ipk__view_key keys[20];
-	struct ipk__shm_thing thing;
+	struct ipk__shm_sync_object object;
 	struct ipk__spot spot;
 	uint64_t cursor = i, len, n_items;
 	size_t n;
@@ -558,7 +558,7 @@ static void ask_everything(struct ipk__view *v, struct ipk__spot h, struct ipk__
 	(void)ipk__view_list_range(v, &l, i, 50, buf, sizeof buf, &n, &n_items);
 	cursor = i;
 	(void)ipk__view_keys_scan(v, &cursor, buf, sizeof buf, keys, 20, &n);
-	(void)ipk__view_thing(v, &h, &thing);
+	(void)ipk__view_sync_object(v, &h, &object);
 }
 
 START_TEST(damaged)
@@ -566,7 +566,7 @@ START_TEST(damaged)
 	struct ipk__store *s = open_store();
 	struct ipk__view *first = attach(s), *v;
 	struct ipk__table *t = make_hash(s, S("h"));
-	struct ipk__list *l = make_list(s, S("l"));
+	struct ipk__store_list *l = make_list(s, S("l"));
 	struct ipk__spot h_spot, l_spot;
 	uint64_t random = 11 + (uint64_t)_i;
 	char *bytes, *good;
@@ -575,7 +575,7 @@ START_TEST(damaged)
 	for (unsigned i = 0; i < 300; i++) {
 		ck_ok(ipk__key_set(s, name_of(i), name_of(i), false, NULL));
 		ck_ok(ipk__table_put(s, t, name_of(i), name_of(i), NULL));
-		ck_ok(ipk__list_push(s, l, i % 2, name_of(i)));
+		ck_ok(ipk__store_list_push(s, l, i % 2, name_of(i)));
 	}
 	ck_ok(ipk__view_find(first, S("h"), IPK__TYPE_HASH, &h_spot));
 	ck_ok(ipk__view_find(first, S("l"), IPK__TYPE_LIST, &l_spot));

@@ -12,7 +12,7 @@
 		ck_assert(item_ == (type)(want));   \
 	} while (0)
 
-/* --- every type by every call --- */
+/* --- every type by every call ----------------------------------------------------------------- */
 
 #define CHECK_CALLS(code, type, name, least, greatest)                             \
 	static void check_calls_##name(bool is_raw)                                \
@@ -129,7 +129,7 @@ START_TEST(not_a_number_is_kept_bit_by_bit)
 }
 END_TEST
 
-/* --- refusals --- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 START_TEST(another_type_is_refused)
 {
@@ -181,7 +181,7 @@ START_TEST(no_handle_and_no_output)
 }
 END_TEST
 
-/* --- options --- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int create(const ipk_array_opts *opts)
 {
@@ -255,7 +255,7 @@ START_TEST(it_holds_what_it_was_made_with)
 }
 END_TEST
 
-/* --- names and pipes --- */
+/* --- names and pipes -------------------------------------------------------------------------- */
 
 START_TEST(a_name_leads_to_the_same_array)
 {

@@ -24,7 +24,7 @@ static ipk_array *make(size_t item_bytes, const void *items, bool is_raw)
 	return a;
 }
 
-/* --- against a model --- */
+/* --- against a model -------------------------------------------------------------------------- */
 
 struct case_ {
 	ipk_array *a;
@@ -46,7 +46,7 @@ static struct case_ *start(int i)
 	return c;
 }
 
-static void finish(struct case_ *c)
+static void close_case(struct case_ *c)
 {
 	ipk_array_close(c->a);
 	free(c);
@@ -80,7 +80,7 @@ START_TEST(ranges_are_read_and_written)
 			ck_assert_int_eq(c->got[n * c->n], 'x');
 		}
 	}
-	finish(c);
+	close_case(c);
 }
 END_TEST
 
@@ -128,7 +128,7 @@ START_TEST(slices_are_read_and_written)
 			ck_model(c);
 		}
 	}
-	finish(c);
+	close_case(c);
 }
 END_TEST
 
@@ -149,7 +149,7 @@ START_TEST(ranges_are_filled)
 			ck_model(c);
 		}
 	}
-	finish(c);
+	close_case(c);
 }
 END_TEST
 
@@ -169,7 +169,7 @@ START_TEST(long_ranges_are_filled)
 }
 END_TEST
 
-/* --- refusals --- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 START_TEST(what_is_not_there_is_refused)
 {
@@ -235,7 +235,7 @@ START_TEST(wrong_sizes_and_steps_are_refused)
 }
 END_TEST
 
-/* --- the lock --- */
+/* --- the lock --------------------------------------------------------------------------------- */
 
 struct attempt {
 	ipk_array *a;

@@ -1,4 +1,4 @@
-/* test_pair.c - lib/value/pair.c: values that are structs, and never seen half written. */
+/* test_pair.c - lib/value/pair.c: values that are structs, never read half written. */
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -103,7 +103,7 @@ START_TEST(only_all_of_it_is_moved)
 }
 END_TEST
 
-/* --- threads --- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 struct race {
 	ipk_value *v;
@@ -155,7 +155,7 @@ START_TEST(no_load_is_a_mixture)
 }
 END_TEST
 
-/* --- half done --- */
+/* --- half done -------------------------------------------------------------------------------- */
 
 /* A store that stopped before its commit point, seen from others: nothing has happened. */
 START_TEST(a_store_begun_is_not_seen)
@@ -164,10 +164,10 @@ START_TEST(a_store_begun_is_not_seen)
 	struct ipk__shm_pair *pair = (struct ipk__shm_pair *)v->ref.object;
 	bool recovered;
 
-	ck_ok(ipk__lock_try(&pair->store_lock, &recovered));
+	ck_ok(ipk__robust_lock_try(&pair->store_lock, &recovered));
 	memset((void *)&pair->words[3], 'x', 10);
 	ck_bytes(v, "twenty-four bytes there", 24);
-	ipk__lock_release(&pair->store_lock);
+	ipk__robust_lock_release(&pair->store_lock);
 	ck_bytes(v, "twenty-four bytes there", 24);
 	ck_ok(ipk_value_store_bytes(v, "and this is what follows", 24, ipk_now()));
 	ck_bytes(v, "and this is what follows", 24);
@@ -188,11 +188,11 @@ START_TEST(a_store_gives_up_at_its_deadline)
 	bool recovered;
 	void *r;
 
-	ck_ok(ipk__lock_try(&pair->store_lock, &recovered));
+	ck_ok(ipk__robust_lock_try(&pair->store_lock, &recovered));
 	ck_assert_int_eq(pthread_create(&thread, NULL, store_once, v), 0);
 	pthread_join(thread, &r);
 	ck_err((int)(intptr_t)r, -ETIMEDOUT);
-	ipk__lock_release(&pair->store_lock);
+	ipk__robust_lock_release(&pair->store_lock);
 	ck_bytes(v, "old", 4);
 	/* The value's own lock is another one. */
 	ck_ok(ipk_lock_lock(ipk_value_get_lock(v), ipk_now(), NULL));
@@ -224,11 +224,11 @@ START_TEST(a_waiting_store_is_seen)
 	bool recovered;
 	void *r;
 
-	ck_ok(ipk__lock_try(&pair->store_lock, &recovered));
+	ck_ok(ipk__robust_lock_try(&pair->store_lock, &recovered));
 	ck_assert_int_eq(pthread_create(&thread, NULL, store_patiently, v), 0);
 	ck_assert(wait_until(one_waits, v, WAIT_MS));
 	ck_assert(!one_waits(other));
-	ipk__lock_release(&pair->store_lock);
+	ipk__robust_lock_release(&pair->store_lock);
 	pthread_join(thread, &r);
 	ck_ok((int)(intptr_t)r);
 	ck_assert(!one_waits(v));

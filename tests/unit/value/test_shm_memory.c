@@ -1,6 +1,6 @@
 /*
- * test_shm_memory.c - lib/value/shm_memory.c: memory with and without a name, whose it is,
- * how it goes, and how it is replaced.
+ * test_shm_memory.c - lib/value/shm_memory.c: memory with and without a name: ownership, removal,
+ * and replacement.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -69,7 +69,7 @@ static char *data(ipk_shm *s)
 	return ipk_shm_data(s);
 }
 
-/* --- making and opening --- */
+/* --- making and opening ----------------------------------------------------------------------- */
 
 START_TEST(both_handles_have_the_same_bytes)
 {
@@ -325,7 +325,7 @@ START_TEST(impossible_sizes_are_refused)
 }
 END_TEST
 
-/* --- room --- */
+/* --- room ------------------------------------------------------------------------------------- */
 
 START_TEST(more_than_there_is_is_told)
 {
@@ -421,7 +421,7 @@ START_TEST(without_an_fd_nothing_is_made)
 }
 END_TEST
 
-/* --- who has it --- */
+/* --- who has it ------------------------------------------------------------------------------- */
 
 struct user {
 	struct gate opened, end;
@@ -563,7 +563,7 @@ START_TEST(death_of_the_maker_takes_nothing_away)
 }
 END_TEST
 
-/* --- going with the last --- */
+/* --- going with the last ---------------------------------------------------------------------- */
 
 static ipk_shm *make_unlink_last(void)
 {
@@ -769,7 +769,7 @@ START_TEST(crowd_comes_and_goes)
 }
 END_TEST
 
-/* --- replacing --- */
+/* --- replacing -------------------------------------------------------------------------------- */
 
 START_TEST(larger_one_takes_its_place)
 {
@@ -909,7 +909,7 @@ START_TEST(crowd_replaces)
 }
 END_TEST
 
-/* --- passing --- */
+/* --- passing ---------------------------------------------------------------------------------- */
 
 START_TEST(anonymous_one_is_passed_over_a_pipe)
 {

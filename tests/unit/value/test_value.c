@@ -1,11 +1,11 @@
-/* test_value.c - lib/value/value.c and word.c: every typecode by every call, and refusals. */
+/* test_value.c - lib/value/value.c and atomic_scalar.c: every typecode by every call, and refusals. */
 #include <math.h>
 #include <pthread.h>
 
 #include "unit/value/value_types.h"
 #include "value/value_internal.h"
 
-/* --- every type by every call --- */
+/* --- every type by every call ----------------------------------------------------------------- */
 
 #define CK_HOLDS(v, type, want)                    \
 	do {                                       \
@@ -232,7 +232,7 @@ START_TEST(a_bool_is_true_or_false)
 }
 END_TEST
 
-/* --- refusals --- */
+/* --- refusals --------------------------------------------------------------------------------- */
 
 static void check_refused(ipk_value *v, char code)
 {
@@ -350,7 +350,7 @@ START_TEST(no_handle_and_no_output)
 }
 END_TEST
 
-/* --- options --- */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int create(const ipk_value_opts *opts)
 {
@@ -409,7 +409,7 @@ START_TEST(it_holds_what_it_was_made_with)
 }
 END_TEST
 
-/* --- names and pipes --- */
+/* --- names and pipes -------------------------------------------------------------------------- */
 
 START_TEST(a_name_leads_to_the_same_value)
 {
@@ -495,7 +495,7 @@ START_TEST(a_damaged_header_is_refused)
 }
 END_TEST
 
-/* --- the lock --- */
+/* --- the lock --------------------------------------------------------------------------------- */
 
 static void *try_lock(void *lock)
 {

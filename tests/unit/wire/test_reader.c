@@ -1,6 +1,6 @@
 /*
- * test_reader.c - lib/wire/reader.c: every type and length, every place to be cut off at,
- * and agreement with msgpack-c's own reader on what a message holds.
+ * test_reader.c - lib/wire/reader.c: every type and length, truncation at every byte, and agreement
+ * with msgpack-c's own reader on the contents of a message.
  */
 #include "unit/wire/wire_messages.h"
 

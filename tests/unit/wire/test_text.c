@@ -1,4 +1,4 @@
-/* test_text.c - lib/wire/text.c: what people see of a message, and where it is cut. */
+/* test_text.c - lib/wire/text.c: a message as text for people, and where it is cut. */
 #include <locale.h>
 
 #include "unit/wire/wire_messages.h"

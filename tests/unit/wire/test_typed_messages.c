@@ -1,6 +1,6 @@
 /*
- * test_typed_messages.c - packing, unpacking and reading: golden bytes, round trips, and
- * that nothing malformed gets through or stores anything.
+ * test_typed_messages.c - packing, unpacking and reading: golden bytes, round trips, and no
+ * malformed message is accepted or stores anything.
  */
 #include <limits.h>
 #include <math.h>

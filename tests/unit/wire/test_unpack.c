@@ -1,6 +1,6 @@
 /*
- * test_unpack.c - lib/wire/unpack.c: every letter with what fits and what does not, and
- * that nothing is stored unless everything fits.
+ * test_unpack.c - lib/wire/unpack.c: every letter with values that fit and that do not, and nothing
+ * is stored unless everything fits.
  */
 #include <limits.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /*
- * wire_messages.h - what the tests of typed messages share: known messages with the text
- * they have, each read by another MessagePack implementation (Python's msgpack 1.0.3) as
- * the same value, and random ones made with msgpack-c's packer.
+ * wire_messages.h - what the tests of typed messages share: known messages with their text, each
+ * read by another MessagePack implementation (Python's msgpack 1.0.3) as the same value, and random
+ * ones made with msgpack-c's packer.
  */
 #ifndef IPK_TESTS_WIRE_MESSAGES_H
 #define IPK_TESTS_WIRE_MESSAGES_H
