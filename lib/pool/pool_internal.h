@@ -122,6 +122,12 @@ int ipk__pool_wait(ipk_pool *pool, ipk_future *f, bool (*is_over)(void *arg), vo
 
 /* --- workers (pool_workers.c) ----------------------------------------------------------------- */
 
+/* Of something that is tried again, later after each failure. */
+struct ipk__backoff {
+	unsigned n_failed;     /* in a row */
+	int64_t not_before_ns; /* of the next attempt: CLOCK_MONOTONIC */
+};
+
 struct ipk__worker_handle {
 	bool is_there;    /* a process or thread was started and its exit not yet handled */
 	bool is_starting; /* being spawned, without the mutex; not there yet */
@@ -134,9 +140,8 @@ struct ipk__worker_handle {
 	int control_fd; /* our end of a socket pair: arrays go out, spill files come in */
 	int spill_fd;   /* its results that do not fit a slot; -1: none sent yet */
 	pthread_t thread;
-	_Atomic bool has_ended;   /* set by a thread: it accesses nothing of ours any more */
-	unsigned n_failed_starts; /* in a row */
-	int64_t not_before_ns;    /* of the next start: CLOCK_MONOTONIC */
+	_Atomic bool has_ended; /* set by a thread: it accesses nothing of ours any more */
+	struct ipk__backoff start;
 };
 
 /* How a worker exited: for the tasks it ran. */
@@ -332,6 +337,7 @@ struct ipk_pool {
 	bool knows_oom_kills;     /* the kernel reports them */
 	pthread_mutex_t resizing; /* locked before the mutex */
 	bool is_barren;           /* the zygote is lost: exited workers are not replaced */
+	struct ipk__backoff zygote_renewal;
 
 	ipk_future *by_slot[IPK__POOL_SLOTS];
 	uint32_t free_slots[IPK__POOL_SLOTS];

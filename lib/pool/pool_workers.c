@@ -152,12 +152,12 @@ int ipk__workers_start(ipk_pool *pool, unsigned n_workers, ipk_deadline deadline
 
 /* --- deaths and replacements ------------------------------------------------------------------ */
 
-static void delay_start(struct ipk__worker_handle *m)
+static void back_off(struct ipk__backoff *b)
 {
-	unsigned n = IPK__MIN(m->n_failed_starts, 16u);
+	unsigned n = IPK__MIN(b->n_failed, 16u);
 
-	m->n_failed_starts++;
-	m->not_before_ns = ipk__os_now_ns() + IPK__MIN(DELAY_MIN_NS << n, DELAY_MAX_NS);
+	b->n_failed++;
+	b->not_before_ns = ipk__os_now_ns() + IPK__MIN(DELAY_MIN_NS << n, DELAY_MAX_NS);
 }
 
 void ipk__workers_on_fd(ipk_pool *pool, unsigned worker)
@@ -182,7 +182,7 @@ void ipk__workers_on_fd(ipk_pool *pool, unsigned worker)
 	ipk__parking_wake_all(&pool->shared->work);
 	m->has_died = state == IPK__WORKER_IDLE || state == IPK__WORKER_BUSY;
 	if (state == IPK__WORKER_STARTING || state == IPK__WORKER_FAILED)
-		delay_start(m);
+		back_off(&m->start);
 }
 
 static void count_replaced(ipk_pool *pool, struct ipk__worker_handle *m)
@@ -201,7 +201,7 @@ static void note_ready(ipk_pool *pool, unsigned worker)
 	if (m->is_ready || state_of(pool, worker) < IPK__WORKER_IDLE)
 		return;
 	m->is_ready = true;
-	m->n_failed_starts = 0;
+	m->start.n_failed = 0;
 }
 
 /* One that is missing. When to try again, INT64_MAX never. */
@@ -210,13 +210,13 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 	struct ipk__worker_handle *m = &pool->handles[worker];
 	int r;
 
-	if (m->not_before_ns > now_ns)
-		return m->not_before_ns;
+	if (m->start.not_before_ns > now_ns)
+		return m->start.not_before_ns;
 	r = ipk__worker_handle_start(pool, worker, true, ipk_in_ms(SPAWN_MS));
 	pool->is_barren = r == -EPIPE;
 	if (r < 0) {
-		delay_start(m);
-		return m->not_before_ns;
+		back_off(&m->start);
+		return m->start.not_before_ns;
 	}
 	count_replaced(pool, m);
 	ipk__maps_greet(pool, worker);
@@ -230,15 +230,16 @@ static int64_t replace(ipk_pool *pool, unsigned worker, int64_t now_ns)
 
 /*
  * Zygote and standby are dead: another of the process-wide one's, if that is where they came
- * from (only then it has the same memory as they had).
+ * from (only then it has the same memory as they had). -EPIPE, -ENODEV there never will be one;
+ * otherwise the process lacks something, and it is tried again.
  */
-static bool renew_zygote(ipk_pool *pool)
+static int renew_zygote(ipk_pool *pool)
 {
 	struct ipk__zygote *lost = NULL, *z;
 	int r;
 
 	if (!pool->zygote_is_of_process)
-		return false;
+		return -ENODEV;
 	ipk__pool_unlock(pool);
 	/* Who resizes may be at it, without the mutex. */
 	pthread_mutex_lock(&pool->resizing);
@@ -248,10 +249,11 @@ static bool renew_zygote(ipk_pool *pool)
 		lost = pool->zygote;
 		pool->zygote = z;
 		pool->is_barren = false;
+		pool->zygote_renewal.n_failed = 0;
 	}
 	pthread_mutex_unlock(&pool->resizing);
 	(void)ipk__zygote_close(lost);
-	return r == 0;
+	return r;
 }
 
 /* No worker is left, and none can be started. */
@@ -262,6 +264,25 @@ static void give_up(ipk_pool *pool)
 	pool->phase = IPK__POOL_TERMINATED;
 	ipk__tasks_fail_all(pool, why);
 	ipk__maps_fail_all(pool, why);
+}
+
+/* Nothing is there that starts workers. When to try again, INT64_MAX never. */
+static int64_t overcome_loss(ipk_pool *pool, int64_t now_ns)
+{
+	int r;
+
+	if (pool->zygote_renewal.not_before_ns > now_ns)
+		return pool->zygote_renewal.not_before_ns;
+	r = renew_zygote(pool);
+	if (r == 0)
+		return now_ns;
+	if (r != -EPIPE && r != -ENODEV) {
+		back_off(&pool->zygote_renewal);
+		return pool->zygote_renewal.not_before_ns;
+	}
+	if (ipk__pool_wants_workers(pool) && ipk__workers_n_alive(pool) == 0)
+		give_up(pool);
+	return INT64_MAX;
 }
 
 static bool is_missing(const ipk_pool *pool, unsigned worker)
@@ -287,12 +308,8 @@ int64_t ipk__workers_maintain(ipk_pool *pool, int64_t now_ns)
 			next_ns = IPK__MIN(next_ns, again_ns);
 		}
 	}
-	if (!pool->is_barren || !ipk__pool_wants_workers(pool))
-		return next_ns;
-	if (renew_zygote(pool))
-		return now_ns;
-	if (ipk__pool_wants_workers(pool) && ipk__workers_n_alive(pool) == 0)
-		give_up(pool);
+	if (pool->is_barren && ipk__pool_wants_workers(pool))
+		next_ns = ipk__sooner_ns(next_ns, overcome_loss(pool, now_ns));
 	return next_ns;
 }
 

@@ -15,6 +15,7 @@
 #include "ipk/pool.h"
 #include "pool/pool_internal.h"
 #include "pool_fixture.h"
+#include "process/zygote_internal.h"
 #include "support/memory_group.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -577,6 +578,38 @@ START_TEST(the_zygote_of_the_process_makes_another_one)
 }
 END_TEST
 
+static bool renewal_has_failed(void *arg)
+{
+	ipk_pool *pool = arg;
+	bool has_failed;
+
+	ipk__pool_lock(pool);
+	has_failed = pool->zygote_renewal.n_failed > 0;
+	ipk__pool_unlock(pool);
+	return has_failed;
+}
+
+START_TEST(a_zygote_that_comes_late_is_waited_for)
+{
+	IPK_AUTO(pool, pool);
+	pid_t pid, standby;
+	pthread_t thread;
+
+	ck_ok(ipk_zygote_start(NULL));
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_leave, NULL), 0);
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2), &pool));
+	ipk__zygote_pids(ipk__zygote_of_process(), &pid, &standby);
+	ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+	kill_for_good(pool);
+	ck_assert(wait_until(renewal_has_failed, pool, WAIT_MS));
+	ck_assert_int_eq(kill(pid, SIGCONT), 0);
+	ck_squares(pool, 50);
+	atomic_store(&fixture->may_end, 1);
+	pthread_join(thread, NULL);
+	ipk_zygote_stop();
+}
+END_TEST
+
 static int fork_and_go_on(ipk_task *task, const void *arg, size_t arg_bytes)
 {
 	pid_t child = fork();
@@ -1072,6 +1105,7 @@ static Suite *suite(void)
 	add(s, with_nobody_left_to_start_workers_every_task_fails);
 	add(s, with_nobody_left_to_start_workers_every_map_fails);
 	add(s, the_zygote_of_the_process_makes_another_one);
+	add(s, a_zygote_that_comes_late_is_waited_for);
 	add_loop(s, a_fork_of_a_task_does_not_become_a_worker, 2);
 	if (!is_sanitized) {
 		add(s, memory_beyond_the_limit_is_refused_to_the_task);
