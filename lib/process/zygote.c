@@ -334,11 +334,10 @@ static void fill_seat(const struct ipk__zygote *z, struct ipk__zygote_seat *ret_
 
 /* A zygote that is a child of @by's, or of @mother. */
 static int spawn_zygote(struct ipk__zygote *by, const struct server *mother,
-			const struct ipk__zygote_seat *seat, int self_fd,
+			const struct ipk__zygote_seat *seat, int self_fd, ipk_deadline deadline,
 			struct server **ret_server)
 {
 	struct server *s = ipk__os_calloc(1, sizeof *s);
-	ipk_deadline deadline = ipk_in_ms(STANDBY_MS);
 	struct ipk__spawn_request request = {.fn = ipk__zygote_serve_spawned,
 					     .arg = seat,
 					     .arg_bytes = sizeof *seat,
@@ -400,7 +399,8 @@ static void keep_standby(struct ipk__zygote *z)
 	fill_seat(z, &seat);
 	ipk__os_fds_change();
 	if (mother)
-		(void)spawn_zygote(NULL, mother, &seat, z->self_fd, &standby);
+		(void)spawn_zygote(NULL, mother, &seat, z->self_fd, ipk_in_ms(STANDBY_MS),
+				   &standby);
 	pthread_mutex_lock(&z->mutex);
 	z->is_getting_standby = false;
 	/* If its mother is dead by now it is an orphan, and as good as any. */
@@ -534,40 +534,28 @@ static int await_preload(const struct server *s)
 	return r < 0 ? r : note.error;
 }
 
-static struct ipk__zygote *new_zygote(const char *name)
+static int new_zygote(const char *name, struct ipk__zygote **ret_zygote)
 {
 	struct ipk__zygote *z = ipk__os_calloc(1, sizeof *z);
+	int r;
 
 	if (!z)
-		return NULL;
+		return -ENOMEM;
 	z->owner_pid = ipk__os_pid();
-	z->self_fd = -1;
-	snprintf(z->name, sizeof z->name, "%s", name ? name : "ipk-zygote");
-	pthread_mutex_init(&z->mutex, NULL);
-	return z;
-}
-
-/* @beside_threads: fork even if this process has threads of its own. */
-static int make(const char *name, struct ipk__zygote *mother, bool beside_threads,
-		int (*preload)(void *arg), void *preload_arg, struct ipk__zygote **ret_zygote)
-{
-	struct ipk__zygote *z = new_zygote(name);
-	struct ipk__zygote_seat seat;
-	int r = z ? ipk__os_pidfd_open(z->owner_pid, &z->self_fd) : -ENOMEM;
-
+	r = ipk__os_pidfd_open(z->owner_pid, &z->self_fd);
 	if (r < 0) {
-		(void)ipk__zygote_close(z);
+		free(z);
 		return r;
 	}
-	fill_seat(z, &seat);
-	seat.preload = preload;
-	seat.preload_arg = preload_arg;
-	if (mother)
-		r = spawn_zygote(mother, NULL, &seat, z->self_fd, &z->now);
-	else
-		r = fork_zygote(&seat, z->self_fd, beside_threads, &z->now);
-	if (r == 0 && preload)
-		r = await_preload(z->now);
+	snprintf(z->name, sizeof z->name, "%s", name ? name : "ipk-zygote");
+	pthread_mutex_init(&z->mutex, NULL);
+	*ret_zygote = z;
+	return 0;
+}
+
+/* @z, which asks a zygote from now on; with @r, what went wrong, it goes. */
+static int opened(struct ipk__zygote *z, int r, struct ipk__zygote **ret_zygote)
+{
 	if (r < 0) {
 		(void)ipk__zygote_close(z);
 		return r;
@@ -577,28 +565,59 @@ static int make(const char *name, struct ipk__zygote *mother, bool beside_thread
 	return 0;
 }
 
-int ipk__zygote_make(const char *name, struct ipk__zygote *mother, int (*preload)(void *arg),
-		     void *preload_arg, struct ipk__zygote **ret_zygote)
+/* @beside_threads: fork even if this process has threads of its own. */
+static int make(const char *name, bool beside_threads, int (*preload)(void *arg), void *preload_arg,
+		struct ipk__zygote **ret_zygote)
 {
-	return make(name, mother, false, preload, preload_arg, ret_zygote);
+	struct ipk__zygote_seat seat;
+	struct ipk__zygote *z;
+	int r = new_zygote(name, &z);
+
+	if (r < 0)
+		return r;
+	fill_seat(z, &seat);
+	seat.preload = preload;
+	seat.preload_arg = preload_arg;
+	r = fork_zygote(&seat, z->self_fd, beside_threads, &z->now);
+	if (r == 0 && preload)
+		r = await_preload(z->now);
+	return opened(z, r, ret_zygote);
+}
+
+int ipk__zygote_make(const char *name, int (*preload)(void *arg), void *preload_arg,
+		     struct ipk__zygote **ret_zygote)
+{
+	return make(name, false, preload, preload_arg, ret_zygote);
+}
+
+int ipk__zygote_make_by(struct ipk__zygote *mother, const char *name, ipk_deadline deadline,
+			struct ipk__zygote **ret_zygote)
+{
+	struct ipk__zygote_seat seat;
+	struct ipk__zygote *z;
+	int r = new_zygote(name, &z);
+
+	if (r < 0)
+		return r;
+	fill_seat(z, &seat);
+	r = spawn_zygote(mother, NULL, &seat, z->self_fd, deadline, &z->now);
+	return opened(z, r, ret_zygote);
 }
 
 int ipk__zygote_open(const char *name, ipk_start_method method, struct ipk__zygote **ret_zygote,
 		     bool *ret_is_now)
 {
 	struct ipk__zygote *wide = ipk__zygote_of_process();
-	int r;
+	int r = -EDEADLK;
 
 	*ret_is_now = false;
-	if (method == IPK_START_ZYGOTE)
-		return wide ? ipk__zygote_make(name, wide, NULL, NULL, ret_zygote) : -EDEADLK;
-	r = make(name, NULL, method == IPK_START_FORK, NULL, NULL, ret_zygote);
-	*ret_is_now = r == 0;
-	if (method == IPK_START_FORK)
+	if (method != IPK_START_ZYGOTE) {
+		r = make(name, method == IPK_START_FORK, NULL, NULL, ret_zygote);
+		*ret_is_now = r == 0;
+	}
+	if (method == IPK_START_FORK || !wide || (r != -EDEADLK && r != -ENOSYS))
 		return r;
-	if ((r == -EDEADLK || r == -ENOSYS) && wide)
-		r = ipk__zygote_make(name, wide, NULL, NULL, ret_zygote);
-	return r;
+	return ipk__zygote_make_by(wide, name, ipk_in_ns(IPK__ZYGOTE_ANSWER_NS), ret_zygote);
 }
 
 struct ipk__zygote *ipk__zygote_close(struct ipk__zygote *z)

@@ -46,13 +46,14 @@ struct ipk__zygote_child {
  * A zygote forked from this process now. -EDEADLK: this process has threads other than the
  * library's own quiet ones (os/thread.c), so a fork of it might hang, and there is no process-wide
  * zygote (ipk_zygote_start()) to spawn it from. With IPK_START_FORK as @method it is a fork all the
- * same; with IPK_START_ZYGOTE it is spawned from that zygote. -EAGAIN, -ENOMEM, -EMFILE.
+ * same; with IPK_START_ZYGOTE it is spawned from that zygote. -EAGAIN, -ENOMEM, -EMFILE;
+ * -ETIMEDOUT that zygote does not answer.
  * *ret_is_now: whether it has this process's memory as it is now, or that of the process-wide
  * zygote.
  */
 int ipk__zygote_open(const char *name, ipk_start_method method, struct ipk__zygote **ret_zygote,
 		     bool *ret_is_now);
-/* A child of the process-wide one, in any thread. -ENODEV: there is none. */
+/* A child of the process-wide one, in any thread. -ENODEV: there is none; -ETIMEDOUT. */
 int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygote);
 /*
  * Terminates it, its standby and the children that die along; reaps those of this process. NULL:

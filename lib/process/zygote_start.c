@@ -15,7 +15,7 @@
 #include "process/process_internal.h"
 #include "process/zygote_internal.h"
 
-#define ANSWER_NS ((int64_t)10 * 1000000000) /* far more than a fork takes anywhere */
+#define RENEW_MS 1000 /* for another zygote, in a thread that has more to do */
 
 static _Atomic(struct ipk__zygote *) of_process;
 /* It is not ended while a thread of the library's own has it spawn something. */
@@ -35,7 +35,7 @@ int ipk__zygote_open_by_process(const char *name, struct ipk__zygote **ret_zygot
 
 	pthread_mutex_lock(&in_use);
 	z = ipk__zygote_of_process();
-	r = z ? ipk__zygote_make(name, z, NULL, NULL, ret_zygote) : -ENODEV;
+	r = z ? ipk__zygote_make_by(z, name, ipk_in_ms(RENEW_MS), ret_zygote) : -ENODEV;
 	pthread_mutex_unlock(&in_use);
 	return r;
 }
@@ -79,7 +79,7 @@ int ipk_zygote_start(const ipk_zygote_opts *opts)
 	forget_lost();
 	if (atomic_load(&of_process))
 		return -EALREADY;
-	r = ipk__zygote_make(o.name, NULL, o.preload, o.preload_arg, &z);
+	r = ipk__zygote_make(o.name, o.preload, o.preload_arg, &z);
 	if (r < 0)
 		return r;
 	if (atomic_compare_exchange_strong(&of_process, &none, z))
@@ -155,7 +155,8 @@ static int spawn(struct ipk__zygote *z, struct order *o, const ipk_process_opts 
 	o->child.stdio_fds[1] = add_fd(fds, &request.n_fds, ipk__fd_or_none(opts->stdout_fd));
 	o->child.stdio_fds[2] = add_fd(fds, &request.n_fds, ipk__fd_or_none(opts->stderr_fd));
 	r = ipk__zygote_spawn(
-		z, &request, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : ANSWER_NS), ret_child);
+		z, &request, ipk_in_ns(opts->timeout_ns ? opts->timeout_ns : IPK__ZYGOTE_ANSWER_NS),
+		ret_child);
 	ipk__os_close(inherit_fd);
 	return r;
 }
