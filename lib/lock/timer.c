@@ -41,10 +41,31 @@ static bool is_ours(const ipk_timer *t)
 	return t->pid == ipk__os_pid();
 }
 
+struct call {
+	ipk_timer *timer;
+	pid_t pid;
+};
+
+/* As a cleanup handler: fn has returned, or has ended the thread. */
+static void end(void *arg)
+{
+	struct call *call = arg;
+	ipk_timer *t = call->timer;
+
+	/* A child that fn forked comes here, too: there it may be freed already. */
+	if (call->pid != ipk__os_pid())
+		return;
+	ipk__os_thread_busy();
+	if (t->is_closed)
+		free(t);
+	else
+		move(t, RUNNING, OVER);
+}
+
 static void *run(void *arg)
 {
 	ipk_timer *t = arg;
-	pid_t pid = t->pid;
+	struct call call = {t, t->pid};
 
 	ipk__os_set_thread_name("ipk-timer");
 	atomic_store(&t->tid, ipk__os_tid());
@@ -55,15 +76,9 @@ static void *run(void *arg)
 	}
 	if (move(t, PENDING, RUNNING)) {
 		ipk__os_thread_loud();
+		pthread_cleanup_push(end, &call);
 		t->fn(t->arg);
-		ipk__os_thread_busy();
-		/* A child that fn forked has come back from it: there it may be freed already. */
-		if (pid != ipk__os_pid())
-			return NULL;
-		if (t->is_closed)
-			free(t);
-		else
-			move(t, RUNNING, OVER);
+		pthread_cleanup_pop(1);
 	}
 	return NULL;
 }

@@ -82,6 +82,17 @@ struct beginning {
 	enum state state;
 };
 
+/* As a cleanup handler: what the host has called in it may end the thread. */
+static void thread_ends(void *unused)
+{
+	(void)unused;
+	atomic_store(&last_end_ns, ipk__os_now_ns());
+	if (state != OURS)
+		ipk__os_thread_loud(); /* the C library's exit path is not ours */
+	if (state != NOT_OURS)         /* in a fork it may have made */
+		atomic_fetch_sub(&n_ours, 1);
+}
+
 static void *thread_main(void *arg)
 {
 	struct beginning b = *(struct beginning *)arg;
@@ -91,12 +102,9 @@ static void *thread_main(void *arg)
 	if (state == QUIET)
 		ipk__os_thread_busy();
 	free(arg);
+	pthread_cleanup_push(thread_ends, NULL);
 	result = b.fn(b.arg);
-	atomic_store(&last_end_ns, ipk__os_now_ns());
-	if (state != OURS)
-		ipk__os_thread_loud(); /* the C library's exit path is not ours */
-	if (state != NOT_OURS)         /* in a fork it may have made */
-		atomic_fetch_sub(&n_ours, 1);
+	pthread_cleanup_pop(1);
 	return result;
 }
 

@@ -221,17 +221,24 @@ void ipk__future_failed(ipk_future *f, const ipk_failure *failure)
 
 /* --- callbacks -------------------------------------------------------------------------------- */
 
-/* Without the mutex. */
-static void call(ipk_future *f, struct ipk__callback *callbacks)
+/*
+ * With the mutex, but not while it calls. One that ends this thread is not called again when the
+ * supervisor goes on: what is left to do is in the pool, not on the stack.
+ */
+static void call_all(ipk_future *f)
 {
-	struct ipk__callback *c;
+	struct ipk__callback c;
 
-	while ((c = callbacks)) {
-		callbacks = c->next;
-		c->fn(f, c->arg);
-		free(c);
+	while (f->callbacks) {
+		c = *f->callbacks;
+		free(f->callbacks);
+		f->callbacks = c.next;
+		ipk__pool_unlock(f->pool);
+		ipk__os_thread_loud();
+		c.fn(f, c.arg);
+		ipk__supervisor_back(f->pool);
+		ipk__pool_lock(f->pool);
 	}
-	ipk__future_unref(f);
 }
 
 void ipk__futures_call(ipk_pool *pool)
@@ -240,16 +247,12 @@ void ipk__futures_call(ipk_pool *pool)
 
 	pool->is_calling = true;
 	while ((f = pool->called)) {
-		struct ipk__callback *callbacks = f->callbacks;
-
+		call_all(f);
 		pool->called = f->next_called;
 		if (!pool->called)
 			pool->called_end = &pool->called;
-		f->callbacks = NULL;
 		ipk__pool_unlock(pool);
-		ipk__os_thread_loud();
-		call(f, callbacks);
-		ipk__os_thread_busy();
+		ipk__future_unref(f);
 		ipk__pool_lock(pool);
 	}
 	pool->is_calling = false;

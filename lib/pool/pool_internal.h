@@ -278,6 +278,11 @@ void ipk__supervisor_call(ipk_pool *pool);
 void ipk__supervisor_listen(ipk_pool *pool);
 /* Whether the caller is the pool's own thread: in a callback. */
 bool ipk__supervisor_is_me(const ipk_pool *pool);
+/*
+ * After each function of the user's that it has called. A child forked there ends as if its only
+ * thread's function had returned: the pool is its parent's.
+ */
+void ipk__supervisor_back(const ipk_pool *pool);
 /* One check of everything, by the pool's thread while it waits in a callback: no callbacks then. */
 void ipk__supervisor_run(ipk_pool *pool);
 

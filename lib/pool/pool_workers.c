@@ -64,14 +64,8 @@ void ipk__workers_kill(ipk_pool *pool, unsigned worker)
 {
 	struct ipk__worker_handle *m = &pool->handles[worker];
 
-	if ((!m->is_there && !m->is_starting) || pool->opts.kind == IPK_POOL_THREADS)
-		return;
-	m->is_killed = true;
-	/* One that is being spawned may be at a task already: it is killed once its pid is known. */
-	if (m->is_there && m->child.pidfd >= 0)
-		ipk__os_pidfd_signal(m->child.pidfd, SIGKILL);
-	else if (m->is_there && !ipk__worker_handle_has_ended(pool, worker))
-		ipk__os_kill_child(m->child.pid);
+	if ((m->is_there || m->is_starting) && pool->opts.kind != IPK_POOL_THREADS)
+		ipk__worker_handle_kill(pool, worker);
 }
 
 void ipk__workers_kill_all(ipk_pool *pool)

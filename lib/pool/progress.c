@@ -167,9 +167,9 @@ int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)
 	struct ipk__progress_clock *clock = &pool->progress_clock;
 	uint64_t n_over;
 	ipk_progress p;
-	bool is_working;
+	bool is_working, is_news;
 
-	if (!pool->opts.on_progress)
+	if (!pool->opts.on_progress || clock->due_ns == INT64_MAX)
 		return INT64_MAX;
 	if (now_ns < clock->due_ns)
 		return clock->due_ns;
@@ -177,14 +177,16 @@ int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)
 		return INT64_MAX;
 	n_over = p.n_done + p.n_failed + p.n_cancelled;
 	is_working = n_over < p.n_submitted;
-	if (is_working || clock->was_working || n_over != clock->n_over) {
-		/* What it does is not known, so it is no quiet thread meanwhile. */
-		ipk__os_thread_loud();
-		pool->opts.on_progress(&p, pool->opts.on_progress_arg);
-		ipk__os_thread_busy();
-	}
+	is_news = is_working || clock->was_working || n_over != clock->n_over;
+	/* Before the call: it may end this thread. */
 	clock->was_working = is_working;
 	clock->n_over = n_over;
 	clock->due_ns = now_ns == INT64_MAX ? now_ns : now_ns + interval_ns(pool);
+	if (is_news) {
+		/* What it does is not known, so it is no quiet thread meanwhile. */
+		ipk__os_thread_loud();
+		pool->opts.on_progress(&p, pool->opts.on_progress_arg);
+		ipk__supervisor_back(pool);
+	}
 	return clock->due_ns;
 }

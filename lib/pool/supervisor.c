@@ -42,6 +42,13 @@ bool ipk__supervisor_is_me(const ipk_pool *pool)
 	return pool->has_supervisor && pthread_equal(pool->supervisor, pthread_self());
 }
 
+void ipk__supervisor_back(const ipk_pool *pool)
+{
+	ipk__os_thread_busy();
+	if (pool->creator_pid != ipk__os_pid())
+		pthread_exit(NULL);
+}
+
 /* --- one check -------------------------------------------------------------------------------- */
 
 /* Shut down, with nothing left to do and no worker left to do it. */
@@ -195,12 +202,10 @@ static int64_t call_user(ipk_pool *pool, int64_t now_ns)
 	return ipk__progress_tick(pool, now_ns);
 }
 
-static void *supervise(void *arg)
+static void supervise_until_stopped(ipk_pool *pool)
 {
-	ipk_pool *pool = arg;
 	struct rhythm rhythm = {0};
 
-	ipk__os_set_thread_name("ipk-pool");
 	while (!atomic_load(&pool->supervisor_stops)) {
 		int64_t progress_ns, next_ns;
 		bool sleeps;
@@ -214,6 +219,28 @@ static void *supervise(void *arg)
 		attend(pool, sleeps ? next_ns : 0);
 	}
 	call_user(pool, INT64_MAX);
+}
+
+/*
+ * As a cleanup handler: a callback has ended the thread, with pthread_exit(). The pool still needs
+ * it, so it goes on from here; in a child that the callback forked there is nothing to go on with.
+ */
+static void supervise(void *arg)
+{
+	ipk_pool *pool = arg;
+
+	if (pool->creator_pid != ipk__os_pid())
+		return;
+	ipk__os_thread_busy();
+	pthread_cleanup_push(supervise, pool);
+	supervise_until_stopped(pool);
+	pthread_cleanup_pop(0);
+}
+
+static void *supervisor_main(void *arg)
+{
+	ipk__os_set_thread_name("ipk-pool");
+	supervise(arg);
 	return NULL;
 }
 
@@ -224,7 +251,7 @@ int ipk__supervisor_start(ipk_pool *pool)
 	if (r == 0)
 		r = ipk__os_loop_add(pool->epoll_fd, pool->doorbell_fd, IPK__OS_IN, doorbell_word);
 	if (r == 0)
-		r = ipk__os_thread_start_quiet(supervise, pool, &pool->supervisor);
+		r = ipk__os_thread_start_quiet(supervisor_main, pool, &pool->supervisor);
 	pool->has_supervisor = r == 0;
 	return r;
 }

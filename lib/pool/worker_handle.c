@@ -218,6 +218,21 @@ static void put_away(ipk_pool *pool, unsigned worker)
 	count_alive(pool);
 }
 
+void ipk__worker_handle_kill(ipk_pool *pool, unsigned worker)
+{
+	struct ipk__worker_handle *m = &pool->handles[worker];
+
+	m->is_killed = true;
+	if (!m->is_there) /* it may be at a task already: it is killed once its pid is known */
+		return;
+	if (m->child.pidfd < 0) {
+		if (!ipk__worker_handle_has_ended(pool, worker))
+			ipk__os_kill_child(m->child.pid);
+	} else if (ipk__os_pidfd_signal(m->child.pidfd, SIGKILL) == -EPERM) {
+		(void)ipk__zygote_kill(pool->zygote, m->child.pid);
+	}
+}
+
 int ipk__worker_handle_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline)
 {
 	struct ipk__pool_worker *record = &pool->shared->workers[worker];
@@ -240,7 +255,7 @@ int ipk__worker_handle_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_
 	}
 	m->is_there = true;
 	if (m->is_killed)
-		ipk__os_pidfd_signal(m->child.pidfd, SIGKILL);
+		ipk__worker_handle_kill(pool, worker);
 	atomic_fetch_add(&record->n_started, 1);
 	count_alive(pool);
 	return 0;

@@ -15,6 +15,8 @@ void ipk__worker_handle_init(struct ipk__worker_handle *m);
  * is released while it is spawned; orders may come meanwhile.
  */
 int ipk__worker_handle_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_deadline deadline);
+/* SIGKILL, or if it is being spawned, then once its pid is known. Not for threads. */
+void ipk__worker_handle_kill(ipk_pool *pool, unsigned worker);
 /* It has exited, or is about to: its status. */
 void ipk__worker_handle_read_end(ipk_pool *pool, unsigned worker, struct ipk__death *ret_death);
 /* The same for one that has no fds any more. */

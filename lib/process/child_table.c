@@ -305,7 +305,7 @@ static bool find_running(bool is_daemon, int *ret_fd)
 
 	ipk__child_table_lock();
 	for (ipk_process *p = child_table.first; p && !is_found; p = p->next) {
-		if (is_daemon != ((p->flags & IPK_PROCESS_DAEMON) != 0) ||
+		if (p->is_foreign || is_daemon != ((p->flags & IPK_PROCESS_DAEMON) != 0) ||
 		    (!is_daemon && (p->flags & IPK_PROCESS_DETACHED)) ||
 		    ipk__child_table_reap(p) != -EAGAIN)
 			continue;
@@ -334,12 +334,21 @@ static void wait_for_all(bool is_daemon, ipk_deadline deadline)
 	}
 }
 
+/*
+ * One that may not be signalled (this process was root when it started it, say, and is not any
+ * more) would be waited for in vain: it ends with its lifeline, or with this process.
+ */
 static void signal_daemons(int sig)
 {
 	ipk__child_table_lock();
 	for (ipk_process *p = child_table.first; p; p = p->next) {
-		if ((p->flags & IPK_PROCESS_DAEMON) && ipk__child_table_reap(p) == -EAGAIN)
-			(void)ipk__os_pidfd_signal(p->fd, sig);
+		if (!(p->flags & IPK_PROCESS_DAEMON) || ipk__child_table_reap(p) != -EAGAIN)
+			continue;
+		if (ipk__os_pidfd_signal(p->fd, sig) == -EPERM) {
+			p->is_foreign = true;
+			give_up_lifeline(p->lifeline, true);
+			p->lifeline = NULL;
+		}
 	}
 	ipk__child_table_unlock();
 }

@@ -30,8 +30,9 @@ struct ipk_process {
 	struct ipk_process *next;
 	struct ipk__lifeline *lifeline; /* NULL: none; the child may outlive its parent */
 	bool is_over;
-	bool is_killed; /* through its handle */
-	bool is_closed; /* by the caller; a daemon's handle is kept until it has exited */
+	bool is_killed;  /* through its handle */
+	bool is_closed;  /* by the caller; a daemon's handle is kept until it has exited */
+	bool is_foreign; /* a daemon that may not be signalled */
 	bool knows_oom;
 	int slot;             /* registry.c; -1: none */
 	uint64_t n_oom_kills; /* in this process's control group, at its start */

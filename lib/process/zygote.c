@@ -438,6 +438,17 @@ int ipk__zygote_spawn(struct ipk__zygote *z, const struct ipk__spawn_request *re
 	return r == -ECHILD || r == -EBUSY ? -EAGAIN : r;
 }
 
+int ipk__zygote_kill(struct ipk__zygote *z, pid_t pid)
+{
+	struct ipk__zygote_kill request = {.pid = pid};
+	struct iovec part = {&request, sizeof request};
+	struct server *s = ipk__zygote_is_own(z) ? take_now(z) : NULL;
+	int r = s ? ipk__os_send(s->socket, &part, 1, NULL, 0) : -EPIPE;
+
+	drop(s);
+	return r;
+}
+
 /* --- a zygote's beginning and end ------------------------------------------------------------- */
 
 /* In the fork: what it has of this side of things is not its. */

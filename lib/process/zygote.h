@@ -74,6 +74,11 @@ struct ipk__zygote *ipk__zygote_abandon(struct ipk__zygote *z);
  */
 int ipk__zygote_spawn(struct ipk__zygote *z, const struct ipk__spawn_request *request,
 		      ipk_deadline deadline, struct ipk__zygote_child *ret_child);
+/*
+ * SIGKILL for a child, by its zygote: for a requester that may no longer signal it, having given up
+ * root since. Without blocking. -EPIPE the zygote is dead; -EAGAIN it does not read its requests.
+ */
+int ipk__zygote_kill(struct ipk__zygote *z, pid_t pid);
 /* Its status, once its pidfd is readable. -ECHILD unknown: its zygote was killed too. */
 int ipk__zygote_child_status(const struct ipk__zygote_child *child, ipk_deadline deadline,
 			     ipk_process_status *ret_status);

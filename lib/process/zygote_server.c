@@ -184,6 +184,21 @@ static int spawn(struct server *s)
 	return 0;
 }
 
+static bool is_kill(const struct server *s)
+{
+	return s->n_fds == 0 && s->packet_bytes == sizeof(struct ipk__zygote_kill);
+}
+
+static void kill_one(const struct server *s)
+{
+	const struct ipk__zygote_kill *request = (const void *)s->packet;
+
+	for (size_t i = 0; i < s->n_children; i++) {
+		if (s->children[i].pid == request->pid)
+			ipk__os_kill_child(request->pid);
+	}
+}
+
 /* One request, if there is one. -EPIPE: the requester has hung up. */
 static int take_request(struct server *s)
 {
@@ -197,6 +212,10 @@ static int take_request(struct server *s)
 	if (r < 0) {
 		note = (struct ipk__zygote_note){.kind = IPK__ZYGOTE_DROPPED, .error = r};
 		(void)ipk__zygote_send_note(s->seat.socket, &note, -1);
+		return 0;
+	}
+	if (is_kill(s)) {
+		kill_one(s);
 		return 0;
 	}
 	r = spawn(s);

@@ -35,6 +35,11 @@ struct ipk__zygote_request {
 	alignas(16) unsigned char arg[];
 };
 
+/* A packet without fds: SIGKILL for one of its children. No answer but that child's end. */
+struct ipk__zygote_kill {
+	pid_t pid;
+};
+
 enum {
 	IPK__ZYGOTE_READY = 1, /* on the socket: @error is the preload's result */
 	IPK__ZYGOTE_DROPPED,   /* on the socket: a request could not be received */

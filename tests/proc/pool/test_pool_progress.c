@@ -4,6 +4,7 @@
  */
 #include <ipk/event.h>
 #include <ipk/pool.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -192,6 +193,28 @@ START_TEST(callback_hears_of_the_end)
 }
 END_TEST
 
+static void note_and_end_thread(const ipk_progress *p, void *arg)
+{
+	note(p, arg);
+	pthread_exit(NULL);
+}
+
+START_TEST(callback_may_end_its_thread)
+{
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 2, .kind = (ipk_pool_kind)_i,
+				       .on_progress = note_and_end_thread,
+				       .on_progress_arg = &n_calls, .progress_interval_ms = 1),
+			      &pool));
+	for (int i = 0; i < 20; i++)
+		ck_ok(ipk_pool_submit(pool, square, &i, sizeof i, NULL, NULL));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+	pool = ipk_pool_close(pool);
+	ck_assert_int_ge(n_calls, 1);
+	ck_assert_uint_eq(last.n_done + last.n_failed, 20);
+}
+END_TEST
+
 START_TEST(bar_of_a_pool_ends_with_all)
 {
 	FILE *out = tmpfile();
@@ -221,6 +244,7 @@ static Suite *suite(void)
 	add_loop_test(s, creator_and_others_see_it_live, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
 	add_loop_test(s, items_of_maps_never_go_back, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
 	add_loop_test(s, callback_hears_of_the_end, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
+	add_loop_test(s, callback_may_end_its_thread, IPK_POOL_PROCESSES, IPK_POOL_THREADS + 1);
 	add_test(s, bar_of_a_pool_ends_with_all);
 	return s;
 }

@@ -3,6 +3,7 @@
  *
  * What the tests need to know of events in workers is in memory shared with them.
  */
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -435,6 +436,45 @@ START_TEST(while_the_zygote_is_stopped_the_others_go_on)
 	ck_assert_int_ne(signal_zygote(pool, SIGCONT), 0);
 	ck_assert(wait_until(is_recovered, pool, WAIT_MS));
 	ck_squares(pool, 500);
+}
+END_TEST
+
+/* Its workers are root's yet. */
+static int give_up_root(void *arg)
+{
+	ipk_pool *pool = NULL;
+	ipk_future *busy = NULL, *next = NULL;
+	ipk_failure failure;
+
+	(void)arg;
+	if (ipk_pool_create(IPK_POOL(.n_workers = 1), &pool) != 0 ||
+	    ipk_pool_submit(pool, wait_for_end, NULL, 0, NULL, &busy) != 0 ||
+	    ipk_pool_submit(pool, square, &(int){1}, sizeof(int), NULL, &next) != 0 ||
+	    !wait_until(is_running, NULL, WAIT_MS) || setuid(65534) != 0)
+		return 1;
+	if (ipk_future_cancel(busy) != 0 || ipk_future_wait(next, ipk_in_ms(WAIT_MS)) != 0 ||
+	    ipk_future_failure(busy, &failure) != 0 || failure.cause != IPK_FAILURE_CANCELLED)
+		return 2;
+	atomic_store(&fixture->is_running, 0);
+	if (ipk_pool_submit(pool, wait_for_end, NULL, 0, NULL, NULL) != 0 ||
+	    !wait_until(is_running, NULL, WAIT_MS))
+		return 3;
+	ipk_pool_close(pool);
+	ipk_future_close(busy);
+	ipk_future_close(next);
+	/* Nobody of them is left. */
+	if (waitpid(-1, NULL, 0) != -1)
+		return 4;
+	return kill(atomic_load(&fixture->is_running), 0) == -1 && errno == ESRCH ? 0 : 5;
+}
+
+START_TEST(a_creator_that_gave_up_root_can_end_it)
+{
+	if (geteuid() != 0) {
+		fprintf(stderr, "skipped: only root can give it up\n");
+		return;
+	}
+	reap_ok(spawn(give_up_root, NULL));
 }
 END_TEST
 
@@ -1101,6 +1141,7 @@ static Suite *suite(void)
 	add(s, a_pool_may_end_while_a_worker_is_stopped);
 	add(s, when_the_zygote_is_killed_its_standby_takes_over);
 	add(s, while_the_zygote_is_stopped_the_others_go_on);
+	add(s, a_creator_that_gave_up_root_can_end_it);
 	add(s, a_pool_may_end_while_its_zygote_is_stopped);
 	add(s, with_nobody_left_to_start_workers_every_task_fails);
 	add(s, with_nobody_left_to_start_workers_every_map_fails);

@@ -11,11 +11,14 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "process_roles.h"
 #include "support/memory_group.h"
 #include "support/support.h"
+
+#define NOBODY 65534
 
 static void say(const char *word)
 {
@@ -141,15 +144,17 @@ static void *start_in_thread(void *arg)
 	return NULL;
 }
 
-/* "METHOD,FD,IN_THREAD,IS_KILLED": the parent of a daemon. */
+enum end { IS_KILLED, RETURNS, RETURNS_AS_NOBODY };
+
+/* "METHOD,FD,IN_THREAD,END": the parent of a daemon. */
 static int role_parent_of_daemon(const char *arg)
 {
 	struct thread_start s = {.r = -1};
 	pthread_t thread;
-	int in_thread, is_killed;
+	int in_thread, end;
 
 	signal(SIGTERM, SIG_IGN); /* the daemon's too, from its beginning */
-	role_check(sscanf(arg, "%d,%d,%d,%d", &s.method, &s.fd, &in_thread, &is_killed) == 4);
+	role_check(sscanf(arg, "%d,%d,%d,%d", &s.method, &s.fd, &in_thread, &end) == 4);
 	if (s.method == IPK_START_ZYGOTE)
 		role_check(ipk_zygote_start(NULL) == 0);
 	if (in_thread) {
@@ -159,8 +164,9 @@ static int role_parent_of_daemon(const char *arg)
 		start_in_thread(&s);
 	}
 	role_check(s.r == 0);
+	role_check(end != RETURNS_AS_NOBODY || setuid(NOBODY) == 0);
 	role_check(write(s.fd, "s", 1) == 1);
-	while (is_killed)
+	while (end == IS_KILLED)
 		pause();
 	return 0;
 }
@@ -243,7 +249,7 @@ static void ck_eof(int fd)
 }
 
 /* The parent's start: fork from the main thread, from another one, or the zygote. */
-static void ck_daemon_ends(int kind, bool is_killed)
+static void ck_daemon_ends(int kind, enum end end)
 {
 	char arg[64];
 	ipk_process *p;
@@ -252,7 +258,7 @@ static void ck_daemon_ends(int kind, bool is_killed)
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	ck_assert_int_eq(pipe(fds), 0);
 	snprintf(arg, sizeof arg, "%d,%d,%d,%d", kind == 2 ? IPK_START_ZYGOTE : IPK_START_FORK,
-		 fds[1], kind == 1, is_killed);
+		 fds[1], kind == 1, (int)end);
 	p = start_role(IPK_START_FORK, "parent_of_daemon", arg, NULL);
 	close(fds[1]);
 	/* Both are there, in any order; the thread has ended, and the daemon has not. */
@@ -264,7 +270,7 @@ static void ck_daemon_ends(int kind, bool is_killed)
 		ck_assert_int_eq(read(fds[0], &c, 1), 1);
 		ck_assert(c == 'r' || c == 's');
 	}
-	if (is_killed) {
+	if (end == IS_KILLED) {
 		struct pollfd poll_fd = {.fd = fds[0], .events = POLLIN};
 
 		ck_assert_int_eq(poll(&poll_fd, 1, 20), 0);
@@ -280,14 +286,36 @@ static void ck_daemon_ends(int kind, bool is_killed)
 
 START_TEST(daemons_end_with_a_killed_parent)
 {
-	ck_daemon_ends(_i, true);
+	ck_daemon_ends(_i, IS_KILLED);
 }
 END_TEST
 
 /* Though it ignores SIGTERM. */
 START_TEST(daemons_end_with_their_parent)
 {
-	ck_daemon_ends(_i, false);
+	ck_daemon_ends(_i, RETURNS);
+}
+END_TEST
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Which may not signal them any more, and so does not wait 6 s for what its signals do. */
+START_TEST(daemons_end_with_a_parent_that_gave_up_root)
+{
+	int64_t began_ms = now_ms();
+
+	if (geteuid() != 0) {
+		fprintf(stderr, "skipped: only root can give it up\n");
+		return;
+	}
+	ck_daemon_ends(_i, RETURNS_AS_NOBODY);
+	ck_assert_int_lt(now_ms() - began_ms, 6000);
 }
 END_TEST
 
@@ -479,6 +507,7 @@ static Suite *suite(void)
 	add_test(s, exit_in_a_child);
 	add_loop_test(s, daemons_end_with_a_killed_parent, 0, 3);
 	add_loop_test(s, daemons_end_with_their_parent, 0, 3);
+	add_loop_test(s, daemons_end_with_a_parent_that_gave_up_root, 0, 3);
 	add_test(s, wait_for_any);
 	add_test(s, a_detached_child_is_not_waited_for);
 	add_test(s, siblings_are_not_children);

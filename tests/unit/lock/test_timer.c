@@ -185,6 +185,34 @@ START_TEST(closed_from_the_call)
 }
 END_TEST
 
+static void end_thread(void *arg)
+{
+	((struct call *)arg)->n_over++;
+	pthread_exit(NULL);
+}
+
+static void close_and_end_thread(void *arg)
+{
+	close_it(arg);
+	pthread_exit(NULL);
+}
+
+START_TEST(a_call_may_end_its_thread)
+{
+	struct call c = {0};
+
+	start(&c, 0, end_thread);
+	ck_ok(ipk_timer_wait(c.timer, ipk_in_ms(WAIT_MS)));
+	ck_assert_int_eq(c.n_over, 1);
+	ck_assert(ipk_timer_is_done(c.timer));
+	ipk_timer_close(c.timer);
+	c = (struct call){0};
+	start(&c, 0, close_and_end_thread);
+	c.may_go = true;
+	ck_assert(wait_until(is_over, &c, WAIT_MS));
+}
+END_TEST
+
 static void look_at_mask(void *arg)
 {
 	struct call *c = arg;
@@ -279,6 +307,7 @@ static Suite *suite(void)
 	add_test(s, close_waits_for_the_call);
 	add_test(s, close_cancels);
 	add_test(s, closed_from_the_call);
+	add_test(s, a_call_may_end_its_thread);
 	add_test(s, its_thread_gets_no_signals);
 	add_test(s, a_fork_childs_copy_is_inert);
 	add_test(s, many_wait_for_it);

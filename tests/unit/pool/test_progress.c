@@ -3,6 +3,7 @@
  * are inconsistent, and when on_progress is called.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "pool/pool_internal.h"
 #include "support/support.h"
@@ -18,6 +19,7 @@ static void make_pool(void)
 	ck_assert_ptr_nonnull(pool.shared);
 	memset(pool.shared, 0, sizeof *pool.shared);
 	pool.shared->header.created_boot_ns = 17;
+	pool.creator_pid = getpid();
 	pool.maps = maps;
 }
 

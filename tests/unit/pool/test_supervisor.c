@@ -1,5 +1,6 @@
 /* test_supervisor.c - what the pool's own thread does, and how a pool ends. */
 #include <pthread.h>
+#include <unistd.h>
 
 #include "unit/pool/pool_tasks.h"
 
@@ -39,6 +40,65 @@ START_TEST(a_flood_of_callbacks)
 	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
 	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
 	ck_assert_uint_eq(atomic_load(&tally.n), tally.want);
+}
+END_TEST
+
+static void add_one_and_end_thread(ipk_future *f, void *arg)
+{
+	add_one(f, arg);
+	pthread_exit(NULL);
+}
+
+START_TEST(a_callback_may_end_its_thread)
+{
+	IPK_AUTO(shm, shm);
+	struct task_gate *gate = task_gate_new(&shm);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
+	struct tally tally = {.want = 30};
+
+	for (unsigned i = 0; i < tally.want / 3; i++) {
+		IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
+
+		ck_ok(ipk_future_on_done(f, add_one_and_end_thread, &tally));
+		ck_ok(ipk_future_on_done(f, add_one_and_end_thread, &tally));
+		ck_ok(ipk_future_on_done(f, add_one, &tally));
+	}
+	atomic_store(&gate->is_open, 1);
+	ck_assert(wait_until(is_full, &tally, WAIT_MS));
+	ck_ok(ipk_pool_shutdown(pool, IPK_DRAIN));
+	ck_ok(ipk_pool_join(pool, ipk_in_ms(WAIT_MS)));
+	ck_assert_uint_eq(atomic_load(&tally.n), tally.want);
+}
+END_TEST
+
+static void fork_and_return(ipk_future *f, void *arg)
+{
+	pid_t child = fork();
+
+	(void)f;
+	if (child != 0)
+		atomic_store((_Atomic pid_t *)arg, child);
+}
+
+static bool has_forked(void *child)
+{
+	return atomic_load((_Atomic pid_t *)child) != 0;
+}
+
+START_TEST(a_child_forked_in_a_callback_is_no_supervisor)
+{
+	IPK_AUTO(shm, shm);
+	struct task_gate *gate = task_gate_new(&shm);
+	IPK_AUTO_INIT(pool, pool, pool_of(kinds[_i], 2));
+	IPK_AUTO_INIT(future, f, submit_gate(pool, gate, NULL));
+	_Atomic pid_t child = 0;
+
+	ck_ok(ipk_future_on_done(f, fork_and_return, &child));
+	atomic_store(&gate->is_open, 1);
+	ck_assert(wait_until(has_forked, &child, WAIT_MS));
+	ck_assert_int_gt(child, 0);
+	reap_ok(child);
+	ck_ok(ipk_pool_apply(pool, nothing, NULL, 0, NULL, 0, ipk_in_ms(WAIT_MS), NULL));
 }
 END_TEST
 
@@ -364,6 +424,8 @@ static Suite *suite(void)
 	Suite *s = suite_create("supervisor");
 
 	add_test_of_both(s, a_flood_of_callbacks);
+	add_test_of_both(s, a_callback_may_end_its_thread);
+	add_test_of_both(s, a_child_forked_in_a_callback_is_no_supervisor);
 	add_test_of_both(s, callbacks_may_submit);
 	add_test_of_both(s, callbacks_may_wait);
 	add_test(s, callbacks_may_wait_for_what_dies);
