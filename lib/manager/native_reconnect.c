@@ -20,7 +20,6 @@
 
 /* --- forks ------------------------------------------------------------------------------------ */
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct ipk__os_guard of_process_guard;
 static struct ipk__native *of_process;
 
@@ -49,14 +48,13 @@ static void after_fork_in_child(void)
 	ipk__os_guard_in_child(&of_process_guard);
 }
 
-static void watch_forks(void)
+__attribute__((constructor(102))) static void watch_forks(void)
 {
 	(void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
 }
 
 int ipk__native_register(struct ipk__native *n)
 {
-	pthread_once(&once, watch_forks);
 	ipk__os_guard_lock(&of_process_guard);
 	n->next_of_process = of_process;
 	of_process = n;

@@ -6,6 +6,9 @@
  * the middle of the code it interrupted. In the child the word is free, or names the only thread,
  * which continues with that code after the handler.
  *
+ * Handlers of the host that were registered before ours (it has loaded this library later) run
+ * while a fork holds the guard, in the thread that forks: that one may lock it again.
+ *
  * A holder is not cancelled: pthread_cancel() takes effect after the release.
  */
 #include <pthread.h>
@@ -41,6 +44,10 @@ IPK__AT_FORK_CODE void ipk__os_guard_lock(struct ipk__os_guard *g)
 	uint32_t nobody = 0;
 	int cancel_state;
 
+	if (ipk__os_guard_is_ours(g) && g->is_forking) {
+		g->n_nested++;
+		return;
+	}
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
 	/* Pairs with the release in unlock(). */
 	if (!atomic_compare_exchange_strong_explicit(&g->word, &nobody, tid, memory_order_acquire,
@@ -53,6 +60,10 @@ IPK__AT_FORK_CODE void ipk__os_guard_unlock(struct ipk__os_guard *g)
 {
 	int cancel_state = g->cancel_state;
 
+	if (g->n_nested > 0) {
+		g->n_nested--;
+		return;
+	}
 	/* Pairs with the acquires in lock(). */
 	if (atomic_exchange_explicit(&g->word, 0, memory_order_release) & SOMEBODY_WAITS)
 		(void)ipk__os_futex_wake(&g->word, 1);
@@ -68,18 +79,22 @@ IPK__AT_FORK_CODE bool ipk__os_guard_is_ours(const struct ipk__os_guard *g)
 
 IPK__AT_FORK_CODE void ipk__os_guard_before_fork(struct ipk__os_guard *g)
 {
-	if (ipk__os_guard_is_ours(g))
+	if (ipk__os_guard_is_ours(g)) {
 		g->n_interrupted++;
-	else
-		ipk__os_guard_lock(g);
+		return;
+	}
+	ipk__os_guard_lock(g);
+	g->is_forking = true;
 }
 
 IPK__AT_FORK_CODE void ipk__os_guard_after_fork(struct ipk__os_guard *g)
 {
-	if (g->n_interrupted > 0)
+	if (g->n_interrupted > 0) {
 		g->n_interrupted--;
-	else
-		ipk__os_guard_unlock(g);
+		return;
+	}
+	g->is_forking = false;
+	ipk__os_guard_unlock(g);
 }
 
 IPK__AT_FORK_CODE void ipk__os_guard_in_child(struct ipk__os_guard *g)
@@ -89,8 +104,11 @@ IPK__AT_FORK_CODE void ipk__os_guard_in_child(struct ipk__os_guard *g)
 
 	/* Relaxed: there is one thread. */
 	atomic_store_explicit(&g->word, tid, memory_order_relaxed);
-	if (tid != 0)
+	if (tid != 0) {
 		g->n_interrupted--;
-	else
-		pthread_setcancelstate(cancel_state, &cancel_state);
+		return;
+	}
+	g->is_forking = false;
+	g->n_nested = 0;
+	pthread_setcancelstate(cancel_state, &cancel_state);
 }

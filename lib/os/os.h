@@ -302,8 +302,10 @@ struct ipk__os_guard { /* zeroed: free */
 	_Atomic uint32_t word;
 	int cancel_state;       /* the holder's, while held */
 	uint32_t n_interrupted; /* forks in progress in signal handlers of its holder */
+	uint32_t n_nested;      /* locks of the forking thread, in the host's handlers */
+	bool is_forking;        /* held for a fork: what it guards is whole */
 };
-void ipk__os_guard_lock(struct ipk__os_guard *g); /* not recursive */
+void ipk__os_guard_lock(struct ipk__os_guard *g); /* not recursive, but in handlers of a fork */
 void ipk__os_guard_unlock(struct ipk__os_guard *g);
 bool ipk__os_guard_is_ours(const struct ipk__os_guard *g); /* held by this thread */
 /* For pthread_atfork(): no other thread holds it while the child is created. */

@@ -71,7 +71,10 @@ IPK__AT_FORK_CODE static void forget_ids(void)
 	ipk__os_forget_surroundings();
 }
 
-/* First of all, so that other handlers in a child find it done. */
+/*
+ * First of all, so that other handlers in a child find it done: ours have 102, and the host's come
+ * later still, unless it has loaded this library with dlopen().
+ */
 __attribute__((constructor(101))) static void watch_forks(void)
 {
 	may_cache = pthread_atfork(count_changes, NULL, forget_ids) == 0;

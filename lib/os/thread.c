@@ -70,7 +70,7 @@ IPK__AT_FORK_CODE static void forget_threads(void)
 	state = NOT_OURS;
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(102))) static void watch_forks(void)
 {
 	/* Without it a child may find no thread of its own to be quiet: it takes care, then. */
 	(void)pthread_atfork(NULL, NULL, forget_threads);

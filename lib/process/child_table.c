@@ -73,7 +73,7 @@ IPK__AT_FORK_CODE static void begin_anew_in_child(void)
 	ipk__os_guard_in_child(&child_table.guard);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(102))) static void watch_forks(void)
 {
 	(void)pthread_atfork(before_fork, after_fork, begin_anew_in_child);
 }

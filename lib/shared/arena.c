@@ -51,7 +51,7 @@ IPK__AT_FORK_CODE static void after_fork_in_child(void)
 	ipk__os_guard_in_child(&guard);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(102))) static void watch_forks(void)
 {
 	/* Without it rooms would be used again too early: then none ever is. */
 	if (pthread_atfork(before_fork, after_fork, after_fork_in_child) != 0)

@@ -25,7 +25,7 @@ static void begin_anew_in_child(void)
 		ipk__os_close((int)(uint32_t)word);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(102))) static void watch_forks(void)
 {
 	(void)pthread_atfork(NULL, NULL, begin_anew_in_child);
 }

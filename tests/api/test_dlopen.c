@@ -8,6 +8,8 @@
 #include <ipk.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define N_THREADS 20
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
@@ -112,6 +114,32 @@ START_TEST(stays_loaded)
 }
 END_TEST
 
+static void *loaded;
+
+static void use_loaded(void)
+{
+	if (loaded)
+		use(loaded);
+}
+
+/* A handler that was there before it runs while the library's own have prepared for the fork. */
+START_TEST(handlers_of_forks_may_use_it)
+{
+	pid_t pid;
+	int status;
+
+	ck_assert_int_eq(pthread_atfork(use_loaded, use_loaded, NULL), 0);
+	loaded = dlopen(libraries[_i], RTLD_NOW);
+	ck_assert_msg(loaded != NULL, "%s", dlerror());
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	loaded = NULL;
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("dlopen");
@@ -122,6 +150,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, loads_late_in_a_small_thread, 0, 2);
 	tcase_add_loop_test(c, stays_loaded, 0, 2);
+	tcase_add_loop_test(c, handlers_of_forks_may_use_it, 0, 2);
 	suite_add_tcase(s, c);
 	srunner_run_all(runner, CK_ENV);
 	n_failed = srunner_ntests_failed(runner);

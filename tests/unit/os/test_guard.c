@@ -81,6 +81,33 @@ START_TEST(its_holder_may_fork)
 }
 END_TEST
 
+/* As a handler of the host does that was registered before the guard's. */
+START_TEST(the_forking_thread_may_lock_it_again)
+{
+	pid_t pid;
+
+	ipk__os_guard_before_fork(&guard);
+	ipk__os_guard_lock(&guard);
+	ipk__os_guard_lock(&guard);
+	ipk__os_guard_unlock(&guard);
+	ipk__os_guard_unlock(&guard);
+	ck_assert(ipk__os_guard_is_ours(&guard));
+	pid = fork();
+	if (pid == 0) {
+		ipk__os_guard_in_child(&guard);
+		ipk__os_guard_lock(&guard);
+		ipk__os_guard_unlock(&guard);
+		_exit(ipk__os_guard_is_ours(&guard));
+	}
+	ipk__os_guard_lock(&guard);
+	ipk__os_guard_unlock(&guard);
+	ck_assert(ipk__os_guard_is_ours(&guard));
+	ipk__os_guard_after_fork(&guard);
+	ck_assert(!ipk__os_guard_is_ours(&guard));
+	reap_ok(pid);
+}
+END_TEST
+
 /* Another thread's fork waits until it is out. */
 static void *fork_in_thread(void *arg)
 {
@@ -144,6 +171,7 @@ static Suite *suite(void)
 	add_test(s, one_thread_at_a_time);
 	add_test(s, a_fork_leaves_it_free);
 	add_test(s, its_holder_may_fork);
+	add_test(s, the_forking_thread_may_lock_it_again);
 	add_test(s, other_threads_forks_wait);
 	add_test(s, its_holder_is_not_cancelled);
 	return s;
