@@ -502,6 +502,11 @@ int ipk__os_thread_start_quiet(void *(*fn)(void *arg), void *arg, pthread_t *ret
 void ipk__os_thread_busy(void);
 void ipk__os_thread_quiet(void);
 void ipk__os_thread_loud(void);
+/*
+ * From what it has called loudly, in process @pid: busy. A child that was forked there has come back
+ * too, as if it were that process; it ends here, as if its only thread's function had returned.
+ */
+void ipk__os_thread_return(pid_t pid);
 int ipk__os_n_threads(void); /* of this process, without the quiet ones */
 /*
  * As ipk__os_fork(), if the caller is the only thread except quiet ones; otherwise -EDEADLK. It

@@ -185,6 +185,13 @@ void ipk__os_thread_loud(void)
 	change(LOUD);
 }
 
+void ipk__os_thread_return(pid_t pid)
+{
+	ipk__os_thread_busy();
+	if (pid != ipk__os_pid())
+		pthread_exit(NULL);
+}
+
 /* The numbers of /proc/self/task/TID/stat behind the name, proc(5): flags and blocked signals. */
 static bool parse_task(const char *text, unsigned *ret_flags, unsigned long *ret_blocked)
 {

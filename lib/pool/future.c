@@ -236,7 +236,7 @@ static void call_all(ipk_future *f)
 		ipk__pool_unlock(f->pool);
 		ipk__os_thread_loud();
 		c.fn(f, c.arg);
-		ipk__supervisor_back(f->pool);
+		ipk__os_thread_return(f->pool->creator_pid);
 		ipk__pool_lock(f->pool);
 	}
 }

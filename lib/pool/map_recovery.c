@@ -181,9 +181,10 @@ void ipk__maps_orphaned(ipk_pool *pool, const struct ipk__death *death)
 /* --- time ------------------------------------------------------------------------------------- */
 
 /* When the item that @worker is at may be no longer done; INT64_MAX: never. */
-static int64_t due_ns(const struct ipk__map_job *job, const struct ipk__pool_worker *record,
-		      unsigned worker, uint32_t *ret_chunk, uint64_t *ret_word)
+static int64_t due_ns(ipk_pool *pool, const struct ipk__map_job *job, unsigned worker,
+		      uint32_t *ret_chunk, uint64_t *ret_word)
 {
+	const struct ipk__pool_worker *record = &pool->shared->workers[worker];
 	uint64_t c = atomic_load(&record->chunk) - 1, word;
 
 	if (atomic_load(&record->map) != job->number + 1 || c >= job->plan.n_chunks)
@@ -194,7 +195,7 @@ static int64_t due_ns(const struct ipk__map_job *job, const struct ipk__pool_wor
 		return INT64_MAX;
 	*ret_chunk = (uint32_t)c;
 	*ret_word = word;
-	return ipk__later_ns(atomic_load(&record->since_ns), job->opts.timeout_ns);
+	return ipk__later_ns(ipk__worker_clock_since_ns(pool, worker), job->opts.timeout_ns);
 }
 
 /* The item of chunk @c has run too long; true when it was still at it. */
@@ -232,7 +233,7 @@ static int64_t tick_limits(ipk_pool *pool, struct ipk__map_job *job, int64_t now
 
 		if (!ipk__map_has_worker(pool, i))
 			continue;
-		at_ns = due_ns(job, &pool->shared->workers[i], i, &c, &word);
+		at_ns = due_ns(pool, job, i, &c, &word);
 		if (at_ns <= now_ns)
 			time_out(pool, job, i, c, word);
 		else

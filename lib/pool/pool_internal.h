@@ -142,7 +142,17 @@ struct ipk__worker_handle {
 	pthread_t thread;
 	_Atomic bool has_ended; /* set by a thread: it accesses nothing of ours any more */
 	struct ipk__backoff start;
+	int64_t spawned_ns;     /* CLOCK_MONOTONIC, when it was about to be */
+	int64_t clock_shift_ns; /* its clock's, against ours: another time namespace */
+	bool knows_shift;
 };
+
+/*
+ * worker_clock.c, with the mutex. note() soon after it has begun; since_ns() is its record's, by our
+ * clock: not before its spawn, nor later than now.
+ */
+void ipk__worker_clock_note(ipk_pool *pool, unsigned worker);
+int64_t ipk__worker_clock_since_ns(ipk_pool *pool, unsigned worker);
 
 /* How a worker exited: for the tasks it ran. */
 struct ipk__death {
@@ -278,11 +288,6 @@ void ipk__supervisor_call(ipk_pool *pool);
 void ipk__supervisor_listen(ipk_pool *pool);
 /* Whether the caller is the pool's own thread: in a callback. */
 bool ipk__supervisor_is_me(const ipk_pool *pool);
-/*
- * After each function of the user's that it has called. A child forked there ends as if its only
- * thread's function had returned: the pool is its parent's.
- */
-void ipk__supervisor_back(const ipk_pool *pool);
 /* One check of everything, by the pool's thread while it waits in a callback: no callbacks then. */
 void ipk__supervisor_run(ipk_pool *pool);
 

@@ -146,12 +146,14 @@ struct ipk__pool_worker {
 	_Atomic uint64_t chunk;    /* of the map: the chunk, + 1; see map_shared.h */
 	_Atomic uint64_t item;     /* of the map: the current item, + 1; 0: none yet */
 	_Atomic uint64_t n_unsaid; /* of the map: completed items not yet counted in n_done */
-	_Atomic int64_t since_ns;  /* CLOCK_MONOTONIC: start of its current activity, approximate */
-	_Atomic uint64_t fn;       /* what it runs, for inspection */
-	_Atomic uint64_t n_done;   /* tasks and items completed by this worker, failed ones too */
+	/* CLOCK_MONOTONIC, its own: start of its current activity, approximate */
+	_Atomic int64_t since_ns;
+	_Atomic uint64_t fn;     /* what it runs, for inspection */
+	_Atomic uint64_t n_done; /* tasks and items completed by this worker, failed ones too */
 	alignas(IPK__CACHE_LINE) _Atomic uint32_t order;
 	_Atomic uint32_t n_started; /* how many workers this record has had */
 	_Atomic int64_t started_boot_ns;
+	_Atomic int64_t began_ns; /* CLOCK_MONOTONIC, its own; 0: since_ns is the creator's */
 };
 _Static_assert(sizeof(struct ipk__pool_worker) == 2 * IPK__CACHE_LINE, "layout");
 

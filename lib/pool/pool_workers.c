@@ -97,6 +97,7 @@ static int are_ready(ipk_pool *pool, unsigned n_workers, const struct pollfd *en
 		uint32_t state = state_of(pool, i);
 
 		pool->handles[i].is_ready = state >= IPK__WORKER_IDLE;
+		ipk__worker_clock_note(pool, i);
 		if (state == IPK__WORKER_FAILED || (has_ended && state == IPK__WORKER_STARTING))
 			return -EREMOTEIO;
 		if (state == IPK__WORKER_STARTING)
@@ -192,6 +193,7 @@ static void note_ready(ipk_pool *pool, unsigned worker)
 {
 	struct ipk__worker_handle *m = &pool->handles[worker];
 
+	ipk__worker_clock_note(pool, worker);
 	if (m->is_ready || state_of(pool, worker) < IPK__WORKER_IDLE)
 		return;
 	m->is_ready = true;
@@ -428,7 +430,7 @@ static ipk_worker_state public_state(const struct ipk__pool_worker *record)
 static ipk_worker_info look_at(ipk_pool *pool, unsigned worker)
 {
 	const struct ipk__pool_worker *record = record_of(pool, worker);
-	int64_t since_ns = atomic_load_explicit(&record->since_ns, memory_order_relaxed);
+	int64_t since_ns = ipk__worker_clock_since_ns(pool, worker);
 
 	return (ipk_worker_info){
 		.number = worker,

@@ -186,7 +186,7 @@ int64_t ipk__progress_tick(ipk_pool *pool, int64_t now_ns)
 		/* What it does is not known, so it is no quiet thread meanwhile. */
 		ipk__os_thread_loud();
 		pool->opts.on_progress(&p, pool->opts.on_progress_arg);
-		ipk__supervisor_back(pool);
+		ipk__os_thread_return(pool->creator_pid);
 	}
 	return clock->due_ns;
 }

@@ -42,13 +42,6 @@ bool ipk__supervisor_is_me(const ipk_pool *pool)
 	return pool->has_supervisor && pthread_equal(pool->supervisor, pthread_self());
 }
 
-void ipk__supervisor_back(const ipk_pool *pool)
-{
-	ipk__os_thread_busy();
-	if (pool->creator_pid != ipk__os_pid())
-		pthread_exit(NULL);
-}
-
 /* --- one check -------------------------------------------------------------------------------- */
 
 /* Shut down, with nothing left to do and no worker left to do it. */

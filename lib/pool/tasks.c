@@ -898,8 +898,8 @@ static int64_t keep_limits(ipk_pool *pool, uint32_t i, uint64_t word, int64_t si
 }
 
 /* What a worker claims to run, and since when: a consistent pair, or nothing. */
-static bool read_record(const ipk_pool *pool, unsigned worker, uint32_t *ret_slot,
-			uint64_t *ret_word, int64_t *ret_since_ns)
+static bool read_record(ipk_pool *pool, unsigned worker, uint32_t *ret_slot, uint64_t *ret_word,
+			int64_t *ret_since_ns)
 {
 	const struct ipk__pool_worker *record = &pool->shared->workers[worker];
 	/* Pairs with the worker's release: since_ns is of this task, or of a later one. */
@@ -909,7 +909,7 @@ static bool read_record(const ipk_pool *pool, unsigned worker, uint32_t *ret_slo
 		return false;
 	*ret_slot = slot - 1;
 	*ret_word = word_of(&pool->slots[slot - 1]);
-	*ret_since_ns = atomic_load_explicit(&record->since_ns, memory_order_acquire);
+	*ret_since_ns = ipk__worker_clock_since_ns(pool, worker);
 	return ipk__slot_state(*ret_word) == IPK__SLOT_TAKEN &&
 	       ipk__slot_worker(*ret_word) == worker &&
 	       word_of(&pool->slots[slot - 1]) == *ret_word &&

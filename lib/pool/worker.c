@@ -297,6 +297,7 @@ static void work(struct ipk__worker *w)
 int ipk__worker_run(struct ipk__worker *w)
 {
 	w->task.worker = w;
+	atomic_store(&w->record->began_ns, ipk__os_now_ns());
 	if (initialize(w) != 0)
 		return 1;
 	work(w);

@@ -26,7 +26,8 @@ void ipk__worker_handle_forget_fds(struct ipk__worker_handle *m)
 
 void ipk__worker_handle_init(struct ipk__worker_handle *m)
 {
-	m->is_there = m->is_starting = m->is_ready = m->is_killed = false;
+	m->is_there = m->is_starting = m->is_ready = m->is_killed = m->knows_shift = false;
+	m->clock_shift_ns = 0;
 	m->child.pid = 0;
 	ipk__worker_handle_forget_fds(m);
 	atomic_store(&m->has_ended, false);
@@ -185,6 +186,7 @@ static void reset_record(struct ipk__pool_worker *record)
 	atomic_store(&record->fn, 0);
 	atomic_store(&record->n_done, 0);
 	atomic_store(&record->order, IPK__ORDER_WORK);
+	atomic_store(&record->began_ns, 0);
 	atomic_store(&record->since_ns, ipk__os_now_ns());
 	atomic_store(&record->started_boot_ns, ipk__os_boot_ns());
 	record->init_code = 0;
@@ -242,6 +244,7 @@ int ipk__worker_handle_start(ipk_pool *pool, unsigned worker, bool lets_go, ipk_
 	if (ipk__workers_have_lost_fds(pool))
 		return -EBADF;
 	reset_record(record);
+	m->spawned_ns = atomic_load(&record->since_ns);
 	m->is_starting = true;
 	ipk__os_fds_change();
 	r = is_thread(pool) ? start_thread(pool, worker, lets_go)

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "ipk/manager_server.h"
 #include "process/zygote_internal.h"
 #include "support/support.h"
+#include "support/worlds.h"
 
 /* --- no limit --------------------------------------------------------------------------------- */
 
@@ -172,6 +174,70 @@ START_TEST(a_pool_is_made_in_time_or_not)
 }
 END_TEST
 
+/* --- clocks of a creator and its workers ------------------------------------------------------ */
+
+static int take_50_ms(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	(void)arg;
+	(void)arg_bytes;
+	usleep(50000);
+	return ipk_task_should_stop(task) ? 1 : 0;
+}
+
+static int take_forever(ipk_task *task, const void *arg, size_t arg_bytes)
+{
+	(void)task;
+	(void)arg;
+	(void)arg_bytes;
+	for (;;)
+		pause();
+	return 0;
+}
+
+static int item_takes_50_ms(const void *item, void *ret_result)
+{
+	usleep(50000);
+	return *(const int *)item == *(int *)ret_result;
+}
+
+/* Its workers are in a time namespace that it is not in itself. */
+static int create_over_there(void *arg)
+{
+	const ipk_task_opts *far =
+		IPK_TASK(.timeout_ns = 20000000000, .soft_timeout_ns = 20000000000);
+	ipk_pool *pool = NULL;
+	ipk_failure failure;
+	ipk_future *f = NULL;
+	int xs[] = {1, 1}, ys[] = {0, 0};
+	int r = shift_childrens_clocks(*(int *)arg);
+
+	if (r < 0) {
+		fprintf(stderr, "skipped: no time namespace here (%s)\n", strerror(-r));
+		return 0;
+	}
+	ck_ok(ipk_pool_create(IPK_POOL(.n_workers = 1), &pool));
+	ck_ok(ipk_pool_submit(pool, take_50_ms, NULL, 0, far, &f));
+	ck_ok(ipk_future_get(f, NULL, 0, ipk_in_ms(WAIT_MS), NULL));
+	ipk_future_close(f);
+	ck_ok(ipk_pool_map_items(pool, item_takes_50_ms, xs, sizeof *xs, ys, sizeof *ys, 2, far,
+				 ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_pool_submit(pool, take_forever, NULL, 0, IPK_TASK(.timeout_ns = 50000000), &f));
+	ck_ok(ipk_future_wait(f, ipk_in_ms(WAIT_MS)));
+	ck_ok(ipk_future_failure(f, &failure));
+	ck_assert_int_eq(failure.cause, IPK_FAILURE_TIMEOUT);
+	ipk_future_close(f);
+	ipk_pool_close(pool);
+	return 0;
+}
+
+START_TEST(a_limit_is_kept_across_time_namespaces)
+{
+	int worlds[] = {WORLD_LATE, WORLD_YOUNG};
+
+	reap_ok(spawn(create_over_there, &worlds[_i]));
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("times");
@@ -181,6 +247,7 @@ static Suite *suite(void)
 	add_test(s, no_limit_for_managers);
 	add_test(s, a_stopped_zygote_is_not_waited_for);
 	add_test(s, a_pool_is_made_in_time_or_not);
+	add_loop_test(s, a_limit_is_kept_across_time_namespaces, 0, 2);
 	return s;
 }
 IPK_TEST_MAIN(suite)

@@ -153,6 +153,13 @@ static int stand_outside(void *arg)
 	return WIFEXITED(code) ? WEXITSTATUS(code) : 128 + WTERMSIG(code);
 }
 
+int shift_childrens_clocks(int kind)
+{
+	int r = become_able();
+
+	return r < 0 ? r : shift_clocks(kind);
+}
+
 pid_t spawn_in_world(int kind, int (*fn)(void *arg), void *arg)
 {
 	struct world w = {.kind = kind, .fn = fn, .arg = arg};

@@ -23,6 +23,9 @@ enum {
  */
 pid_t spawn_in_world(int world, int (*fn)(void *arg), void *arg);
 
+/* WORLD_LATE or WORLD_YOUNG for the children of this process alone. -errno: it may not. */
+int shift_childrens_clocks(int world);
+
 /* A fork that gets the number @pid; -1: it may not. */
 pid_t spawn_as_pid(pid_t pid, int (*fn)(void *arg), void *arg);
 
