@@ -77,7 +77,13 @@ static bool take_numbers(struct ipk__arena *a)
 	       ipk__arena_objects_offset(a->n_tables) <= a->segment.mapped_bytes;
 }
 
-/* Ends the arena when no process uses it any more. Under the guard, or not in the list yet. */
+static void free_view(struct ipk__arena *a)
+{
+	ipk__segment_detach(&a->segment);
+	free(a);
+}
+
+/* Ends the arena when no process uses it any more. With the guard. */
 static void unref(struct ipk__arena *a)
 {
 	struct ipk__arena **at = &arenas;
@@ -88,8 +94,7 @@ static void unref(struct ipk__arena *a)
 		at = &(*at)->next;
 	if (*at)
 		*at = a->next;
-	ipk__segment_detach(&a->segment);
-	free(a);
+	free_view(a);
 }
 
 /* A view of @segment, which it takes over, with one reference; not in the list yet. */
@@ -151,7 +156,7 @@ static int new_arena(const struct ipk__object_plan *object, size_t objects_bytes
 	if (!plan.is_named)
 		r = ipk__segment_publish(&a->segment, NULL);
 	if (r < 0)
-		unref(a);
+		free_view(a);
 	else
 		*ret_arena = a;
 	return r;
@@ -356,6 +361,7 @@ static int find_object(struct ipk__arena *a, uint64_t offset, uint32_t kind, siz
 	return 0;
 }
 
+/* Takes over @fd; not in the list yet. */
 static int attach_arena(int fd, const char *name, struct ipk__arena **ret_arena)
 {
 	struct ipk__segment segment;
@@ -369,30 +375,80 @@ static int attach_arena(int fd, const char *name, struct ipk__arena **ret_arena)
 	if (r < 0)
 		return r;
 	if (!take_numbers(*ret_arena)) {
-		unref(*ret_arena);
+		free_view(*ret_arena);
 		return -EBADMSG;
 	}
-	enlist(*ret_arena);
 	return 0;
 }
 
-/* The arena that @fd names, with one more reference. */
+/* With the guard: the one in the list that is the file @device, @inode; NULL none. */
+static struct ipk__arena *find_arena(uint64_t device, uint64_t inode)
+{
+	struct ipk__arena *a = arenas;
+
+	while (a && (a->inode != inode || a->device != device))
+		a = a->next;
+	return a;
+}
+
+static struct ipk__arena *ref_known(uint64_t device, uint64_t inode)
+{
+	struct ipk__arena *a;
+
+	ipk__os_guard_lock(&guard);
+	a = find_arena(device, inode);
+	if (a)
+		a->n_refs++;
+	ipk__os_guard_unlock(&guard);
+	return a;
+}
+
+/* @a, or the one of the same file that another thread was quicker with. */
+static struct ipk__arena *enlist_or_ref(struct ipk__arena *a)
+{
+	struct ipk__arena *known;
+
+	ipk__os_guard_lock(&guard);
+	known = find_arena(a->device, a->inode);
+	if (known)
+		known->n_refs++;
+	else
+		enlist(a);
+	ipk__os_guard_unlock(&guard);
+	if (!known)
+		return a;
+	free_view(a);
+	return known;
+}
+
+static void drop_ref(struct ipk__arena *a)
+{
+	ipk__os_guard_lock(&guard);
+	unref(a);
+	ipk__os_guard_unlock(&guard);
+}
+
+/*
+ * The arena that @fd names, with one more reference. Without the guard: a peer chose the file, and
+ * may have one that does not answer; that must hold up neither other threads nor a fork.
+ */
 static int get_arena(int fd, const char *name, struct ipk__arena **ret_arena)
 {
 	struct ipk__os_stat st;
 	int r = ipk__os_stat(fd, &st);
 
-	for (struct ipk__arena *a = r == 0 ? arenas : NULL; a; a = a->next) {
-		if (a->inode == st.inode && a->device == st.device) {
-			ipk__os_close(fd);
-			a->n_refs++;
-			*ret_arena = a;
-			return 0;
-		}
+	if (r < 0) {
+		ipk__os_close(fd);
+		return r;
 	}
+	*ret_arena = ref_known(st.device, st.inode);
+	if (*ret_arena) {
+		ipk__os_close(fd);
+		return 0;
+	}
+	r = attach_arena(fd, name, ret_arena);
 	if (r == 0)
-		return attach_arena(fd, name, ret_arena);
-	ipk__os_close(fd);
+		*ret_arena = enlist_or_ref(*ret_arena);
 	return r;
 }
 
@@ -401,24 +457,22 @@ static int attach(int fd, const char *name, uint64_t offset, uint32_t kind, size
 {
 	struct ipk__arena *a;
 	struct ipk__ref ref;
-	int r;
+	int r = get_arena(fd, name, &a);
 
-	ipk__os_guard_lock(&guard);
-	r = get_arena(fd, name, &a);
-	if (r == 0) {
-		r = find_object(a, name ? ipk__arena_objects_offset(a->n_tables) : offset, kind,
-				min_bytes, &ref);
-		/* One that was here already may have come with a fork. */
-		if (r == 0)
-			r = ipk__object_check(&ref);
-		if (r < 0)
-			unref(a);
-		else
-			*ret_ref = ref;
+	if (r < 0)
+		return r;
+	r = find_object(a, name ? ipk__arena_objects_offset(a->n_tables) : offset, kind, min_bytes,
+			&ref);
+	/* One that was here already may have come with a fork. */
+	if (r == 0)
+		r = ipk__object_check(&ref);
+	if (r < 0) {
+		drop_ref(a);
+		return r;
 	}
-	ipk__os_guard_unlock(&guard);
+	*ret_ref = ref;
 	ipk__os_fence_start();
-	return r;
+	return 0;
 }
 
 int ipk__object_attach(int fd, uint64_t offset, uint32_t kind, size_t min_bytes,

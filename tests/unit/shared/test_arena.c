@@ -290,6 +290,59 @@ START_TEST(same_arena_is_mapped_once)
 }
 END_TEST
 
+enum { N_THREADS = 4 };
+
+struct opening {
+	const char *name;
+	pthread_barrier_t all;
+	struct ipk__ref refs[N_THREADS];
+	_Atomic unsigned n_begun;
+	unsigned n_rounds;
+};
+
+static void *open_again(void *arg)
+{
+	struct opening *o = arg;
+	unsigned mine = atomic_fetch_add(&o->n_begun, 1);
+	struct ipk__ref *ref = &o->refs[mine];
+
+	for (unsigned i = 0; i < o->n_rounds; i++) {
+		pthread_barrier_wait(&o->all);
+		ck_ok(ipk__object_open(o->name, KIND, SMALL, ref));
+		pthread_barrier_wait(&o->all);
+		ck_assert_ptr_eq(ref->object, o->refs[0].object);
+		pthread_barrier_wait(&o->all);
+		ipk__object_close(ref);
+	}
+	return NULL;
+}
+
+/* None of them waits for another that attaches it. */
+START_TEST(threads_that_open_it_at_once_share_it)
+{
+	struct leaks before = leaks_now();
+	char name[UNIQUE_NAME_BYTES];
+	struct opening o = {.name = name, .n_rounds = repeats(200)};
+	struct ipk__object_plan plan = plan_of(SMALL);
+	pthread_t threads[N_THREADS];
+	struct ipk__ref ref;
+
+	unique_name(name, "arena");
+	plan.name = name;
+	ck_ok(ipk__object_create(&plan, &ref));
+	ck_ok(ipk__object_publish(&plan, &ref));
+	ipk__object_close(&ref);
+	ck_assert_int_eq(pthread_barrier_init(&o.all, NULL, N_THREADS), 0);
+	for (int i = 0; i < N_THREADS; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, open_again, &o), 0);
+	for (int i = 0; i < N_THREADS; i++)
+		pthread_join(threads[i], NULL);
+	pthread_barrier_destroy(&o.all);
+	ck_ok(ipk__object_unlink(name));
+	ck_no_leaks(&before);
+}
+END_TEST
+
 START_TEST(what_cannot_be_is_refused)
 {
 	struct ipk__object_plan plan = plan_of((size_t)1 << 40);
@@ -675,6 +728,7 @@ static Suite *suite(void)
 	add_test(s, many_objects_cost_few_fds);
 	add_test(s, large_object_goes_with_its_arena);
 	add_test(s, same_arena_is_mapped_once);
+	add_test(s, threads_that_open_it_at_once_share_it);
 	add_test(s, what_cannot_be_is_refused);
 	add_test(s, without_an_fd_nothing_is_made);
 	add_test(s, named_one_appears_whole);
