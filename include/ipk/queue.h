@@ -441,7 +441,8 @@ IPK_API IPK_MUST_CHECK int ipk_queue_shutdown(ipk_queue *q, ipk_shutdown mode);
  * Source:  lib/queue/queue_info.c   Since: 0.1
  *
  * Return: 0; -EBADF; -EMFILE; -ENFILE; -ENOMEM; -ENOSPC; -ENOENT the name of a named queue was
- * removed; -EACCES the file in the doorbell's place belongs to another user.
+ * removed; -EACCES the file in the doorbell's place is another user's, too, or has a second name;
+ * -EPROTO it is no FIFO.
  */
 IPK_API IPK_MUST_CHECK int ipk_queue_fd(ipk_queue *q, int *ret_fd);
 

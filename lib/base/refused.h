@@ -26,6 +26,9 @@ enum ipk__system_call {
 	IPK__CALL_FIFO,
 	IPK__CALL_PIPE,
 	IPK__CALL_FALLOCATE,
+	IPK__CALL_FTRUNCATE,
+	IPK__CALL_FCHMOD,
+	IPK__CALL_RENAME,
 	IPK__CALL_CLONE,
 	IPK__CALL_THREAD,
 	IPK__CALL_THREAD_HERE, /* not a call: the environment of its creator */

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/uncancelled.h"
 
@@ -24,7 +25,7 @@ static int give_mode(int fd)
 		return -errno;
 	if (st.st_size > 0 || st.st_uid != geteuid() || (st.st_mode & 0600) == 0600)
 		return 0;
-	return fchmod(fd, (st.st_mode & 07777) | 0600) < 0 ? -errno : 0;
+	return fchmod(fd, (st.st_mode & 07777) | 0600) < 0 ? ipk__call_error(IPK__CALL_FCHMOD) : 0;
 }
 
 int ipk__os_file_open(const char *path, int flags, int *ret_fd)
@@ -90,7 +91,7 @@ int ipk__os_file_truncate(int fd, uint64_t n_bytes)
 
 	if (r < 0)
 		return r;
-	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
+	return ftruncate(fd, (off_t)n_bytes) < 0 ? ipk__call_error(IPK__CALL_FTRUNCATE) : 0;
 }
 
 int ipk__os_file_reserve(int fd, uint64_t n_bytes)
@@ -140,7 +141,7 @@ int ipk__os_file_rename(const char *from, const char *to)
 {
 	IPK__UNCANCELLED();
 	if (rename(from, to) < 0)
-		return -errno;
+		return errno == ENOSYS ? ipk__refused(IPK__CALL_RENAME) : -errno;
 	return sync_directory_of(to);
 }
 

@@ -63,7 +63,7 @@ int ipk__os_memfd(const char *name, int *ret_fd)
 	 * write.
 	 */
 	if (fchmod(fd, 0600) < 0) {
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_FCHMOD);
 		close(fd);
 		return r;
 	}
@@ -73,7 +73,7 @@ int ipk__os_memfd(const char *name, int *ret_fd)
 
 int ipk__os_make_read_only(int fd)
 {
-	return fchmod(fd, 0400) < 0 ? -errno : 0;
+	return fchmod(fd, 0400) < 0 ? ipk__call_error(IPK__CALL_FCHMOD) : 0;
 }
 
 /*
@@ -227,7 +227,7 @@ int ipk__os_set_size(int fd, uint64_t n_bytes)
 
 	if (r < 0)
 		return r;
-	return ftruncate(fd, (off_t)n_bytes) < 0 ? -errno : 0;
+	return ftruncate(fd, (off_t)n_bytes) < 0 ? ipk__call_error(IPK__CALL_FTRUNCATE) : 0;
 }
 
 static int map_over(void *addr, size_t n_bytes, int fd, uint64_t offset)

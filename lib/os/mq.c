@@ -49,7 +49,7 @@ int ipk__os_mq_create(const char *name, uint32_t max_items, size_t message_bytes
 		return create_error(-r);
 	/* The umask may have taken from that. */
 	if (fchmod(fd, 0600) < 0) {
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_FCHMOD);
 		mq_close((mqd_t)fd);
 		mq_unlink(name);
 		return r;

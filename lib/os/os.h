@@ -103,7 +103,10 @@ int ipk__os_shm_open_to_read(const char *name, int *ret_fd);
 int ipk__os_shm_rename(const char *name, const char *to);              /* atomic, replaces @to */
 int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat); /* not through a symlink */
 int ipk__os_shm_unlink(const char *name); /* as opened; root removes no other user's either */
-/* Opened read-write; created if missing and @make is set. -EACCES: something else is there. */
+/*
+ * Opened read-write; created if missing and @make is set. -EACCES what is there is not this user's
+ * alone, -EPROTO no FIFO.
+ */
 int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd);
 
 /* --- fd.c ------------------------------------------------------------------------------------- */
@@ -176,7 +179,8 @@ int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *f
 /*
  * One packet; never blocks: -EAGAIN. -EPIPE at the end of file. *ret_bytes is its full length,
  * which may be more than the buffer. If this process has too few free fds, the packet's fds are
- * closed and it is -EMFILE; more than IPK__OS_FDS_MAX are -EPROTO; the packet is lost.
+ * closed and it is -EMFILE; more than IPK__OS_FDS_MAX are -EPROTO; the packet is lost. One without
+ * a byte is -EPROTO.
  */
 int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
 		 int *ret_fds, size_t *ret_n_fds);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/refused.h"
 #include "os/os.h"
 #include "os/os_internal.h"
 #include "os/uncancelled.h"
@@ -64,7 +65,7 @@ int ipk__os_set_mode(const char *path, unsigned type, unsigned mode)
 	if (r == 0 && ((st.st_mode & S_IFMT) != type || st.st_uid != geteuid()))
 		r = -EACCES;
 	if (r == 0 && chmod(handle, mode) < 0)
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_FCHMOD);
 	close(fd);
 	return r;
 }

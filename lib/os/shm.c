@@ -35,7 +35,7 @@ int ipk__os_shm_temp(int *ret_fd)
 			       : ipk__call_result(IPK__CALL_TMPFILE, r);
 	/* The umask may have taken from that. */
 	if (fchmod(fd, 0600) < 0) {
-		r = -errno;
+		r = ipk__call_error(IPK__CALL_FCHMOD);
 		close(fd);
 		return r;
 	}
@@ -65,17 +65,17 @@ int ipk__os_shm_link(int fd, const char *name)
  * Whether what has a name may be opened by it. A second name was made by a process that wanted
  * a file of ours to be taken for another one; a file without a name has just lost it.
  */
-static int judge(const struct stat *st)
+static int judge(const struct stat *st, mode_t type)
 {
 	if (st->st_uid != geteuid())
 		return -EACCES;
-	if (!S_ISREG(st->st_mode))
+	if ((st->st_mode & S_IFMT) != type)
 		return -EPROTO;
 	return st->st_nlink > 1 ? -EACCES : 0;
 }
 
 /* Why @name could not be opened, of what the kernel has many words for: links, sockets, ... */
-static int what_is_there(const char *name, int error)
+static int what_is_there(const char *name, mode_t type, int error)
 {
 	char path[300];
 	struct stat st;
@@ -84,7 +84,7 @@ static int what_is_there(const char *name, int error)
 	if (error == -ENOENT || error == -EMFILE || error == -ENFILE || error == -ENOMEM)
 		return error;
 	shm_path(name, path, sizeof path);
-	r = lstat(path, &st) < 0 ? -errno : judge(&st);
+	r = lstat(path, &st) < 0 ? -errno : judge(&st, type);
 	if (r < 0)
 		return r;
 	/* Somebody has a lease on it (F_SETLEASE), for which we would have to wait. */
@@ -99,8 +99,8 @@ static int open_name(const char *name, int flags, int *ret_fd)
 	int r = ipk__os_take_fd(shm_open(name, flags | O_NONBLOCK, 0), &fd);
 
 	if (r < 0)
-		return what_is_there(name, r);
-	r = fstat(fd, &st) < 0 ? -errno : judge(&st);
+		return what_is_there(name, S_IFREG, r);
+	r = fstat(fd, &st) < 0 ? -errno : judge(&st, S_IFREG);
 	if (r < 0)
 		close(fd);
 	else
@@ -127,7 +127,10 @@ int ipk__os_shm_rename(const char *name, const char *to)
 
 	shm_path(name, from_path, sizeof from_path);
 	shm_path(to, to_path, sizeof to_path);
-	return rename(from_path, to_path) < 0 ? -errno : 0;
+	if (rename(from_path, to_path) == 0)
+		return 0;
+	/* EPERM is what it is where others' files are, too. */
+	return errno == ENOSYS ? ipk__refused(IPK__CALL_RENAME) : -errno;
 }
 
 int ipk__os_shm_stat(const char *name, struct ipk__os_stat *ret_stat)
@@ -176,11 +179,14 @@ int ipk__os_shm_fifo(const char *name, bool make, int *ret_fd)
 		return r;
 	r = ipk__os_take_fd(open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW), &fd);
 	if (r < 0)
-		return r == -ELOOP || r == -EISDIR || r == -ENXIO ? -EACCES : r;
-	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode) || st.st_uid != geteuid()) {
+		return what_is_there(name, S_IFIFO, r);
+	r = fstat(fd, &st) < 0 ? -errno : judge(&st, S_IFIFO);
+	/* Another user who may read it takes the rings away. */
+	if (r == 0 && (st.st_mode & 077) != 0)
+		r = -EACCES;
+	if (r < 0)
 		close(fd);
-		return -EACCES;
-	}
-	*ret_fd = fd;
-	return 0;
+	else
+		*ret_fd = fd;
+	return r;
 }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -133,6 +134,14 @@ static size_t find_fds(struct msghdr *msg, int *ret_fds, size_t max)
 	return n;
 }
 
+/* Nothing was received: the end of file, or a packet without a byte, which ipk never sends. */
+static int why_nothing(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	return poll(&p, 1, 0) == 0 ? -EPROTO : -EPIPE;
+}
+
 int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, size_t *ret_bytes,
 		 int *ret_fds, size_t *ret_n_fds)
 {
@@ -158,7 +167,7 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 	if (n < 0)
 		return errno == ENOTCONN ? -EPIPE : -errno;
 	if (n == 0)
-		return -EPIPE;
+		return why_nothing(fd);
 	n_fds = ret_fds ? find_fds(&msg, ret_fds, IPK__OS_FDS_MAX) : 0;
 	r = ipk__os_take_fds(ret_fds, n_fds);
 	if (r < 0)
@@ -202,7 +211,7 @@ static int new_socket(int *ret_fd)
  */
 static int bind_privately(int fd, const struct sockaddr_un *address)
 {
-	int r = fchmod(fd, 0600) < 0 ? -errno : 0;
+	int r = fchmod(fd, 0600) < 0 ? ipk__call_error(IPK__CALL_FCHMOD) : 0;
 
 	if (r == 0 && bind(fd, (const struct sockaddr *)address, sizeof *address) < 0)
 		r = ipk__call_error(IPK__CALL_BIND);

@@ -53,6 +53,18 @@ static int look_at_packet(int side_fd, struct ipk__side_packet *packet)
 	return n_bytes != sizeof *packet || packet->magic != SIDE_MAGIC ? -EPROTO : 0;
 }
 
+/* What is not a packet of ours is in the way of those that are. */
+static int discard_packet(int side_fd)
+{
+	struct ipk__side_packet packet;
+	struct iovec part = {&packet, sizeof packet};
+	size_t n_bytes;
+
+	/* Without room for fds the kernel closes them. */
+	(void)ipk__os_recv(side_fd, &part, 1, false, &n_bytes, NULL, NULL);
+	return -EPROTO;
+}
+
 int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 		   struct ipk__side_packet *ret_packet, int *ret_fds, size_t *ret_n_fds)
 {
@@ -64,6 +76,8 @@ int ipk__side_recv(int side_fd, uint32_t type, ipk_deadline deadline,
 
 	for (;;) {
 		r = look_at_packet(side_fd, &packet);
+		if (r == -EPROTO)
+			return discard_packet(side_fd);
 		if (r == 0 && packet.type != type)
 			return -EPROTO;
 		if (r == 0)

@@ -233,6 +233,45 @@ START_TEST(an_end_is_checked_for_what_it_is)
 }
 END_TEST
 
+/* The ends are told apart from the end of file, and do not stay in the way. */
+START_TEST(packets_of_no_use_are_taken_out_of_the_way)
+{
+	ipk_pipe *a, *b;
+	int fd = -1;
+
+	ck_ok(ipk_pipe_create(NULL, &a, &b));
+	ck_assert_int_eq(send(a->side_fd, "", 0, 0), 0);
+	ck_assert_int_eq(send(a->side_fd, "x", 1, 0), 1);
+	ck_ok(ipk_pipe_send_fd(a, 0, ipk_in_ms(WAIT_MS)));
+	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd), -EPROTO);
+	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd), -EPROTO);
+	ck_ok(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd));
+	ipk__os_close(fd);
+	/* One that is of another kind stays, for the call that takes it. */
+	ck_ok(ipk_pipe_send_fd(a, 0, ipk_in_ms(WAIT_MS)));
+	ck_err(ipk__pipe_take_object(b, ipk_in_ms(WAIT_MS), &fd, &(uint64_t){0}), -EPROTO);
+	ck_ok(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd));
+	ipk__os_close(fd);
+	ipk_pipe_close(a);
+	ck_err(ipk_pipe_recv_fd(b, ipk_in_ms(WAIT_MS), &fd), -EPIPE);
+	ipk_pipe_close(b);
+}
+END_TEST
+
+START_TEST(an_empty_packet_is_no_end_of_file)
+{
+	ipk_pipe *a, *b;
+	char buf[8];
+	size_t n;
+
+	ck_ok(ipk_pipe_create(IPK_PIPE(.flags = IPK_PIPE_SOCKET), &a, &b));
+	ck_assert_int_eq(send(a->data_fd, "", 0, 0), 0);
+	ck_err(ipk_pipe_recv(b, buf, sizeof buf, ipk_in_ms(WAIT_MS), &n), -EPROTO);
+	ipk_pipe_close(a);
+	ipk_pipe_close(b);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("hostile_pipe");
@@ -241,6 +280,8 @@ static Suite *suite(void)
 	add_test(s, mute_callers_are_in_nobodys_way);
 	add_test(s, a_listener_does_not_wait_by_itself);
 	add_test(s, too_many_fds_are_a_fault_of_their_sender);
+	add_test(s, packets_of_no_use_are_taken_out_of_the_way);
+	add_test(s, an_empty_packet_is_no_end_of_file);
 	add_test(s, parts_are_checked_for_what_they_are);
 	add_test(s, an_end_is_checked_for_what_it_is);
 	return s;

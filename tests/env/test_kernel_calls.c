@@ -78,6 +78,8 @@ static const struct call calls[] = {
 	{"sched_yield", SYS_sched_yield, -1, 0, 0, false},
 	{"O_TMPFILE", SYS_openat, 2, 020000000, 0, true},
 	{"fallocate", SYS_fallocate, -1, 0, 0, true},
+	{"ftruncate", SYS_ftruncate, -1, 0, 0, true},
+	{"fchmod", SYS_fchmod, -1, 0, 0, true},
 	{"pidfd_open", SYS_pidfd_open, -1, 0, 0, true},
 	{"pidfd_send_signal", SYS_pidfd_send_signal, -1, 0, 0, true},
 	{"waitid", SYS_waitid, -1, 0, 0, true},

@@ -130,8 +130,31 @@ START_TEST(a_thing_in_the_place_of_a_doorbell)
 	snprintf(path, sizeof path, "/dev/shm/ipk.%s:doorbell", name);
 	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &q));
 	put_there((enum thing)_i, path);
-	ck_err(ipk_queue_fd(q, &fd), _i == FIFO ? 0 : -EACCES); /* which is what a doorbell is */
+	ck_err(ipk_queue_fd(q, &fd), _i == FIFO ? 0 : -EPROTO); /* which is what a doorbell is */
 	take_away((enum thing)_i, path);
+	ck_ok(ipk_queue_unlink(name));
+}
+END_TEST
+
+/* Of ours, but others could read from it, or it was given a second name. */
+START_TEST(a_doorbell_is_its_users_alone)
+{
+	char name[UNIQUE_NAME_BYTES], path[PATH_BYTES], other[PATH_BYTES + 8];
+	IPK_AUTO(queue, q);
+	int fd;
+
+	unique_name(name, "doorbell");
+	snprintf(path, sizeof path, "/dev/shm/ipk.%s:doorbell", name);
+	snprintf(other, sizeof other, "%s:other", path);
+	ck_ok(ipk_queue_create(IPK_QUEUE(.name = name), &q));
+	put_there(FIFO, path);
+	ck_assert_int_eq(chmod(path, 0606), 0);
+	ck_err(ipk_queue_fd(q, &fd), -EACCES);
+	ck_assert_int_eq(chmod(path, 0600), 0);
+	ck_assert_int_eq(link(path, other), 0);
+	ck_err(ipk_queue_fd(q, &fd), -EACCES);
+	ck_assert_int_eq(unlink(other), 0);
+	ck_ok(ipk_queue_fd(q, &fd));
 	ck_ok(ipk_queue_unlink(name));
 }
 END_TEST
@@ -496,6 +519,7 @@ static Suite *suite(void)
 	add_loop_test(s, a_thing_in_the_place_of_a_name, 0, N_THINGS);
 	add_loop_test(s, a_thing_in_the_place_of_raw_memory, 0, TEXT);
 	add_loop_test(s, a_thing_in_the_place_of_a_doorbell, 0, N_THINGS);
+	add_test(s, a_doorbell_is_its_users_alone);
 	add_test(s, a_doorbell_made_while_the_name_goes);
 	add_test(s, what_another_user_made);
 	add_test(s, a_message_queue_that_is_open_to_others);

@@ -81,7 +81,7 @@ START_TEST(fifo_is_made_once_and_opened_often)
 	ck_ok(ipk__os_shm_unlink(file));
 	ck_ok(ipk__os_shm_temp(&temp));
 	ck_ok(ipk__os_shm_link(temp, file));
-	ck_err(ipk__os_shm_fifo(file, true, &a), -EACCES);
+	ck_err(ipk__os_shm_fifo(file, true, &a), -EPROTO);
 	ck_ok(ipk__os_shm_unlink(file));
 	ipk__os_close(temp);
 }
