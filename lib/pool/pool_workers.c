@@ -87,7 +87,20 @@ static int open_zygote(ipk_pool *pool)
 	return r;
 }
 
-/* 1 all of them are ready, 0 not yet, -EREMOTEIO one never will be. */
+/* Why a worker ended before it was ready: its initializer, or what it lacked to come so far. */
+static int why_not_ready(ipk_pool *pool, unsigned worker)
+{
+	struct ipk__death death;
+
+	if (pool->opts.kind == IPK_POOL_THREADS || state_of(pool, worker) == IPK__WORKER_FAILED ||
+	    atomic_load(&record_of(pool, worker)->owner) != 0)
+		return -EREMOTEIO;
+	ipk__worker_handle_read_end(pool, worker, &death);
+	ipk__worker_handle_clear(pool, worker); /* the status comes once */
+	return death.is_known && death.status.exit_code == ENOMEM ? -ENOMEM : -EREMOTEIO;
+}
+
+/* 1 all of them are ready, 0 not yet; -EREMOTEIO, -ENOMEM one never will be. */
 static int are_ready(ipk_pool *pool, unsigned n_workers, const struct pollfd *ends)
 {
 	int ready = 1;
@@ -99,7 +112,7 @@ static int are_ready(ipk_pool *pool, unsigned n_workers, const struct pollfd *en
 		pool->handles[i].is_ready = state >= IPK__WORKER_IDLE;
 		ipk__worker_clock_note(pool, i);
 		if (state == IPK__WORKER_FAILED || (has_ended && state == IPK__WORKER_STARTING))
-			return -EREMOTEIO;
+			return why_not_ready(pool, i);
 		if (state == IPK__WORKER_STARTING)
 			ready = 0;
 	}

@@ -332,15 +332,16 @@ int ipk__worker_main(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 		r = wait_for_go_ahead(fds[1]);
 	if (r == 0)
 		r = ipk__segment_attach_sparse(fds[0], IPK__KIND_POOL, true, &segment);
-	if (r != 0)
-		return 255;
+	if (r == 0 && start->memory_bytes > 0)
+		r = ipk__os_limit_memory(start->memory_bytes);
+	/* Before it has a record: the creator reads the reason from the exit code. */
+	if (r < 0)
+		return -r;
 	ipk__worker_init(&w, (struct ipk__shm_pool *)segment.header, start->number);
 	w.control_fd = fds[1];
 	w.doorbell_fd = fds[2];
 	w.initializer = start->initializer;
 	w.initializer_arg = start->initializer_arg;
 	atomic_store_explicit(&w.record->owner, ipk__owner_of(w.pid), memory_order_relaxed);
-	if (start->memory_bytes > 0 && ipk__os_limit_memory(start->memory_bytes) < 0)
-		return 255;
 	return ipk__worker_run(&w);
 }

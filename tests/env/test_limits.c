@@ -194,6 +194,39 @@ START_TEST(pools_and_servers_take_less)
 }
 END_TEST
 
+static int create_below(void *arg)
+{
+	ipk_pool *pool = NULL;
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+	int r;
+
+	if (!file || fscanf(file, "%zu", &pages) != 1)
+		return 0;
+	fclose(file);
+	set_limit(RLIMIT_AS, (rlim_t)pages * (rlim_t)getpagesize() + *(rlim_t *)arg);
+	r = ipk_pool_create(IPK_POOL(.n_workers = 2), &pool);
+	ipk_pool_close(pool);
+	return -r;
+}
+
+/* Whatever is short of memory, the creator or a worker: no function of the user's has failed. */
+START_TEST(a_pool_that_lacks_memory_says_so)
+{
+	for (rlim_t more = MIB; more < GIB; more += more / 4) {
+		pid_t pid = spawn(create_below, &more);
+		int status;
+
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status));
+		ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == ENOMEM ||
+				      WEXITSTATUS(status) == EAGAIN,
+			      "%llu bytes more: -%s", (unsigned long long)more,
+			      ipk_errname(WEXITSTATUS(status)));
+	}
+}
+END_TEST
+
 /* Ten times as many bytes as a file may have, in long messages one after another. */
 static int long_messages(void *arg)
 {
@@ -387,6 +420,7 @@ static Suite *suite(void)
 	if (!IS_SANITIZED) {
 		tcase_add_loop_test(each, each_noun_under_each_value, 0, N_LIMITS);
 		add_test(s, pools_and_servers_take_less);
+		add_test(s, a_pool_that_lacks_memory_says_so);
 		add_test(s, holes_stay_holes_where_all_is_locked);
 	}
 	add_test(s, printing_in_vain_ends_nobody);
