@@ -145,6 +145,7 @@ static void *start_in_thread(void *arg)
 }
 
 enum end { IS_KILLED, RETURNS, RETURNS_AS_NOBODY };
+static int go_fds[2]; /* a byte: it may return as nobody */
 
 /* "METHOD,FD,IN_THREAD,END": the parent of a daemon. */
 static int role_parent_of_daemon(const char *arg)
@@ -166,6 +167,7 @@ static int role_parent_of_daemon(const char *arg)
 	role_check(s.r == 0);
 	role_check(end != RETURNS_AS_NOBODY || setuid(NOBODY) == 0);
 	role_check(write(s.fd, "s", 1) == 1);
+	role_check(end != RETURNS_AS_NOBODY || read(go_fds[0], &(char){0}, 1) == 1);
 	while (end == IS_KILLED)
 		pause();
 	return 0;
@@ -257,6 +259,7 @@ static void ck_daemon_ends(int kind, enum end end)
 
 	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(pipe(go_fds), 0);
 	snprintf(arg, sizeof arg, "%d,%d,%d,%d", kind == 2 ? IPK_START_ZYGOTE : IPK_START_FORK,
 		 fds[1], kind == 1, (int)end);
 	p = start_role(IPK_START_FORK, "parent_of_daemon", arg, NULL);
@@ -277,9 +280,12 @@ static void ck_daemon_ends(int kind, enum end end)
 		ck_ok(ipk_process_kill(p));
 		ck_assert_int_eq(join_role(p).signal, SIGKILL);
 	} else {
+		ck_assert_int_eq(write(go_fds[1], "g", 1), 1);
 		ck_assert_int_eq(join_role(p).exit_code, 0);
 	}
 	ck_eof(fds[0]);
+	close(go_fds[0]);
+	close(go_fds[1]);
 	while (waitpid(-1, NULL, 0) > 0)
 		;
 }
