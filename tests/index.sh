@@ -8,7 +8,7 @@ set -eu
 export LC_ALL=C
 cd "$(dirname "$0")/.."
 
-rooms='base os shared wire pipe lock value queue process pool inspect net store command log server manager'
+rooms='base os shared wire pipe lock value queue process pool inspect net store command log server backend native redis manager'
 
 cat <<'END'
 # What is tested where

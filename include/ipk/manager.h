@@ -38,7 +38,7 @@
  *     commands that the library does not know are never resent.
  *   - In a cluster the keys of a transaction must be in one slot ("{tag}name", otherwise -EXDEV);
  *     while a slot migrates to another node, writes to its objects that need a script wait.
- *   - Helper keys are stored next to an object ("{name}:ipk.*", lib/manager/redis_scripts.c); KEYS
+ *   - Helper keys are stored next to an object ("{name}:ipk.*", lib/redis/redis_scripts.c); KEYS
  *     and SCAN through this library omit them, DBSIZE counts them. Names with ":ipk." are reserved.
  *   - Waiters are woken at once, in unspecified order; a lost wake-up costs up to 1 s.
  *   - Change notification needs keyspace events (enabled automatically if CONFIG SET is allowed,
@@ -132,7 +132,7 @@ static inline void ipk_manager_closep(ipk_manager **m)
  *
  * Blocks:  no.
  * Callers: any thread; each has its own text.
- * Source:  lib/manager/refusal.c     Since: 0.3
+ * Source:  lib/backend/refusal.c     Since: 0.3
  *
  * Return: a text, empty if there was no error; valid until the next error.
  */

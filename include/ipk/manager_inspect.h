@@ -104,7 +104,7 @@ typedef struct ipk_manager_slow {
  * Callers: any thread.
  * Crash:   changes nothing.
  * Cost:    a system call per fd of each process, then a read of the header of each key.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: 0; -ENOENT no such manager; -ENOTUNIQ ambiguous: specify one; -EINVAL @which or option;
  * -EACCES; -ENOMEM; -EMFILE; the errors of ipk_queue_open() for damaged or foreign memory.
@@ -118,7 +118,7 @@ IPK_API IPK_MUST_CHECK int ipk_manager_snapshot_take(const char *which,
  * @snapshot: NULL is fine
  *
  * Blocks:  no.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: NULL.
  */
@@ -134,7 +134,7 @@ static inline void ipk_manager_snapshot_closep(ipk_manager_snapshot **snapshot)
  * @snapshot: snapshot
  *
  * Blocks:  no.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: the summary, valid until the snapshot is closed; NULL for NULL.
  */
@@ -147,7 +147,7 @@ ipk_manager_snapshot_summary(const ipk_manager_snapshot *snapshot);
  * @i:        0, 1, ...
  *
  * Blocks:  no.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: the entry, valid until the snapshot is closed; NULL after the last.
  */
@@ -160,7 +160,7 @@ IPK_API const ipk_manager_client *ipk_manager_snapshot_client(const ipk_manager_
  * @i:        0, 1, ...
  *
  * Blocks:  no.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: the entry, valid until the snapshot is closed; NULL after the last.
  */
@@ -173,7 +173,7 @@ IPK_API const ipk_manager_object *ipk_manager_snapshot_object(const ipk_manager_
  * @i:        0, 1, ...
  *
  * Blocks:  no.
- * Source:  lib/manager/snapshot.c   Since: 0.3
+ * Source:  lib/store/snapshot.c   Since: 0.3
  *
  * Return: the entry, valid until the snapshot is closed; NULL after the last.
  */

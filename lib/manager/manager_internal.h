@@ -2,10 +2,9 @@
  * manager_internal.h - declarations shared by the handles of lib/manager.
  *
  *   manager.c  connecting, and calls on the whole     ask.c        requests and replies
- *   reply.c    replies                                refusal.c    error replies to errno
+ *   reply.c    replies
  *   dict.c  managed_list.c  sync.c  managed_queue.c  managed_value.c     the handles
  *   batch.c  transaction.c  watch.c  keys.c  reference.c
- *   native*.c, redis*.c  the backends (backend.h)
  */
 #ifndef IPK_MANAGER_MANAGER_INTERNAL_H
 #define IPK_MANAGER_MANAGER_INTERNAL_H
@@ -15,8 +14,8 @@
 #include <stdatomic.h>
 #include <stdarg.h>
 
-#include "manager/backend.h"
-#include "manager/timed_mutex.h"
+#include "backend/backend.h"
+#include "backend/timed_mutex.h"
 #include "net/resp.h"
 #include "store/view.h"
 
@@ -42,23 +41,7 @@ struct ipk__handle {
 /* A handle of @n_bytes for @name; its first member is a struct ipk__handle. */
 int ipk__handle_make(ipk_manager *m, const char *name, size_t n_bytes, void *ret_handle);
 
-/* --- words (ask.c) ---------------------------------------------------------------------------- */
-
-#define IPK__ARG(literal) IPK__SLICE_OF(literal)
-
-struct ipk__number {
-	char text[24];
-};
-struct ipk__slice ipk__number_arg(struct ipk__number *room, int64_t n);
-/* An index, or "-" for IPK_OMIT. */
-struct ipk__slice ipk__index_arg(struct ipk__number *room, int64_t n);
-/* A double, so that it reads back the same. */
-struct ipk__decimal {
-	char text[40];
-};
-struct ipk__slice ipk__decimal_arg(struct ipk__decimal *room, double d);
-/* How long the server may block a request, in ms; -1 for ever. */
-int64_t ipk__timeout_ms(ipk_deadline deadline);
+/* --- requests (ask.c) ---------------------------------------------------------------------------- */
 
 /* 0 also for an error reply, which is the reply. */
 int ipk__ask_raw(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline);
@@ -98,10 +81,6 @@ int ipk__ask_alloc(ipk_manager *m, unsigned flags, const struct ipk__slice *argv
 /* Returns the whole reply. */
 int ipk__ask_reply(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,
 		   ipk_deadline deadline, ipk_reply **ret_reply);
-#define IPK__ARGV(...)                            \
-	(const struct ipk__slice[]){__VA_ARGS__}, \
-		sizeof((const struct ipk__slice[]){__VA_ARGS__}) / sizeof(struct ipk__slice)
-
 /* @head and then @n items as words, in memory to be freed; -EINVAL an item without bytes. */
 int ipk__argv_of(const struct ipk__slice *head, size_t n_head, const ipk_bytes *items, size_t n,
 		 struct ipk__slice **ret_argv);
@@ -126,21 +105,12 @@ struct ipk_reply {
 	struct ipk__response held;
 	size_t at;
 };
-int ipk__response_first(const struct ipk__response *r, struct ipk__resp_value *ret_value);
-int ipk__response_int(const struct ipk__response *r, int64_t *ret_n); /* -EBADMSG */
-/* -ENOENT null; -EBADMSG not bytes. In place. */
-int ipk__response_text(const struct ipk__response *r, struct ipk__slice *ret_text);
 int ipk__text_to_double(struct ipk__slice text, double *ret_d); /* -ERANGE */
 int ipk__copy_out(struct ipk__slice from, void *buf, size_t buf_bytes, size_t *ret_len_bytes);
 int ipk__copy_alloc(struct ipk__slice from, void **ret_data, size_t *ret_len_bytes);
 /* Like ipk__response_put(), but takes the memory over. */
 ipk_reply *
 ipk__response_public(struct ipk__response *from); /* NULL: out of memory; @from is empty then */
-
-/* --- refusals (refusal.c) --------------------------------------------------------------------- */
-
-int ipk__refusal(struct ipk__slice text); /* the errno for it; ipk_manager_error() shows the text */
-int ipk__response_refusal(const struct ipk__response *r); /* 0: not an error */
 
 /* --- typed values (reference.c) --------------------------------------------------------------- */
 

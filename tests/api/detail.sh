@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
 rooms=$(for room in base shared wire pipe lock value queue process pool inspect net store \
-	server manager; do
+	server backend native redis manager; do
 	echo "lib/$room"
 done)
 # shellcheck disable=SC2086 # one word a room

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 export LC_ALL=C
 
 rooms='base 1 os 2 shared 3 wire 3 pipe 4 lock 5 value 6 queue 6 process 7 pool 8 inspect 9
-	net 10 store 10 command 11 log 11 server 12 manager 13'
+	net 10 store 10 command 11 log 11 server 12 backend 13 native 14 redis 14 manager 15'
 system_calls='dirent.h fcntl.h mqueue.h sched.h semaphore.h spawn.h sys/epoll.h sys/eventfd.h
 	sys/file.h sys/ioctl.h sys/ipc.h sys/mman.h sys/prctl.h sys/resource.h
 	sys/sem.h sys/shm.h sys/signalfd.h sys/socket.h sys/stat.h sys/syscall.h sys/time.h

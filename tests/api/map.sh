@@ -1,8 +1,8 @@
 #!/bin/sh
 # map.sh ipk|ipk-manager - prints lib/lib<NAME>.map as the public headers want it: every
 # IPK_API function of that library, in one node for each version named in its Since:,
-# sorted. A released node never changes; the private one is for libipk-manager of the very
-# same version, which the dynamic linker sees to.
+# sorted. A released node never changes; the private one (lib/libipk.private) is for
+# libipk-manager of the very same version, which the dynamic linker sees to.
 set -eu
 export LC_ALL=C
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -12,7 +12,7 @@ echo "# What lib$library.so exports, one node a release. Written by ./dev map fr
 awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
 	awk -F '\t' -v library="$library" '
 		$2 == "api" {
-			of = $4 ~ /^lib\/(net|store|command|log|server|manager)\// ? "ipk-manager" : "ipk"
+			of = $4 ~ /^lib\/(net|store|command|log|server|backend|native|redis|manager)\// ? "ipk-manager" : "ipk"
 			if (of == library)
 				print $3, $1
 		}' | sort -k 1,1V -k 2,2 | awk -v library="$library" '
@@ -35,6 +35,8 @@ awk -f "$root/docs/man/apidoc.awk" -v mode=list "$root"/include/ipk/*.h |
 			if (version == "")
 				printf "%s0 {\n", prefix
 			end_node()
-			if (library == "ipk")
-				printf "\nIPK_PRIVATE_@PROJECT_VERSION@ {\n  global:\n    ipk__*;\n};\n"
 		}'
+[ "$library" = ipk ] || exit 0
+printf '\nIPK_PRIVATE_@PROJECT_VERSION@ {\n  global:\n'
+sed -n 's/^ipk__.*/    &;/p' "$root/lib/libipk.private" | sort
+echo '};'

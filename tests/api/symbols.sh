@@ -41,6 +41,9 @@ what_is_only_in "$tmp/mapped" "$tmp/declared" "in lib\/*.map, in no header (run 
 what_is_only_in "$tmp/declared" "$tmp/exported" "in a header, not exported"
 what_is_only_in "$tmp/exported" "$tmp/declared" "exported, in no header"
 what_is_only_in "$tmp/declared" "$tmp/called" "called in no test, example or tool"
+grep '^ipk__' lib/libipk.private | sort >"$tmp/private"
+nm -D --undefined-only "$2" | sed -n 's/.* \(ipk__[a-z_0-9]*\).*/\1/p' | sort -u >"$tmp/used"
+what_is_only_in "$tmp/private" "$tmp/used" "in lib/libipk.private, not used by libipk-manager"
 for name in ipk ipk-manager; do
 	if [ "$(sh tests/api/map.sh $name)" != "$(cat lib/lib$name.map)" ]; then
 		echo "lib/lib$name.map is not what ./dev map writes"

@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "manager/backend.h"
-#include "manager/redis.h"
+#include "backend/backend.h"
+#include "redis/redis.h"
 #include "net/resp.h"
 #include "os/os.h"
 #include "manager_calls.h"

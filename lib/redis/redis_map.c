@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 enum how {

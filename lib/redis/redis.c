@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 #define LEASE_MS 10000

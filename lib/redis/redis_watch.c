@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 #define TRIES 8

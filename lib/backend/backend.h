@@ -2,16 +2,16 @@
  * backend.h - the interface between the handles of ipk/manager.h and a server.
  *
  * Above it everything is the same for all addresses: a call is the words of
- * docs/manager-protocol.md, its reply one RESP value. Two backends take such calls: native*.c (our
- * server: unix:, tcp:) passes them on, redis*.c (redis:, redis-cluster:) implements them with
+ * docs/manager-protocol.md, its reply one RESP value. Two backends take such calls: lib/native (our
+ * server: unix:, tcp:) passes them on, lib/redis (redis:, redis-cluster:) implements them with
  * commands and scripts of Redis, and replies as our server does, including errors ("NOTOWNER ...",
  * "WRONGTYPE ...").
  *
  * A backend's functions are called by any thread, several at once, and by fork children, which
  * detect that and open a connection of their own.
  */
-#ifndef IPK_MANAGER_BACKEND_H
-#define IPK_MANAGER_BACKEND_H
+#ifndef IPK_BACKEND_BACKEND_H
+#define IPK_BACKEND_BACKEND_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,10 +20,33 @@
 #include "base/slice.h"
 #include "ipk/deadline.h"
 #include "ipk/manager.h"
+#include "net/resp.h"
 
 struct ipk__view;
 
-/* --- a reply (reply.c) ------------------------------------------------------------------------ */
+/* --- words of a request (words.c) ------------------------------------------------------------- */
+
+#define IPK__ARG(literal) IPK__SLICE_OF(literal)
+/* Words and their number: two arguments of a function. */
+#define IPK__ARGV(...)                            \
+	(const struct ipk__slice[]){__VA_ARGS__}, \
+		sizeof((const struct ipk__slice[]){__VA_ARGS__}) / sizeof(struct ipk__slice)
+
+struct ipk__number {
+	char text[24];
+};
+struct ipk__slice ipk__number_arg(struct ipk__number *room, int64_t n);
+/* An index, or "-" for IPK_OMIT. */
+struct ipk__slice ipk__index_arg(struct ipk__number *room, int64_t n);
+/* A double, so that it reads back the same. */
+struct ipk__decimal {
+	char text[40];
+};
+struct ipk__slice ipk__decimal_arg(struct ipk__decimal *room, double d);
+/* How long the server may block a request, in ms; -1 for ever. */
+int64_t ipk__timeout_ms(ipk_deadline deadline);
+
+/* --- a reply (response.c) --------------------------------------------------------------------- */
 
 /* One whole RESP value. Short ones, nearly all, need no allocation. */
 struct ipk__response {
@@ -41,6 +64,10 @@ static inline void ipk__response_init(struct ipk__response *r)
 /* Copies @whole, replacing the previous one. -ENOMEM. */
 int ipk__response_put(struct ipk__response *r, struct ipk__slice whole);
 void ipk__response_fini(struct ipk__response *r); /* empty afterwards, may be filled again */
+int ipk__response_first(const struct ipk__response *r, struct ipk__resp_value *ret_value);
+int ipk__response_int(const struct ipk__response *r, int64_t *ret_n); /* -EBADMSG */
+/* -ENOENT null; -EBADMSG not bytes. In place. */
+int ipk__response_text(const struct ipk__response *r, struct ipk__slice *ret_text);
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
@@ -133,10 +160,14 @@ int ipk__native_connect(const char *address, const ipk_manager_connect_opts *opt
 int ipk__redis_connect(const char *address, const ipk_manager_connect_opts *opts,
 		       ipk_deadline deadline, struct ipk__backend **ret_backend);
 
+/* --- refusals (refusal.c) --------------------------------------------------------------------- */
+
 /*
  * Sets the text of a call's error (shown by ipk_manager_error()): return ipk__manager_fail(-EACCES,
  * "NOAUTH ...").
  */
 int ipk__manager_fail(int err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int ipk__refusal(struct ipk__slice text); /* the errno for it; ipk_manager_error() shows the text */
+int ipk__response_refusal(const struct ipk__response *r); /* 0: not an error */
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 static bool eat(const char **at, const char *word)

@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manager/manager_internal.h"
-#include "manager/native.h"
+#include "native/native.h"
 #include "os/os.h"
 
 #define PAUSE_MIN_NS 1000000

@@ -10,13 +10,13 @@
  *   redis_lock.c     blocking calls, and leases
  *   redis_watch.c    change notification, transactions
  */
-#ifndef IPK_MANAGER_REDIS_H
-#define IPK_MANAGER_REDIS_H
+#ifndef IPK_REDIS_REDIS_H
+#define IPK_REDIS_REDIS_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "manager/backend.h"
+#include "backend/backend.h"
 #include "net/buffer.h"
 #include "net/resp.h"
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 #define PAUSE_FIRST_MS 5

@@ -36,7 +36,7 @@
  */
 #include <string.h>
 
-#include "manager/redis.h"
+#include "redis/redis.h"
 
 #define PRELUDE                                                                                 \
 	"local K, O, sequence, num, H = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]\n"          \

@@ -4,8 +4,8 @@
  * A futex word: 0 free, 1 locked, 2 locked and perhaps with waiters. Initialized with zeros; the
  * child of a fork zeroes it, since the holder does not exist there.
  */
-#ifndef IPK_MANAGER_TIMED_MUTEX_H
-#define IPK_MANAGER_TIMED_MUTEX_H
+#ifndef IPK_BACKEND_TIMED_MUTEX_H
+#define IPK_BACKEND_TIMED_MUTEX_H
 
 #include <errno.h>
 #include <stdatomic.h>

@@ -9,8 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "manager/manager_internal.h"
-#include "manager/native.h"
+#include "native/native.h"
 #include "os/os.h"
 #include "pipe/pipe_internal.h"
 

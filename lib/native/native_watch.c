@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "manager/manager_internal.h"
-#include "manager/native.h"
+#include "native/native.h"
 #include "os/os.h"
 
 #define AGAIN_NS 20000000

@@ -1,11 +1,11 @@
 /*
- * test_redis_address.c - lib/manager/redis_address.c and the helper keys of redis_map.c: every form
+ * test_redis_address.c - lib/redis/redis_address.c and the helper keys of redis_map.c: every form
  * of address, and keys that lie where their object lies.
  */
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "support/support.h"
 
 START_TEST(single_servers)

@@ -1,10 +1,10 @@
 /*
- * test_redis_cluster.c - lib/manager/redis_cluster.c: the slots of keys, and which node has one.
+ * test_redis_cluster.c - lib/redis/redis_cluster.c: the slots of keys, and which node has one.
  * Asking nodes: proc.manager_redis, against real ones.
  */
 #include <string.h>
 
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "support/support.h"
 
 /* Values as a real server's CLUSTER KEYSLOT gives them. */

@@ -1,11 +1,11 @@
 /*
- * test_redis_scripts.c - lib/manager/redis_scripts.c: the table as a whole. What the scripts do, a
+ * test_redis_scripts.c - lib/redis/redis_scripts.c: the table as a whole. What the scripts do, a
  * real server shows: proc.manager_redis.
  */
 #include <ctype.h>
 #include <string.h>
 
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "support/support.h"
 
 /* All that the protocol has and Redis not, and what the client runs for itself. */

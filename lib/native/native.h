@@ -3,11 +3,12 @@
  *
  *   native_wire.c   one connection: connect, authenticate, bytes out, values in
  *   native.c        requests of many threads over it; abandoned, repeated, each once
+ *   native_pending.c    those without a reply yet
  *   native_reconnect.c  reconnecting: after a restart of the server, after a fork
  *   native_watch.c  change notification, on separate connections
  */
-#ifndef IPK_MANAGER_NATIVE_H
-#define IPK_MANAGER_NATIVE_H
+#ifndef IPK_NATIVE_NATIVE_H
+#define IPK_NATIVE_NATIVE_H
 
 #include <pthread.h>
 #include <stdalign.h>
@@ -15,8 +16,8 @@
 
 #include "base/base_internal.h"
 #include "ipk/pipe.h"
-#include "manager/backend.h"
-#include "manager/timed_mutex.h"
+#include "backend/backend.h"
+#include "backend/timed_mutex.h"
 #include "net/address.h"
 #include "net/auth.h"
 #include "net/resp.h"
@@ -64,7 +65,7 @@ void ipk__wire_release(struct ipk__wire *w);        /* the returned value is no 
 int ipk__wire_ask(struct ipk__wire *w, const struct ipk__slice *argv, size_t argc,
 		  ipk_deadline deadline, struct ipk__response *reply);
 
-/* --- native.c --------------------------------------------------------------------------------- */
+/* --- native.c, native_pending.c --------------------------------------------------------------- */
 
 enum { IPK__PENDING_SENT = 0, IPK__PENDING_SLEEPS, IPK__PENDING_READ, IPK__PENDING_DONE };
 

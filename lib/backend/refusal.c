@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/backend.h"
 #include "base/base_internal.h"
-#include "manager/manager_internal.h"
 
 static _Thread_local char said[256];
 

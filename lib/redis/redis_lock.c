@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "base/base_internal.h"
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 #define SLICE_MS 1000

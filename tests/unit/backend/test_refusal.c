@@ -1,4 +1,4 @@
-/* test_refusal.c - lib/manager/refusal.c: words to errors, and the text that each thread keeps. */
+/* test_refusal.c - lib/backend/refusal.c: words to errors, and the text that each thread keeps. */
 #include <pthread.h>
 #include <string.h>
 

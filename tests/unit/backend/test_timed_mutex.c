@@ -1,7 +1,7 @@
 /* test_timed_mutex.c - lib/manager/timed_mutex.h: one thread inside, deadlines, forks. */
 #include <pthread.h>
 
-#include "manager/timed_mutex.h"
+#include "backend/timed_mutex.h"
 #include "support/support.h"
 
 static struct ipk__timed_mutex mutex;

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/uio.h>
 
-#include "manager/redis.h"
+#include "redis/redis.h"
 #include "os/os.h"
 
 /* --- hiredis's reader writes RESP ------------------------------------------------------------- */
