@@ -335,7 +335,7 @@ int ipk__worker_main(void *arg, size_t arg_bytes, const int *fds, size_t n_fds)
 	if (r == 0 && start->memory_bytes > 0)
 		r = ipk__os_limit_memory(start->memory_bytes);
 	/* Before it has a record: the creator reads the reason from the exit code. */
-	if (r < 0)
+	if (r != 0)
 		return -r;
 	ipk__worker_init(&w, (struct ipk__shm_pool *)segment.header, start->number);
 	w.control_fd = fds[1];
