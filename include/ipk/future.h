@@ -225,8 +225,8 @@ typedef void (*ipk_future_fn)(ipk_future *f, void *arg);
  * @f:   future
  * @fn:  called once, with the future: in the pool's thread, or at once in this thread if the task
  *       has already finished. It should return quickly, since other callbacks wait for it; it must
- *       not create or close a pool. In the pool's thread it may end with pthread_exit(): that ends
- *       only the callback.
+ *       not create a pool. In the pool's thread it may end with pthread_exit(): that ends only the
+ *       callback.
  * @arg: passed to @fn
  *
  * The future is kept until @fn has returned, even if it is closed before. Several callbacks may be

@@ -156,7 +156,8 @@ IPK_API IPK_MUST_CHECK int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool *
  * Blocks:  until the workers have ended: processes are killed, a zygote that is stopped gets 2 s; a
  *          thread worker ends when its task returns; a running callback is waited for. To bound the
  *          wait, call ipk_pool_terminate() and ipk_pool_join() first.
- * Callers: one thread; not a callback of a task.
+ * Callers: one thread. In a callback of this pool it returns at once, and the pool's thread does the
+ *          rest when the callback has returned.
  * Source:  lib/pool/pool.c          Since: 0.4
  *
  * Return: NULL.

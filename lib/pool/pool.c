@@ -388,6 +388,13 @@ static void forget(ipk_pool *pool)
 	ipk__pool_unref(pool);
 }
 
+void ipk__pool_end(ipk_pool *pool)
+{
+	send_away(pool);
+	ipk__workers_end(pool);
+	ipk__pool_drop(pool);
+}
+
 ipk_pool *ipk_pool_close(ipk_pool *pool)
 {
 	if (!pool)
@@ -398,11 +405,14 @@ ipk_pool *ipk_pool_close(ipk_pool *pool)
 	}
 	ipk__pool_lock(pool);
 	terminate(pool);
+	if (ipk__supervisor_is_me(pool)) {
+		pool->ends_itself = true;
+		ipk__pool_unlock(pool);
+		return NULL;
+	}
 	wait_ended(pool, ipk_forever());
 	ipk__pool_unlock(pool);
 	ipk__supervisor_stop(pool);
-	send_away(pool);
-	ipk__workers_end(pool);
-	ipk__pool_drop(pool);
+	ipk__pool_end(pool);
 	return NULL;
 }

@@ -379,6 +379,7 @@ struct ipk_pool {
 	bool is_called;                   /* it was called and has not checked yet */
 	ipk_future *called, **called_end; /* futures with due callbacks */
 	bool is_calling;                  /* callbacks run now */
+	bool ends_itself;                 /* closed in a callback: the supervisor does the rest */
 	struct ipk__progress_clock progress_clock;
 };
 
@@ -409,6 +410,8 @@ void ipk__pool_unref(ipk_pool *pool);
  */
 int ipk__pool_build(const ipk_pool_opts *opts, ipk_pool **ret_pool);
 void ipk__pool_drop(ipk_pool *pool);
+/* The rest of a close, once its supervisor does nothing any more. */
+void ipk__pool_end(ipk_pool *pool);
 
 static inline void ipk__pool_lock(ipk_pool *pool)
 {

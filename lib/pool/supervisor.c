@@ -195,11 +195,18 @@ static int64_t call_user(ipk_pool *pool, int64_t now_ns)
 	return ipk__progress_tick(pool, now_ns);
 }
 
+/* Only this thread sets ends_itself, and the phase is its own too, once it is over. */
+static bool has_to_stop(const ipk_pool *pool)
+{
+	return atomic_load(&pool->supervisor_stops) ||
+	       (pool->ends_itself && pool->phase == IPK__POOL_ENDED);
+}
+
 static void supervise_until_stopped(ipk_pool *pool)
 {
 	struct rhythm rhythm = {0};
 
-	while (!atomic_load(&pool->supervisor_stops)) {
+	while (!has_to_stop(pool)) {
 		int64_t progress_ns, next_ns;
 		bool sleeps;
 
@@ -212,6 +219,10 @@ static void supervise_until_stopped(ipk_pool *pool)
 		attend(pool, sleeps ? next_ns : 0);
 	}
 	call_user(pool, INT64_MAX);
+	if (pool->ends_itself) {
+		ipk__os_thread_forget(pthread_self());
+		ipk__pool_end(pool);
+	}
 }
 
 /*

@@ -269,6 +269,12 @@ bool ipk__child_table_close(ipk_process *p)
 	return true;
 }
 
+/* A zygote that is stopped, or a tracer, may hold back the status of one that has ended. */
+static bool runs(ipk_process *p)
+{
+	return ipk__child_table_reap(p) == -EAGAIN && ipk_process_is_alive(p);
+}
+
 int ipk_active_children(ipk_process_info *ret_infos, size_t max, size_t *ret_n)
 {
 	size_t n = 0;
@@ -278,7 +284,7 @@ int ipk_active_children(ipk_process_info *ret_infos, size_t max, size_t *ret_n)
 	ipk__child_table_lock();
 	sweep();
 	for (ipk_process *p = child_table.first; p; p = p->next) {
-		if (ipk__child_table_reap(p) != -EAGAIN)
+		if (!runs(p))
 			continue;
 		if (n < max) {
 			ret_infos[n] = (ipk_process_info){
@@ -306,8 +312,7 @@ static bool find_running(bool is_daemon, int *ret_fd)
 	ipk__child_table_lock();
 	for (ipk_process *p = child_table.first; p && !is_found; p = p->next) {
 		if (p->is_foreign || is_daemon != ((p->flags & IPK_PROCESS_DAEMON) != 0) ||
-		    (!is_daemon && (p->flags & IPK_PROCESS_DETACHED)) ||
-		    ipk__child_table_reap(p) != -EAGAIN)
+		    (!is_daemon && (p->flags & IPK_PROCESS_DETACHED)) || !runs(p))
 			continue;
 		is_found = true;
 		if (ipk__os_dup(p->fd, ret_fd) < 0)
@@ -325,7 +330,7 @@ static void wait_for_all(bool is_daemon, ipk_deadline deadline)
 	while (find_running(is_daemon, &fd)) {
 		int r = fd < 0 ? 0 : ipk__os_poll1(fd, IPK__OS_IN, deadline, NULL);
 
-		/* Over for its pidfd, but its tracer or zygote has the status yet; or no fd. */
+		/* There is no fd, or it is over and only to be found so. */
 		if (r == 0)
 			ipk__os_nap(100000);
 		ipk__os_close(fd);
@@ -342,7 +347,7 @@ static void signal_daemons(int sig)
 {
 	ipk__child_table_lock();
 	for (ipk_process *p = child_table.first; p; p = p->next) {
-		if (!(p->flags & IPK_PROCESS_DAEMON) || ipk__child_table_reap(p) != -EAGAIN)
+		if (!(p->flags & IPK_PROCESS_DAEMON) || !runs(p))
 			continue;
 		if (ipk__os_pidfd_signal(p->fd, sig) == -EPERM) {
 			p->is_foreign = true;

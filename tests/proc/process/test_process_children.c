@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "process/zygote_internal.h"
 #include "process_roles.h"
 #include "support/memory_group.h"
 #include "support/support.h"
@@ -173,7 +174,38 @@ static int role_parent_of_daemon(const char *arg)
 	return 0;
 }
 
+static int wait_at_gate(void *arg)
+{
+	gate_wait(arg);
+	return 7;
+}
+
+/* Its child has ended, and the zygote, which has the status, does not say so. */
+static int role_parent_by_stopped_zygote(const char *arg)
+{
+	ipk_process *p = NULL;
+	pid_t zygote, standby;
+	struct gate gate;
+	size_t n = 9;
+
+	(void)arg;
+	gate_init(&gate);
+	role_check(ipk_zygote_start(NULL) == 0);
+	role_check(ipk_process_start(
+			   wait_at_gate, &gate,
+			   IPK_PROCESS(.start_method = IPK_START_ZYGOTE, .arg_bytes = sizeof gate),
+			   &p) == 0);
+	ipk__zygote_pids(ipk__zygote_of_process(), &zygote, &standby);
+	role_check(kill(zygote, SIGSTOP) == 0);
+	gate_open(&gate);
+	while (ipk_process_is_alive(p))
+		usleep(1000);
+	role_check(ipk_active_children(NULL, 0, &n) == 0 && n == 0);
+	return 0;
+}
+
 const struct role roles[] = {
+	{"parent_by_stopped_zygote", role_parent_by_stopped_zygote},
 	{"order", role_order},
 	{"parent_of_daemon", role_parent_of_daemon},
 	{0},
@@ -327,12 +359,6 @@ END_TEST
 
 /* --- who is waited for ------------------------------------------------------------------------ */
 
-static int wait_at_gate(void *arg)
-{
-	gate_wait(arg);
-	return 7;
-}
-
 static int end_at_once(void *arg)
 {
 	(void)arg;
@@ -403,6 +429,12 @@ START_TEST(a_detached_child_is_not_waited_for)
 	ck_assert_int_eq(join_role(p).exit_code, 9);
 	gate_open(&may_end);
 	gate_fini(&may_end);
+}
+END_TEST
+
+START_TEST(who_has_ended_is_not_waited_for)
+{
+	ck_role(IPK_START_FORK, "parent_by_stopped_zygote", "", NULL);
 }
 END_TEST
 
@@ -516,6 +548,7 @@ static Suite *suite(void)
 	add_loop_test(s, daemons_end_with_a_parent_that_gave_up_root, 0, 3);
 	add_test(s, wait_for_any);
 	add_test(s, a_detached_child_is_not_waited_for);
+	add_test(s, who_has_ended_is_not_waited_for);
 	add_test(s, siblings_are_not_children);
 	add_test(s, active_children);
 	add_test(s, out_of_memory);

@@ -1,5 +1,7 @@
 /* test_supervisor.c - what the pool's own thread does, and how a pool ends. */
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit/pool/pool_tasks.h"
@@ -107,6 +109,74 @@ START_TEST(a_child_forked_in_a_callback_is_no_supervisor)
 }
 END_TEST
 #endif
+
+static void close_pool(ipk_future *f, void *arg)
+{
+	ipk_pool_close(((struct tally *)arg)->pool);
+	add_one(f, arg);
+}
+
+static bool has_gone(void *n_fds)
+{
+	return count_fds() == *(int *)n_fds && waitpid(-1, NULL, WNOHANG) == -1;
+}
+
+START_TEST(a_callback_may_close_its_pool)
+{
+	IPK_AUTO(shm, shm);
+	struct task_gate *gate = task_gate_new(&shm);
+	int n_fds = count_fds();
+	struct tally tally = {.want = 2, .pool = pool_of(kinds[_i], 2)};
+	IPK_AUTO_INIT(future, f, submit_gate(tally.pool, gate, NULL));
+
+	ck_ok(ipk_future_on_done(f, close_pool, &tally));
+	ck_ok(ipk_future_on_done(f, add_one, &tally));
+	atomic_store(&gate->is_open, 1);
+	ck_assert(wait_until(is_full, &tally, WAIT_MS));
+	ck_ok(ipk_future_get(f, NULL, 0, ipk_now(), NULL));
+	ck_assert(wait_until(has_gone, &n_fds, WAIT_MS));
+}
+END_TEST
+
+static ipk_pool *closed_at_exit;
+static ipk_pool_kind gate_kind;
+
+static void close_at_exit(void)
+{
+	closed_at_exit = ipk_pool_close(closed_at_exit);
+}
+
+static void exit_7(ipk_future *f, void *arg)
+{
+	(void)f;
+	(void)arg;
+	exit(7);
+}
+
+/* As the destructors of a C++ program do. */
+static int exit_in_callback(void *arg)
+{
+	struct task_gate *gate = arg;
+	ipk_future *f = NULL;
+
+	atexit(close_at_exit);
+	if (ipk_pool_create(IPK_POOL(.kind = gate_kind, .n_workers = 2), &closed_at_exit) != 0 ||
+	    ipk_pool_submit(closed_at_exit, wait_at_gate, &gate, sizeof gate, NULL, &f) != 0 ||
+	    ipk_future_on_done(f, exit_7, NULL) != 0)
+		return 1;
+	atomic_store(&gate->is_open, 1);
+	for (;;)
+		pause();
+}
+
+START_TEST(a_callback_may_exit)
+{
+	IPK_AUTO(shm, shm);
+
+	gate_kind = kinds[_i];
+	reap_code(spawn(exit_in_callback, task_gate_new(&shm)), 7);
+}
+END_TEST
 
 /* Each callback submits the next task. */
 static void go_on(ipk_future *f, void *arg)
@@ -431,6 +501,8 @@ static Suite *suite(void)
 
 	add_test_of_both(s, a_flood_of_callbacks);
 	add_test_of_both(s, a_callback_may_end_its_thread);
+	add_test_of_both(s, a_callback_may_close_its_pool);
+	add_test_of_both(s, a_callback_may_exit);
 #ifndef IS_SANITIZED
 	add_test_of_both(s, a_child_forked_in_a_callback_is_no_supervisor);
 #endif
