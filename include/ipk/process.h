@@ -112,7 +112,10 @@ typedef struct ipk_process_opts {
 	/* stdin, stdout and stderr of the child. NULL: /dev/null (see IPK_PROCESS_KEEP_STDIN), and
 	 * those of this process. */
 	const int *stdin_fd, *stdout_fd, *stderr_fd;
-	/* IPK_START_EXEC, with @fn and @arg NULL: */
+	/*
+	 * IPK_START_EXEC, with @fn and @arg NULL. A program that starts itself looks in main()
+	 * whether it is the child: by its argv, ipk_inherited() or ipk_parent_pid().
+	 */
 	const char *program; /* a path, or a name that is searched in PATH; NULL: this program */
 	char *const *argv;   /* with argv[0], NULL-terminated; NULL: { program, NULL } */
 	char *const *env;    /* "NAME=value" strings, NULL-terminated; NULL: this environment */
@@ -158,10 +161,11 @@ typedef struct ipk_process_status {
  * Source:  lib/process/start.c      Since: 0.1
  *
  * Return: 0; -EINVAL; -EDEADLK by default: this process has threads (a fork could deadlock) and no
- * zygote: start the zygote early, or set start_method; IPK_START_ZYGOTE: there is no zygote; -EPERM
- * a daemon cannot have children; -EBADF an invalid handle or fd; -EOPNOTSUPP a handle that cannot
- * be sent: it is borrowed from a value or array, or refers to another machine; -ESTALE its name was
- * removed or now refers to another object; -EBUSY a message is in progress on a pipe end that
+ * zygote: start the zygote early, or set start_method; IPK_START_ZYGOTE: there is no zygote;
+ * IPK_START_EXEC: this program is its own grandchild, and none of the three has asked
+ * ipk_inherited() or ipk_parent_pid() who it is: that would never end; -EPERM a daemon cannot have
+ * children; -EBADF an invalid handle or fd; -EOPNOTSUPP a handle that cannot be sent: it is borrowed
+ * from a value or array, or refers to another machine; -ESTALE its name was removed or now refers to another object; -EBUSY a message is in progress on a pipe end that
  * is to be passed; -ETIMEDOUT the zygote does not answer; nothing runs or will run; -ENOSYS the
  * kernel rejects a required call (pidfds, clone: see ipk_strerror()); nothing runs; -ENOBUFS too
  * many handles for the socket that carries them; -EAGAIN too many processes; -ENOMEM; -EMFILE and

@@ -384,7 +384,8 @@ static inline pid_t ipk__os_tid(void)
 	return ipk__os_self.tid != 0 ? ipk__os_self.tid : ipk__os_ask_tid();
 }
 
-bool ipk__os_is_our_thread(pid_t tid); /* of this process; true also for the caller */
+void ipk__os_program(struct ipk__os_stat *ret_stat); /* the file of this one; zeros: unknown */
+bool ipk__os_is_our_thread(pid_t tid);               /* of this process; true also for the caller */
 uid_t ipk__os_uid(void);
 
 /* --- life.c: see there ------------------------------------------------------------------------ */

@@ -99,6 +99,15 @@ pid_t ipk__os_ask_tid(void)
 	return tid;
 }
 
+void ipk__os_program(struct ipk__os_stat *ret_stat)
+{
+	struct stat st;
+
+	*ret_stat = (struct ipk__os_stat){0};
+	if (stat("/proc/self/exe", &st) == 0)
+		ipk__os_fill_stat(&st, ret_stat);
+}
+
 bool ipk__os_is_our_thread(pid_t tid)
 {
 	return syscall(SYS_tgkill, getpid(), tid, 0) == 0;

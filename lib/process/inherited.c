@@ -444,6 +444,7 @@ void *ipk_inherited_handle(const char *noun, const char *name)
 {
 	const ipk_inherit *e = find(noun, name);
 
+	ipk__self_looks();
 	return e ? e->handle : NULL;
 }
 
@@ -451,6 +452,7 @@ int ipk_inherited_fd(const char *name, int *ret_fd)
 {
 	const ipk_inherit *e;
 
+	ipk__self_looks();
 	if (!ret_fd)
 		return ipk__invalid("ret_fd is NULL");
 	e = find("fd", name);

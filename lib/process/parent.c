@@ -17,11 +17,14 @@
 #include "process/process_internal.h"
 #include "shared/owner.h"
 
-#define SPAWN_INFO_FORMAT "1,%d,%" PRIu64 ",%u,%d,%s"
+#define SPAWN_INFO_FORMAT "2,%d,%" PRIu64 ",%u,%d,%u,%" PRIu64 ",%" PRIu64 ",%s"
+#define DEPTH_MAX 2 /* one process that starts itself, and its child that does so, too */
 
 IPK__AT_FORK_DATA static struct ipk__child self = {
 	.parent_fd = -1, .inherit_fd = -1, .lifeline_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
+static unsigned depth;                   /* programs above that are this one, and did not look */
+static atomic_bool has_looked;
 
 /* A fork has another pid, so the word tells whether it is still right. */
 uint64_t ipk__self_owner(void)
@@ -39,29 +42,35 @@ uint64_t ipk__self_owner(void)
 void ipk__spawn_info_format(const ipk_process_opts *opts, int inherit_fd,
 			    char buf[IPK__SPAWN_INFO_BYTES])
 {
-	pid_t pid = ipk__os_pid();
+	unsigned next = atomic_load(&has_looked) ? 1 : depth + 1;
+	struct ipk__os_stat program;
 
+	ipk__os_program(&program);
 	snprintf(buf, IPK__SPAWN_INFO_BYTES, IPK__SPAWN_INFO_VARIABLE "=" SPAWN_INFO_FORMAT,
-		 (int)pid, ipk__self_owner(), opts->flags, inherit_fd,
-		 opts->name ? opts->name : "");
+		 (int)ipk__os_pid(), ipk__self_owner(), opts->flags, inherit_fd, next,
+		 program.device, program.inode, opts->name ? opts->name : "");
 }
 
 /* A stranger's value is no harm: a pid is checked before it is used, and so is the fd. */
 __attribute__((constructor)) static void look_at_environment(void)
 {
 	char text[IPK__SPAWN_INFO_BYTES], name[IPK__NAME_MAX + 2] = "";
-	unsigned flags;
-	uint64_t owner;
+	struct ipk__os_stat program;
+	uint64_t owner, device, inode;
+	unsigned flags, next;
 	int pid, inherit_fd;
 
 	if (!ipk__os_take_environment(IPK__SPAWN_INFO_VARIABLE, text, sizeof text) ||
-	    sscanf(text, "1,%d,%" SCNu64 ",%u,%d,%201s", &pid, &owner, &flags, &inherit_fd, name) <
-		    4 ||
+	    sscanf(text, "2,%d,%" SCNu64 ",%u,%d,%u,%" SCNu64 ",%" SCNu64 ",%201s", &pid, &owner,
+		   &flags, &inherit_fd, &next, &device, &inode, name) < 7 ||
 	    pid <= 0 || ipk__owner_id(owner) != (uint32_t)pid)
 		return;
 	self.parent_pid = pid;
 	self.parent_owner = owner;
 	self.flags = flags;
+	ipk__os_program(&program);
+	if (inode != 0 && program.inode == inode && program.device == device)
+		depth = next;
 	if (ipk__name_check(name) == 0) {
 		memcpy(own_name, name, strlen(name) + 1);
 		self.name = own_name;
@@ -75,6 +84,20 @@ IPK__AT_FORK_CODE void ipk__self_set(const struct ipk__child *child)
 	ipk__os_close(self.parent_fd);
 	self = *child;
 	ipk__inherit_set(child->inherit, child->n_inherit, -1);
+}
+
+void ipk__self_looks(void)
+{
+	atomic_store_explicit(&has_looked, true, memory_order_relaxed);
+}
+
+int ipk__self_may_execute(void)
+{
+	if (depth < DEPTH_MAX || atomic_load_explicit(&has_looked, memory_order_relaxed))
+		return 0;
+	return ipk__detail(-EDEADLK,
+			   "this program starts itself without end: main() has to look whether it "
+			   "is the child (ipk_inherited(), ipk_parent_pid())");
 }
 
 bool ipk__self_is_daemon(void)
@@ -97,6 +120,7 @@ const char *ipk_process_current_name(void)
 {
 	const char *name;
 
+	ipk__self_looks();
 	ipk__child_table_lock();
 	name = ipk__self_name();
 	ipk__child_table_unlock();
@@ -130,6 +154,7 @@ static int open_parent(int *ret_fd)
 
 pid_t ipk_parent_pid(void)
 {
+	ipk__self_looks();
 	return self.parent_pid;
 }
 
@@ -137,6 +162,7 @@ int ipk_parent_fd(int *ret_fd)
 {
 	int r = 0;
 
+	ipk__self_looks();
 	if (!ret_fd)
 		return ipk__invalid("ret_fd is NULL");
 	if (self.parent_pid == 0)

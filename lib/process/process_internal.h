@@ -79,10 +79,17 @@ static inline int ipk__fd_or_none(const int *fd)
 int ipk__child_run(const struct ipk__child *child, ipk_process_fn fn, void *arg);
 void ipk__self_set(const struct ipk__child *child);
 bool ipk__self_is_daemon(void);
+/*
+ * A program that starts itself has to look in main() whether it is the child, or there is no end to
+ * it: ipk__self_looks() notes that it does, in every call that tells. 0, or -EDEADLK where neither
+ * it nor the two before it did.
+ */
+void ipk__self_looks(void);
+int ipk__self_may_execute(void);
 uint64_t ipk__self_owner(void);   /* shared/owner.h; computed once */
 const char *ipk__self_name(void); /* under ipk__child_table_lock() */
 /* For the environment of another program: parsed by parent.c there into a struct ipk__child. */
-enum { IPK__SPAWN_INFO_BYTES = 320 };
+enum { IPK__SPAWN_INFO_BYTES = 400 };
 #define IPK__SPAWN_INFO_VARIABLE "IPK_SPAWN_INFO"
 void ipk__spawn_info_format(const ipk_process_opts *opts, int inherit_fd,
 			    char buf[IPK__SPAWN_INFO_BYTES]);

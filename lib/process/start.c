@@ -115,6 +115,8 @@ static int start_by_exec(ipk_process *p, const ipk_process_opts *opts)
 	int r = check_calls(opts->flags | (is_daemon ? IPK_PROCESS_DIE_WITH_PARENT : 0));
 
 	if (r == 0)
+		r = ipk__self_may_execute();
+	if (r == 0)
 		r = ipk__start_by_exec(p, opts);
 	if (r == 0)
 		r = name_child(p);

@@ -633,13 +633,13 @@ START_TEST(strangers_variables)
 		"x",
 		"1",
 		"1,2,3",
-		"1,1,4294967297,0,0,",
-		"1,1,4294967297,0,1,name",
-		"1,-1,0,0,99999,x",
-		"1,1,4294967297,0,-7,",
-		"1,1,4294967297,0,2147483647,x",
-		"2,1,4294967297,0,3,x",
-		"1,1,4294967297,99999999999,3,x/../x",
+		"2,1,4294967297,0,0,1,0,0,",
+		"2,1,4294967297,0,1,1,0,0,name",
+		"2,-1,0,0,99999,1,0,0,x",
+		"2,1,4294967297,0,-7,1,0,0,",
+		"2,1,4294967297,0,2147483647,1,0,0,x",
+		"1,1,4294967297,0,3,x",
+		"2,1,4294967297,99999999999,3,1,0,0,x/../x",
 	};
 	char text[100];
 	int pair[2];
@@ -652,7 +652,7 @@ START_TEST(strangers_variables)
 	/* Somebody's socket, which has something in it. */
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	ck_assert_int_eq(send(pair[0], "s", 1, 0), 1);
-	snprintf(text, sizeof text, "1,1,4294967297,0,%d,name", pair[1]);
+	snprintf(text, sizeof text, "2,1,4294967297,0,%d,1,0,0,name", pair[1]);
 	{
 		char arg[16];
 

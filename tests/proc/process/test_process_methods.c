@@ -153,7 +153,42 @@ static int role_env(const char *arg)
 	return 0;
 }
 
+/* "N": starts itself as N + 1, and so on; how far it came. */
+static int go_deeper(const char *role, const char *arg)
+{
+	char next[16];
+	char *argv[] = {"test", (char *)role, next, NULL};
+	ipk_process_status status;
+	ipk_process *p = NULL;
+	int r;
+
+	if (atoi(arg) == 5)
+		return 5;
+	snprintf(next, sizeof next, "%d", atoi(arg) + 1);
+	r = ipk_process_start(NULL, NULL, IPK_PROCESS(.start_method = IPK_START_EXEC, .argv = argv),
+			      &p);
+	if (r == -EDEADLK)
+		return strstr(ipk_error_detail(r), "main()") ? atoi(arg) : 254;
+	role_check(r == 0);
+	role_check(ipk_process_join(p, ipk_in_ms(WAIT_MS), &status) == 0);
+	ipk_process_close(p);
+	return status.exit_code;
+}
+
+static int role_deeper(const char *arg)
+{
+	return go_deeper("deeper", arg);
+}
+
+static int role_deeper_by_asking(const char *arg)
+{
+	role_check(ipk_parent_pid() > 0);
+	return go_deeper("deeper_by_asking", arg);
+}
+
 const struct role roles[] = {
+	{"deeper", role_deeper},
+	{"deeper_by_asking", role_deeper_by_asking},
 	{"exit", role_exit},
 	{"raise", role_raise},
 	{"sleep", role_sleep},
@@ -561,6 +596,15 @@ START_TEST(environments)
 }
 END_TEST
 
+/* A main() that does not see that it is the child would start children for ever. */
+START_TEST(programs_that_start_themselves)
+{
+	ck_assert_int_eq(join_role(start_role(IPK_START_EXEC, "deeper", "0", NULL)).exit_code, 1);
+	ck_assert_int_eq(
+		join_role(start_role(IPK_START_EXEC, "deeper_by_asking", "0", NULL)).exit_code, 5);
+}
+END_TEST
+
 /* --- parents ---------------------------------------------------------------------------------- */
 
 START_TEST(parents)
@@ -698,6 +742,7 @@ static Suite *suite(void)
 	add_loop_test(s, bad_options, 0, N_METHODS);
 	add_loop_test(s, missing_programs, 0, 2);
 	add_loop_test(s, programs_of_the_path, 0, 2);
+	add_test(s, programs_that_start_themselves);
 	add_test(s, environments);
 	add_loop_test(s, parents, 0, N_METHODS);
 	add_loop_test(s, children_see_their_parent_die, 0, N_METHODS);

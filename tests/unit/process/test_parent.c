@@ -103,19 +103,19 @@ static const char *const damaged[] = {
 	"1",
 	"1,",
 	"x",
-	"2,%1$d,%2$s,0,-1,name", /* another version */
-	",%1$d,%2$s,0,-1,name",
-	"1,%1$d",
-	"1,%1$d,%2$s",
-	"1,%1$d,%2$s,0",
-	"1,%1$d,%2$s,0,",
-	"1,%1$d,%2$s,x,-1,name",
-	"1,%1$d,%2$s,0,x,name",
-	"1,0,0,0,-1,name", /* no process */
-	"1,-5,%2$s,0,-1,name",
-	"1,1,%2$s,0,-1,name", /* the word is another's */
-	"1,%1$d,0,0,-1,name",
-	"1,99999999999999999999,%2$s,0,-1,name",
+	"1,%1$d,%2$s,0,-1,1,0,0,name", /* another version */
+	",%1$d,%2$s,0,-1,1,0,0,name",
+	"2,%1$d",
+	"2,%1$d,%2$s",
+	"2,%1$d,%2$s,0",
+	"2,%1$d,%2$s,0,-1,1,0,",
+	"2,%1$d,%2$s,x,-1,1,0,0,name",
+	"2,%1$d,%2$s,0,x,1,0,0,name",
+	"2,0,0,0,-1,1,0,0,name", /* no process */
+	"2,-5,%2$s,0,-1,1,0,0,name",
+	"2,1,%2$s,0,-1,1,0,0,name", /* the word is another's */
+	"2,%1$d,0,0,-1,1,0,0,name",
+	"2,99999999999999999999,%2$s,0,-1,1,0,0,name",
 };
 
 START_TEST(a_damaged_one_is_refused)
@@ -140,15 +140,15 @@ START_TEST(a_name_that_is_none)
 	char entry[900], longer[IPK__NAME_MAX + 100];
 	int parent, daemon, pid;
 
-	snprintf(entry, sizeof entry, IPK__SPAWN_INFO_VARIABLE "=1,%d,%llu,0,-1,a/b", (int)getpid(),
-		 (unsigned long long)ipk__self_owner());
+	snprintf(entry, sizeof entry, IPK__SPAWN_INFO_VARIABLE "=2,%d,%llu,0,-1,1,0,0,a/b",
+		 (int)getpid(), (unsigned long long)ipk__self_owner());
 	ck_assert_int_eq(sscanf(said_with(entry), "%d %d ipk-%d taken", &parent, &daemon, &pid), 3);
 	ck_assert_int_eq(parent, getpid());
 	/* Longer than any may be: the value does not fit, so it is none of ours. */
 	memset(longer, 'n', sizeof longer);
 	longer[sizeof longer - 1] = 0;
-	snprintf(entry, sizeof entry, IPK__SPAWN_INFO_VARIABLE "=1,%d,%llu,0,-1,%s", (int)getpid(),
-		 (unsigned long long)ipk__self_owner(), longer);
+	snprintf(entry, sizeof entry, IPK__SPAWN_INFO_VARIABLE "=2,%d,%llu,0,-1,1,0,0,%s",
+		 (int)getpid(), (unsigned long long)ipk__self_owner(), longer);
 	ck_assert_ptr_null(strstr(said_with(entry), "nnn"));
 }
 END_TEST
@@ -157,7 +157,7 @@ END_TEST
 START_TEST(the_environment_of_a_child)
 {
 	char *env[] = {"FIRST=1",
-		       IPK__SPAWN_INFO_VARIABLE "=1,7,7,0,-1,stale",
+		       IPK__SPAWN_INFO_VARIABLE "=2,7,7,0,-1,1,0,0,stale",
 		       IPK__SPAWN_INFO_VARIABLE "S=mine",
 		       IPK__SPAWN_INFO_VARIABLE "=again",
 		       "LAST=2",
@@ -181,7 +181,7 @@ START_TEST(the_environment_of_a_child)
 	close(fds[0]);
 	ck_ok(ipk_process_join(p, ipk_in_ms(WAIT_MS), NULL));
 	ipk_process_close(p);
-	ck_assert_int_eq(strncmp(text, IPK__SPAWN_INFO_VARIABLE "=1,", 17), 0);
+	ck_assert_int_eq(strncmp(text, IPK__SPAWN_INFO_VARIABLE "=2,", 17), 0);
 	ck_assert_ptr_nonnull(strstr(text, ",child\nFIRST=1\n"));
 	ck_assert_str_eq(strstr(text, "\nFIRST=1\n"),
 			 "\nFIRST=1\n" IPK__SPAWN_INFO_VARIABLE "S=mine\nLAST=2\n");
