@@ -272,7 +272,8 @@ bool ipk__child_table_close(ipk_process *p)
 /* A zygote that is stopped, or a tracer, may hold back the status of one that has ended. */
 static bool runs(ipk_process *p)
 {
-	return ipk__child_table_reap(p) == -EAGAIN && ipk_process_is_alive(p);
+	return ipk__child_table_reap(p) == -EAGAIN &&
+	       ipk__os_poll1(p->fd, IPK__OS_IN, ipk_now(), NULL) != 0;
 }
 
 int ipk_active_children(ipk_process_info *ret_infos, size_t max, size_t *ret_n)

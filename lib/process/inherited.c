@@ -440,6 +440,18 @@ static const ipk_inherit *find(const char *noun, const char *name)
 	return NULL;
 }
 
+static atomic_bool has_looked;
+
+void ipk__self_looks(void)
+{
+	atomic_store_explicit(&has_looked, true, memory_order_relaxed);
+}
+
+bool ipk__self_has_looked(void)
+{
+	return atomic_load_explicit(&has_looked, memory_order_relaxed);
+}
+
 void *ipk_inherited_handle(const char *noun, const char *name)
 {
 	const ipk_inherit *e = find(noun, name);

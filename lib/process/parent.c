@@ -24,7 +24,6 @@ IPK__AT_FORK_DATA static struct ipk__child self = {
 	.parent_fd = -1, .inherit_fd = -1, .lifeline_fd = -1};
 static char own_name[IPK__NAME_MAX + 1]; /* of another program; and "ipk-PID" */
 static unsigned depth;                   /* programs above that are this one, and did not look */
-static atomic_bool has_looked;
 
 /* A fork has another pid, so the word tells whether it is still right. */
 uint64_t ipk__self_owner(void)
@@ -42,7 +41,7 @@ uint64_t ipk__self_owner(void)
 void ipk__spawn_info_format(const ipk_process_opts *opts, int inherit_fd,
 			    char buf[IPK__SPAWN_INFO_BYTES])
 {
-	unsigned next = atomic_load(&has_looked) ? 1 : depth + 1;
+	unsigned next = ipk__self_has_looked() ? 1 : depth + 1;
 	struct ipk__os_stat program;
 
 	ipk__os_program(&program);
@@ -86,14 +85,9 @@ IPK__AT_FORK_CODE void ipk__self_set(const struct ipk__child *child)
 	ipk__inherit_set(child->inherit, child->n_inherit, -1);
 }
 
-void ipk__self_looks(void)
-{
-	atomic_store_explicit(&has_looked, true, memory_order_relaxed);
-}
-
 int ipk__self_may_execute(void)
 {
-	if (depth < DEPTH_MAX || atomic_load_explicit(&has_looked, memory_order_relaxed))
+	if (depth < DEPTH_MAX || ipk__self_has_looked())
 		return 0;
 	return ipk__detail(-EDEADLK,
 			   "this program starts itself without end: main() has to look whether it "

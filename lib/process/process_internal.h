@@ -81,10 +81,8 @@ void ipk__self_set(const struct ipk__child *child);
 bool ipk__self_is_daemon(void);
 /*
  * A program that starts itself has to look in main() whether it is the child, or there is no end to
- * it: ipk__self_looks() notes that it does, in every call that tells. 0, or -EDEADLK where neither
- * it nor the two before it did.
+ * it. 0, or -EDEADLK where neither it nor the two before it did: see ipk__self_looks().
  */
-void ipk__self_looks(void);
 int ipk__self_may_execute(void);
 uint64_t ipk__self_owner(void);   /* shared/owner.h; computed once */
 const char *ipk__self_name(void); /* under ipk__child_table_lock() */
@@ -95,6 +93,9 @@ void ipk__spawn_info_format(const ipk_process_opts *opts, int inherit_fd,
 			    char buf[IPK__SPAWN_INFO_BYTES]);
 
 /* --- inherited.c ------------------------------------------------------------------------------ */
+
+void ipk__self_looks(void); /* in every call that tells it what it is */
+bool ipk__self_has_looked(void);
 
 int ipk__inherit_check(const ipk_inherit *inherit, size_t n);
 /*

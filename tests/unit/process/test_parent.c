@@ -162,7 +162,7 @@ START_TEST(the_environment_of_a_child)
 		       IPK__SPAWN_INFO_VARIABLE "=again",
 		       "LAST=2",
 		       NULL};
-	char *argv[] = {"sh", "-c", "tr '\\0' '\\n' </proc/$$/environ | cut -c 1-60", NULL};
+	char *argv[] = {"sh", "-c", "tr '\\0' '\\n' </proc/$$/environ | cut -c 1-150", NULL};
 	static char text[2048];
 	size_t n_bytes = 0;
 	ipk_process *p;
