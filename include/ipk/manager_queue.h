@@ -206,8 +206,9 @@ IPK_API IPK_MUST_CHECK int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk
  * Blocks:  until the server has replied.
  * Source:  lib/manager/managed_queue.c  Since: 0.3
  *
- * Return: 0; -EINVAL more than were taken; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE;
- * -EBADF; others see manager.h.
+ * Return: 0; -EOWNERDEAD they are back in the queue, since the connection (on Redis, the lease) over
+ * which they were received was lost; -EINVAL more than were taken; -ETIMEDOUT; -EINPROGRESS; -EPIPE;
+ * -EPROTOTYPE; -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n,
 						       ipk_deadline deadline);

@@ -210,11 +210,15 @@ IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_acquire(ipk_managed_semaphore *
  * @n:        how many; 1 or more
  * @deadline: when to stop waiting
  *
+ * Permits that this handle has acquired are given back first; more are added to those there are.
+ *
  * Blocks:  until the server has replied.
+ * Crash:   permits are lost with the connection (on Redis, the lease) over which they were acquired:
+ *          the server has them back already.
  * Source:  lib/manager/sync.c        Since: 0.3
  *
- * Return: 0; -EOVERFLOW a bounded one would exceed its limit; -ETIMEDOUT; -EINPROGRESS;
- * -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
+ * Return: 0; -EOWNERDEAD they were lost, nothing was released; -EOVERFLOW a bounded one would
+ * exceed its limit; -ETIMEDOUT; -EINPROGRESS; -EPIPE; -EPROTOTYPE; -EBADF; others see manager.h.
  */
 IPK_API IPK_MUST_CHECK int ipk_managed_semaphore_release(ipk_managed_semaphore *s, uint32_t n,
 							 ipk_deadline deadline);

@@ -51,6 +51,7 @@ int64_t ipk__timeout_ms(ipk_deadline deadline);
 /* One whole RESP value. Short ones, nearly all, need no allocation. */
 struct ipk__response {
 	struct ipk__slice whole; /* empty: none yet */
+	uint32_t epoch;          /* the connection over which it came; 0: unknown */
 	char *room;              /* NULL: it is in small */
 	char small[112];
 };
@@ -58,6 +59,7 @@ struct ipk__response {
 static inline void ipk__response_init(struct ipk__response *r)
 {
 	r->whole = IPK__SLICE(NULL, 0);
+	r->epoch = 0;
 	r->room = NULL;
 }
 
@@ -98,6 +100,11 @@ struct ipk__call {
 	size_t argc;
 	unsigned flags; /* IPK__CALL_* */
 	enum ipk__late late;
+	/*
+	 * Not 0: it makes sense only over this connection, and is -EOWNERDEAD over another one,
+	 * without being sent.
+	 */
+	uint32_t epoch;
 	struct ipk__response *reply; /* made by ipk__response_init() */
 };
 
@@ -121,7 +128,7 @@ struct ipk__backend_ops {
 	/*
 	 * Optimistic transactions; the caller admits one thread at a time, from watch_keys() to
 	 * exec() or unwatch(). exec(): all of @calls or none; -ECANCELED a watched key changed, or
-	 * the connection was lost meanwhile. n_keys may be 0.
+	 * the connection that watched it was lost since. n_keys may be 0.
 	 */
 	int (*watch_keys)(struct ipk__backend *b, const struct ipk__slice *keys, size_t n_keys,
 			  ipk_deadline deadline);
@@ -129,7 +136,7 @@ struct ipk__backend_ops {
 		    ipk_deadline deadline);
 	void (*unwatch)(struct ipk__backend *b);
 	/* The connection's number: what an earlier one held (locks) is lost. Never 0. */
-	uint64_t (*epoch)(struct ipk__backend *b);
+	uint32_t (*epoch)(struct ipk__backend *b);
 	/*
 	 * The store for reading in place, valid until the backend is closed; NULL when there is
 	 * none. May itself be NULL.

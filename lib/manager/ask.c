@@ -24,16 +24,26 @@ int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline dea
 	return ipk__response_refusal(call->reply);
 }
 
-int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc, ipk_deadline deadline)
+int ipk__ask_bound(ipk_manager *m, uint32_t epoch, const struct ipk__slice *argv, size_t argc,
+		   ipk_deadline deadline)
 {
 	struct ipk__response reply;
+	struct ipk__call call = {.argv = argv,
+				 .argc = argc,
+				 .flags = epoch ? IPK__CALL_NEEDS : 0,
+				 .epoch = epoch,
+				 .reply = &reply};
 	int r;
 
 	ipk__response_init(&reply);
-	r = ipk__ask_call(m, &(struct ipk__call){.argv = argv, .argc = argc, .reply = &reply},
-			  deadline);
+	r = ipk__ask_call(m, &call, deadline);
 	ipk__response_fini(&reply);
 	return r;
+}
+
+int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc, ipk_deadline deadline)
+{
+	return ipk__ask_bound(m, 0, argv, argc, deadline);
 }
 
 int ipk__ask_number(ipk_manager *m, unsigned flags, const struct ipk__slice *argv, size_t argc,

@@ -405,15 +405,17 @@ int ipk_dict_get_list(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, ipk_l
 enum { UNDECIDED = 0, LOCAL, ASKED };
 
 /*
- * A cursor is valid only for its issuer. A scan that began in place and cannot continue there (the
- * server was restarted) starts over with the server: some fields come twice.
+ * A cursor is valid only for its issuer: this view of the store, or this connection. Over another
+ * one (the server may have been restarted) the scan starts over, and some fields come twice.
  */
 struct ipk_dict_iter {
 	ipk_dict *d;
 	int way;
 	bool is_last; /* no batch after this one */
 	uint64_t cursor;
-	char *room; /* LOCAL: pairs as ipk__view_dict_scan() gives them */
+	const struct ipk__view *view; /* LOCAL: which the cursor is of */
+	uint32_t epoch;               /* ASKED: the same; 0: none yet */
+	char *room;                   /* LOCAL: pairs as ipk__view_dict_scan() gives them */
 	size_t room_bytes, n_bytes, at;
 	struct ipk__response reply; /* ASKED: the answer, read up to at */
 	char token[32];
@@ -460,7 +462,7 @@ static int scan_local(ipk_dict_iter *it)
 {
 	struct ipk__view *view;
 	struct ipk__spot spot;
-	uint64_t cursor = it->cursor;
+	uint64_t cursor = 0;
 	size_t n = SCAN_BYTES;
 	int r = -EMSGSIZE;
 
@@ -468,28 +470,51 @@ static int scan_local(ipk_dict_iter *it)
 		if (n > it->room_bytes)
 			IPK_TRY(make_room(it, n));
 		IPK_TRY(ipk__handle_view(&it->d->h, IPK__TYPE_HASH, &view, &spot));
+		cursor = view == it->view ? it->cursor : 0;
 		r = ipk__view_dict_scan(view, &spot, &cursor, it->room, it->room_bytes, &n);
 	}
 	if (r < 0)
 		return r;
 	it->cursor = cursor;
+	it->view = view;
 	it->is_last = cursor == 0;
 	it->n_bytes = n;
 	it->at = 0;
 	return 0;
 }
 
+static int ask_to_scan(ipk_dict_iter *it, ipk_deadline deadline)
+{
+	struct ipk__slice argv[] = {IPK__ARG("HSCAN"), NAME(it->d), ipk__slice_of_string(it->token),
+				    IPK__ARG("COUNT"), IPK__ARG(SCAN_COUNT)};
+
+	return ipk__ask_call(it->d->h.m,
+			     &(struct ipk__call){
+				     .argv = argv,
+				     .argc = IPK__N_OF(argv),
+				     .flags = IPK__CALL_READ | (it->epoch ? IPK__CALL_NEEDS : 0),
+				     .epoch = it->epoch,
+				     .reply = &it->reply,
+			     },
+			     deadline);
+}
+
 /* The answer: an array of the next cursor and an array of fields and values. */
 static int scan_asked(ipk_dict_iter *it, ipk_deadline deadline)
 {
 	struct ipk__resp_value head, cursor, pairs;
+	int r;
 
 	if (it->token[0] == '\0')
 		strcpy(it->token, "0");
-	IPK_TRY(ipk__ask(it->d->h.m, IPK__CALL_READ, &it->reply, deadline, IPK__ARG("HSCAN"),
-			 NAME(it->d), ipk__slice_of_string(it->token), IPK__ARG("COUNT"),
-			 IPK__ARG(SCAN_COUNT)));
+	while ((r = ask_to_scan(it, deadline)) == -EOWNERDEAD && it->epoch != 0) {
+		it->epoch = 0;
+		strcpy(it->token, "0");
+	}
+	if (r < 0)
+		return r;
 	it->at = 0;
+	it->epoch = it->reply.epoch;
 	if (ipk__resp_next(it->reply.whole, &it->at, &head) < 0 || head.n != 2 ||
 	    ipk__resp_next(it->reply.whole, &it->at, &cursor) < 0 ||
 	    ipk__resp_next(it->reply.whole, &it->at, &pairs) < 0 ||

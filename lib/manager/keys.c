@@ -1,6 +1,7 @@
 /*
  * keys.c - iterates over the names of all objects, with SCAN: a name that exists from beginning to
- * end is returned at least once.
+ * end is returned at least once. A cursor means nothing to a server that was started again, so over
+ * another connection the iteration begins anew.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@ struct ipk_keys {
 	struct ipk__response reply;
 	size_t at;
 	bool is_last;
+	uint32_t epoch; /* of the connection that the cursor came over; 0: it is the first */
 	char cursor[32];
 };
 
@@ -47,24 +49,39 @@ ipk_keys *ipk_keys_close(ipk_keys *keys)
 	return NULL;
 }
 
-static int more(ipk_keys *keys, ipk_deadline deadline)
+static int ask(ipk_keys *keys, ipk_deadline deadline)
 {
-	struct ipk__resp_value head, cursor, names;
 	struct ipk__slice argv[] = {
 		IPK__ARG("SCAN"),  ipk__slice_of_string(keys->cursor),
 		IPK__ARG("COUNT"), IPK__ARG("100"),
 		IPK__ARG("MATCH"), keys->pattern,
 	};
 
-	IPK_TRY(ipk__ask_call(keys->m,
-			      &(struct ipk__call){
-				      .argv = argv,
-				      .argc = keys->pattern.bytes ? 6 : 4,
-				      .flags = IPK__CALL_READ,
-				      .reply = &keys->reply,
-			      },
-			      deadline));
+	return ipk__ask_call(keys->m,
+			     &(struct ipk__call){
+				     .argv = argv,
+				     .argc = keys->pattern.bytes ? 6 : 4,
+				     .flags = IPK__CALL_READ | (keys->epoch ? IPK__CALL_NEEDS : 0),
+				     .epoch = keys->epoch,
+				     .reply = &keys->reply,
+			     },
+			     deadline);
+}
+
+static int more(ipk_keys *keys, ipk_deadline deadline)
+{
+	struct ipk__resp_value head, cursor, names;
+	int r = ask(keys, deadline);
+
+	while (r == -EOWNERDEAD && keys->epoch != 0) {
+		keys->epoch = 0;
+		strcpy(keys->cursor, "0");
+		r = ask(keys, deadline);
+	}
+	if (r < 0)
+		return r;
 	keys->at = 0;
+	keys->epoch = keys->reply.epoch;
 	if (ipk__resp_next(keys->reply.whole, &keys->at, &head) < 0 || head.n != 2 ||
 	    ipk__resp_next(keys->reply.whole, &keys->at, &cursor) < 0 ||
 	    ipk__resp_next(keys->reply.whole, &keys->at, &names) < 0 ||

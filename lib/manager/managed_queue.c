@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "manager/held.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 #include "wire/typed.h"
 
 struct ipk_managed_queue {
 	struct ipk__handle h;
+	struct ipk__held to_do; /* items got, of a queue that counts them */
 };
 
 #define NAME(q) ((q)->h.name)
@@ -162,6 +164,8 @@ int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline, voi
 		r = -ETIMEDOUT; /* null; a queue that is not there is a refusal */
 	if (r == 0)
 		r = ipk__copy_alloc(text, ret_data, ret_len_bytes);
+	if (r == 0)
+		ipk__held_add(&q->to_do, reply.epoch, 1);
 	ipk__response_fini(&reply);
 	return r;
 }
@@ -240,12 +244,20 @@ int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk_deadline deadline,
 int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n, ipk_deadline deadline)
 {
 	struct ipk__number room;
+	struct ipk__slice argv[] = {IPK__ARG("IPK.QDONE"), {0}, {0}};
+	uint32_t epoch;
+	int r;
 
 	if (!q)
 		return -EBADF;
 	IPK__REQUIRE(n > 0 && n <= INT64_MAX, "n: 1 to INT64_MAX");
-	return ipk__tell(q->h.m, deadline, IPK__ARG("IPK.QDONE"), NAME(q),
-			 ipk__number_arg(&room, (int64_t)n));
+	argv[1] = NAME(q);
+	argv[2] = ipk__number_arg(&room, (int64_t)n);
+	IPK_TRY(ipk__held_take(&q->to_do, n, &epoch));
+	r = ipk__ask_bound(q->h.m, epoch, argv, IPK__N_OF(argv), deadline);
+	if (r < 0 && r != -EOWNERDEAD)
+		ipk__held_add(&q->to_do, epoch, n);
+	return r;
 }
 
 int ipk_managed_queue_join(ipk_managed_queue *q, ipk_deadline deadline)

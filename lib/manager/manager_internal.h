@@ -60,6 +60,9 @@ int ipk__ask_call(ipk_manager *m, const struct ipk__call *call, ipk_deadline dea
 /* For replies that only confirm. */
 int ipk__ask_done(ipk_manager *m, const struct ipk__slice *argv, size_t argc,
 		  ipk_deadline deadline);
+/* The same of what makes sense only over connection @epoch; 0: over any. -EOWNERDEAD */
+int ipk__ask_bound(ipk_manager *m, uint32_t epoch, const struct ipk__slice *argv, size_t argc,
+		   ipk_deadline deadline);
 #define ipk__tell(m, deadline, ...)                                      \
 	ipk__ask_done((m), (const struct ipk__slice[]){__VA_ARGS__},     \
 		      sizeof((const struct ipk__slice[]){__VA_ARGS__}) / \

@@ -2,14 +2,15 @@
  * sync.c - locks and the other objects that one can wait for on the server.
  *
  * The server identifies a holder by its connection and by a name within it: here the thread's id.
- * Invariant: a handle remembers over which connection its thread got the lock, so a lock lost with
- * a broken connection is distinguished from one never held.
+ * Invariant: a handle remembers over which connection its thread got the lock or permit, so one lost
+ * with a broken connection is distinguished from one never held.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/base_internal.h"
+#include "manager/held.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
@@ -20,7 +21,7 @@ static struct ipk__slice owner_word(struct ipk__number *room)
 	return ipk__number_arg(room, ipk__os_tid());
 }
 
-static uint64_t epoch_of(ipk_manager *m)
+static uint32_t epoch_of(ipk_manager *m)
 {
 	return m->backend->ops->epoch(m->backend);
 }
@@ -101,21 +102,25 @@ static int open_object(ipk_manager *m, const char *name, size_t n_bytes, struct 
 	return 0;
 }
 
-/* A request that blocks and replies 1 or 0. */
-static int wait_for(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline)
+/* A request that blocks and replies 1 or 0. *ret_epoch: over which connection; NULL: not wanted. */
+static int wait_for(ipk_manager *m, const struct ipk__call *call, ipk_deadline deadline,
+		    uint32_t *ret_epoch)
 {
 	int64_t n = 0;
 	int r = ipk__ask_call(m, call, deadline);
 
 	if (r == 0)
 		r = ipk__response_int(call->reply, &n);
+	if (ret_epoch)
+		*ret_epoch = call->reply->epoch;
 	ipk__response_fini(call->reply);
 	if (r < 0)
 		return r;
 	return n != 0 ? 0 : -ETIMEDOUT;
 }
 
-static int acquire(ipk_manager *m, struct ipk__slice name, ipk_deadline deadline)
+static int acquire(ipk_manager *m, struct ipk__slice name, ipk_deadline deadline,
+		   uint32_t *ret_epoch)
 {
 	struct ipk__number rooms[2];
 	struct ipk__slice argv[] = {
@@ -134,7 +139,7 @@ static int acquire(ipk_manager *m, struct ipk__slice name, ipk_deadline deadline
 	};
 
 	ipk__response_init(&reply);
-	return wait_for(m, &call, deadline);
+	return wait_for(m, &call, deadline, ret_epoch);
 }
 
 /* --- locks ------------------------------------------------------------------------------------ */
@@ -142,7 +147,7 @@ static int acquire(ipk_manager *m, struct ipk__slice name, ipk_deadline deadline
 struct ipk_managed_lock {
 	struct ipk__handle h;
 	bool is_recursive;
-	_Atomic uint64_t held_epoch; /* the connection over which a thread here got it last */
+	_Atomic uint32_t held_epoch; /* the connection over which a thread here got it last */
 	_Atomic pid_t held_tid;      /* which thread; 0 none */
 };
 
@@ -169,13 +174,15 @@ ipk_managed_lock *ipk_managed_lock_close(ipk_managed_lock *handle)
 
 int ipk_managed_lock_lock(ipk_managed_lock *lock, ipk_deadline deadline)
 {
+	uint32_t epoch;
+
 	if (!lock)
 		return -EBADF;
 	if (!lock->is_recursive && lock->held_tid == ipk__os_tid() &&
 	    lock->held_epoch == epoch_of(lock->h.m))
 		return -EDEADLK;
-	IPK_TRY(acquire(lock->h.m, NAME(lock), deadline));
-	lock->held_epoch = epoch_of(lock->h.m);
+	IPK_TRY(acquire(lock->h.m, NAME(lock), deadline, &epoch));
+	lock->held_epoch = epoch;
 	lock->held_tid = ipk__os_tid();
 	return 0;
 }
@@ -185,7 +192,8 @@ static int told_by_epoch(ipk_managed_lock *lock, int r)
 {
 	if (r != -EPERM && r != -EOWNERDEAD)
 		return r;
-	if (lock->held_tid != ipk__os_tid() || lock->held_epoch == epoch_of(lock->h.m))
+	if (lock->held_tid != ipk__os_tid() ||
+	    (r == -EPERM && lock->held_epoch == epoch_of(lock->h.m)))
 		return -EPERM;
 	lock->held_tid = 0;
 	return -EOWNERDEAD;
@@ -281,6 +289,7 @@ int ipk_managed_lock_owner(ipk_managed_lock *lock, ipk_deadline deadline,
 
 struct ipk_managed_semaphore {
 	struct ipk__handle h;
+	struct ipk__held permits;
 };
 
 int ipk_managed_semaphore_open(ipk_manager *m, const char *name,
@@ -310,19 +319,32 @@ ipk_managed_semaphore *ipk_managed_semaphore_close(ipk_managed_semaphore *handle
 
 int ipk_managed_semaphore_acquire(ipk_managed_semaphore *s, ipk_deadline deadline)
 {
-	return s ? acquire(s->h.m, NAME(s), deadline) : -EBADF;
+	uint32_t epoch;
+
+	if (!s)
+		return -EBADF;
+	IPK_TRY(acquire(s->h.m, NAME(s), deadline, &epoch));
+	ipk__held_add(&s->permits, epoch, 1);
+	return 0;
 }
 
 int ipk_managed_semaphore_release(ipk_managed_semaphore *s, uint32_t n, ipk_deadline deadline)
 {
 	struct ipk__number rooms[2];
+	struct ipk__slice argv[] = {IPK__ARG("IPK.RELEASE"), {0}, {0}, {0}};
+	uint32_t epoch;
 	int r;
 
 	if (!s)
 		return -EBADF;
 	IPK__REQUIRE(n > 0, "n: 1 or more");
-	r = ipk__tell(s->h.m, deadline, IPK__ARG("IPK.RELEASE"), NAME(s), owner_word(&rooms[0]),
-		      ipk__number_arg(&rooms[1], n));
+	argv[1] = NAME(s);
+	argv[2] = owner_word(&rooms[0]);
+	argv[3] = ipk__number_arg(&rooms[1], n);
+	IPK_TRY(ipk__held_take(&s->permits, n, &epoch));
+	r = ipk__ask_bound(s->h.m, epoch, argv, IPK__N_OF(argv), deadline);
+	if (r < 0 && r != -EOWNERDEAD)
+		ipk__held_add(&s->permits, epoch, n);
 	return r == -EINVAL ? -EOVERFLOW : r;
 }
 
@@ -376,7 +398,7 @@ int ipk_managed_cond_wait(ipk_managed_cond *cond, ipk_deadline deadline)
 		.reply = &reply,
 	};
 	ipk__response_init(&reply);
-	return wait_for(cond->h.m, &call, ipk_forever());
+	return wait_for(cond->h.m, &call, ipk_forever(), NULL);
 }
 
 int ipk_managed_cond_notify(ipk_managed_cond *cond, uint32_t n, ipk_deadline deadline)
@@ -457,7 +479,7 @@ int ipk_managed_event_wait(ipk_managed_event *event, ipk_deadline deadline)
 		.reply = &reply,
 	};
 	ipk__response_init(&reply);
-	return wait_for(event->h.m, &call, deadline);
+	return wait_for(event->h.m, &call, deadline, NULL);
 }
 
 /* --- barriers --------------------------------------------------------------------------------- */

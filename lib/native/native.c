@@ -270,7 +270,20 @@ static void unlist(struct ipk__native *n, uint64_t from, struct ipk__pending *p,
 	n->next_number = from;
 }
 
-/* Under send_lock; lock is held afterwards. 0: in line, and sent or to be sent again. */
+/* Under send_lock, so the connection stays the one that it is. */
+static bool are_of_another(const struct ipk__native *n, const struct ipk__pending *p, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (p[i].call->epoch != 0 && p[i].call->epoch != atomic_load(&n->epoch))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Under send_lock; lock is held afterwards. 0: in line, and sent or to be sent again. -EOWNERDEAD:
+ * they were for another connection.
+ */
 static int line_up(struct ipk__native *n, struct ipk__pendings *early, struct ipk__pending *p,
 		   size_t count, ipk_deadline deadline)
 {
@@ -278,6 +291,10 @@ static int line_up(struct ipk__native *n, struct ipk__pendings *early, struct ip
 	int r;
 
 	pthread_mutex_lock(&n->lock);
+	if (are_of_another(n, p, count)) {
+		put_back_to_send(n, early);
+		return -EOWNERDEAD;
+	}
 	from = n->next_number;
 	if (!enlist(n, early, p, count))
 		return 0;
@@ -311,7 +328,7 @@ static int encode(struct ipk__native *n, struct ipk__pending *p, size_t count,
 	return -ENOMEM;
 }
 
-/* 0: they are in line, and *ret_reads: this thread is to read. -ETIMEDOUT: they are not. */
+/* 0: they are in line, and *ret_reads: this thread is to read. Otherwise they are not. */
 static int submit(struct ipk__native *n, struct ipk__pending *p, size_t count,
 		  ipk_deadline deadline, bool *ret_reads)
 {
@@ -552,6 +569,7 @@ static bool take_kept(struct ipk__native *n, const struct ipk__call *call, int *
 		if (ipk__slice_equal((*at)->key, call->argv[1])) {
 			k = *at;
 			*ret_r = ipk__response_put(call->reply, k->whole);
+			call->reply->epoch = k->epoch;
 			if (*ret_r == 0) {
 				*at = k->next;
 				n->n_kept--;
@@ -605,6 +623,7 @@ static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *ke
 	struct ipk__response reply;
 	int r;
 
+	native_of(b)->watch_epoch = 0;
 	if (n_keys == 0)
 		return 0;
 	argv = ipk__os_calloc(n_keys + 1, sizeof *argv);
@@ -623,6 +642,8 @@ static int native_watch_keys(struct ipk__backend *b, const struct ipk__slice *ke
 			deadline);
 	if (r == 0)
 		r = ipk__response_refusal(&reply);
+	if (r == 0)
+		native_of(b)->watch_epoch = reply.epoch;
 	ipk__response_fini(&reply);
 	free(argv);
 	return r == -EOWNERDEAD ? -ECANCELED : r;
@@ -688,12 +709,15 @@ static int exec_with(struct ipk__native *n, const struct ipk__call *calls, size_
 					    : calls[i - 1].argv,
 			.argc = i == 0 || i == last ? 1 : calls[i - 1].argc,
 			.flags = i == last ? 0 : IPK__CALL_READ | IPK__CALL_NEEDS,
+			.epoch = n->watch_epoch,
 			.reply = &replies[i],
 		};
 		p[i].call = &own[i];
 	}
 	r = run(n, p, last + 1, with_grace(deadline, false));
-	if (r == -EOWNERDEAD && is_done(&p[last]))
+	if (r == -EOWNERDEAD && p[last].number == 0)
+		r = -ECANCELED; /* what the keys were watched over is gone; nothing was sent */
+	else if (r == -EOWNERDEAD && is_done(&p[last]))
 		r = p[last].result;
 	if (r == 0)
 		r = deal(&replies[last], calls, n_calls);
@@ -732,7 +756,7 @@ static struct ipk__view *native_view(struct ipk__backend *b, uint64_t *ret_gener
 	return view;
 }
 
-static uint64_t native_epoch(struct ipk__backend *b)
+static uint32_t native_epoch(struct ipk__backend *b)
 {
 	return atomic_load(&native_of(b)->epoch);
 }

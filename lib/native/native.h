@@ -94,6 +94,7 @@ struct ipk__pendings {
 struct ipk__kept {
 	struct ipk__kept *next;
 	struct ipk__slice key, whole; /* in memory after this */
+	uint32_t epoch;
 };
 
 enum { IPK__SESSION_ID_BYTES = 32 };
@@ -120,7 +121,8 @@ struct ipk__native {
 	int64_t broken_ns;
 	char session[IPK__SESSION_ID_BYTES];
 	uint64_t next_number;
-	_Atomic uint64_t epoch;
+	_Atomic uint32_t epoch; /* changes under lock and send_lock */
+	uint32_t watch_epoch;   /* of the keys that a transaction watches; 0: none */
 
 	struct ipk__wire wire;
 	struct ipk__wire fresh; /* while connecting */

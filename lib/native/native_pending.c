@@ -66,6 +66,7 @@ static void keep_item(struct ipk__native *n, struct ipk__slice key, struct ipk__
 	memcpy(room + key.n_bytes, whole.bytes, whole.n_bytes);
 	k->key = IPK__SLICE(room, key.n_bytes);
 	k->whole = IPK__SLICE(room + key.n_bytes, whole.n_bytes);
+	k->epoch = atomic_load(&n->epoch);
 	k->next = NULL;
 	while (*at)
 		at = &(*at)->next;
@@ -111,6 +112,7 @@ void ipk__pending_done(struct ipk__native *n, struct ipk__pending *p, struct ipk
 		return;
 	}
 	p->result = err < 0 ? err : ipk__response_put(p->call->reply, whole);
+	p->call->reply->epoch = atomic_load(&n->epoch);
 	/* From this store on its caller may return, and its stack be reused. */
 	if (atomic_exchange_explicit(&p->state, IPK__PENDING_DONE, memory_order_acq_rel) !=
 	    IPK__PENDING_SENT)

@@ -368,7 +368,7 @@ struct ipk_pool {
 	struct ipk__quarantine *quarantine;
 
 	pthread_t supervisor;
-	bool has_supervisor;
+	_Atomic bool has_supervisor; /* asked by threads that still wait while it is closed */
 	_Atomic bool supervisor_stops;
 	int epoll_fd;
 	int call_fd;                      /* a doorbell: ipk__supervisor_call(); -1: fds are lost */

@@ -94,9 +94,16 @@ int ipk__redis_here(struct ipk__redis *r)
 
 static int backend_call(struct ipk__backend *b, const struct ipk__call *call, ipk_deadline deadline)
 {
-	int e = ipk__redis_here(redis_of(b));
+	struct ipk__redis *r = redis_of(b);
+	int e = ipk__redis_here(r);
 
-	return e < 0 ? e : ipk__redis_call(redis_of(b), call, deadline);
+	if (e < 0)
+		return e;
+	if (call->epoch != 0 && call->epoch != atomic_load(&r->epoch))
+		return -EOWNERDEAD;
+	e = ipk__redis_call(r, call, deadline);
+	call->reply->epoch = atomic_load(&r->epoch);
+	return e;
 }
 
 static int backend_call_many(struct ipk__backend *b, const struct ipk__call *calls, size_t n,
@@ -108,7 +115,7 @@ static int backend_call_many(struct ipk__backend *b, const struct ipk__call *cal
 }
 
 /* Leases outlive connections, so only a fork changes it. */
-static uint64_t backend_epoch(struct ipk__backend *b)
+static uint32_t backend_epoch(struct ipk__backend *b)
 {
 	ipk__redis_here(redis_of(b));
 	return atomic_load(&redis_of(b)->epoch);

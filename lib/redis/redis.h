@@ -101,7 +101,7 @@ struct ipk__redis {
 	char me[48]; /* the session that owns leases: random, and "-pid" */
 	uint64_t next_id;
 	int64_t retry_ms; /* limit of retrying while no node accepts a connection */
-	_Atomic uint64_t epoch;
+	_Atomic uint32_t epoch;
 	char hashes[IPK__REDIS_SCRIPTS_MAX][41];
 	struct ipk__redis_hold *held;
 	struct ipk__redis_late *late;

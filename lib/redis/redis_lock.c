@@ -499,26 +499,35 @@ static int give_up(struct ipk__redis *r, const char *script, const struct ipk__c
 	return e;
 }
 
+/* "1": the caller knows that it had what it gives back, so if it is not there, its lease ended. */
+static struct ipk__slice is_ours(const struct ipk__call *c)
+{
+	return c->epoch != 0 ? IPK__SLICE_OF("1") : IPK__SLICE_OF("0");
+}
+
 static int do_release(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__slice args[2];
+	struct ipk__slice args[3];
 	int64_t n;
 
 	if (c->argc < 3 || (c->argc > 3 && !number_at(c, 3, &n)))
 		return bad_words(c);
 	args[0] = c->argv[2];
 	args[1] = c->argc > 3 ? c->argv[3] : IPK__SLICE_OF("1");
-	return give_up(r, "IPK.RELEASE", c, args, 2, deadline);
+	args[2] = is_ours(c);
+	return give_up(r, "IPK.RELEASE", c, args, 3, deadline);
 }
 
 static int do_done(struct ipk__redis *r, const struct ipk__call *c, ipk_deadline deadline)
 {
-	struct ipk__slice one = IPK__SLICE_OF("1");
+	struct ipk__slice args[2];
 	int64_t n;
 
 	if (c->argc > 2 && (!number_at(c, 2, &n) || n < 1))
 		return bad_words(c);
-	return give_up(r, "IPK.QDONE", c, c->argc > 2 ? &c->argv[2] : &one, 1, deadline);
+	args[0] = c->argc > 2 ? c->argv[2] : IPK__SLICE_OF("1");
+	args[1] = is_ours(c);
+	return give_up(r, "IPK.QDONE", c, args, 2, deadline);
 }
 
 /* Events and joining: an id, how long. */

@@ -254,7 +254,8 @@ static int was_done(struct transaction *t, ipk_deadline deadline)
 	struct ipk__slice words[3] = {IPK__SLICE_OF("HGET"), t->mark,
 				      ipk__slice_of_string(t->sequence->name)};
 	struct ipk__response reply;
-	struct ipk__call call = {words, 3, IPK__CALL_READ, IPK__LATE_DROP, &reply};
+	struct ipk__call call = {
+		.argv = words, .argc = 3, .flags = IPK__CALL_READ, .reply = &reply};
 	int e;
 
 	ipk__response_init(&reply);
@@ -387,7 +388,8 @@ static int subscribe(struct watch *w, ipk_deadline deadline)
 static int poll_value(struct watch *w, ipk_deadline deadline, struct ipk__response *ret_value)
 {
 	struct ipk__slice words[3] = {IPK__SLICE_OF("HGET"), w->key, w->field};
-	struct ipk__call call = {words, 3, IPK__CALL_READ, IPK__LATE_DROP, ret_value};
+	struct ipk__call call = {
+		.argv = words, .argc = 3, .flags = IPK__CALL_READ, .reply = ret_value};
 
 	return ipk__redis_call(w->r, &call, deadline);
 }

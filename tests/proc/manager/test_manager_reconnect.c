@@ -492,6 +492,212 @@ START_TEST(a_lock_is_lost_with_its_connection)
 }
 END_TEST
 
+/* --- what belongs to a connection ------------------------------------------------------------- */
+
+/* All connections but one of its own end; and @m has another one before it returns. */
+static void lose_connection(const struct place *p, ipk_manager *m)
+{
+	const ipk_bytes kill_others[] = {ipk_text("CLIENT"), ipk_text("KILL"), ipk_text("SKIPME"),
+					 ipk_text("yes")};
+	IPK_AUTO(manager, other);
+	IPK_AUTO(reply, reply);
+
+	ck_ok(ipk_manager_connect(p->address, NULL, SOON, &other));
+	ck_ok(ipk_manager_command(other, kill_others, 4, SOON, &reply));
+	ck_ok(ipk_manager_ping(m, SOON));
+}
+
+struct disturbed {
+	struct place *place;
+	ipk_manager *m;
+	ipk_managed_value *v;
+	int n_calls;
+};
+
+/* One more; in its first attempt the connection is lost and another client adds 100. */
+static int add_one_disturbed(ipk_batch *batch, void *arg)
+{
+	struct disturbed *d = arg;
+	ipk_bytes words[] = {ipk_text("SET"), ipk_text("k"), {0}};
+	char text[24];
+	int64_t n;
+
+	IPK_TRY(ipk_managed_value_load(d->v, SOON, &n));
+	if (d->n_calls++ == 0) {
+		const ipk_bytes add[] = {ipk_text("INCRBY"), ipk_text("k"), ipk_text("100")};
+		IPK_AUTO(manager, other);
+		IPK_AUTO(reply, reply);
+
+		lose_connection(d->place, d->m);
+		ck_ok(ipk_manager_connect(d->place->address, NULL, SOON, &other));
+		ck_ok(ipk_manager_command(other, add, 3, SOON, &reply));
+	}
+	snprintf(text, sizeof text, "%lld", (long long)n + 1);
+	words[2] = ipk_text(text);
+	return ipk_batch_command(batch, words, 3);
+}
+
+START_TEST(a_transaction_begins_again_over_another_connection)
+{
+	static const char *const names[] = {"k"};
+	struct place p;
+	struct disturbed d = {.place = &p};
+	int64_t n = 0;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &d.m));
+	ck_ok(ipk_managed_value_open(d.m, "k", &d.v));
+	ck_ok(ipk_managed_value_store(d.v, 1, SOON));
+	ck_ok(ipk_manager_transact(d.m, names, 1, add_one_disturbed, &d, SOON));
+	ck_assert_int_eq(d.n_calls, 2);
+	ck_ok(ipk_managed_value_load(d.v, SOON, &n));
+	ck_assert_int_eq(n, 102);
+	ipk_managed_value_close(d.v);
+	ipk_manager_close(d.m);
+	place_fini(&p);
+}
+END_TEST
+
+START_TEST(a_permit_is_lost_with_its_connection)
+{
+	struct place p;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_semaphore, s);
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_managed_semaphore_open(m, "s", IPK_MANAGED_SEMAPHORE(.value = 2), SOON, &s));
+	ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	lose_connection(&p, m);
+	ck_err(ipk_managed_semaphore_release(s, 1, SOON), -EOWNERDEAD);
+	/* One is left to give back from before, and one that is held now. */
+	ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	ck_ok(ipk_managed_semaphore_release(s, 1, SOON));
+	ck_err(ipk_managed_semaphore_release(s, 1, SOON), -EOWNERDEAD);
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	ck_err(ipk_managed_semaphore_acquire(s, ipk_now()), -ETIMEDOUT);
+	/* What was not acquired here is a signal, over any connection. */
+	for (int i = 0; i < 2; i++)
+		ck_ok(ipk_managed_semaphore_release(s, 1, SOON));
+	lose_connection(&p, m);
+	ck_ok(ipk_managed_semaphore_release(s, 1, SOON));
+	for (int i = 0; i < 3; i++)
+		ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	ck_err(ipk_managed_semaphore_acquire(s, ipk_now()), -ETIMEDOUT);
+	m = (s = ipk_managed_semaphore_close(s), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+START_TEST(an_item_to_be_done_is_lost_with_its_connection)
+{
+	struct place p;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(managed_queue, q);
+	void *data;
+	size_t n;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_managed_queue_open(m, "q", IPK_MANAGED_QUEUE(.is_joinable = true), SOON, &q));
+	ck_ok(ipk_managed_queue_put(q, "x", 1, SOON));
+	ck_ok(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
+	free(data);
+	lose_connection(&p, m);
+	ck_err(ipk_managed_queue_task_done(q, 1, SOON), -EOWNERDEAD);
+	ck_err(ipk_managed_queue_join(q, ipk_now()), -ETIMEDOUT);
+	ck_ok(ipk_managed_queue_get_alloc(q, SOON, &data, &n));
+	ck_assert_uint_eq(n, 1);
+	free(data);
+	ck_ok(ipk_managed_queue_task_done(q, 1, SOON));
+	ck_ok(ipk_managed_queue_join(q, SOON));
+	m = (q = ipk_managed_queue_close(q), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
+enum { N_SCANNED = 3000 };
+
+static void mark(bool *seen, const void *name, size_t n_bytes)
+{
+	char text[16] = "";
+
+	ck_assert_uint_lt(n_bytes, sizeof text);
+	memcpy(text, name, n_bytes);
+	ck_assert_int_lt(atoi(text), N_SCANNED);
+	seen[atoi(text)] = true;
+}
+
+static void ck_all_seen(const bool *seen)
+{
+	for (int i = 0; i < N_SCANNED; i++)
+		ck_assert_msg(seen[i], "%d never came", i);
+}
+
+/* After it the same bytes are elsewhere in the table, and cursors mean something else. */
+static void restart(struct place *p, int i)
+{
+	if (i != N_SCANNED / 2)
+		return;
+	place_kill(p);
+	place_start(p);
+}
+
+START_TEST(iterations_begin_anew_over_a_restart)
+{
+	static bool seen[N_SCANNED];
+	struct place p;
+	IPK_AUTO(manager, m);
+	IPK_AUTO(dict, d);
+	ipk_dict_iter *fields;
+	ipk_keys *keys;
+	ipk_bytes field;
+	const char *name;
+	char text[16];
+	size_t n_bytes;
+	int n = 0, r;
+
+	place_init(&p);
+	ck_ok(ipk_manager_connect(p.address, IPK_MANAGER_CONNECT(.no_local = _i == 1), SOON, &m));
+	ck_ok(ipk_dict_open(m, "d", &d));
+	for (int i = 0; i < N_SCANNED; i++) {
+		snprintf(text, sizeof text, "%d", i);
+		ck_ok(ipk_dict_set(d, ipk_text(text), "", 0, SOON));
+	}
+	ck_ok(ipk_dict_iter_open(d, &fields));
+	while ((r = ipk_dict_iter_next(fields, SOON, &field, NULL)) == 0) {
+		mark(seen, field.data, field.len_bytes);
+		restart(&p, n++);
+	}
+	ck_err(r, -ENOENT);
+	ck_all_seen(seen);
+	ipk_dict_iter_close(fields);
+
+	ck_ok(ipk_dict_clear(d, SOON));
+	for (int i = 0; i < N_SCANNED; i++) {
+		IPK_AUTO(managed_value, v);
+
+		snprintf(text, sizeof text, "%d", i);
+		ck_ok(ipk_managed_value_open(m, text, &v));
+		ck_ok(ipk_managed_value_store(v, 1, SOON));
+	}
+	memset(seen, 0, sizeof seen);
+	n = 0;
+	ck_ok(ipk_keys_open(m, NULL, &keys));
+	while ((r = ipk_keys_next(keys, SOON, &name, &n_bytes)) == 0) {
+		mark(seen, name, n_bytes);
+		restart(&p, n++);
+	}
+	ck_err(r, -ENOENT);
+	ck_all_seen(seen);
+	ipk_keys_close(keys);
+	m = (d = ipk_dict_close(d), ipk_manager_close(m));
+	place_fini(&p);
+}
+END_TEST
+
 START_TEST(a_server_that_is_gone_is_EPIPE)
 {
 	struct place p;
@@ -816,6 +1022,10 @@ static Suite *suite(void)
 	add_test(s, who_waits_goes_on_waiting_after_a_restart);
 	add_loop_test(s, a_put_in_parts_goes_on_after_restarts, 0, 2);
 	add_test(s, a_lock_is_lost_with_its_connection);
+	add_loop_test(s, a_transaction_begins_again_over_another_connection, 0, 2);
+	add_loop_test(s, a_permit_is_lost_with_its_connection, 0, 2);
+	add_loop_test(s, an_item_to_be_done_is_lost_with_its_connection, 0, 2);
+	add_loop_test(s, iterations_begin_anew_over_a_restart, 0, 2);
 	add_test(s, a_server_that_is_gone_is_EPIPE);
 	add_test(s, an_embedded_server_that_is_gone_is_EPIPE_at_once);
 	add_test(s, a_full_connection_is_no_broken_one);

@@ -316,7 +316,7 @@ START_TEST(batches)
 		argv[i][1] = ipk__slice_of_string(keys[i]);
 		argv[i][2] = IPK__SLICE_OF("x");
 		ipk__response_init(&replies[i]);
-		calls[i] = (struct ipk__call){argv[i], 3, 0, IPK__LATE_DROP, &replies[i]};
+		calls[i] = (struct ipk__call){.argv = argv[i], .argc = 3, .reply = &replies[i]};
 	}
 	ck_ok(b->ops->call_many(b, calls, N, ipk_in_ms(WAIT_MS)));
 	for (int i = 0; i < N; i++) {
@@ -336,8 +336,9 @@ static int exec_two(struct ipk__backend *b, const char *key, char out[2][64])
 	struct ipk__slice two[3] = {IPK__SLICE_OF("HGET"), ipk__slice_of_string(key),
 				    IPK__SLICE_OF("f")};
 	struct ipk__response replies[2];
-	struct ipk__call calls[2] = {{one, 4, 0, IPK__LATE_DROP, &replies[0]},
-				     {two, 3, IPK__CALL_READ, IPK__LATE_DROP, &replies[1]}};
+	struct ipk__call calls[2] = {
+		{.argv = one, .argc = 4, .reply = &replies[0]},
+		{.argv = two, .argc = 3, .flags = IPK__CALL_READ, .reply = &replies[1]}};
 	int r;
 
 	ipk__response_init(&replies[0]);
@@ -393,7 +394,7 @@ static void *ask_there(void *arg)
 	struct asker *a = arg;
 	struct ipk__slice argv[40];
 	struct ipk__response reply;
-	struct ipk__call call = {argv, 0, IPK__CALL_WAITS, IPK__LATE_DROP, &reply};
+	struct ipk__call call = {.argv = argv, .flags = IPK__CALL_WAITS, .reply = &reply};
 	size_t at = 0;
 	char text[128];
 	int r;
@@ -716,6 +717,7 @@ HANDLES(whole)
 struct holder {
 	int which;
 	struct gate has_it;
+	void *item;
 };
 
 static int hold_all(void *arg)
@@ -779,6 +781,68 @@ static int hold_and_come_back(void *arg)
 	done_with(b);
 	return 0;
 }
+
+/* The same of handles, of all that is held by a lease. */
+static int hold_handles_and_come_back(void *arg)
+{
+	struct holder *h = arg;
+	ipk_managed_semaphore *s = NULL;
+	ipk_managed_queue *q = NULL;
+	ipk_managed_lock *l = NULL;
+	ipk_manager *m = NULL;
+	size_t n;
+
+	ck_ok(ipk_manager_connect(fixture.addresses[h->which], IPK_MANAGER_CONNECT(.lease_ms = 300),
+				  SOON, &m));
+	ck_ok(ipk_managed_lock_open(m, "stopped-l", NULL, SOON, &l));
+	ck_ok(ipk_managed_semaphore_open(m, "stopped-s", NULL, SOON, &s));
+	ck_ok(ipk_managed_queue_open(m, "stopped-q", NULL, SOON, &q));
+	ck_ok(ipk_managed_lock_lock(l, SOON));
+	ck_ok(ipk_managed_semaphore_acquire(s, SOON));
+	ck_ok(ipk_managed_queue_get_alloc(q, SOON, &h->item, &n));
+	free(h->item);
+	gate_open(&h->has_it);
+	raise(SIGSTOP);
+	ck_err(ipk_managed_lock_unlock(l, SOON), -EOWNERDEAD);
+	ck_err(ipk_managed_lock_unlock(l, SOON), -EPERM);
+	ck_err(ipk_managed_semaphore_release(s, 1, SOON), -EOWNERDEAD);
+	ck_err(ipk_managed_queue_task_done(q, 1, SOON), -EOWNERDEAD);
+	ipk_managed_queue_close(q);
+	ipk_managed_semaphore_close(s);
+	ipk_managed_lock_close(l);
+	ipk_manager_close(m);
+	return 0;
+}
+
+START_TEST(a_stopped_holders_handles_tell)
+{
+	struct holder h = {.which = _i};
+	struct ipk__backend *b = connect_to(_i);
+	pid_t pid;
+
+	ask(b, "DEL stopped-l stopped-s stopped-q");
+	ck_says(b, "1", "IPK.NEW LOCK stopped-l");
+	ck_says(b, "1", "IPK.NEW SEMAPHORE stopped-s 1");
+	ck_says(b, "1", "IPK.NEW QUEUE stopped-q 0 FIFO JOINABLE");
+	ck_says(b, "1", "IPK.QPUT stopped-q 0 0 one");
+	gate_init(&h.has_it);
+	pid = spawn(hold_handles_and_come_back, &h);
+	gate_wait(&h.has_it);
+	ck_says(b, "1", "IPK.ACQUIRE stopped-l me 10000");
+	ck_says(b, "1", "IPK.ACQUIRE stopped-s me 10000");
+	ck_says(b, "one", "IPK.QGET stopped-q 10000");
+	kill(pid, SIGCONT);
+	reap_ok(pid);
+	ck_says(b, "OK", "IPK.RELEASE stopped-l me");
+	ck_says(b, "OK", "IPK.RELEASE stopped-s me");
+	ck_says(b, "1", "IPK.ACQUIRE stopped-s me 0");
+	ck_says(b, "0", "IPK.ACQUIRE stopped-s me 0");
+	ck_says(b, "OK", "IPK.QDONE stopped-q");
+	ck_says(b, "1", "IPK.QJOIN stopped-q 0");
+	gate_fini(&h.has_it);
+	done_with(b);
+}
+END_TEST
 
 START_TEST(a_stopped_holder_is_told)
 {
@@ -1147,6 +1211,7 @@ static Suite *suite(void)
 	add_both(s, handles_whole);
 	add_both(s, a_killed_holder_loses_its_leases);
 	add_both(s, a_stopped_holder_is_told);
+	add_both(s, a_stopped_holders_handles_tell);
 #ifndef __SANITIZE_THREAD__ /* which takes a child's thread for one that its parent has */
 	add_both(s, a_child_is_a_session_of_its_own);
 #else
