@@ -141,8 +141,9 @@ typedef struct ipk_task_opts {
  * Return: 0; -EINVAL (also an initializer_arg with IPK_START_ZYGOTE); -EDEADLK this process has
  * threads and no zygote, or an initializer_arg, which the zygote does not have; -EREMOTEIO the
  * initializer failed in a worker, or ended it; -ETIMEDOUT; -EAGAIN too many processes; -ENOMEM;
- * -ENOSPC; -EFBIG (RLIMIT_FSIZE); -EMFILE; -ENFILE; -ENOSYS (seccomp). After an error nothing is
- * left.
+ * -ENOSPC; -EFBIG (RLIMIT_FSIZE); -EMFILE; -ENFILE; -ENOSYS (seccomp); -EXDEV children of this
+ * process are in another pid namespace: fork once after unshare(CLONE_NEWPID). After an error
+ * nothing is left.
  */
 IPK_API IPK_MUST_CHECK int ipk_pool_create(const ipk_pool_opts *opts, ipk_pool **ret_pool);
 

@@ -38,6 +38,7 @@ static const char *const texts[IPK__N_CALLS] = {
 	[IPK__CALL_SIGNALFD] = TEXT("signalfd4", "2.6.27"),
 	[IPK__CALL_SOCKET] = TEXT("socket or socketpair", "2.6.27"),
 	[IPK__CALL_SOCKET_OPTION] = TEXT("getsockopt or setsockopt", "2.0"),
+	[IPK__CALL_MESSAGE] = TEXT("sendmsg or recvmsg", "2.0"),
 	[IPK__CALL_SOCKET_NAME] = TEXT("getsockname or getpeername", "2.0"),
 	[IPK__CALL_BIND] = TEXT("bind", "2.0"),
 	[IPK__CALL_CONNECT] = TEXT("connect", "2.0"),

@@ -104,14 +104,29 @@ void ipk__os_doorbell(int fd)
 	}
 }
 
+/* Where recvmmsg() is refused. */
+static int drain_one_by_one(int fd)
+{
+	int n = 0;
+	char byte;
+
+	while (n < DRAIN_AT_ONCE && recv(fd, &byte, 1, MSG_DONTWAIT) >= 0)
+		n++;
+	return n;
+}
+
 bool ipk__os_doorbell_drain(int fd)
 {
 	IPK__UNCANCELLED();
 	struct mmsghdr rings[DRAIN_AT_ONCE];
+	int n;
 
 	/* Their bytes do not matter, and fds have no room to come in. */
 	memset(rings, 0, sizeof rings);
-	return recvmmsg(fd, rings, DRAIN_AT_ONCE, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) > 0;
+	n = recvmmsg(fd, rings, DRAIN_AT_ONCE, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
+	if (n < 0 && (errno == ENOSYS || errno == EPERM))
+		n = drain_one_by_one(fd);
+	return n > 0;
 }
 
 /*

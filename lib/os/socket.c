@@ -105,8 +105,13 @@ int ipk__os_send(int fd, const struct iovec *parts, size_t n_parts, const int *f
 	do {
 		n = sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
+	/* Where only that is refused: it is needed for fds. */
+	if (n < 0 && (errno == ENOSYS || errno == EPERM) && n_fds == 0 && n_parts == 1)
+		n = send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0)
-		return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
+		return errno == ECONNRESET || errno == ENOTCONN
+			       ? -EPIPE
+			       : ipk__call_error(IPK__CALL_MESSAGE);
 	return 0;
 }
 
@@ -165,7 +170,7 @@ int ipk__os_recv(int fd, const struct iovec *parts, size_t n_parts, bool peek, s
 		n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (n < 0)
-		return errno == ENOTCONN ? -EPIPE : -errno;
+		return errno == ENOTCONN ? -EPIPE : ipk__call_error(IPK__CALL_MESSAGE);
 	if (n == 0)
 		return why_nothing(fd);
 	n_fds = ret_fds ? find_fds(&msg, ret_fds, IPK__OS_FDS_MAX) : 0;

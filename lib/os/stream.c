@@ -267,6 +267,11 @@ int ipk__os_stream_read(int fd, void *buf, size_t n_bytes, size_t *ret_bytes)
 	return 0;
 }
 
+static ssize_t send_one(int fd, const struct iovec *part)
+{
+	return send(fd, part->iov_base, part->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size_t *ret_bytes)
 {
 	IPK__UNCANCELLED();
@@ -274,10 +279,12 @@ int ipk__os_stream_write(int fd, const struct iovec *parts, size_t n_parts, size
 	ssize_t n;
 
 	do {
-		n = n_parts == 1
-			    ? send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL | MSG_DONTWAIT)
-			    : sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = n_parts == 1 ? send_one(fd, parts)
+				 : sendmsg(fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (n < 0 && errno == EINTR);
+	/* Where only sendmsg() is refused: a part of it, which the caller continues. */
+	if (n < 0 && n_parts > 1 && (errno == ENOSYS || errno == EPERM))
+		n = send_one(fd, parts);
 	if (n < 0)
 		return gone_or(errno);
 	*ret_bytes = (size_t)n;

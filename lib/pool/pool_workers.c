@@ -97,10 +97,12 @@ static int why_not_ready(ipk_pool *pool, unsigned worker)
 		return -EREMOTEIO;
 	ipk__worker_handle_read_end(pool, worker, &death);
 	ipk__worker_handle_clear(pool, worker); /* the status comes once */
-	return death.is_known && death.status.exit_code == ENOMEM ? -ENOMEM : -EREMOTEIO;
+	if (!death.is_known || death.status.exit_code <= 0 || death.status.exit_code == 255)
+		return -EREMOTEIO;
+	return -death.status.exit_code;
 }
 
-/* 1 all of them are ready, 0 not yet; -EREMOTEIO, -ENOMEM one never will be. */
+/* 1 all of them are ready, 0 not yet; otherwise one never will be: -EREMOTEIO, -ENOMEM, ... */
 static int are_ready(ipk_pool *pool, unsigned n_workers, const struct pollfd *ends)
 {
 	int ready = 1;

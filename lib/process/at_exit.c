@@ -88,6 +88,9 @@ IPK__AT_FORK_CODE static void run(int at_least)
 
 IPK__AT_FORK_CODE void ipk__at_exit_run(void)
 {
+	/* A signal handler has called exit() in the middle of one of our calls: it ends as it is. */
+	if (ipk__child_table_is_held_here())
+		return;
 	run(0);
 	if (!ipk__child_table_is_empty()) {
 		ipk__child_table_end_daemons();

@@ -52,6 +52,11 @@ IPK__AT_FORK_CODE void ipk__child_table_unlock(void)
 	ipk__os_guard_unlock(&child_table.guard);
 }
 
+IPK__AT_FORK_CODE bool ipk__child_table_is_held_here(void)
+{
+	return ipk__os_guard_is_ours(&child_table.guard);
+}
+
 IPK__AT_FORK_CODE static void before_fork(void)
 {
 	ipk__os_guard_before_fork(&child_table.guard);

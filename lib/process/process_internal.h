@@ -114,6 +114,7 @@ void ipk__inherit_set(const ipk_inherit *inherit, size_t n, int inherit_fd);
 
 void ipk__child_table_lock(void);
 void ipk__child_table_unlock(void);
+bool ipk__child_table_is_held_here(void); /* by this thread */
 /* For a child that must die with this process, before it is created: see ipk__os_lifeline(). */
 int ipk__child_table_lifeline(struct ipk__lifeline **ret_lifeline, int *ret_childs_fd);
 /* the child was not created; NULL is fine */

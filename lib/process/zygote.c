@@ -462,10 +462,15 @@ static _Noreturn void become(struct ipk__zygote_seat *seat, const int sockets[2]
 }
 
 /* Checks for what would only fail in the zygote, which could not report it. */
-static int check_calls(void)
+static int check_calls(int socket)
 {
+	struct ipk__zygote_note note;
 	int signal_fd, copy_fd;
-	int r = ipk__os_signal_fd(NULL, 0, &signal_fd);
+	int r = ipk__zygote_recv_note(socket, &note, NULL); /* nothing has been sent */
+
+	if (r != -EAGAIN)
+		return r;
+	r = ipk__os_signal_fd(NULL, 0, &signal_fd);
 
 	if (r < 0)
 		return r;
@@ -486,7 +491,7 @@ static int fork_zygote(struct ipk__zygote_seat *seat, int self_fd, bool beside_t
 	int r = s ? ipk__os_socketpair(sockets) : -ENOMEM;
 
 	if (r == 0)
-		r = check_calls();
+		r = check_calls(sockets[0]);
 	if (r == 0)
 		r = beside_threads ? ipk__os_fork(&pid) : ipk__os_fork_alone(&pid);
 	if (r == 0 && pid == 0)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -467,6 +468,25 @@ static int give_up_root(void *arg)
 		return 4;
 	return kill(atomic_load(&fixture->is_running), 0) == -1 && errno == ESRCH ? 0 : 5;
 }
+
+/* Its children are in another pid namespace, where the numbers in shared memory mean nothing. */
+static int create_for_another_namespace(void *arg)
+{
+	ipk_pool *pool = NULL;
+
+	(void)arg;
+	if (unshare(CLONE_NEWPID) < 0) {
+		fprintf(stderr, "skipped: no pid namespace may be made here\n");
+		return 0;
+	}
+	return ipk_pool_create(IPK_POOL(.n_workers = 2), &pool) == -EXDEV && !pool ? 0 : 1;
+}
+
+START_TEST(workers_in_another_pid_namespace_are_refused)
+{
+	reap_ok(spawn(create_for_another_namespace, NULL));
+}
+END_TEST
 
 START_TEST(a_creator_that_gave_up_root_can_end_it)
 {
@@ -1142,6 +1162,7 @@ static Suite *suite(void)
 	add(s, when_the_zygote_is_killed_its_standby_takes_over);
 	add(s, while_the_zygote_is_stopped_the_others_go_on);
 	add(s, a_creator_that_gave_up_root_can_end_it);
+	add(s, workers_in_another_pid_namespace_are_refused);
 	add(s, a_pool_may_end_while_its_zygote_is_stopped);
 	add(s, with_nobody_left_to_start_workers_every_task_fails);
 	add(s, with_nobody_left_to_start_workers_every_map_fails);

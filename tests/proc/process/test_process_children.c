@@ -438,6 +438,40 @@ START_TEST(who_has_ended_is_not_waited_for)
 }
 END_TEST
 
+static void exit_9(int sig)
+{
+	(void)sig;
+	exit(9);
+}
+
+/* In the middle of a call more often than not. */
+static int look_until_signalled(void *arg)
+{
+	size_t n;
+
+	signal(SIGUSR1, exit_9);
+	gate_open(arg);
+	while (ipk_active_children(NULL, 0, &n) == 0)
+		;
+	return 1;
+}
+
+START_TEST(a_signal_handler_may_exit)
+{
+	for (int i = 0; i < 20; i++) {
+		struct gate begun;
+		pid_t pid;
+
+		gate_init(&begun);
+		pid = spawn(look_until_signalled, &begun);
+		gate_wait(&begun);
+		ck_assert_int_eq(kill(pid, SIGUSR1), 0);
+		reap_code(pid, 9);
+		gate_fini(&begun);
+	}
+}
+END_TEST
+
 START_TEST(siblings_are_not_children)
 {
 	ipk_process *sibling = NULL, *p = NULL;
@@ -549,6 +583,7 @@ static Suite *suite(void)
 	add_test(s, wait_for_any);
 	add_test(s, a_detached_child_is_not_waited_for);
 	add_test(s, who_has_ended_is_not_waited_for);
+	add_test(s, a_signal_handler_may_exit);
 	add_test(s, siblings_are_not_children);
 	add_test(s, active_children);
 	add_test(s, out_of_memory);
