@@ -445,6 +445,9 @@ int ipk__zygote_kill(struct ipk__zygote *z, pid_t pid)
 	struct server *s = ipk__zygote_is_own(z) ? take_now(z) : NULL;
 	int r = s ? ipk__os_send(s->socket, &part, 1, NULL, 0) : -EPIPE;
 
+	/* One that is stopped does not read it. SIGCONT needs no permission within a session. */
+	if (r == 0)
+		(void)ipk__os_pidfd_signal(s->child.pidfd, SIGCONT);
 	drop(s);
 	return r;
 }
