@@ -28,6 +28,8 @@ static const struct {
 	{"VALUE", -EINVAL},
 	{"OOM", -ENOSPC},
 	{"MISCONF", -ENOSPC},
+	{"EXECABORT Transaction discarded because of: OOM", -ENOSPC},
+	{"EXECABORT Transaction discarded because of: MISCONF", -ENOSPC},
 	{"NOAUTH", -EACCES},
 	{"WRONGPASS", -EACCES},
 	{"NOPERM", -EACCES},

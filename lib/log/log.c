@@ -204,7 +204,8 @@ int ipk__log_flush(struct ipk__log *log)
 	int r;
 
 	if (log->error == 0 && ipk__buffer_len(&log->main.out) == 0 && !log->main.out.failed) {
-		log->written_mark = log->mark;
+		/* Also what a rewrite has instead. The next append is none of that. */
+		log->written_mark = log->mark++;
 		return 0;
 	}
 	log->is_answer_due = false;

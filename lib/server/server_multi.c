@@ -1,6 +1,9 @@
 /*
  * server_multi.c - transactions: requests that are queued and then run with nothing in between.
  *
+ * All or nothing: whether there is memory and disk space for all of them is asked before the first,
+ * and while they run the limit of memory is lifted, since what the first has done stays done.
+ *
  * A watch stores the version of its key, which the store changes with every change: EXEC compares,
  * and no notification is needed. An expired key counts as missing.
  */
@@ -190,11 +193,29 @@ static bool is_unchanged(struct ipk__request *q, const struct ipk__multi *m)
 	return true;
 }
 
+/* Why not all of them may run; NULL: they may. */
+static const char *what_is_missing(struct ipk__request *q, const struct ipk__multi *m)
+{
+	struct ipk__log *log = ipk__server_of(q)->log;
+	uint64_t max_bytes = ipk__store_max_bytes(q->store);
+	unsigned flags = 0;
+
+	for (const struct queued *request = m->first; request; request = request->next)
+		flags |= ipk__command_at(request->index)->flags;
+	if ((flags & IPK__CMD_DENY_OOM) && max_bytes > 0 &&
+	    ipk__store_used_bytes(q->store) + m->n_bytes > max_bytes)
+		return "OOM command not allowed when used memory > 'maxmemory'.";
+	if ((flags & IPK__CMD_WRITE) && log && ipk__log_room(log, m->n_bytes) < 0)
+		return "MISCONF Errors writing to the AOF file.";
+	return NULL;
+}
+
 static void run_queued(struct ipk__request *q, struct ipk__multi *m)
 {
 	struct ipk__loop *loop = ipk__server_of(q)->loop;
 
 	ipk__reply_array(q, m->n_queued);
+	ipk__store_set_max_bytes(q->store, 0);
 	loop->outer = q;
 	for (const struct queued *request = m->first; request; request = request->next) {
 		struct ipk__request one;
@@ -206,11 +227,14 @@ static void run_queued(struct ipk__request *q, struct ipk__multi *m)
 		q->n_changes += one.n_changes;
 	}
 	loop->outer = NULL;
+	/* As it is configured now: CONFIG SET may have been among them. */
+	ipk__store_set_max_bytes(q->store, ipk__server_of(q)->config.max_memory_bytes);
 }
 
 static void cmd_exec(struct ipk__request *q)
 {
 	struct ipk__multi *m = ipk__conn_of(q->peer)->multi;
+	const char *missing;
 
 	if (!m || !m->is_open) {
 		ipk__reply_error(q, "ERR EXEC without MULTI");
@@ -220,6 +244,8 @@ static void cmd_exec(struct ipk__request *q)
 		ipk__reply_error(q, "EXECABORT Transaction discarded because of previous errors.");
 	else if (!is_unchanged(q, m))
 		ipk__resp_null_array(q->out, q->resp);
+	else if ((missing = what_is_missing(q, m)) != NULL)
+		ipk__reply_error(q, "EXECABORT Transaction discarded because of: %s", missing);
 	else
 		run_queued(q, m);
 	ipk__multi_forget(q->peer);

@@ -833,6 +833,136 @@ START_TEST(room_on_disk_ends_refusals)
 }
 END_TEST
 
+/* Of every kind that has an effect of its own in the log. */
+static const char *const mix[] = {
+	"INCR n",
+	"RPUSH l d e f",
+	"IPK.LREVERSE l",
+	"IPK.LREPEAT l 3",
+	"IPK.LSORT l BYTES DESC",
+	"HSET h a 1 b 2",
+	"HINCRBY h a 5",
+	"MULTI",
+	"INCR n",
+	"RPUSH l g",
+	"IPK.LREVERSE l",
+	"HSET h c 3",
+	"EXEC",
+	"LMOVE l m LEFT RIGHT",
+	"APPEND n 1",
+	"IPK.NEW QUEUE q 0 FIFO",
+	"IPK.QPUT q 0 0 x y",
+	"IPK.QGET q 0",
+	"RENAME m k",
+	"LPOP l 2",
+	"DEL h",
+	"IPK.NEW SEMAPHORE s 3",
+	"SETRANGE n 2 zz",
+	"FLUSHALL",
+};
+enum { N_MIX = sizeof mix / sizeof mix[0], STATE_BYTES = 2048 };
+
+static void read_state(struct client *c, char state[STATE_BYTES])
+{
+	static const char *const questions[] = {"GET n",         "LRANGE l 0 -1", "LRANGE m 0 -1",
+						"LRANGE k 0 -1", "HGET h a",      "HGET h b",
+						"HGET h c",      "IPK.QLEN q",    "EXISTS s"};
+	size_t n = 0;
+
+	state[0] = '\0';
+	for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
+		n += (size_t)snprintf(state + n, STATE_BYTES - n, "%s", ask(c, "%s", questions[i]));
+	ck_assert_uint_lt(n, STATE_BYTES);
+}
+
+/* Its reply, if the server gives one: two turns after it was sent it had its chance. */
+static bool is_answered(struct client *c, struct client *other, const char *line,
+			bool *ret_is_refused)
+{
+	struct ipk__slice reply;
+
+	words(c, line);
+	ck_assert(client_send(c));
+	ck_says(other, "+PONG\r\n", "PING");
+	ck_says(other, "+PONG\r\n", "PING");
+	if (ipk__os_poll1(c->fd, IPK__OS_IN, ipk_now(), NULL) < 0)
+		return false;
+	ck_assert(client_reply(c, &reply));
+	*ret_is_refused = reply.bytes[0] == '-';
+	ipk__buffer_take(&c->in, reply.n_bytes);
+	return true;
+}
+
+static pid_t begin_mix(struct client *c, struct client *other)
+{
+	pid_t pid;
+
+	unlink(log_path);
+	pid = start_server();
+	client_open(c);
+	client_open(other);
+	ck_says(c, ":3\r\n", "RPUSH l c b a");
+	return pid;
+}
+
+static void end_mix(pid_t pid, struct client *c, struct client *other)
+{
+	client_close(c);
+	client_close(other);
+	kill_and_reap(pid);
+}
+
+/* The disk is full @room bytes further on. What was acknowledged is there after a kill. */
+static void ck_full_after(off_t room, char states[N_MIX + 1][STATE_BYTES])
+{
+	struct client c, other;
+	char state[STATE_BYTES];
+	bool is_refused_now = false, is_told = true;
+	pid_t pid = begin_mix(&c, &other);
+	struct stat st;
+	int n = 0;
+
+	ck_assert_int_eq(stat(log_path, &st), 0);
+	limit_files(pid, (rlim_t)(st.st_size + room));
+	while (n < N_MIX && (is_told = is_answered(&c, &other, mix[n], &is_refused_now)) &&
+	       !is_refused_now)
+		n++;
+	end_mix(pid, &c, &other);
+
+	pid = start_server();
+	client_open(&c);
+	client_open(&other);
+	read_state(&c, state);
+	if (is_told || n == N_MIX || strcmp(state, states[n + 1]) != 0)
+		ck_assert_msg(strcmp(state, states[n]) == 0,
+			      "%lld bytes, %d acknowledged, then %s: it is\n%s\nnot\n%s",
+			      (long long)room, n, n < N_MIX ? mix[n] : "all", state, states[n]);
+	end_mix(pid, &c, &other);
+}
+
+START_TEST(a_full_disk_loses_nothing_acknowledged)
+{
+	static char states[N_MIX + 1][STATE_BYTES];
+	const int step = 7 * (1 + 2 * (repeats(8) != 8)); /* each run takes other ones */
+	struct client c, other;
+	struct stat before, after;
+	bool is_refused_now;
+	pid_t pid = begin_mix(&c, &other);
+
+	ck_assert_int_eq(stat(log_path, &before), 0);
+	read_state(&other, states[0]);
+	for (int i = 0; i < N_MIX; i++) {
+		ck_assert(is_answered(&c, &other, mix[i], &is_refused_now));
+		ck_assert_msg(!is_refused_now, "%s", mix[i]);
+		read_state(&other, states[i + 1]);
+	}
+	ck_assert_int_eq(stat(log_path, &after), 0);
+	end_mix(pid, &c, &other);
+	for (off_t room = getpid() % step; room < after.st_size - before.st_size; room += step)
+		ck_full_after(room, states);
+}
+END_TEST
+
 /* --- Redis reads it --------------------------------------------------------------------------- */
 
 static pid_t start_redis(const char *socket)
@@ -911,6 +1041,7 @@ static Suite *suite(void)
 	ADD(only_one_server_has_a_log);
 	ADD(full_disk_refuses_writes_and_nothing_else);
 	ADD(room_on_disk_ends_refusals);
+	ADD(a_full_disk_loses_nothing_acknowledged);
 	ADD(redis_loads_the_same);
 	return s;
 }

@@ -86,7 +86,9 @@ START_TEST(nothing_is_told_before_it_is_written)
 	good = server->log->main.fd;
 	full = open("/dev/full", O_RDWR);
 	server->log->main.fd = full;
+	ck_ok(ipk__log_flush(server->log)); /* a turn without a change */
 	incr("a");
+	ck_assert(!ipk__log_has(server->log, conn.log_mark));
 	ck_err(ipk__log_flush(server->log), -ENOSPC);
 	ck_assert(!ipk__log_has(server->log, conn.log_mark));
 	ck_assert(ipk__log_refuses_writes(server->log));

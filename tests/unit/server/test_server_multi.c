@@ -55,6 +55,58 @@ START_TEST(errors_before_and_in_exec)
 }
 END_TEST
 
+static void limit_memory(uint64_t max_bytes)
+{
+	server->config.max_memory_bytes = max_bytes;
+	ipk__store_set_max_bytes(server->db.store, max_bytes);
+}
+
+static void queue_two(void)
+{
+	says(0, "MULTI", "OK");
+	says(0, "INCR n", "QUEUED");
+	says(0, "RPUSH l aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "QUEUED");
+}
+
+/* Memory that runs out between the two would leave the first one done. */
+START_TEST(all_or_nothing_under_a_limit_of_memory)
+{
+	static const char oom[] = "-EXECABORT Transaction discarded because of: OOM command not "
+				  "allowed when used memory > 'maxmemory'.";
+	uint64_t used;
+
+	server_begin();
+	says(0, "SET n 0", "OK");
+	queue_two();
+	limit_memory(1);
+	says(0, "EXEC", oom);
+	says(0, "GET n", "0");
+	says(0, "EXEC", "-ERR EXEC without MULTI");
+	limit_memory(0);
+	used = ipk__store_used_bytes(server->db.store);
+	for (uint64_t more = 0; more < 600; more += 4) {
+		const char *said_now;
+
+		queue_two();
+		limit_memory(used + more);
+		ask(0, "EXEC");
+		said_now = said(0);
+		if (strcmp(said_now, oom) == 0) {
+			says(0, "GET n", "0");
+			says(0, "EXISTS l", ":0");
+		} else {
+			ck_assert_str_eq(said_now, "[:1 :1]");
+			ck_assert_uint_eq(ipk__store_max_bytes(server->db.store), used + more);
+			limit_memory(0);
+			says(0, "DEL l", ":1");
+			says(0, "SET n 0", "OK");
+		}
+		limit_memory(0);
+	}
+	server_end();
+}
+END_TEST
+
 START_TEST(no_nesting)
 {
 	server_begin();
@@ -194,6 +246,7 @@ static Suite *suite(void)
 	add_test(s, kept_until_exec);
 	add_test(s, discarded);
 	add_test(s, errors_before_and_in_exec);
+	add_test(s, all_or_nothing_under_a_limit_of_memory);
 	add_test(s, no_nesting);
 	add_test(s, a_watched_key_that_changed);
 	add_test(s, a_watched_key_that_did_not);
