@@ -21,7 +21,7 @@
 #define GATHER_FROM 8
 #define GATHER_A_SOCKET_NS 2500
 #define GATHER_MAX_NS 60000
-#define STEP_NS 500000 /* for what is outstanding in the store and the log, a turn */
+#define STEP_NS 500000 /* for each of expiry, and what is outstanding in store and log, a turn */
 
 #define WORD_STOP 4u /* others, with the lowest bits 0, are connections */
 
@@ -289,7 +289,7 @@ static void cron(struct ipk__server *server)
 	if (server->steady_ms < loop->cron_ms)
 		return;
 	loop->cron_ms = server->steady_ms + CRON_MS;
-	ipk__expire_some(server);
+	loop->expiry_has_more = true;
 	ipk__peers_check_unauthenticated(server);
 	if (loop->accept_again_ms != 0 && server->steady_ms >= loop->accept_again_ms)
 		ipk__peers_start_accepting(server);
@@ -306,6 +306,8 @@ static void work_on(struct ipk__server *server)
 {
 	struct ipk__loop *loop = server->loop;
 
+	if (loop->expiry_has_more)
+		loop->expiry_has_more = ipk__expire_some(server, STEP_NS);
 	if (loop->store_has_more)
 		loop->store_has_more = ipk__store_step(server->db.store, STEP_NS);
 	if (loop->log_has_more)
@@ -319,7 +321,8 @@ static int64_t how_long_ns(struct ipk__server *server)
 	bool ticks = server->n_peers > 0 || server->log || loop->accept_again_ms != 0 ||
 		     ipk__keys_expiring(server->db.store) > 0;
 
-	if (loop->readable || loop->closing || loop->store_has_more || loop->log_has_more)
+	if (loop->readable || loop->closing || loop->expiry_has_more || loop->store_has_more ||
+	    loop->log_has_more)
 		return 0;
 	if (ticks)
 		ms = ms < 0 ? CRON_MS : IPK__MIN(ms, CRON_MS);

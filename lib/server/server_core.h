@@ -92,6 +92,7 @@ struct ipk__loop {
 	unsigned n_monitors;
 	char *read_buffer; /* of IPK__READ_BYTES: input is read here, most of it needs no other */
 	struct ipk__request *outer; /* the transaction in progress */
+	bool expiry_has_more;
 	bool store_has_more;
 	bool log_has_more;
 	int64_t cron_ms;
@@ -169,7 +170,8 @@ bool ipk__request_has_arity(const struct ipk__request *q);
 void ipk__request_call(struct ipk__request *q, size_t index);
 void ipk__request_begin(struct ipk__server *server, struct ipk__peer *peer,
 			const struct ipk__slice *argv, size_t argc, struct ipk__request *ret_q);
-void ipk__expire_some(struct ipk__server *server);
+/* For @budget_ns: what no client asks for any more. True: there is more. */
+bool ipk__expire_some(struct ipk__server *server, int64_t budget_ns);
 
 /* server_block.c */
 int ipk__blocks_create(struct ipk__server *server);

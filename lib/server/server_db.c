@@ -3,6 +3,7 @@
  *
  * In a transaction everything is an effect of the EXEC.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "server/server_core.h"
@@ -64,21 +65,34 @@ static void flush(struct ipk__db *db, struct ipk__peer *peer)
 	ipk__peer_flush(ipk__server_of_db(db), peer);
 }
 
-/* A little of what no client asks for any more. */
-void ipk__expire_some(struct ipk__server *server)
+/* The name lies in what is about to be freed. */
+static bool expire_one(struct ipk__server *server, struct ipk__slice name)
 {
-	struct ipk__slice name;
-	char copy[256];
+	char small[256];
+	char *copy = name.n_bytes <= sizeof small ? small : ipk__os_malloc(name.n_bytes);
 
-	for (int i = 0; i < EXPIRE_BATCH; i++) {
-		if (!ipk__key_next_expired(server->db.store, server->db.now_ms, &name))
-			return;
-		/* It lies in what is about to be freed; a long one waits until it is met. */
-		if (name.n_bytes > sizeof copy)
-			return;
-		memcpy(copy, name.bytes, name.n_bytes);
-		ipk__key_remove_expired(&server->db, NULL, IPK__SLICE(copy, name.n_bytes));
-	}
+	if (!copy)
+		return false;
+	memcpy(copy, name.bytes, name.n_bytes);
+	ipk__key_remove_expired(&server->db, NULL, IPK__SLICE(copy, name.n_bytes));
+	if (copy != small)
+		free(copy);
+	return true;
+}
+
+bool ipk__expire_some(struct ipk__server *server, int64_t budget_ns)
+{
+	int64_t until_ns = ipk__os_now_ns() + budget_ns;
+	struct ipk__slice name;
+
+	do {
+		for (int i = 0; i < EXPIRE_BATCH; i++) {
+			if (!ipk__key_next_expired(server->db.store, server->db.now_ms, &name) ||
+			    !expire_one(server, name))
+				return false;
+		}
+	} while (ipk__os_now_ns() < until_ns);
+	return true;
 }
 
 const struct ipk__db_host ipk__server_db_host = {

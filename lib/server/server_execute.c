@@ -13,6 +13,8 @@
 #include "server/server_core.h"
 
 #define ARGS_SHOWN_BYTES 128
+#define EXPIRE_NS 5000000 /* a request that lacks memory waits so long for what has expired to go */
+#define ROOM_BYTES 1024   /* what a request takes beside its words, or thereabouts */
 
 /* --- refusing --------------------------------------------------------------------------------- */
 
@@ -31,21 +33,38 @@ static void refuse_unauthenticated(struct ipk__request *q)
 			 (int)IPK__MIN(q->argv[0].n_bytes, (size_t)128), q->argv[0].bytes, args);
 }
 
+static size_t bytes_of(const struct ipk__request *q)
+{
+	size_t n_bytes = 0;
+
+	for (size_t i = 0; i < q->argc; i++)
+		n_bytes += q->argv[i].n_bytes;
+	return n_bytes;
+}
+
+/* What has expired is no memory in use: it goes now, unless that takes long. */
 static bool is_out_of_memory(const struct ipk__request *q)
 {
 	uint64_t max_bytes = ipk__server_of(q)->config.max_memory_bytes;
+	uint64_t need_bytes;
+	int64_t until_ns;
 
-	return max_bytes > 0 && ipk__store_used_bytes(q->store) > max_bytes;
+	if (max_bytes == 0)
+		return false;
+	need_bytes = bytes_of(q) + ROOM_BYTES;
+	if (ipk__store_used_bytes(q->store) + need_bytes <= max_bytes)
+		return false;
+	until_ns = ipk__os_now_ns() + EXPIRE_NS;
+	while (ipk__store_used_bytes(q->store) + need_bytes > max_bytes &&
+	       ipk__expire_some(ipk__server_of(q), 0) && ipk__os_now_ns() < until_ns)
+		;
+	return ipk__store_used_bytes(q->store) > max_bytes;
 }
 
 static bool has_room_in_log(struct ipk__request *q)
 {
-	size_t n_bytes = 0;
-	int r;
+	int r = ipk__log_room(ipk__server_of(q)->log, bytes_of(q));
 
-	for (size_t i = 0; i < q->argc; i++)
-		n_bytes += q->argv[i].n_bytes;
-	r = ipk__log_room(ipk__server_of(q)->log, n_bytes);
 	if (r < 0)
 		ipk__reply_error(q, "MISCONF Errors writing to the AOF file: %s", ipk_errname(r));
 	return r == 0;
