@@ -15,6 +15,7 @@
 
 #define PAUSE_MIN_NS 1000000
 #define PAUSE_MAX_NS 50000000
+#define READ_TRIES 5
 #define ATTEMPT_NS 1000000000 /* a server that takes a connection answers within it, or not */
 
 /* --- forks ------------------------------------------------------------------------------------ */
@@ -163,6 +164,14 @@ static void add_in_order(struct ipk__pendings *list, struct ipk__pending *p)
 		list->end = &p->next;
 }
 
+/* A read over which connection after connection ends is not asked for ever. */
+static bool is_what_ends_them(struct ipk__pending *p)
+{
+	unsigned flags = p->call->flags & (IPK__CALL_READ | IPK__CALL_WAITS);
+
+	return flags == IPK__CALL_READ && p->was_sent && ++p->n_lost >= READ_TRIES;
+}
+
 /* What must be sent again, in order; those that get new numbers at the end. Under lock. */
 static void collect(struct ipk__native *n, struct ipk__pendings *ret_again)
 {
@@ -180,6 +189,8 @@ static void collect(struct ipk__native *n, struct ipk__pendings *ret_again)
 				free(p);
 			else if (p->call->flags & IPK__CALL_NEEDS)
 				ipk__pending_done(n, p, IPK__SLICE(NULL, 0), -EOWNERDEAD);
+			else if (is_what_ends_them(p))
+				ipk__pending_done(n, p, IPK__SLICE(NULL, 0), -EPIPE);
 			else if (p->call->flags & (IPK__CALL_BOUND | IPK__CALL_READ))
 				ipk__pendings_add(&anew, p);
 			else

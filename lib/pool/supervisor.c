@@ -26,7 +26,8 @@ static const uint64_t call_word = UINT64_MAX, doorbell_word = UINT64_MAX - 1;
 
 void ipk__supervisor_call(ipk_pool *pool)
 {
-	if (pool->is_called)
+	/* Who still goes over futures of a pool that is being closed has nobody to call. */
+	if (pool->is_called || pool->is_closed)
 		return;
 	pool->is_called = true;
 	ipk__os_doorbell(pool->call_fd);

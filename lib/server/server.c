@@ -56,7 +56,7 @@ static void fill_in(struct ipk__server_config *c)
 	if (c->max_request_bytes == 0)
 		c->max_request_bytes = IPK__STORE_ITEM_MAX;
 	if (c->out_hard_bytes == 0)
-		c->out_hard_bytes = (size_t)256 << 20;
+		c->out_hard_bytes = SIZE_MAX;
 	if (c->out_soft_bytes == 0)
 		c->out_soft_bytes = (size_t)64 << 20;
 	if (c->out_soft_ms == 0)
@@ -232,7 +232,7 @@ int ipk__server_create(const struct ipk__server_config *config, struct ipk__serv
 	server->config = *config;
 	fill_in(&server->config);
 	server->db.host = &ipk__server_db_host;
-	server->db.max_reply_bytes = server->config.out_hard_bytes;
+	server->db.max_reply_bytes = IPK__MIN(server->config.out_hard_bytes, IPK__STORE_ITEM_MAX);
 	server->epoll_fd = server->listen_fd = -1;
 	server->db.now_ms = ipk__os_unix_ms();
 	server->steady_ms = ipk__os_now_ns() / 1000000;

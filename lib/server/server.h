@@ -77,7 +77,7 @@ struct ipk__server_config {
 	uint64_t max_memory_bytes;  /* 0: no limit of its own */
 	uint32_t max_clients;       /* 10000 */
 	size_t max_request_bytes;   /* 512 MiB */
-	size_t out_hard_bytes;      /* 256 MiB: a peer with more unread replies is closed */
+	size_t out_hard_bytes;      /* none: a peer with more unread replies is closed */
 	size_t out_soft_bytes;      /* 64 MiB for out_soft_ms */
 	int64_t out_soft_ms;        /* 60000 */
 	int64_t idle_ms;            /* 0: idle peers stay */

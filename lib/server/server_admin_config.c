@@ -124,10 +124,13 @@ static void get_bulk_max(const struct ipk__server *s, char *buf)
 
 static void get_out_limit(const struct ipk__server *s, char *buf)
 {
-	snprintf(buf, TEXT_BYTES, "normal %zu %zu %lld slave 0 0 0 pubsub %zu %zu %lld",
-		 s->config.out_hard_bytes, s->config.out_soft_bytes,
-		 (long long)s->config.out_soft_ms / 1000, s->config.out_hard_bytes,
-		 s->config.out_soft_bytes, (long long)s->config.out_soft_ms / 1000);
+	/* 0: none */
+	size_t hard = s->config.out_hard_bytes == SIZE_MAX ? 0 : s->config.out_hard_bytes;
+	size_t soft = s->config.out_soft_bytes == SIZE_MAX ? 0 : s->config.out_soft_bytes;
+	long long seconds = (long long)s->config.out_soft_ms / 1000;
+
+	snprintf(buf, TEXT_BYTES, "normal %zu %zu %lld slave 0 0 0 pubsub %zu %zu %lld", hard, soft,
+		 seconds, hard, soft, seconds);
 }
 
 static bool next_word(struct ipk__slice *text, struct ipk__slice *ret_word)
@@ -346,7 +349,7 @@ static void adopt(struct ipk__server *s)
 	const struct ipk__server_config *c = &s->config;
 
 	ipk__store_set_max_bytes(s->db.store, c->max_memory_bytes);
-	s->db.max_reply_bytes = c->out_hard_bytes;
+	s->db.max_reply_bytes = IPK__MIN(c->out_hard_bytes, IPK__STORE_ITEM_MAX);
 	if (!s->log)
 		return;
 	ipk__log_set_growth(s->log, c->rewrite_percent, c->rewrite_min_bytes);

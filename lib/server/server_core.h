@@ -33,6 +33,8 @@ struct ipk__conn {
 	const struct ipk__command *last;
 	struct ipk__buffer in;
 	struct ipk__resp_reader reader;
+	size_t out_was_bytes;         /* of replies, after the last turn that sent some */
+	size_t out_asked_bytes;       /* of those that it has asked for */
 	int64_t out_over_soft_ms;     /* since when its replies exceed the soft limit; 0 not */
 	struct ipk__multi *multi;     /* server_multi.c */
 	struct ipk__session *session; /* session.c */

@@ -303,12 +303,20 @@ void ipk__peers_feed(struct ipk__server *server)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
+/*
+ * A peer with unread replies has no request executed, so what is beyond that is one reply, which may
+ * take long: whatever can be stored can be read. The soft limit is for what comes unasked, and for
+ * who does not read at all.
+ */
 static void over_limit(struct ipk__server *server, struct ipk__conn *conn)
 {
 	const struct ipk__server_config *c = &server->config;
 	struct ipk__peer *peer = &conn->peer;
 	size_t n = ipk__buffer_len(&peer->out);
 
+	if (conn->out_was_bytes <= IPK__PAUSE_BYTES)
+		conn->out_asked_bytes = n;
+	conn->out_was_bytes = n;
 	if (n > c->out_hard_bytes)
 		ipk__conn_doom(server, conn);
 	if (n <= IPK__MIN(c->out_soft_bytes, IPK__PAUSE_BYTES))
@@ -469,11 +477,13 @@ void ipk__peers_check(struct ipk__server *server)
 		bool is_idle = c->idle_ms > 0 && server->steady_ms - conn->active_ms > c->idle_ms &&
 			       !(conn->peer.flags & (IPK__PEER_BLOCKED | IPK__PEER_MONITOR |
 						     IPK__PEER_WATCHES | IPK__PEER_RING));
-		bool is_stuck = conn->out_over_soft_ms != 0 &&
+		bool has_limit = c->out_soft_bytes != SIZE_MAX;
+		bool is_stuck = has_limit && conn->out_over_soft_ms != 0 &&
 				server->steady_ms - conn->out_over_soft_ms > c->out_soft_ms &&
 				server->steady_ms - conn->sent_ms > c->out_soft_ms;
-		bool is_soft = conn->out_over_soft_ms != 0 &&
-			       ipk__buffer_len(&conn->peer.out) > c->out_soft_bytes &&
+		bool is_soft = has_limit && conn->out_over_soft_ms != 0 &&
+			       ipk__buffer_len(&conn->peer.out) >
+				       IPK__MAX(c->out_soft_bytes, conn->out_asked_bytes) &&
 			       server->steady_ms - conn->out_over_soft_ms > c->out_soft_ms;
 
 		if (is_idle || is_stuck || is_soft)

@@ -118,7 +118,9 @@ START_TEST(limits_of_replies)
 	set_limit("normal 3mb 3mb 3 pubsub x 1 1", "-ERR CONFIG SET failed");
 	ck_assert_uint_eq(server->config.out_hard_bytes, SIZE_MAX);
 	/* Those who go by it were told of what holds, too. */
-	ck_assert_uint_eq(server->db.max_reply_bytes, SIZE_MAX);
+	ck_assert_uint_eq(server->db.max_reply_bytes, IPK__STORE_ITEM_MAX);
+	says(0, "CONFIG GET client-output-buffer-limit",
+	     "[client-output-buffer-limit normal 0 0 5 slave 0 0 0 pubsub 0 0 5]");
 	says(0, "CONFIG SET maxmemory 1gb", "OK");
 	ask(0, "CONFIG SET maxmemory 2gb maxclients x");
 	ck_assert_ptr_nonnull(strstr(said(0), "-ERR CONFIG SET failed"));
