@@ -18,6 +18,7 @@ int ipk_batch_create(ipk_manager *m, ipk_batch **ret_batch)
 
 	if (!m)
 		return -EBADF;
+	IPK__REQUIRE(ret_batch, "ret_batch is NULL");
 	batch = ipk__os_calloc(1, sizeof *batch);
 	if (!batch)
 		return -ENOMEM;
@@ -276,6 +277,8 @@ int ipk_batch_data(const ipk_batch *batch, size_t i, const void **ret_data, size
 	struct ipk__slice text;
 	int r;
 
+	IPK__REQUIRE(ret_data, "ret_data is NULL");
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	IPK_TRY(ipk_batch_error(batch, i));
 	IPK_TRY(reply_of(batch, i, &reply));
 	r = ipk__response_text(reply, &text);
@@ -291,6 +294,7 @@ int ipk_batch_int(const ipk_batch *batch, size_t i, int64_t *ret_number)
 	const struct ipk__response *reply;
 	int r;
 
+	IPK__REQUIRE(ret_number, "ret_number is NULL");
 	IPK_TRY(reply_of(batch, i, &reply));
 	r = ipk__response_int(reply, ret_number);
 	return r == -EBADMSG ? -EPROTO : r;

@@ -21,6 +21,7 @@ struct ipk_dict {
 
 int ipk_dict_open(ipk_manager *m, const char *name, ipk_dict **ret_handle)
 {
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	return ipk__handle_make(m, name, sizeof(ipk_dict), ret_handle);
 }
 
@@ -94,6 +95,7 @@ int ipk_dict_get_alloc(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, void
 	size_t n = 0;
 	int r;
 
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	IPK_TRY(check_field(d, field));
 	do {
 		free(data);
@@ -123,6 +125,7 @@ int ipk_dict_contains(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, bool 
 	int64_t n;
 	int r;
 
+	IPK__REQUIRE(ret_contains, "ret_contains is NULL");
 	IPK_TRY(check_field(d, field));
 	r = ipk__handle_view(&d->h, IPK__TYPE_HASH, &view, &spot);
 	if (r == 0) {
@@ -168,6 +171,7 @@ int ipk_dict_len(ipk_dict *d, ipk_deadline deadline, uint64_t *ret_len)
 
 int ipk_dict_keys(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HKEYS"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
@@ -175,6 +179,7 @@ int ipk_dict_keys(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 
 int ipk_dict_values(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HVALS"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
@@ -182,6 +187,7 @@ int ipk_dict_values(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 
 int ipk_dict_items(ipk_dict *d, ipk_deadline deadline, ipk_reply **ret_reply)
 {
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	return d ? ipk__ask_reply(d->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("HGETALL"), NAME(d)),
 				  deadline, ret_reply)
 		 : -EBADF;
@@ -214,6 +220,7 @@ int ipk_dict_delete(ipk_dict *d, ipk_bytes field, ipk_deadline deadline)
 int ipk_dict_pop_alloc(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, void **ret_data,
 		       size_t *ret_len_bytes)
 {
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	IPK_TRY(check_field(d, field));
 	return ipk__ask_alloc(d->h.m, 0, IPK__ARGV(IPK__ARG("IPK.HPOP"), NAME(d), FIELD), deadline,
 			      ret_data, ret_len_bytes);
@@ -253,6 +260,9 @@ int ipk_dict_popitem_alloc(ipk_dict *d, ipk_deadline deadline, void **ret_field,
 
 	if (!d)
 		return -EBADF;
+	IPK__REQUIRE(ret_field, "ret_field is NULL");
+	IPK__REQUIRE(ret_field_bytes, "ret_field_bytes is NULL");
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	ipk__response_init(&reply);
 	r = ipk__ask(d->h.m, 0, &reply, deadline, IPK__ARG("IPK.HPOPITEM"), NAME(d));
 	if (r == 0)
@@ -264,6 +274,7 @@ int ipk_dict_popitem_alloc(ipk_dict *d, ipk_deadline deadline, void **ret_field,
 int ipk_dict_setdefault_alloc(ipk_dict *d, ipk_bytes field, const void *data, size_t len_bytes,
 			      ipk_deadline deadline, void **ret_data, size_t *ret_len_bytes)
 {
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	IPK_TRY(check_field(d, field));
 	IPK__REQUIRE(ipk__slices_are_valid(data, len_bytes), IPK__WRONG_DATA);
 	return ipk__ask_alloc(
@@ -306,6 +317,7 @@ int ipk_dict_cas(ipk_dict *d, ipk_bytes field, const ipk_bytes *expected, const 
 	size_t n = 3;
 	int64_t done;
 
+	IPK__REQUIRE(ret_is_done, "ret_is_done is NULL");
 	IPK_TRY(check_field(d, field));
 	IPK__REQUIRE(item_is_right(expected) && item_is_right(desired),
 		     "expected or desired: no data although its length is not 0, or over 512 MiB");
@@ -385,6 +397,7 @@ int ipk_dict_get_dict(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, ipk_d
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
+	IPK__REQUIRE(ret_dict, "ret_dict is NULL");
 	IPK_TRY(get_ref(d, field, IPK_REF_DICT, deadline, name));
 	return ipk_dict_open(d->h.m, name, ret_dict);
 }
@@ -393,6 +406,7 @@ int ipk_dict_get_list(ipk_dict *d, ipk_bytes field, ipk_deadline deadline, ipk_l
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
+	IPK__REQUIRE(ret_list, "ret_list is NULL");
 	IPK_TRY(get_ref(d, field, IPK_REF_LIST, deadline, name));
 	return ipk_list_open(d->h.m, name, ret_list);
 }
@@ -427,6 +441,7 @@ int ipk_dict_iter_open(ipk_dict *d, ipk_dict_iter **ret_iter)
 
 	if (!d)
 		return -EBADF;
+	IPK__REQUIRE(ret_iter, "ret_iter is NULL");
 	it = ipk__os_calloc(1, sizeof *it);
 	if (!it)
 		return -ENOMEM;
@@ -575,6 +590,7 @@ int ipk_dict_iter_next(ipk_dict_iter *iter, ipk_deadline deadline, ipk_bytes *re
 
 	if (!iter)
 		return -EBADF;
+	IPK__REQUIRE(ret_field, "ret_field is NULL");
 	while (iter->at >= iter->n_bytes) {
 		if (iter->is_last)
 			return -ENOENT;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/base_internal.h"
 #include "manager/manager_internal.h"
 #include "os/os.h"
 
@@ -27,6 +28,7 @@ int ipk_keys_open(ipk_manager *m, const char *pattern, ipk_keys **ret_keys)
 
 	if (!m)
 		return -EBADF;
+	IPK__REQUIRE(ret_keys, "ret_keys is NULL");
 	keys = ipk__os_calloc(1, sizeof *keys + n + 1);
 	if (!keys)
 		return -ENOMEM;
@@ -102,6 +104,8 @@ int ipk_keys_next(ipk_keys *keys, ipk_deadline deadline, const char **ret_name,
 
 	if (!keys)
 		return -EBADF;
+	IPK__REQUIRE(ret_name, "ret_name is NULL");
+	IPK__REQUIRE(ret_name_bytes, "ret_name_bytes is NULL");
 	while (keys->at >= keys->reply.whole.n_bytes) {
 		if (keys->is_last)
 			return -ENOENT;

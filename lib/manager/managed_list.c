@@ -19,6 +19,7 @@ struct ipk_list {
 
 int ipk_list_open(ipk_manager *m, const char *name, ipk_list **ret_handle)
 {
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	return ipk__handle_make(m, name, sizeof(ipk_list), ret_handle);
 }
 
@@ -103,6 +104,7 @@ int ipk_list_get_alloc(ipk_list *l, int64_t index, ipk_deadline deadline, void *
 
 	if (!l)
 		return -EBADF;
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	do {
 		free(data);
 		data = ipk__os_malloc(n_room + 1);
@@ -158,6 +160,7 @@ int ipk_list_index(ipk_list *l, const void *data, size_t len_bytes, int64_t star
 	struct ipk__number rooms[2];
 	int64_t n;
 
+	IPK__REQUIRE(ret_index, "ret_index is NULL");
 	IPK_TRY(check_item(l, data, len_bytes));
 	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.LINDEXOF"),
 			     NAME(l), ITEM, ipk__index_arg(&rooms[0], start),
@@ -171,6 +174,7 @@ int ipk_list_count(ipk_list *l, const void *data, size_t len_bytes, ipk_deadline
 {
 	int64_t n;
 
+	IPK__REQUIRE(ret_n, "ret_n is NULL");
 	IPK_TRY(check_item(l, data, len_bytes));
 	IPK_TRY(ipk__ask_int(l->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.LCOUNT"), NAME(l),
 			     ITEM));
@@ -184,6 +188,7 @@ int ipk_list_contains(ipk_list *l, const void *data, size_t len_bytes, ipk_deadl
 	uint64_t index;
 	int r = ipk_list_index(l, data, len_bytes, IPK_OMIT, IPK_OMIT, deadline, &index);
 
+	IPK__REQUIRE(ret_contains, "ret_contains is NULL");
 	if (r < 0 && r != -ENOENT)
 		return r;
 	*ret_contains = r == 0;
@@ -197,6 +202,7 @@ int ipk_list_slice(ipk_list *l, int64_t start, int64_t stop, int64_t step, ipk_d
 
 	if (!l)
 		return -EBADF;
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	IPK__REQUIRE(step != 0, "step: not 0");
 	return ipk__ask_reply(
 		l->h.m, IPK__CALL_READ,
@@ -256,6 +262,7 @@ int ipk_list_pop_alloc(ipk_list *l, int64_t index, ipk_deadline deadline, void *
 
 	if (!l)
 		return -EBADF;
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	return none_is_range(ipk__ask_alloc(
 		l->h.m, 0,
 		IPK__ARGV(IPK__ARG("IPK.LPOPAT"), NAME(l), ipk__number_arg(&room, index)), deadline,
@@ -429,6 +436,7 @@ int ipk_list_get_dict(ipk_list *l, int64_t index, ipk_deadline deadline, ipk_dic
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
+	IPK__REQUIRE(ret_dict, "ret_dict is NULL");
 	IPK_TRY(get_ref(l, index, IPK_REF_DICT, deadline, name));
 	return ipk_dict_open(l->h.m, name, ret_dict);
 }
@@ -437,6 +445,7 @@ int ipk_list_get_list(ipk_list *l, int64_t index, ipk_deadline deadline, ipk_lis
 {
 	char name[IPK__OBJECT_NAME_MAX + 1];
 
+	IPK__REQUIRE(ret_list, "ret_list is NULL");
 	IPK_TRY(get_ref(l, index, IPK_REF_LIST, deadline, name));
 	return ipk_list_open(l->h.m, name, ret_list);
 }
@@ -462,6 +471,7 @@ int ipk_list_iter_open(ipk_list *l, ipk_list_iter **ret_iter)
 
 	if (!l)
 		return -EBADF;
+	IPK__REQUIRE(ret_iter, "ret_iter is NULL");
 	it = ipk__os_calloc(1, sizeof *it);
 	if (!it)
 		return -ENOMEM;
@@ -543,6 +553,7 @@ int ipk_list_iter_next(ipk_list_iter *iter, ipk_deadline deadline, ipk_bytes *re
 
 	if (!iter)
 		return -EBADF;
+	IPK__REQUIRE(ret_item, "ret_item is NULL");
 	if (iter->n_left == 0)
 		IPK_TRY(range_more(iter, deadline));
 	if (iter->is_local) {

@@ -41,6 +41,7 @@ int ipk_managed_queue_open(ipk_manager *m, const char *name, const ipk_managed_q
 	int64_t is_new;
 	int r;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	if (opts)
 		IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	IPK__REQUIRE((unsigned)o.kind < IPK__N_OF(kinds),
@@ -143,6 +144,7 @@ int ipk_managed_queue_get_alloc(ipk_managed_queue *q, ipk_deadline deadline, voi
 
 	if (!q)
 		return -EBADF;
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	struct ipk__slice argv[] = {
 		IPK__ARG("IPK.QGET"),
 		NAME(q),
@@ -198,7 +200,8 @@ int ipk_managed_queue_len(ipk_managed_queue *q, ipk_deadline deadline, uint64_t 
 	if (!q)
 		return -EBADF;
 	IPK_TRY(ipk__ask_int(q->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.QLEN"), NAME(q)));
-	*ret_len = (uint64_t)n;
+	if (ret_len)
+		*ret_len = (uint64_t)n;
 	return 0;
 }
 
@@ -233,6 +236,7 @@ int ipk_managed_queue_state_get(ipk_managed_queue *q, ipk_deadline deadline,
 
 	if (!q)
 		return -EBADF;
+	IPK__REQUIRE(ret_state, "ret_state is NULL");
 	ipk__response_init(&reply);
 	r = ipk__ask(q->h.m, IPK__CALL_READ, &reply, deadline, IPK__ARG("IPK.QINFO"), NAME(q));
 	if (r == 0)

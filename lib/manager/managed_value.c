@@ -22,6 +22,7 @@ struct ipk_managed_value {
 
 int ipk_managed_value_open(ipk_manager *m, const char *name, ipk_managed_value **ret_handle)
 {
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	return ipk__handle_make(m, name, sizeof(ipk_managed_value), ret_handle);
 }
 
@@ -76,6 +77,7 @@ int ipk_managed_value_get(ipk_managed_value *v, void *buf, size_t buf_bytes, ipk
 int ipk_managed_value_get_alloc(ipk_managed_value *v, ipk_deadline deadline, void **ret_data,
 				size_t *ret_len_bytes)
 {
+	IPK__REQUIRE(ret_len_bytes, "ret_len_bytes is NULL");
 	return v ? ipk__ask_alloc(v->h.m, IPK__CALL_READ, IPK__ARGV(IPK__ARG("GET"), NAME(v)),
 				  deadline, ret_data, ret_len_bytes)
 		 : -EBADF;
@@ -116,6 +118,7 @@ int ipk_managed_value_load(ipk_managed_value *v, ipk_deadline deadline, int64_t 
 	size_t n;
 	int r = ipk_managed_value_get(v, text, sizeof text, deadline, &n);
 
+	IPK__REQUIRE(ret_number, "ret_number is NULL");
 	if (r == -EMSGSIZE)
 		return -ERANGE;
 	if (r < 0)
@@ -205,6 +208,7 @@ int ipk_managed_array_open(ipk_manager *m, const char *name, const ipk_managed_a
 	size_t name_bytes;
 	int r;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	IPK__REQUIRE((!opts || o.n_items > 0) && o.n_items <= INT64_MAX,
 		     "IPK_MANAGED_ARRAY(.n_items): 1 to INT64_MAX");
@@ -259,6 +263,7 @@ int ipk_managed_array_load(ipk_managed_array *a, int64_t index, ipk_deadline dea
 	struct ipk__slice text;
 	char buf[64];
 
+	IPK__REQUIRE(ret_item, "ret_item is NULL");
 	IPK_TRY(load_text(a, index, buf, sizeof buf, deadline, &text));
 	return ipk__text_to_int64(text, ret_item) ? 0 : -ERANGE;
 }
@@ -269,6 +274,7 @@ int ipk_managed_array_load_double(ipk_managed_array *a, int64_t index, ipk_deadl
 	struct ipk__slice text;
 	char buf[64];
 
+	IPK__REQUIRE(ret_item, "ret_item is NULL");
 	IPK_TRY(load_text(a, index, buf, sizeof buf, deadline, &text));
 	return ipk__text_to_double(text, ret_item);
 }
@@ -321,6 +327,7 @@ int ipk_managed_array_read(ipk_managed_array *a, uint64_t first, size_t n_items,
 
 	if (!a)
 		return -EBADF;
+	IPK__REQUIRE(ret_items, "ret_items is NULL");
 	if (first > a->n_items || n_items > a->n_items - first)
 		return -ERANGE;
 	if (n_items == 0)
@@ -372,6 +379,7 @@ int ipk_namespace_open(ipk_manager *m, const char *name, ipk_namespace **ret_han
 	ipk_namespace *ns = ipk__os_calloc(1, sizeof *ns);
 	int r;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	if (!ns)
 		return -ENOMEM;
 	r = ipk_dict_open(m, name, &ns->attributes);
@@ -447,5 +455,6 @@ int ipk_namespace_delete(ipk_namespace *ns, const char *attribute, ipk_deadline 
 
 int ipk_namespace_attributes(ipk_namespace *ns, ipk_deadline deadline, ipk_reply **ret_reply)
 {
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	return ns ? ipk_dict_keys(ns->attributes, deadline, ret_reply) : -EBADF;
 }

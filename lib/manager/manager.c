@@ -182,6 +182,7 @@ int ipk_manager_exists(ipk_manager *m, const char *name, ipk_deadline deadline, 
 	struct ipk__slice word;
 	int64_t n;
 
+	IPK__REQUIRE(ret_exists, "ret_exists is NULL");
 	IPK_TRY(object_name(m, name, &word));
 	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__ARG("EXISTS"), word));
 	*ret_exists = n > 0;
@@ -234,7 +235,8 @@ int ipk_manager_len(ipk_manager *m, ipk_deadline deadline, uint64_t *ret_len)
 	if (!m)
 		return -EBADF;
 	IPK_TRY(ipk__ask_int(m, IPK__CALL_READ, deadline, &n, IPK__ARG("DBSIZE")));
-	*ret_len = (uint64_t)n;
+	if (ret_len)
+		*ret_len = (uint64_t)n;
 	return 0;
 }
 
@@ -284,6 +286,7 @@ int ipk_manager_command(ipk_manager *m, const ipk_bytes *words, size_t argc, ipk
 
 	if (!m)
 		return -EBADF;
+	IPK__REQUIRE(ret_reply, "ret_reply is NULL");
 	IPK_TRY(ipk__command_argv(words, argc, &argv));
 	ipk__response_init(&reply);
 	r = ipk__ask_raw(m, &(struct ipk__call){.argv = argv, .argc = argc, .reply = &reply},

@@ -69,6 +69,7 @@ int ipk_ref_unpack(const void *data, size_t len_bytes, char *buf, size_t buf_byt
 	size_t body = 0;
 	size_t head = data ? read_head(at, len_bytes, &body) : 0;
 
+	IPK__REQUIRE(ret_kind, "ret_kind is NULL");
 	if (head == 0 || body < 2 || len_bytes != head + body ||
 	    memchr(at + head + 1, '\0', body - 1))
 		return -EPROTO;

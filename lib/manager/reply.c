@@ -118,6 +118,7 @@ int ipk_reply_next(ipk_reply *reply, ipk_reply_value *ret_value)
 
 	if (!reply)
 		return -EBADF;
+	IPK__REQUIRE(ret_value, "ret_value is NULL");
 	if (reply->at < reply->held.whole.n_bytes) {
 		if (ipk__resp_next(reply->held.whole, &reply->at, &value) < 0)
 			return ipk__manager_fail(-EBADMSG, "an answer that makes no sense");

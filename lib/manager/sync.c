@@ -158,6 +158,7 @@ int ipk_managed_lock_open(ipk_manager *m, const char *name, const ipk_managed_lo
 	ipk_managed_lock_opts o;
 	ipk_managed_lock *lock;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	wanted.kind = o.is_recursive;
 	IPK_TRY(open_object(m, name, sizeof *lock, &wanted, deadline, &lock));
@@ -225,6 +226,7 @@ int ipk_managed_lock_is_held(ipk_managed_lock *lock, ipk_deadline deadline, bool
 
 	if (!lock)
 		return -EBADF;
+	IPK__REQUIRE(ret_is_held, "ret_is_held is NULL");
 	IPK_TRY(ipk__ask_int(lock->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.HELD"),
 			     NAME(lock), owner_word(&room)));
 	*ret_is_held = n > 0;
@@ -276,6 +278,7 @@ int ipk_managed_lock_owner(ipk_managed_lock *lock, ipk_deadline deadline,
 
 	if (!lock)
 		return -EBADF;
+	IPK__REQUIRE(ret_owner, "ret_owner is NULL");
 	ipk__response_init(&reply);
 	r = ipk__ask(lock->h.m, IPK__CALL_READ, &reply, deadline, IPK__ARG("IPK.OWNER"),
 		     NAME(lock));
@@ -300,6 +303,7 @@ int ipk_managed_semaphore_open(ipk_manager *m, const char *name,
 	ipk_managed_semaphore_opts o;
 	struct ipk__number room;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	if (!opts)
 		o.value = 1;
@@ -360,6 +364,7 @@ int ipk_managed_cond_open(ipk_manager *m, const char *name, const ipk_managed_co
 	struct wanted wanted = {.kinds = {"CONDITION"}, .as_it_is = !opts, .is_there = !opts};
 	ipk_managed_cond_opts o;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	wanted.word = ipk__slice_of_string(o.lock_name);
 	IPK__REQUIRE(
@@ -428,6 +433,7 @@ int ipk_managed_event_open(ipk_manager *m, const char *name, ipk_deadline deadli
 {
 	struct wanted wanted = {.kinds = {"EVENT"}};
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	return open_object(m, name, sizeof(ipk_managed_event), &wanted, deadline, ret_handle);
 }
 
@@ -454,6 +460,7 @@ int ipk_managed_event_is_set(ipk_managed_event *event, ipk_deadline deadline, bo
 
 	if (!event)
 		return -EBADF;
+	IPK__REQUIRE(ret_is_set, "ret_is_set is NULL");
 	IPK_TRY(ipk__ask_int(event->h.m, IPK__CALL_READ, deadline, &n, IPK__ARG("IPK.EISSET"),
 			     NAME(event)));
 	*ret_is_set = n != 0;
@@ -495,6 +502,7 @@ int ipk_managed_barrier_open(ipk_manager *m, const char *name, const ipk_managed
 	ipk_managed_barrier_opts o;
 	struct ipk__number room;
 
+	IPK__REQUIRE(ret_handle, "ret_handle is NULL");
 	IPK_TRY(ipk__opts_copy(&o, sizeof o, opts));
 	IPK__REQUIRE(!opts || o.n_parties > 0, "IPK_MANAGED_BARRIER(.n_parties): 1 or more");
 	wanted.word = ipk__number_arg(&room, o.n_parties);

@@ -21,6 +21,7 @@ int ipk_watch_open(ipk_manager *m, const char *name, ipk_bytes field, ipk_deadli
 
 	if (!m)
 		return -EBADF;
+	IPK__REQUIRE(ret_watch, "ret_watch is NULL");
 	IPK__REQUIRE(key.n_bytes > 0 && key.n_bytes <= IPK__OBJECT_NAME_MAX, IPK__WRONG_NAME);
 	IPK__REQUIRE(ipk__slices_are_valid(field.data, field.len_bytes), IPK__WRONG_FIELD);
 	if (!m->backend->ops->watch_open)
@@ -44,6 +45,7 @@ int ipk_watch_fd(ipk_watch *w, int *ret_fd)
 {
 	int fd = w ? w->m->backend->ops->watch_fd(w->inner) : -1;
 
+	IPK__REQUIRE(ret_fd, "ret_fd is NULL");
 	if (fd < 0)
 		return -EBADF;
 	*ret_fd = fd;

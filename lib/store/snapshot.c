@@ -435,6 +435,7 @@ int ipk_manager_snapshot_take(const char *which, const ipk_manager_snapshot_opts
 			? 0
 			: ipk__invalid("ret_snapshot is NULL, or which is empty");
 
+	IPK__REQUIRE(ret_snapshot, "ret_snapshot is NULL");
 	if (r == 0 && opts)
 		r = ipk__opts_copy(&o, sizeof o, opts);
 	if (r == 0)
