@@ -227,7 +227,7 @@ static void put_back_to_send(struct ipk__native *n, struct ipk__pendings *early)
 static void enlist_one(struct ipk__native *n, struct ipk__pending *p)
 {
 	p->number = n->next_number++;
-	p->was_sent = !n->is_broken;
+	p->was_sent = p->is_under_way = !n->is_broken;
 	ipk__pendings_add(&n->sent, p);
 }
 

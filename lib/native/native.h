@@ -77,7 +77,8 @@ struct ipk__pending {
 	_Atomic uint32_t state; /* IPK__PENDING_*; a futex */
 	int result;
 	bool was_sent;
-	unsigned n_lost; /* connections that ended before its reply */
+	bool is_under_way; /* over the present connection */
+	unsigned n_lost;   /* connections that ended while it was */
 	struct ipk__pending *next;
 	/* For one whose caller left: */
 	enum ipk__late late;

@@ -15,7 +15,7 @@
 
 #define PAUSE_MIN_NS 1000000
 #define PAUSE_MAX_NS 50000000
-#define READ_TRIES 5
+#define READ_TRIES 10
 #define ATTEMPT_NS 1000000000 /* a server that takes a connection answers within it, or not */
 
 /* --- forks ------------------------------------------------------------------------------------ */
@@ -169,7 +169,9 @@ static bool is_what_ends_them(struct ipk__pending *p)
 {
 	unsigned flags = p->call->flags & (IPK__CALL_READ | IPK__CALL_WAITS);
 
-	return flags == IPK__CALL_READ && p->was_sent && ++p->n_lost >= READ_TRIES;
+	p->n_lost += p->is_under_way;
+	p->is_under_way = false;
+	return flags == IPK__CALL_READ && p->n_lost >= READ_TRIES;
 }
 
 /* What must be sent again, in order; those that get new numbers at the end. Under lock. */
@@ -262,7 +264,7 @@ static int encode_again(struct ipk__native *n, uint64_t next)
 		if (p->number != next)
 			IPK_TRY(jump(n, at, p->number));
 		ipk__pending_encode(n, p);
-		p->was_sent = true;
+		p->was_sent = p->is_under_way = true;
 		next = p->number + 1;
 		at = &p->next;
 	}

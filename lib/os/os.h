@@ -88,7 +88,7 @@ size_t ipk__os_page_bytes(void);
 
 int ipk__os_may_write_to(uint64_t end_bytes);        /* write(), pwrite() up to there */
 int ipk__os_may_grow_to(int fd, uint64_t end_bytes); /* ftruncate(), fallocate() */
-uint64_t ipk__os_address_space(void);                /* RLIMIT_AS; UINT64_MAX: any */
+uint64_t ipk__os_address_space(void); /* RLIMIT_AS; UINT64_MAX: any */
 
 /* --- shm.c: names in /dev/shm ----------------------------------------------------------------- */
 
@@ -450,6 +450,8 @@ bool ipk__os_fds_came_along(void);
 void ipk__os_set_thread_name(const char *name);
 /* Reserves private memory of this process (RLIMIT_DATA); never more than before. */
 int ipk__os_limit_memory(uint64_t more_bytes);
+/* Raises the soft limit of open files to @n, or the hard limit: in a process that is ours alone. */
+void ipk__os_want_fds(uint64_t n);
 _Noreturn void ipk__os_exit(int code); /* flushes stdio, does not run atexit handlers */
 
 /* --- spawn.c, oom.c --------------------------------------------------------------------------- */

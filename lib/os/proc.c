@@ -340,6 +340,16 @@ static uint64_t data_bytes(void)
 	return kib * 1024;
 }
 
+void ipk__os_want_fds(uint64_t n)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= n)
+		return;
+	limit.rlim_cur = n < limit.rlim_max ? n : limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int ipk__os_limit_memory(uint64_t more_bytes)
 {
 	IPK__UNCANCELLED();

@@ -141,6 +141,17 @@ void ipk__peers_check_unauthenticated(struct ipk__server *server)
 		ipk__conn_doom(server, conn);
 }
 
+bool ipk__peers_drop_a_stranger(struct ipk__server *server)
+{
+	struct ipk__conn *conn = server->loop->unauthenticated;
+
+	while (conn && conn->is_closing)
+		conn = conn->unauthenticated_next;
+	if (conn)
+		ipk__conn_doom(server, conn);
+	return conn != NULL;
+}
+
 /* --- coming and going ------------------------------------------------------------------------- */
 
 void ipk__conn_add(struct ipk__server *server, struct ipk__conn *conn)

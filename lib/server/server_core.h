@@ -145,6 +145,8 @@ bool ipk__conn_is_held(const struct ipk__conn *conn); /* nothing of it is execut
 /* Authenticated: from now on its normal limits apply. */
 void ipk__conn_is_known(struct ipk__server *server, struct ipk__conn *conn);
 void ipk__peers_check_unauthenticated(struct ipk__server *server);
+/* The one that has been there longest without showing the key; false: there is none. */
+bool ipk__peers_drop_a_stranger(struct ipk__server *server);
 
 /* server_run.c */
 /*

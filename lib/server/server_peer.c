@@ -21,7 +21,11 @@
 #define HELD_BYTES ((size_t)64 << 10) /* read from one whose requests have to wait */
 #define SEND_BYTES ((size_t)1 << 20)  /* to one peer in a turn */
 #define KEEP_BYTES ((size_t)16 << 10)
-#define UNAUTHENTICATED_MAX 64
+/*
+ * At most so many have not shown the key yet: one more takes the place of the first of them. So
+ * strangers, however many, keep nobody out who has it, which takes a few milliseconds.
+ */
+#define UNAUTHENTICATED_MAX 1024
 #define ACCEPT_AGAIN_MS 100
 
 static struct ipk__conn *take_readable(struct ipk__loop *loop)
@@ -158,21 +162,25 @@ static void turn_away_without_fds(struct ipk__server *server)
 void ipk__peers_accept(struct ipk__server *server)
 {
 	struct ipk__loop *loop = server->loop;
+	bool is_full;
 	int fd;
 	int r;
 
 	for (int i = 0; i < ACCEPTS_PER_ITERATION; i++) {
 		r = ipk__os_stream_accept(server->listen_fd, loop->is_tcp, &fd);
+		if ((r == -EMFILE || r == -ENFILE) && ipk__peers_drop_a_stranger(server))
+			return; /* in the next turn */
 		if (r == -EMFILE || r == -ENFILE)
 			turn_away_without_fds(server);
 		else if (r == -ENOMEM || r == -ENOBUFS)
 			ipk__peers_stop_accepting(server, server->steady_ms + ACCEPT_AGAIN_MS);
 		if (r < 0)
 			return;
-		if (server->n_peers >= server->config.max_clients)
+		is_full = server->n_peers >= server->config.max_clients;
+		if (is_full || loop->n_unauthenticated >= UNAUTHENTICATED_MAX)
+			is_full = !ipk__peers_drop_a_stranger(server) && is_full;
+		if (is_full)
 			turn_away(server, fd, "-ERR max number of clients reached\r\n");
-		else if (loop->n_unauthenticated >= UNAUTHENTICATED_MAX)
-			turn_away(server, fd, "-ERR too many clients without authentication\r\n");
 		else
 			welcome(server, fd);
 	}

@@ -21,6 +21,7 @@
 #include "os/os.h"
 #include "server/server.h"
 
+#define FDS_BESIDE_CLIENTS 100 /* store, log, epoll, two of each local client: some of it */
 #define CLOSE_MS 5000
 #define ADDRESS_BYTES 192
 #define TROUBLE_BYTES 256
@@ -194,6 +195,7 @@ static int run_child(void *arg)
 	int r;
 
 	ipk__os_leave_fds(keep, IPK__N_OF(keep), !(b->opts.flags & IPK_MANAGER_SERVER_STAY));
+	ipk__os_want_fds((b->opts.max_clients ? b->opts.max_clients : 10000) + FDS_BESIDE_CLIENTS);
 	r = what_ends_it(b, &stop_fd);
 	b->opts.on_ready = is_ready;
 	b->opts.arg = b;

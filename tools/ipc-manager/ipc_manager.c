@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -21,6 +22,8 @@
 #include <ipk/manager_server.h>
 
 #define IDS_MAX 64
+
+#define FDS_WANTED 10100
 
 enum { EXIT_DONE = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2 };
 
@@ -282,6 +285,17 @@ static const char *hint(int r, const struct command *c)
 	return NULL;
 }
 
+/* As many clients as it may have, and what it opens itself. */
+static void want_fds(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FDS_WANTED) {
+		limit.rlim_cur = limit.rlim_max < FDS_WANTED ? limit.rlim_max : FDS_WANTED;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 static int run(struct command *c)
 {
 	const char *why;
@@ -289,6 +303,7 @@ static int run(struct command *c)
 	int r;
 
 	fill_stdio();
+	want_fds();
 	r = stop_signals(&stop_fd);
 	c->opts.struct_size = sizeof c->opts;
 	c->opts.allowed_uids = c->uids;

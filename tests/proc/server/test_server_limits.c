@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ipk/manager.h"
 #include "ipk/manager_server.h"
 #include "raw_client.h"
 #include "support/support.h"
@@ -140,26 +141,53 @@ START_TEST(strangers_have_two_seconds)
 }
 END_TEST
 
-START_TEST(strangers_are_64_at_most)
+/* However many there are: those who have been there longest make room. */
+START_TEST(strangers_keep_nobody_out)
 {
-	int fds[65];
+	enum { N_CLIENTS = 50, N_KNOWN = 10 };
+	ipk_manager *known[N_KNOWN];
+	int fds[N_CLIENTS];
 
-	start(IPK_MANAGER_SERVER(.key = KEY));
-	for (int i = 0; i < 64; i++) {
+	start(IPK_MANAGER_SERVER(.key = KEY, .max_clients = N_CLIENTS));
+	for (int i = 0; i < N_CLIENTS; i++) {
 		fds[i] = raw_dial(address);
-		raw_ask(fds[i], "PING\r\n", "-NOAUTH");
+		raw_ask(fds[i], "PING\r\n", "-NOAUTH Authentication required.\r\n");
 	}
-	fds[64] = raw_dial(address);
-	raw_expect(fds[64], "-ERR too many");
-	close(fds[64]);
-	/* One who says who it is makes room for another. */
-	raw_expect(fds[0], " Authentication required.\r\n");
-	raw_say(fds[0], "*2\r\n$4\r\nAUTH\r\n$28\r\n" KEY "\r\n");
-	raw_expect(fds[0], "+OK\r\n");
-	fds[64] = raw_dial(address);
-	raw_ask(fds[64], "PING\r\n", "-NOAUTH");
-	for (int i = 0; i < 65; i++)
+	for (int i = 0; i < N_KNOWN; i++) {
+		ck_ok(ipk_manager_connect(address,
+					  IPK_MANAGER_CONNECT(.key = KEY, .no_local = true),
+					  ipk_in_ms(WAIT_MS), &known[i]));
+		raw_expect_end(fds[i]);
+	}
+	for (int i = 0; i < N_KNOWN; i++) {
+		ck_ok(ipk_manager_ping(known[i], ipk_in_ms(WAIT_MS)));
+		ipk_manager_close(known[i]);
+	}
+	for (int i = 0; i < N_CLIENTS; i++)
 		close(fds[i]);
+	stop();
+}
+END_TEST
+
+/* Those who have the key are not for others to send away. */
+START_TEST(a_full_server_says_so)
+{
+	enum { N_CLIENTS = 3 };
+	ipk_manager *known[N_CLIENTS], *more = NULL;
+
+	start(IPK_MANAGER_SERVER(.key = KEY, .max_clients = N_CLIENTS));
+	for (int i = 0; i < N_CLIENTS; i++)
+		ck_ok(ipk_manager_connect(address,
+					  IPK_MANAGER_CONNECT(.key = KEY, .no_local = true),
+					  ipk_in_ms(WAIT_MS), &known[i]));
+	ck_assert_int_lt(ipk_manager_connect(address, IPK_MANAGER_CONNECT(.key = KEY),
+					     ipk_in_ms(WAIT_MS), &more),
+			 0);
+	ck_assert_ptr_nonnull(strstr(ipk_manager_error(), "max number of clients"));
+	for (int i = 0; i < N_CLIENTS; i++) {
+		ck_ok(ipk_manager_ping(known[i], ipk_in_ms(WAIT_MS)));
+		ipk_manager_close(known[i]);
+	}
 	stop();
 }
 END_TEST
@@ -413,19 +441,14 @@ static int64_t cpu_ticks(void)
 START_TEST(without_fds_it_turns_away_and_does_not_spin)
 {
 	enum { N = 60 };
-	struct rlimit before;
-	struct rlimit few;
+	struct rlimit few = {32, 32};
 	int64_t ticks;
 	int fds[N];
 	int n_served = 0;
 	char c;
 
-	getrlimit(RLIMIT_NOFILE, &before);
-	few = before;
-	few.rlim_cur = 32;
-	setrlimit(RLIMIT_NOFILE, &few);
 	start(NULL);
-	setrlimit(RLIMIT_NOFILE, &before);
+	ck_assert_int_eq(prlimit(ipk_manager_server_pid(server), RLIMIT_NOFILE, &few, NULL), 0);
 	for (int i = 0; i < N; i++) {
 		fds[i] = raw_dial(address);
 		raw_send(fds[i], "PING\r\n", 6);
@@ -496,7 +519,8 @@ static Suite *suite(void)
 	add_test(s, strangers_may_send_ten_words);
 	add_test(s, strangers_may_send_16_kib);
 	add_test(s, strangers_have_two_seconds);
-	add_test(s, strangers_are_64_at_most);
+	add_test(s, strangers_keep_nobody_out);
+	add_test(s, a_full_server_says_so);
 	add_test(s, browsers_are_hung_up_on);
 	add_test(s, promised_bytes_cost_nothing);
 	add_test(s, one_byte_at_a_time);
