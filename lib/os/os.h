@@ -88,7 +88,7 @@ size_t ipk__os_page_bytes(void);
 
 int ipk__os_may_write_to(uint64_t end_bytes);        /* write(), pwrite() up to there */
 int ipk__os_may_grow_to(int fd, uint64_t end_bytes); /* ftruncate(), fallocate() */
-uint64_t ipk__os_address_space(void); /* RLIMIT_AS; UINT64_MAX: any */
+uint64_t ipk__os_address_space(void);                /* RLIMIT_AS; UINT64_MAX: any */
 
 /* --- shm.c: names in /dev/shm ----------------------------------------------------------------- */
 

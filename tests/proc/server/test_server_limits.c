@@ -308,8 +308,9 @@ START_TEST(who_does_not_read_is_dropped_and_delays_nobody)
 	raw_ask(other, "CONFIG SET client-output-buffer-limit \"normal 3mb 0 0\"\r\n", "+OK\r\n");
 	set_big(other, "big", 4 << 20);
 	fd = raw_dial(address);
+	/* It may be dropped after the first. */
 	for (int i = 0; i < 10; i++)
-		raw_say(fd, "GET big\r\n");
+		(void)raw_send(fd, "GET big\r\n", 9);
 	slowest_us = slowest_us_until(other, 1);
 	printf("slowest answer beside one that does not read: %lld us\n", (long long)slowest_us);
 	ck_assert_int_lt(slowest_us, 1000000);
