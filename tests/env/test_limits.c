@@ -48,8 +48,11 @@ static const struct limit limits[] = {
 	{"AS",
 	 RLIMIT_AS,
 	 {1, 32 * MIB, 64 * MIB, 100 * MIB, 200 * MIB, 500 * MIB, GIB, 8 * GIB, 100 * GIB},
-	 /* A thread says -EAGAIN, a worker that has no memory fails its initializer or its task. */
-	 {-ENOMEM, -EAGAIN, -EREMOTEIO, -EPIPE, -EOWNERDEAD, -ENOSPC}},
+	 /*
+	  * A thread says -EAGAIN, a worker that has no memory fails its initializer or its task, and
+	  * the kernel ends a program that it has begun to execute.
+	  */
+	 {-ENOMEM, -EAGAIN, -EREMOTEIO, -EPIPE, -EOWNERDEAD, -ENOSPC, -EIO}},
 	{"NOFILE",
 	 RLIMIT_NOFILE,
 	 {0, 3, 4, 5, 6, 8, 10, 14, 20, 40},
