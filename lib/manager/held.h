@@ -46,30 +46,45 @@ static inline void ipk__held_add(struct ipk__held *h, uint32_t epoch, uint64_t n
 		atomic_fetch_add(&h->n_lost, (uint32_t)word);
 }
 
-/*
- * Before @n are given back: *ret_epoch is the connection that this makes sense over, 0 any (they are
- * not from here). -EOWNERDEAD: they were lost.
- */
-static inline int ipk__held_take(struct ipk__held *h, uint64_t n, uint32_t *ret_epoch)
+/* Some that were to be given back, for ipk__held_put_back() where that fails. */
+struct ipk__held_taken {
+	uint32_t epoch; /* the connection that it makes sense over; 0 any: they are not from here */
+	uint64_t n;
+};
+
+/* Before @n are given back. -EOWNERDEAD: they were lost. */
+static inline int ipk__held_take(struct ipk__held *h, uint64_t n, struct ipk__held_taken *ret_taken)
 {
-	uint64_t word, lost;
+	uint64_t word, lost, k;
 
 	ipk__held_begin(h);
 	word = atomic_load(&h->word);
 	while ((uint32_t)word > 0) {
-		if (!atomic_compare_exchange_weak(&h->word, &word,
-						  word - IPK__MIN(n, (uint32_t)word)))
+		k = IPK__MIN(n, (uint32_t)word);
+		if (!atomic_compare_exchange_weak(&h->word, &word, word - k))
 			continue;
-		*ret_epoch = (uint32_t)(word >> 32);
+		*ret_taken = (struct ipk__held_taken){(uint32_t)(word >> 32), k};
 		return 0;
 	}
-	*ret_epoch = 0;
+	*ret_taken = (struct ipk__held_taken){0};
 	lost = atomic_load(&h->n_lost);
 	while (lost > 0) {
 		if (atomic_compare_exchange_weak(&h->n_lost, &lost, lost - IPK__MIN(n, lost)))
 			return -EOWNERDEAD;
 	}
 	return 0;
+}
+
+/* They were not given back. If another connection has come meanwhile, they are lost. */
+static inline void ipk__held_put_back(struct ipk__held *h, const struct ipk__held_taken *taken)
+{
+	uint64_t word = atomic_load(&h->word);
+
+	while (word >> 32 == taken->epoch && taken->n > 0) {
+		if (atomic_compare_exchange_weak(&h->word, &word, word + taken->n))
+			return;
+	}
+	atomic_fetch_add(&h->n_lost, taken->n);
 }
 
 #endif

@@ -249,7 +249,7 @@ int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n, ipk_deadline d
 {
 	struct ipk__number room;
 	struct ipk__slice argv[] = {IPK__ARG("IPK.QDONE"), {0}, {0}};
-	uint32_t epoch;
+	struct ipk__held_taken taken;
 	int r;
 
 	if (!q)
@@ -257,10 +257,10 @@ int ipk_managed_queue_task_done(ipk_managed_queue *q, uint64_t n, ipk_deadline d
 	IPK__REQUIRE(n > 0 && n <= INT64_MAX, "n: 1 to INT64_MAX");
 	argv[1] = NAME(q);
 	argv[2] = ipk__number_arg(&room, (int64_t)n);
-	IPK_TRY(ipk__held_take(&q->to_do, n, &epoch));
-	r = ipk__ask_bound(q->h.m, epoch, argv, IPK__N_OF(argv), deadline);
+	IPK_TRY(ipk__held_take(&q->to_do, n, &taken));
+	r = ipk__ask_bound(q->h.m, taken.epoch, argv, IPK__N_OF(argv), deadline);
 	if (r < 0 && r != -EOWNERDEAD)
-		ipk__held_add(&q->to_do, epoch, n);
+		ipk__held_put_back(&q->to_do, &taken);
 	return r;
 }
 

@@ -336,7 +336,7 @@ int ipk_managed_semaphore_release(ipk_managed_semaphore *s, uint32_t n, ipk_dead
 {
 	struct ipk__number rooms[2];
 	struct ipk__slice argv[] = {IPK__ARG("IPK.RELEASE"), {0}, {0}, {0}};
-	uint32_t epoch;
+	struct ipk__held_taken taken;
 	int r;
 
 	if (!s)
@@ -345,10 +345,10 @@ int ipk_managed_semaphore_release(ipk_managed_semaphore *s, uint32_t n, ipk_dead
 	argv[1] = NAME(s);
 	argv[2] = owner_word(&rooms[0]);
 	argv[3] = ipk__number_arg(&rooms[1], n);
-	IPK_TRY(ipk__held_take(&s->permits, n, &epoch));
-	r = ipk__ask_bound(s->h.m, epoch, argv, IPK__N_OF(argv), deadline);
+	IPK_TRY(ipk__held_take(&s->permits, n, &taken));
+	r = ipk__ask_bound(s->h.m, taken.epoch, argv, IPK__N_OF(argv), deadline);
 	if (r < 0 && r != -EOWNERDEAD)
-		ipk__held_add(&s->permits, epoch, n);
+		ipk__held_put_back(&s->permits, &taken);
 	return r == -EINVAL ? -EOVERFLOW : r;
 }
 

@@ -4,10 +4,10 @@
 
 static void ck_take(struct ipk__held *h, uint64_t n, int r, uint32_t epoch)
 {
-	uint32_t got = 99;
+	struct ipk__held_taken got = {99, 99};
 
 	ck_assert_int_eq(ipk__held_take(h, n, &got), r);
-	ck_assert_uint_eq(got, epoch);
+	ck_assert_uint_eq(got.epoch, epoch);
 }
 
 START_TEST(what_it_has_goes_back_over_its_connection)
@@ -40,11 +40,34 @@ START_TEST(what_came_before_another_connection_is_lost)
 }
 END_TEST
 
+/* As many as were taken, and not beside what came over another connection since. */
+START_TEST(what_could_not_go_back_is_put_back)
+{
+	struct ipk__held h = {0};
+	struct ipk__held_taken taken;
+
+	ipk__held_add(&h, 3, 2);
+	ck_ok(ipk__held_take(&h, 5, &taken));
+	ck_assert_uint_eq(taken.n, 2);
+	ipk__held_put_back(&h, &taken);
+	ck_take(&h, 2, 0, 3);
+	ck_take(&h, 1, 0, 0);
+
+	ipk__held_add(&h, 3, 1);
+	ck_ok(ipk__held_take(&h, 1, &taken));
+	ipk__held_add(&h, 4, 1);
+	ipk__held_put_back(&h, &taken);
+	ck_take(&h, 1, 0, 4);
+	ck_take(&h, 1, -EOWNERDEAD, 0);
+	ck_take(&h, 1, 0, 0);
+}
+END_TEST
+
 static int take_parents(void *arg)
 {
-	uint32_t epoch = 99;
+	struct ipk__held_taken got = {99, 99};
 
-	return ipk__held_take(arg, 1, &epoch) == 0 && epoch == 0 ? 0 : 1;
+	return ipk__held_take(arg, 1, &got) == 0 && got.epoch == 0 ? 0 : 1;
 }
 
 START_TEST(a_child_has_nothing)
@@ -65,6 +88,7 @@ static Suite *suite(void)
 
 	add_test(s, what_it_has_goes_back_over_its_connection);
 	add_test(s, what_came_before_another_connection_is_lost);
+	add_test(s, what_could_not_go_back_is_put_back);
 	add_test(s, a_child_has_nothing);
 	return s;
 }
